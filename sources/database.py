@@ -1,0 +1,146 @@
+"""Connections to the Hub's database and to the operational source, and the migrations."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import psycopg
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import OperationalError
+
+from sources import embedded_server
+from sources.errors import HubError
+from sources.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+CONNECT_TIMEOUT_S = 10
+POOL_SIZE = 5  # the Dagster process works one asset at a time; the API has its own, larger pool
+
+
+def database_url(settings: Settings) -> str:
+    """The Hub's database as a URL that psql takes (postgresql://...)."""
+    return settings.database_url or embedded_server.url(settings)
+
+
+def source_url(settings: Settings) -> str:
+    """Where the operational tables are read from; by default the Hub's own database."""
+    return settings.source_url or database_url(settings)
+
+
+def driver_url(url: str, driver: str) -> str:
+    """`url` for SQLAlchemy with `driver` ("psycopg" or "psycopg2") named."""
+    _, _, rest = url.partition("://")
+    return f"postgresql+{driver}://{rest}"
+
+
+def with_search_path(url: str, schema: str) -> str:
+    """`url` with `schema` as the only search path of its connections."""
+    parts = urlsplit(url)
+    query = [*parse_qsl(parts.query), ("options", f"-csearch_path={schema}")]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def masked(url: str) -> str:
+    """`url` without its password, for messages and logs."""
+    parts = urlsplit(url)
+    where = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{where}{port}{parts.path}"
+
+
+@contextmanager
+def connect(url: str) -> Iterator[psycopg.Connection]:
+    """A psycopg connection that commits on success and rolls back on an error.
+
+    Raises HubError where the server cannot be reached.
+    """
+    try:
+        connection = psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S, application_name="hub")
+    except psycopg.OperationalError as error:
+        raise _unreachable(url, error) from None
+    with connection:
+        yield connection
+
+
+def make_engine(settings: Settings) -> Engine:
+    """A pooled engine on the Hub's database. Raises HubError where the server cannot be reached."""
+    url = database_url(settings)
+    engine = create_engine(
+        driver_url(url, "psycopg"),
+        pool_size=POOL_SIZE,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "hub"},
+    )
+    try:
+        engine.connect().close()
+    except OperationalError as error:
+        raise _unreachable(url, error.orig or error) from None
+    return engine
+
+
+def start(settings: Settings) -> bool:
+    """Start the embedded server where it is the one in use; True if this call started it."""
+    if not settings.uses_embedded_server:
+        return False
+    started = embedded_server.start(settings)
+    with connect(urlunsplit(urlsplit(embedded_server.url(settings))._replace(path="/postgres"))) as connection:
+        connection.autocommit = True
+        known = connection.execute(
+            "select 1 from pg_database where datname = %s", [embedded_server.DATABASE]
+        ).fetchone()
+        if not known:
+            connection.execute(f"create database {embedded_server.DATABASE}")
+    return started
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the schema of the Hub's database to the newest revision. Repeatable."""
+    from alembic import command
+
+    with connect(database_url(settings)) as connection:
+        # Two processes that migrate at once: the second waits and then finds nothing to do.
+        connection.execute("select pg_advisory_lock(hashtext('hub migrate'))")
+        command.upgrade(alembic_config(settings), "head")
+
+
+def alembic_config(settings: Settings) -> "Config":  # noqa: F821
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["url"] = driver_url(database_url(settings), "psycopg")
+    return config
+
+
+def reset(settings: Settings) -> None:
+    """Drop every schema that the Hub made, and migrate anew."""
+    with connect(database_url(settings)) as connection:
+        for schema in SCHEMAS:
+            connection.execute(f"drop schema if exists {schema} cascade")
+    migrate(settings)
+
+
+SCHEMAS = ("app", "raw", "staging", "intermediate", "marts", "analytics", "ml", "dagster")
+
+
+def wait_until_ready(settings: Settings, timeout_s: float = 30.0) -> None:
+    """Return when the database answers. Raises HubError after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            with connect(database_url(settings)):
+                return
+        except HubError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _unreachable(url: str, error: BaseException) -> HubError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return HubError(
+        f"The database {masked(url)} cannot be reached: {reason}. "
+        "Start it (`hub db start` for the embedded one) or correct HUB_DATABASE_URL."
+    )

@@ -1,0 +1,585 @@
+"""The tables of schema `app`: the operational business, and the Hub's own insights and deliveries.
+
+Foreign keys carry the organisation (`org_id` first), so that no row can point into another tenant.
+The Hub's own tables reference no operational table: those may live on another server (HUB_SOURCE_URL).
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.sql.schema import SchemaItem
+from sqlalchemy.types import UserDefinedType
+
+from sources.lifecycle import STATUSES
+
+SCHEMA: Final = "app"
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+
+class XID8(UserDefinedType[str]):
+    """A 64-bit transaction id: the watermark that incremental ingestion reads."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "xid8"
+
+
+Timestamp = DateTime(timezone=True)
+Money = Numeric(14, 2)
+
+
+def _id(name: str, *, required: bool = True) -> Column[object]:
+    return Column(name, UUID(as_uuid=True), nullable=not required)
+
+
+def _at(name: str, *, required: bool = False) -> Column[object]:
+    return Column(name, Timestamp, nullable=not required)
+
+
+def _text(name: str, *, required: bool = True, default: str | None = None) -> Column[str]:
+    return Column(name, Text, nullable=not required, server_default=default)
+
+
+def _money(name: str) -> Column[object]:
+    return Column(name, Money, nullable=False)
+
+
+def _currency() -> Column[str]:
+    return Column("currency", Text, CheckConstraint("currency ~ '^[A-Z]{3}$'", "currency"), nullable=False)
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} in ({listed})", column)
+
+
+def _belongs_to(parent: str, column: str, *, cascade: bool = True) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["org_id", column],
+        [f"{SCHEMA}.{parent}.org_id", f"{SCHEMA}.{parent}.id"],
+        ondelete="CASCADE" if cascade else None,
+    )
+
+
+def _table(name: str, *items: SchemaItem) -> Table:
+    """A table with the columns that every table has."""
+    columns = [item for item in items if isinstance(item, Column)]
+    constraints = [item for item in items if not isinstance(item, Column)]
+    return Table(
+        name,
+        metadata,
+        Column("id", UUID(as_uuid=True), primary_key=True, server_default=text("uuidv7()")),
+        Column("org_id", UUID(as_uuid=True), nullable=False),
+        *columns,
+        Column("created_at", Timestamp, nullable=False, server_default=text("now()")),
+        Column("updated_at", Timestamp, nullable=False, server_default=text("now()")),
+        UniqueConstraint("org_id", "id"),
+        *constraints,
+    )
+
+
+def _operational(name: str, *items: SchemaItem, in_organization: bool = True) -> Table:
+    """A table that ingestion reads: it also has the row_version watermark, kept by trigger."""
+    version = Column("row_version", XID8(), nullable=False, server_default=text("pg_current_xact_id()"))
+    owner = [ForeignKeyConstraint(["org_id"], [f"{SCHEMA}.organizations.id"], ondelete="CASCADE")]
+    table = _table(name, *items, version, *(owner if in_organization else []))
+    Index(None, table.c.row_version)
+    return table
+
+
+# --- the business --------------------------------------------------------------------------------
+
+organizations = _operational(
+    "organizations",
+    _text("name"),
+    _text("slug"),
+    _text("timezone"),
+    _text("country", required=False),  # ISO 3166-1 alpha-2: whose public holidays count
+    _currency(),
+    Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
+    UniqueConstraint("slug"),
+    CheckConstraint("org_id = id", "is_its_own_organization"),
+    in_organization=False,
+)
+
+profiles = _operational(
+    "profiles",
+    _text("role"),
+    _text("full_name"),
+    _text("email", required=False),
+    _text("client_group", required=False),  # the segment of a client, e.g. a market segment
+    Column("capacity_hours_per_day", Numeric(5, 2)),  # of a provider, on a working day
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _text("external_ref", required=False),
+    _one_of("role", ("client", "provider", "admin")),
+    CheckConstraint("capacity_hours_per_day between 0 and 24", "capacity"),
+    UniqueConstraint("org_id", "email"),
+    UniqueConstraint("org_id", "external_ref"),
+)
+
+services = _operational(
+    "services",
+    _text("name"),
+    _text("category", required=False),
+    _money("base_price"),
+    _currency(),
+    Column("duration_hours", Numeric(8, 2)),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _text("external_ref", required=False),
+    CheckConstraint("base_price >= 0", "base_price"),
+    UniqueConstraint("org_id", "name"),
+    UniqueConstraint("org_id", "external_ref"),
+)
+
+service_packages = _operational(
+    "service_packages",
+    _id("service_id"),
+    _text("name"),
+    _money("price"),
+    _currency(),
+    Column("hours_included", Numeric(8, 2)),
+    _belongs_to("services", "service_id"),
+    CheckConstraint("price >= 0", "price"),
+    UniqueConstraint("org_id", "service_id", "name"),
+)
+
+bookings = _operational(
+    "bookings",
+    _text("booking_number"),
+    _id("client_id"),
+    _id("provider_id", required=False),
+    _id("service_id"),
+    _id("package_id", required=False),
+    _text("status"),
+    _text("priority", default="normal"),
+    _text("title"),
+    _money("total_amount"),  # may be negative: a correction is a booking too
+    _currency(),
+    _at("scheduled_start"),
+    _at("scheduled_end"),
+    Column("progress_pct", Numeric(5, 2), nullable=False, server_default=text("0")),
+    _text("cancel_reason", required=False),
+    _at("cancelled_at"),
+    _at("completed_at"),
+    _text("external_ref", required=False),
+    _one_of("status", STATUSES),
+    _one_of("priority", ("low", "normal", "high", "urgent")),
+    CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
+    CheckConstraint("scheduled_end >= scheduled_start", "schedule"),
+    CheckConstraint("status <> 'completed' or completed_at is not null", "completed_at"),
+    CheckConstraint("status not in ('cancelled', 'no_show') or cancelled_at is not null", "cancelled_at"),
+    _belongs_to("profiles", "client_id", cascade=False),
+    _belongs_to("profiles", "provider_id", cascade=False),
+    _belongs_to("services", "service_id", cascade=False),
+    _belongs_to("service_packages", "package_id", cascade=False),
+    UniqueConstraint("org_id", "booking_number"),
+    UniqueConstraint("org_id", "external_ref"),
+    Index(None, "org_id", "status", "created_at"),
+    Index(None, "org_id", "created_at"),
+    Index(None, "org_id", "scheduled_start"),
+    Index(None, "org_id", "provider_id", "scheduled_start"),
+    Index(None, "org_id", "client_id", "created_at"),
+    Index(None, "org_id", "service_id", "created_at"),
+)
+
+booking_status_history = _operational(
+    "booking_status_history",
+    _id("booking_id"),
+    _text("from_status", required=False),  # null: the first one
+    _text("to_status"),
+    _id("actor_id", required=False),  # null: the system
+    _text("reason", required=False),
+    _at("changed_at", required=True),
+    _one_of("from_status", STATUSES),
+    _one_of("to_status", STATUSES),
+    _belongs_to("bookings", "booking_id"),
+    _belongs_to("profiles", "actor_id", cascade=False),
+    Index(None, "org_id", "booking_id", "changed_at"),
+)
+
+milestones = _operational(
+    "milestones",
+    _id("booking_id"),
+    _text("title"),
+    Column("position", SmallInteger, nullable=False),
+    Column("weight", Numeric(6, 2), nullable=False, server_default=text("1")),
+    _text("status", default="pending"),
+    Column("progress_pct", Numeric(5, 2), nullable=False, server_default=text("0")),
+    _at("due_at"),
+    _at("completed_at"),
+    _one_of("status", ("pending", "in_progress", "submitted", "approved", "cancelled")),
+    CheckConstraint("weight > 0", "weight"),
+    CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
+    _belongs_to("bookings", "booking_id"),
+    UniqueConstraint("org_id", "booking_id", "position"),
+)
+
+tasks = _operational(
+    "tasks",
+    _id("booking_id"),
+    _id("milestone_id"),
+    _id("assignee_id", required=False),
+    _text("title"),
+    _text("status", default="todo"),
+    Column("weight", Numeric(6, 2), nullable=False, server_default=text("1")),
+    Column("progress_pct", Numeric(5, 2), nullable=False, server_default=text("0")),
+    Column("estimated_hours", Numeric(8, 2)),
+    _at("due_at"),
+    _at("completed_at"),
+    _one_of("status", ("todo", "in_progress", "done", "cancelled")),
+    CheckConstraint("weight > 0", "weight"),
+    CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
+    _belongs_to("bookings", "booking_id"),
+    _belongs_to("milestones", "milestone_id"),
+    _belongs_to("profiles", "assignee_id", cascade=False),
+    Index(None, "org_id", "milestone_id"),
+    Index(None, "org_id", "booking_id"),
+    Index(None, "org_id", "assignee_id", "due_at"),
+)
+
+time_entries = _operational(
+    "time_entries",
+    _id("booking_id"),
+    _id("task_id", required=False),
+    _id("provider_id"),
+    _at("started_at", required=True),
+    _at("ended_at"),  # null: the timer runs
+    Column("billable", Boolean, nullable=False, server_default=text("true")),
+    CheckConstraint("ended_at > started_at", "ends_after_start"),
+    _belongs_to("bookings", "booking_id"),
+    _belongs_to("tasks", "task_id"),
+    _belongs_to("profiles", "provider_id", cascade=False),
+    Index(None, "org_id", "booking_id"),
+    Index(None, "org_id", "task_id"),
+    Index(None, "org_id", "provider_id", "started_at"),
+)
+
+approvals = _operational(
+    "approvals",
+    _id("booking_id"),
+    _id("milestone_id", required=False),
+    Column("level", SmallInteger, nullable=False, server_default=text("1")),
+    _id("approver_id", required=False),
+    _text("status", default="pending"),
+    _text("reason", required=False),
+    _at("decided_at"),
+    _one_of("status", ("pending", "approved", "rejected")),
+    CheckConstraint("level > 0", "level"),
+    CheckConstraint("(status = 'pending') = (decided_at is null)", "decided_at"),
+    _belongs_to("bookings", "booking_id"),
+    _belongs_to("milestones", "milestone_id"),
+    _belongs_to("profiles", "approver_id", cascade=False),
+    Index(None, "org_id", "booking_id"),
+    Index(None, "org_id", "milestone_id"),
+)
+
+invoices = _operational(
+    "invoices",
+    _id("booking_id"),
+    _id("client_id"),
+    _text("invoice_number"),
+    _text("status", default="draft"),
+    _money("total_amount"),
+    _currency(),
+    _at("issued_at"),
+    _at("due_at"),
+    _one_of("status", ("draft", "issued", "part_paid", "paid", "overdue", "void")),
+    CheckConstraint("status = 'draft' or issued_at is not null", "issued_at"),
+    _belongs_to("bookings", "booking_id"),
+    _belongs_to("profiles", "client_id", cascade=False),
+    UniqueConstraint("org_id", "invoice_number"),
+    Index(None, "org_id", "booking_id"),
+    Index(None, "org_id", "client_id"),
+    Index(None, "org_id", "status", "due_at"),
+)
+
+invoice_lines = _operational(
+    "invoice_lines",
+    _id("invoice_id"),
+    Column("position", SmallInteger, nullable=False),
+    _text("description"),
+    Column("quantity", Numeric(10, 2), nullable=False),
+    _money("unit_price"),
+    _money("amount"),
+    CheckConstraint("amount = round(quantity * unit_price, 2)", "amount"),
+    _belongs_to("invoices", "invoice_id"),
+    UniqueConstraint("org_id", "invoice_id", "position"),
+)
+
+payments = _operational(
+    "payments",
+    _id("invoice_id"),
+    _id("booking_id"),
+    _text("kind", default="payment"),
+    _text("status", default="pending"),
+    _money("amount"),  # positive for both kinds: a refund is subtracted where money is summed
+    _currency(),
+    _text("method", default="card"),
+    _text("provider_ref", required=False),
+    _text("failure_reason", required=False),
+    _at("paid_at"),
+    _one_of("kind", ("payment", "refund")),
+    _one_of("status", ("pending", "succeeded", "failed")),
+    CheckConstraint("amount > 0", "amount"),
+    CheckConstraint("status <> 'succeeded' or paid_at is not null", "paid_at"),
+    _belongs_to("invoices", "invoice_id"),
+    _belongs_to("bookings", "booking_id"),
+    UniqueConstraint("org_id", "provider_ref"),
+    Index(None, "org_id", "invoice_id"),
+    Index(None, "org_id", "booking_id"),
+    Index(None, "org_id", "paid_at"),
+)
+
+messages = _operational(
+    "messages",
+    _id("booking_id"),
+    _id("sender_id"),
+    _text("body"),
+    _at("sent_at", required=True),
+    _at("read_at"),
+    _belongs_to("bookings", "booking_id"),
+    _belongs_to("profiles", "sender_id", cascade=False),
+    Index(None, "org_id", "booking_id", "sent_at"),
+)
+
+reviews = _operational(
+    "reviews",
+    _id("booking_id"),
+    _id("client_id"),
+    _id("provider_id", required=False),
+    Column("rating", SmallInteger, nullable=False),
+    _text("comment", required=False),
+    _at("reviewed_at", required=True),
+    CheckConstraint("rating between 1 and 5", "rating"),
+    _belongs_to("bookings", "booking_id"),
+    _belongs_to("profiles", "client_id", cascade=False),
+    _belongs_to("profiles", "provider_id", cascade=False),
+    UniqueConstraint("org_id", "booking_id"),
+)
+
+# Ingested in this order: each table after those that it references.
+OPERATIONAL: Final = tuple(table for table in metadata.sorted_tables if "row_version" in table.c)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    Column("row_id", UUID(as_uuid=True), primary_key=True),
+    _id("org_id"),
+    Column("deleted_at", Timestamp, nullable=False, server_default=text("now()")),
+    Column("row_version", XID8(), nullable=False, server_default=text("pg_current_xact_id()")),
+    Index(None, "table_name", "row_version"),
+)
+
+# --- the Hub's own: what the sample planted, imports, insights, deliveries, access ----------------
+
+sample_incidents = _table(
+    "sample_incidents",
+    _text("kind"),
+    _text("description"),
+    Column("metrics", ARRAY(Text), nullable=False),  # of kpi_daily, those that it moves
+    _text("dimension", default="total"),
+    _text("member", default="all"),
+    _text("direction"),
+    Column("starts_on", Date, nullable=False),
+    Column("ends_on", Date, nullable=False),
+    _one_of("direction", ("up", "down")),
+    CheckConstraint("ends_on >= starts_on", "days"),
+)
+
+import_rejections = _table(
+    "import_rejections",
+    _text("mapping"),
+    _text("file_name"),
+    Column("row_number", BigInteger, nullable=False),
+    _text("row_key"),  # the identity of the row's content, so that a second import adds nothing
+    _text("field"),
+    _text("value", required=False),
+    _text("message"),
+    UniqueConstraint("org_id", "mapping", "row_key", "field"),
+)
+
+insight_run_logs = Table(
+    "insight_run_logs",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True, server_default=text("uuidv7()")),
+    _id("org_id", required=False),  # null: every organisation
+    Column("as_of", Date),
+    _text("status", default="requested"),
+    _text("requested_by", required=False),
+    _text("error", required=False),
+    Column("counts", JSONB, nullable=False, server_default=text("'{}'")),
+    _at("started_at"),
+    _at("finished_at"),
+    Column("created_at", Timestamp, nullable=False, server_default=text("now()")),
+    Column("updated_at", Timestamp, nullable=False, server_default=text("now()")),
+    _one_of("status", ("requested", "running", "succeeded", "failed")),
+    Index(None, "status", "created_at"),
+)
+
+SEVERITIES: Final = ("critical", "high", "medium", "low")
+INSIGHT_KINDS: Final = ("anomaly", "forecast", "workload", "milestone", "revenue", "pipeline")
+
+insight_events = _table(
+    "insight_events",
+    _text("kind"),
+    _text("severity"),
+    _text("metric"),
+    _text("dimension", default="total"),
+    _text("member", default="all"),
+    Column("day", Date, nullable=False),
+    _text("title"),
+    _text("summary"),
+    Column("value", Numeric(18, 4)),
+    Column("expected", Numeric(18, 4)),
+    Column("lower", Numeric(18, 4)),
+    Column("upper", Numeric(18, 4)),
+    Column("impact", Money),
+    Column("drivers", JSONB, nullable=False, server_default=text("'[]'")),
+    _text("recommendation", required=False),
+    _text("dedupe_key"),
+    _text("status", default="open"),
+    _at("first_seen", required=True),
+    _at("last_seen", required=True),
+    _at("resolved_at"),
+    _text("feedback", required=False),
+    _one_of("kind", INSIGHT_KINDS),
+    _one_of("severity", SEVERITIES),
+    _one_of("status", ("open", "acknowledged", "resolved", "dismissed")),
+    UniqueConstraint("org_id", "dedupe_key"),
+    Index(None, "org_id", "status", "day"),
+)
+
+notifications = _table(
+    "notifications",
+    _id("profile_id"),
+    _id("insight_id"),
+    _text("event"),
+    _text("title"),
+    _text("body"),
+    _at("read_at"),
+    _belongs_to("insight_events", "insight_id"),
+    UniqueConstraint("org_id", "profile_id", "insight_id", "event"),
+)
+
+CHANNEL_KINDS: Final = ("email", "slack", "webhook")
+
+notification_channels = _table(
+    "notification_channels",
+    _text("name"),
+    _text("kind"),
+    _text("target"),  # an address, a Slack channel, a URL
+    _text("min_severity", default="low"),
+    Column("insight_kinds", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # empty: every kind
+    Column("sends_insights", Boolean, nullable=False, server_default=text("true")),
+    Column("sends_digest", Boolean, nullable=False, server_default=text("true")),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _one_of("kind", CHANNEL_KINDS),
+    _one_of("min_severity", SEVERITIES),
+    UniqueConstraint("org_id", "name"),
+)
+
+DELIVERY_STATES: Final = ("pending", "sending", "sent", "failed", "dead")
+DELIVERY_EVENTS: Final = ("opened", "resolved", "digest")
+
+notification_deliveries = _table(
+    "notification_deliveries",
+    _id("channel_id"),
+    _id("insight_id", required=False),
+    Column("digest_day", Date),
+    _text("recipient"),
+    _text("event"),
+    _text("state", default="pending"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", Timestamp, nullable=False, server_default=text("now()")),
+    _at("sent_at"),
+    _text("provider_ref", required=False),  # the receiver's own id: a Slack thread, a Message-ID
+    _text("last_error", required=False),
+    _one_of("event", DELIVERY_EVENTS),
+    _one_of("state", DELIVERY_STATES),
+    CheckConstraint("(event = 'digest') = (digest_day is not null)", "digest_day"),
+    CheckConstraint("(event <> 'digest') = (insight_id is not null)", "insight_id"),
+    CheckConstraint("(state = 'sent') = (sent_at is not null)", "sent_at"),
+    _belongs_to("notification_channels", "channel_id"),
+    _belongs_to("insight_events", "insight_id"),
+    UniqueConstraint(
+        "org_id",
+        "insight_id",
+        "digest_day",
+        "channel_id",
+        "recipient",
+        "event",
+        name="uq_notification_deliveries_once",
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index(
+        "ix_notification_deliveries_due",
+        "next_attempt_at",
+        postgresql_where=text("state in ('pending', 'sending', 'failed')"),
+    ),
+)
+
+notification_attempts = _table(
+    "notification_attempts",
+    _id("delivery_id"),
+    Column("attempt", Integer, nullable=False),
+    _at("attempted_at", required=True),
+    _text("outcome"),
+    _text("detail", required=False),
+    _one_of("outcome", ("sent", "failed", "dead")),
+    _belongs_to("notification_deliveries", "delivery_id"),
+    UniqueConstraint("org_id", "delivery_id", "attempt"),
+)
+
+api_keys = _table(
+    "api_keys",
+    _id("profile_id"),
+    _text("name"),
+    _text("prefix"),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    _at("last_used_at"),
+    _at("revoked_at"),
+    _belongs_to("profiles", "profile_id"),
+    UniqueConstraint("key_hash"),
+)
+
+idempotency_keys = _table(
+    "idempotency_keys",
+    _id("profile_id"),
+    _text("key"),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("response_status", SmallInteger),
+    Column("response_body", JSONB),
+    _belongs_to("profiles", "profile_id"),
+    UniqueConstraint("org_id", "profile_id", "key"),
+)

@@ -1,0 +1,69 @@
+"""A real PostgreSQL for the tests: one embedded server a session, a database of its own for each test."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from sources import database, embedded_server
+from sources.settings import Settings
+
+TEMPLATE = "hub_migrated"
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _at(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server with a migrated database, `TEMPLATE`, to clone."""
+    home: Path = tmp_path_factory.mktemp("server")
+    settings = Settings(home=home, port_database=free_port())
+    database.start(settings)
+    url = embedded_server.url(settings)
+    try:
+        _execute(url, f"create database {TEMPLATE}")
+        database.migrate(settings.model_copy(update={"database_url": _at(url, TEMPLATE)}))
+        yield url
+    finally:
+        embedded_server.stop(settings)
+
+
+def _execute(url: str, statement: str) -> None:
+    with psycopg.connect(_at(url, "postgres"), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def clone(server: str, template: str) -> str:
+    """The URL of a new database that is a copy of `template`."""
+    name = f"test_{uuid4().hex}"
+    _execute(server, f"create database {name} template {template}")
+    return _at(server, name)
+
+
+@pytest.fixture
+def settings(server: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a Hub of its own: an empty, migrated database and an empty home."""
+    url = clone(server, TEMPLATE)
+    yield Settings(home=tmp_path / "hub", database_url=url, port_dagster=free_port(), port_api=free_port())
+    _execute(server, f"drop database {urlsplit(url).path[1:]} with (force)")
+
+
+@pytest.fixture
+def connection(settings: Settings) -> Iterator[psycopg.Connection]:
+    """An open connection to the test's database."""
+    with psycopg.connect(settings.database_url, autocommit=True) as open_connection:
+        yield open_connection
