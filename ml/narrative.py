@@ -1,0 +1,219 @@
+"""Plain English about events: what, how much against what was expected, what drove it, what to do."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
+
+LOCALE = "en_US"
+MOST_DRIVERS = 3
+WHOLE_FROM = 1000  # amounts from here on are told without cents
+TELLING_PERCENT = 10.0  # a change of more than ten times what was expected is told without a percentage
+
+# What to do, by metric and direction. One table: a new metric adds two lines.
+RECOMMENDATIONS = {
+    ("bookings_created", "up"): "Check that providers have capacity for the extra bookings and confirm them soon.",
+    ("bookings_created", "down"): "Check that the booking page and its channels work, then follow up open quotes.",
+    ("bookings_completed", "up"): "Invoice the completed bookings and ask their clients for reviews.",
+    ("bookings_completed", "down"): "Look for bookings that wait on a provider, a client or an approval.",
+    (
+        "bookings_cancelled",
+        "up",
+    ): "Read the reasons given for cancelling and call the clients whose dates can be saved.",
+    ("bookings_cancelled", "down"): "Check that cancellations are being recorded; if they are, no action is needed.",
+    ("booked_revenue", "up"): "Check whether one large booking made the difference, and that it can be delivered.",
+    ("booked_revenue", "down"): "Review prices, availability and open quotes of the members named here.",
+    ("realized_revenue", "up"): "Check that the extra work is invoiced and its providers are not overloaded.",
+    ("realized_revenue", "down"): "Look for postponed, cancelled or missed services on this day and offer new dates.",
+    ("invoiced_revenue", "up"): "Check for duplicate or early invoices before the payments fall due.",
+    ("invoiced_revenue", "down"): "Look for delivered bookings that have not been invoiced.",
+    ("collected_revenue", "up"): "Match the payments to their invoices and check for paid twice.",
+    ("collected_revenue", "down"): "Check the payment provider for failures and remind clients of overdue invoices.",
+    ("failed_payments", "up"): "Check the payment provider's status and ask the affected clients to pay again.",
+    ("failed_payments", "down"): "Check that payments are still being attempted; if they are, no action is needed.",
+    ("tracked_hours", "up"): "Check the load of the providers named here and move work where it is too high.",
+    ("tracked_hours", "down"): "Ask the providers named here whether hours are missing or work has stopped.",
+}
+OTHERWISE = {
+    "good": "Find out what went well here, and whether it can be repeated.",
+    "bad": "Find out what changed here on this day, and put it right.",
+}
+FORECAST = {
+    "up": "Check that capacity covers the days ahead.",
+    "down": "Fill the free days ahead: follow up open quotes and invite past clients.",
+    "level": "No action is needed.",
+}
+PIPELINE = "Open the run's log, put the cause right and run it again; until then figures may be out of date."
+
+
+def tell(events: pd.DataFrame) -> pd.DataFrame:
+    """Add title, summary and recommendation to each event; the same events give the same words.
+
+    Columns: kind (anomaly, forecast, pipeline), metric, label (as in 'booked revenue'), unit (count, money,
+    hours), currency (ISO code), dimension (total, service, provider), member_name, organization, day, value,
+    expected, lower, upper, severity, direction (up, down), good_direction, drivers (a list of mappings with
+    member_name, dimension, value, expected, contribution), horizon (days) and compared (what the sum of a
+    forecast, `value`, is held against: the days before it), detail (of a pipeline event). What does not apply may
+    be absent or null. Raises ValueError for an unknown kind.
+    """
+    tellers = {"anomaly": _anomaly, "forecast": _forecast, "pipeline": _pipeline}
+    told = []
+    for record in events.to_dict("records"):
+        event = {str(column): cell for column, cell in record.items()}
+        if event["kind"] not in tellers:
+            raise ValueError(f"kind {event['kind']!r} is not one of {', '.join(tellers)}")
+        told.append(tellers[event["kind"]](event))
+    words = pd.DataFrame(told, columns=["title", "summary", "recommendation"], index=events.index, dtype=object)
+    return events.drop(columns=words.columns, errors="ignore").join(words)
+
+
+def _anomaly(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    value, expected = _shown(event, event["value"]), _shown(event, event["expected"])
+    subject = _subject(event)
+    title = f"{_capital(subject)}: {_amount(event, value)}, {_against(event, value, expected)}"
+    sentences = [
+        f"On {_day(event)}, {subject}{_place(event)} came to {_amount(event, value)}, "
+        f"{_against(event, value, expected)}.",
+        _range(event, "The usual range for such a day is"),
+        _drivers(event),
+    ]
+    return title, _joined(sentences), _recommended(event)
+
+
+def _forecast(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    value, subject, days = _shown(event, event["value"]), _subject(event), _days(event["horizon"])
+    title = f"{_capital(subject)}: {_amount(event, value)} forecast for the next {days}"
+    sentence = f"For the {days} after {_day(event)}, {subject}{_place(event)} is forecast to come to " + _amount(
+        event, value
+    )
+    trend = "level"
+    if _given(event.get("compared")):
+        before = _shown(event, event["compared"])
+        trend = "level" if value == before else "up" if value > before else "down"
+        sentence += f", {_against(event, value, before, f'in the {days} before')}"
+    sentences = [f"{sentence}.", _range(event, "The likely range is"), _drivers(event)]
+    return title, _joined(sentences), FORECAST[trend]
+
+
+def _pipeline(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    label = event["label"] if _given(event.get("label")) else "a step failed"
+    detail = str(event["detail"]).strip() if _given(event.get("detail")) else "No detail was recorded."
+    if detail[-1:] not in ".!?":
+        detail += "."
+    where = f" ({event['organization']})" if _given(event.get("organization")) else ""
+    return f"Pipeline: {label}{where}", _capital(detail), PIPELINE
+
+
+def _subject(event: Mapping[str, Any]) -> str:
+    joint = {"service": " for ", "provider": " of "}.get(str(event.get("dimension")))
+    if joint is None or not _given(event.get("member_name")):
+        return str(event["label"])
+    return f"{event['label']}{joint}{event['member_name']}"
+
+
+def _place(event: Mapping[str, Any]) -> str:
+    return f" at {event['organization']}" if _given(event.get("organization")) else ""
+
+
+def _day(event: Mapping[str, Any]) -> str:
+    return str(format_date(pd.Timestamp(event["day"]).date(), "EEEE, d MMMM y", locale=LOCALE))
+
+
+def _days(horizon: float) -> str:
+    return "day" if int(horizon) == 1 else f"{int(horizon)} days"
+
+
+def _shown(event: Mapping[str, Any], number: float) -> float:
+    """The number as it will be read, so that differences agree with the figures around them."""
+    number = float(number)
+    size = abs(number)
+    if event["unit"] == "money":
+        precision = get_currency_precision(event["currency"]) if _given(event.get("currency")) else 2
+        digits = 0 if round(size, precision) >= WHOLE_FROM else precision
+    else:
+        digits = 0 if size >= (10 if event["unit"] == "count" else 100) else 1
+    return round(number, digits) + 0.0  # never minus zero
+
+
+def _amount(event: Mapping[str, Any], shown: float) -> str:
+    if event["unit"] == "hours":
+        return f"{_plain(shown)} h"
+    if event["unit"] != "money":
+        return _plain(shown)
+    if not _given(event.get("currency")):
+        return str(format_decimal(shown, "#,##0" if abs(shown) >= WHOLE_FROM else "#,##0.00", locale=LOCALE))
+    if abs(shown) >= WHOLE_FROM:
+        pattern = "¤#,##0"
+        return str(format_currency(shown, event["currency"], pattern, locale=LOCALE, currency_digits=False))
+    return str(format_currency(shown, event["currency"], locale=LOCALE))
+
+
+def _plain(shown: float) -> str:
+    return str(format_decimal(shown, "#,##0.#", locale=LOCALE))
+
+
+def _against(event: Mapping[str, Any], value: float, expected: float, what: str = "expected") -> str:
+    """How the value compares, as in '€300.00 (25%) less than the €1,200 expected'."""
+    if value == expected:
+        return f"the same as {'' if what.startswith('in ') else 'was '}{what}"
+    difference = _shown(event, abs(value - expected))
+    word = "more" if value > expected else "fewer" if event["unit"] == "count" else "less"
+    percent = _percent(value, expected)
+    return f"{_amount(event, difference)}{percent} {word} than the {_amount(event, expected)} {what}"
+
+
+def _percent(value: float, expected: float) -> str:
+    if expected == 0 or abs(value - expected) > TELLING_PERCENT * abs(expected):
+        return ""
+    share = abs(value - expected) / abs(expected)
+    return " (under 1%)" if share < 0.005 else f" ({format_percent(share, locale=LOCALE)})"
+
+
+def _range(event: Mapping[str, Any], opening: str) -> str:
+    if not (_given(event.get("lower")) and _given(event.get("upper"))):
+        return ""
+    lower, upper = (_amount(event, _shown(event, event[side])) for side in ("lower", "upper"))
+    return f"{opening} {lower} to {upper}." if lower != upper else f"{opening} {lower}."
+
+
+def _drivers(event: Mapping[str, Any]) -> str:
+    given = event.get("drivers")
+    drivers = list(given) if isinstance(given, list | tuple) else []
+    phrases = []
+    for driver in sorted(drivers, key=lambda each: -abs(float(each["contribution"]))):
+        value, expected = _shown(event, driver["value"]), _shown(event, driver["expected"])
+        if value != expected:
+            # The whole is no member of itself, and what is too small to be seen drives nothing.
+            difference = _amount(event, _shown(event, abs(value - expected)))
+            side = "above" if value > expected else "below"
+            phrases.append(f"{driver['member_name']} ({difference} {side} the {_amount(event, expected)} expected)")
+    if not phrases:
+        return ""
+    told, rest = phrases[:MOST_DRIVERS], len(phrases) - MOST_DRIVERS
+    if rest > 0:
+        told.append(f"{rest} {'other' if rest == 1 else 'others'} with less")
+    return f"What drove it: {told[0] if len(told) == 1 else ', '.join(told[:-1]) + ' and ' + told[-1]}."
+
+
+def _recommended(event: Mapping[str, Any]) -> str:
+    known = RECOMMENDATIONS.get((str(event.get("metric")), str(event.get("direction"))))
+    good = event.get("direction") == event.get("good_direction")
+    return known or OTHERWISE["good" if good else "bad"]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _joined(sentences: list[str]) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _given(value: Any) -> bool:
+    """Whether a cell holds something: not None, NaN, NA or an empty text."""
+    if value is None or value is pd.NA or value is pd.NaT or value == "":
+        return False
+    return not (isinstance(value, float) and math.isnan(value))
