@@ -265,7 +265,6 @@ def _run(tables: Sequence[Table], url: str) -> dict[str, TableResult]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    expectation = _expectation()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_postgres(
@@ -275,31 +274,36 @@ def _run(tables: Sequence[Table], url: str) -> dict[str, TableResult]:
         # All at once: each later addition writes the whole context again.
         assets=[{"type": "query", "name": table.name, "query": ALIVE.format(table.name)} for table in tables],
     )
-    results = {}
-    for table in tables:
-        by_name = {rule.name: rule for rule in rules(table)}
-        suite = gx.ExpectationSuite(
-            name=table.name,
-            expectations=[
-                expectation(
-                    unexpected_rows_query=_bounded(rule),
-                    description=rule.says,
-                    severity=SEVERITIES[rule.severity],
-                    meta={"rule": rule.name},
-                )
-                for rule in by_name.values()
-            ],
-        )
-        asset = source.get_asset(table.name)
-        outcome = asset.get_batch(asset.build_batch_request()).validate(suite, result_format="COMPLETE")
-        failures = [
-            _failure(table, by_name[one.expectation_config.meta["rule"]], one)
-            for one in outcome.results
-            if not one.success
-        ]
-        results[table.name] = TableResult(table.name, not failures, len(outcome.results), failures)
-    source.get_engine().dispose()
-    return results
+    try:
+        return {table.name: _check(source.get_asset(table.name), table) for table in tables}
+    finally:  # it keeps two pools
+        source.get_execution_engine().close()
+        source.get_engine().dispose()
+
+
+def _check(asset: Any, table: Table) -> TableResult:
+    """Run the suite of `table` on the rows of `asset`."""
+    import great_expectations as gx
+
+    expectation = _expectation()
+    by_name = {rule.name: rule for rule in rules(table)}
+    suite = gx.ExpectationSuite(
+        name=table.name,
+        expectations=[
+            expectation(
+                unexpected_rows_query=_bounded(rule),
+                description=rule.says,
+                severity=SEVERITIES[rule.severity],
+                meta={"rule": rule.name},
+            )
+            for rule in by_name.values()
+        ],
+    )
+    outcome = asset.get_batch(asset.build_batch_request()).validate(suite, result_format="COMPLETE")
+    failures = [
+        _failure(table, by_name[one.expectation_config.meta["rule"]], one) for one in outcome.results if not one.success
+    ]
+    return TableResult(table.name, not failures, len(outcome.results), failures)
 
 
 @lru_cache(maxsize=1)  # Great Expectations registers a class of this name once

@@ -304,3 +304,12 @@ def test_a_password_with_a_dollar_sign_is_taken_as_it_is(landed: psycopg.Connect
         landed.execute("drop role dollar")
 
     assert result.passed
+
+
+def test_no_connection_stays_open(landed: psycopg.Connection) -> None:
+    validate(url_of(landed), ["services"])
+
+    others = landed.execute(
+        "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    ).fetchone()
+    assert others == (0,)
