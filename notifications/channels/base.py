@@ -1,0 +1,104 @@
+"""What every channel shares: what it is given, how it fails, and that no secret leaves with an error."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, Protocol
+from urllib.parse import quote, unquote, urlsplit
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from notifications.messages import Message
+from sources.settings import Settings
+
+NETWORK_TIMEOUT_S: Final = 10.0  # of each step of a connection
+RETRY_AFTER_MAX_S: Final = 6 * 3600.0  # a receiver that asks for longer is asked again before
+HIDDEN: Final = "***"
+
+
+@dataclass(frozen=True)
+class ChannelRow:
+    """A row of app.notification_channels, as far as sending needs it."""
+
+    id: UUID
+    org_id: UUID
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A claimed row of app.notification_deliveries: what is to be sent, to whom, and which attempt this is."""
+
+    id: UUID
+    org_id: UUID
+    channel_id: UUID
+    insight_id: UUID | None
+    digest_day: date | None
+    recipient: str
+    event: str
+    attempt: int
+    attempted_at: datetime
+    opened_ref: str | None = None  # of a resolved one: the receiver's id of the message that it answers
+
+
+class RetryLater(Exception):
+    """It may work later; `after_s`: when the receiver said how long to wait."""
+
+    def __init__(self, after_s: float | None, reason: str) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class Undeliverable(Exception):
+    """It will never work: the receiver refuses this message or is gone."""
+
+
+class Channel(Protocol):
+    """A module that sends messages of one kind."""
+
+    def send(self, settings: Settings, delivery: Delivery, message: Message, /) -> str | None:
+        """Send `message` and return the receiver's own id of it, if it gives one.
+
+        Raises RetryLater or Undeliverable, with a sentence for people.
+        """
+        ...
+
+    def check_target(self, target: str, /) -> str:
+        """`target` as it is stored. Raises HubError that says what a target of this kind looks like."""
+        ...
+
+
+def retry_after_s(value: str | None, now: datetime) -> float | None:
+    """The wait that a Retry-After header asks for, in seconds (RFC 9110 10.2.3: seconds or a date)."""
+    if value is None:
+        return None
+    try:
+        wait = float(value) if value.strip().isdigit() else (_http_date(value) - now).total_seconds()
+    except ValueError:
+        return None
+    return min(max(wait, 0.0), RETRY_AFTER_MAX_S)
+
+
+def _http_date(value: str) -> datetime:
+    parsed = parsedate_to_datetime(value)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def redacted(settings: Settings, text: str) -> str:
+    """`text` without any secret of the settings, plain or percent-encoded."""
+    for secret in _secrets(settings):
+        for form in (secret, quote(secret, safe=""), unquote(secret)):
+            text = text.replace(form, HIDDEN)
+    return text
+
+
+def _secrets(settings: Settings) -> list[str]:
+    values = [
+        value.get_secret_value()
+        for name in type(settings).model_fields
+        if isinstance(value := getattr(settings, name), SecretStr)
+    ]
+    values.append(urlsplit(settings.smtp_url.get_secret_value()).password or "")
+    return sorted(filter(None, values), key=len, reverse=True)

@@ -1,0 +1,146 @@
+"""E-mail by SMTP: text and HTML in one mail, pictures attached; a repeat carries the same Message-ID."""
+
+import contextlib
+import smtplib
+import ssl
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from notifications.channels import base
+from notifications.channels.base import Delivery, RetryLater, Undeliverable
+from notifications.formats import email_html, text
+from notifications.messages import Message
+from sources.errors import HubError
+from sources.settings import Settings
+
+DEFAULT_PORTS: Final = {"smtp": 587, "smtps": 465}
+PERMANENT: Final = 500  # SMTP replies from here on are refusals for good (RFC 5321 4.2.1)
+
+
+def check_target(target: str) -> str:
+    """One or more addresses, separated by commas; each becomes a recipient of its own."""
+    addresses = [part.strip() for part in target.split(",") if part.strip()]
+    if not addresses:
+        raise HubError("An e-mail channel needs an address, such as owner@example.org.")
+    for address in addresses:
+        if not _is_address(address):
+            raise HubError(f"{address!r} is not an e-mail address: write it as name@domain, several with commas.")
+    return ", ".join(dict.fromkeys(addresses))
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parsed = Address(addr_spec=address)
+    except (ValueError, MessageError, IndexError):
+        return False
+    return bool(parsed.username and parsed.domain) and not any(map(str.isspace, address))
+
+
+def send(settings: Settings, delivery: Delivery, message: Message) -> str:
+    """Send one mail and return its Message-ID."""
+    url = _server(settings)
+    mail = _compose(settings, delivery, message)
+    try:
+        server = _connect(url)
+        try:
+            _authenticate(server, url)
+            server.send_message(mail)
+        finally:
+            # The mail is accepted or refused by now: how the connection ends changes neither.
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                server.quit()
+            server.close()
+    except (smtplib.SMTPException, OSError) as error:
+        raise _failure(settings, url, delivery, error) from None
+    return str(mail["Message-ID"])
+
+
+def _server(settings: Settings) -> SplitResult:
+    url = urlsplit(settings.smtp_url.get_secret_value())
+    if url.scheme not in DEFAULT_PORTS or not url.hostname:
+        raise RetryLater(
+            None, "HUB_SMTP_URL is not set to a mail server: write smtp://user:password@host:587 or smtps://..."
+        )
+    return url
+
+
+def _connect(url: SplitResult) -> smtplib.SMTP:
+    host, port = url.hostname or "", url.port or DEFAULT_PORTS[url.scheme]
+    if url.scheme == "smtps":
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(host, port, timeout=base.NETWORK_TIMEOUT_S, context=context)
+    server = smtplib.SMTP(host, port, timeout=base.NETWORK_TIMEOUT_S)
+    server.ehlo()
+    if server.has_extn("starttls"):
+        server.starttls(context=ssl.create_default_context())
+        server.ehlo()
+    return server
+
+
+def _authenticate(server: smtplib.SMTP, url: SplitResult) -> None:
+    if not url.username:
+        return
+    if not isinstance(server.sock, ssl.SSLSocket) and not _is_loopback(url.hostname or ""):
+        raise RetryLater(
+            None, f"The mail server {url.hostname} offers no encryption: the password was not sent. Use smtps://."
+        )
+    server.login(unquote(url.username), unquote(url.password or ""))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _compose(settings: Settings, delivery: Delivery, message: Message) -> EmailMessage:
+    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2] or "localhost"
+    mail = EmailMessage()
+    mail["From"] = settings.mail_from
+    mail["To"] = delivery.recipient
+    mail["Subject"] = message.subject
+    mail["Date"] = format_datetime(delivery.attempted_at)
+    mail["Message-ID"] = f"<{delivery.id}@{domain}>"
+    mail["X-Hub-Delivery"] = str(delivery.id)
+    mail["Auto-Submitted"] = "auto-generated"
+    if delivery.opened_ref:  # mail programs then show the answer below the alert
+        mail["In-Reply-To"] = mail["References"] = delivery.opened_ref
+    page = email_html.render_mail(message, domain=domain)
+    mail.set_content(text.render(message))
+    mail.add_alternative(page.html, subtype="html")
+    html_part = mail.get_body(("html",))
+    assert isinstance(html_part, EmailMessage)
+    for content_id, image in page.images.items():
+        html_part.add_related(image, "image", "png", cid=f"<{content_id}>", disposition="inline")
+    return mail
+
+
+def _failure(settings: Settings, url: SplitResult, delivery: Delivery, error: Exception) -> RetryLater | Undeliverable:
+    """The error as a sentence; refusals for good are final, but not a failed login: that is ours to mend."""
+    code, said = _reply(error)
+    answer = base.redacted(settings, f"{code} {said}" if code else said)
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        sentence = f"The mail server refuses {delivery.recipient}: {answer}."
+    elif isinstance(error, smtplib.SMTPAuthenticationError):
+        return RetryLater(None, f"The mail server does not accept the login of HUB_SMTP_URL: {answer}.")
+    else:
+        sentence = f"The mail server {url.hostname} did not take the mail: {answer}."
+    return Undeliverable(sentence) if code >= PERMANENT else RetryLater(None, sentence)
+
+
+def _reply(error: Exception) -> tuple[int, str]:
+    """The server's reply code (0: it gave none) and words."""
+    match error:
+        case smtplib.SMTPRecipientsRefused(recipients=refused):
+            code, said = next(iter(refused.values()))
+        case smtplib.SMTPResponseException(smtp_code=code, smtp_error=said):
+            pass
+        case _:
+            return 0, str(error) or type(error).__name__
+    return code, said.decode(errors="replace") if isinstance(said, bytes) else str(said)

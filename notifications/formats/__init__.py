@@ -1,0 +1,1 @@
+"""A neutral message in the form that a receiver reads."""

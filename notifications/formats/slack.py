@@ -1,0 +1,102 @@
+"""A message as Slack Block Kit, within Slack's limits and with its control characters escaped.
+
+Limits and escaping: docs.slack.dev, Block Kit reference and "Formatting message text".
+"""
+
+from typing import Any, Final
+
+from notifications import plots
+from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Text, Tone
+
+BLOCKS_MAX: Final = 50
+HEADER_MAX: Final = 150
+TEXT_MAX: Final = 3000
+FIELDS_MAX: Final = 10
+FIELD_MAX: Final = 2000
+BUTTON_MAX: Final = 75
+BUTTONS_MAX: Final = 25
+FALLBACK_MAX: Final = 3000
+
+MARKS: Final[dict[Tone, str]] = {
+    "neutral": "",
+    "good": "✅ ",
+    "low": "🔵 ",
+    "medium": "🟡 ",
+    "high": "🟠 ",
+    "critical": "🔴 ",
+}
+
+Json = dict[str, Any]
+
+
+def render(message: Message) -> Json:
+    """`text` (shown in notifications) and `blocks`, as chat.postMessage takes them."""
+    blocks = [part for block in message.blocks for part in _block(block)]
+    if len(blocks) > BLOCKS_MAX:
+        blocks = [*blocks[: BLOCKS_MAX - 1], _remark("Shortened here: the rest is in the Hub.")]
+    return {"text": escaped(message.subject, FALLBACK_MAX), "blocks": blocks}
+
+
+def escaped(text: str, limit: int) -> str:
+    """`text` with &, < and > as entities, cut with … to `limit` characters, never inside an entity."""
+    safe = _entities(text)
+    if len(safe) <= limit:
+        return safe
+    kept, length = [], 0
+    for character in text:
+        length += len(_entities(character))
+        if length > limit - 1:
+            break
+        kept.append(character)
+    return _entities("".join(kept)) + "…"
+
+
+def _entities(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _plain(text: str, limit: int) -> Json:
+    # Not emoji: a name such as :fire: is a name. A text object may not be empty.
+    return {"type": "plain_text", "text": escaped(text, limit) or " ", "emoji": False}
+
+
+def _labelled(title: str, text: str, limit: int) -> Json:
+    bold = f"*{escaped(' '.join(title.split()), limit // 2)}*"
+    body = escaped(text, limit - len(bold) - 1)
+    return {"type": "mrkdwn", "text": f"{bold}\n{body}" if body else bold, "verbatim": True}
+
+
+def _section(text: Json) -> Json:
+    return {"type": "section", "text": text}
+
+
+def _remark(text: str) -> Json:
+    return {"type": "context", "elements": [_plain(text, TEXT_MAX)]}
+
+
+def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one a kind of block
+    match block:
+        case Heading(text=text, level=1, tone=tone):
+            return [{"type": "header", "text": _plain(MARKS[tone] + text, HEADER_MAX)}]
+        case Heading(text=text):
+            return [_section(_labelled(text, "", TEXT_MAX))]
+        case Text(text=text) if not text.strip():
+            return []  # Slack refuses empty text
+        case Text(text=text, muted=True):
+            return [_remark(text)]
+        case Text(text=text):
+            return [_section(_plain(text, TEXT_MAX))]
+        case Facts(items=items):
+            fields = [_labelled(label, value, FIELD_MAX) for label, value in items]
+            groups = [fields[start : start + FIELDS_MAX] for start in range(0, len(fields), FIELDS_MAX)]
+            return [{"type": "section", "fields": group} for group in groups]
+        case Entry(title=title, text=text, tone=tone):
+            return [_section(_labelled(MARKS[tone] + title, text, TEXT_MAX))]
+        case Plot():
+            return [_remark(f"{block.description}: {plots.sparkline(block)}")]
+        case Actions(links=links):
+            return [{"type": "actions", "elements": [_button(link.text, link.url) for link in links][:BUTTONS_MAX]}]
+
+
+def _button(text: str, url: str) -> Json:
+    return {"type": "button", "text": _plain(text, BUTTON_MAX), "url": url}

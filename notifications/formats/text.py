@@ -1,0 +1,52 @@
+"""A message as plain text of 80 columns: mail's alternative part, and the terminal."""
+
+import textwrap
+from typing import Final
+
+from notifications import plots
+from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Text
+
+WIDTH: Final = 80
+LABEL_MAX: Final = 28  # a longer label stands on a line of its own
+
+
+def render(message: Message) -> str:
+    """The text, ending in a newline; no line is longer than WIDTH, but for an address."""
+    return "\n\n".join(part for part in map(_block, message.blocks) if part) + "\n"
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(text=text, level=level):
+            lines = _wrapped(text).splitlines()
+            return "\n".join([*lines, ("=" if level == 1 else "-") * max(map(len, lines), default=0)])
+        case Text(text=text):
+            return _wrapped(text)
+        case Facts(items=items):
+            return _facts(items)
+        case Entry(title=title, text=text):
+            return "\n".join(part for part in (_wrapped(title, "* ", "  "), _wrapped(text, "  ", "  ")) if part)
+        case Plot():
+            return f"{_wrapped(block.description)}\n{plots.sparkline(block)[-WIDTH:]}"
+        case Actions(links=links):
+            return "\n".join(f"{link.text}: {link.url}" for link in links)
+
+
+def _wrapped(text: str, first: str = "", rest: str = "") -> str:
+    paragraphs = [
+        textwrap.fill(line, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+        for line in text.splitlines()
+    ]
+    return "\n".join(paragraphs)
+
+
+def _facts(items: tuple[tuple[str, str], ...]) -> str:
+    width = min(max((len(label) for label, _ in items), default=0), LABEL_MAX)
+    return "\n".join(_fact(label, value, width) for label, value in items)
+
+
+def _fact(label: str, value: str, width: int) -> str:
+    indent = " " * (width + 2)
+    if len(label) > width:
+        return f"{_wrapped(label)}\n{_wrapped(value, indent, indent)}"
+    return _wrapped(" ".join(value.split()), f"{label:<{width}}  ", indent)

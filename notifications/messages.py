@@ -1,0 +1,191 @@
+"""The neutral message: what is to be said, in blocks that every format can show."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final, Literal
+
+from notifications import figures
+
+Tone = Literal["neutral", "good", "low", "medium", "high", "critical"]
+Event = Literal["opened", "resolved"]
+
+RESOLVED_PREFIX: Final = "Resolved: "
+BACK_TO_NORMAL: Final = "This is back to normal. Nothing needs to be done."
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A title: level 1 once a message, level 2 for its sections."""
+
+    text: str
+    level: Literal[1, 2] = 1
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; a muted one is a side remark."""
+
+    text: str
+    muted: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Pairs of label and value."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item of a list: a title with what is to be said about it."""
+
+    title: str
+    text: str
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A daily series with its expected band; every sequence has one value a day, None where there is none."""
+
+    title: str
+    days: tuple[date, ...]
+    actual: tuple[float | None, ...]
+    expected: tuple[float | None, ...]
+    lower: tuple[float | None, ...]
+    upper: tuple[float | None, ...]
+    marked: date | None = None  # the day that the message is about
+
+    @property
+    def description(self) -> str:
+        """What a reader without pictures is told."""
+        return f"{self.title}, {figures.short_day(self.days[0])} to {figures.short_day(self.days[-1])}"
+
+
+@dataclass(frozen=True)
+class Link:
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Actions:
+    """Where the reader can go from here."""
+
+    links: tuple[Link, ...]
+
+
+Block = Heading | Text | Facts | Entry | Plot | Actions
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is to be said, once: `id` is the same whenever the same thing is said, whichever way."""
+
+    id: str
+    type: str  # insight.opened, insight.resolved, digest, test
+    subject: str
+    blocks: tuple[Block, ...]
+    data: Mapping[str, Any] = field(default_factory=dict)  # the facts for machines
+
+    def __post_init__(self) -> None:
+        # A subject becomes a mail header and a Slack fallback: one line, whatever a name contains.
+        object.__setattr__(self, "subject", " ".join(self.subject.split()))
+
+
+def insight_message(
+    insight: Mapping[str, Any],
+    *,
+    event: Event,
+    link_base: str,
+    currency: str | None = None,
+    plot: Plot | None = None,
+) -> Message:
+    """The message that an insight was opened or resolved.
+
+    insight: a row of app.insight_events; currency: ISO 4217, for money metrics; plot: the metric's recent days.
+    """
+    resolved = event == "resolved"
+    title = RESOLVED_PREFIX + insight["title"] if resolved else insight["title"]
+    blocks = _resolved_blocks(insight) if resolved else _opened_blocks(insight, currency)
+    return Message(
+        id=f"{insight['id']}:{event}",
+        type=f"insight.{event}",
+        subject=title if resolved else f"[{insight['severity'].capitalize()}] {title}",
+        blocks=(
+            Heading(title, tone="good" if resolved else insight["severity"]),
+            *blocks,
+            *([plot] if plot else []),
+            *open_hub(link_base),
+            *([] if resolved else [Text(_what_next(insight), muted=True)]),
+        ),
+        data={"insight": dict(insight)},
+    )
+
+
+def open_hub(link_base: str) -> Iterable[Block]:
+    """The link that ends a message; nothing where the Hub's address is not known."""
+    return [Actions((Link("Open the Hub", link_base),))] if link_base else []
+
+
+def _opened_blocks(insight: Mapping[str, Any], currency: str | None) -> list[Block]:
+    blocks: list[Block] = [Text(insight["summary"]), Facts(_insight_facts(insight, currency))]
+    if insight["recommendation"]:
+        blocks.append(Entry("What to do", insight["recommendation"]))
+    return blocks
+
+
+def _resolved_blocks(insight: Mapping[str, Any]) -> list[Block]:
+    since = ("Alert of", figures.long_day(insight["day"]))
+    return [Text(BACK_TO_NORMAL), Facts((("Metric", figures.label(insight["metric"])), since))]
+
+
+def _insight_facts(insight: Mapping[str, Any], currency: str | None) -> tuple[tuple[str, str], ...]:
+    metric = insight["metric"]
+    facts = [
+        ("Severity", insight["severity"].capitalize()),
+        ("Metric", figures.label(metric)),
+        ("Day", figures.long_day(insight["day"])),
+    ]
+    if insight["value"] is not None:
+        facts.append(("Value", figures.figure(insight["value"], metric, currency)))
+    if insight["expected"] is not None:
+        facts.append(("Expected", _expected(insight, currency)))
+    if insight["impact"] is not None and currency:
+        facts.append(("Impact", figures.money(insight["impact"], currency)))
+    return tuple(facts)
+
+
+def _expected(insight: Mapping[str, Any], currency: str | None) -> str:
+    def shown(name: str) -> str:
+        return figures.figure(insight[name], insight["metric"], currency)
+
+    if insight["lower"] is None or insight["upper"] is None:
+        return shown("expected")
+    return f"{shown('expected')} ({shown('lower')} to {shown('upper')})"
+
+
+def _what_next(insight: Mapping[str, Any]) -> str:
+    insight_id = insight["id"]
+    return (
+        f"When it is seen to: hub insights acknowledge {insight_id}. "
+        f"If it was not worth telling: hub insights dismiss {insight_id}."
+    )
+
+
+def trial_message(channel_name: str, *, at: datetime, link_base: str) -> Message:
+    """The message that `hub channel test` sends."""
+    return Message(
+        id=f"test:{channel_name}:{at.isoformat()}",
+        type="test",
+        subject=f"Test of the channel {channel_name}",
+        blocks=(
+            Heading("It works"),
+            Text(f"The Hub can reach you through the channel {channel_name}. Alerts and digests come this way."),
+            *open_hub(link_base),
+        ),
+        data={"channel": channel_name},
+    )

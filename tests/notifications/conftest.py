@@ -1,0 +1,59 @@
+"""Settings with every channel set to a local server, and a clock that tests move."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from notifications.channels.webhook import signing_secret
+from sources.settings import Settings
+from tests.notifications import servers
+from tests.notifications.examples import NOW
+
+TOKEN = "xoxb-local-test-token"
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    at: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def forward(self, **units: float) -> None:
+        self.at += timedelta(**units)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def slack() -> Iterator[servers.SlackServer]:
+    with servers.slack_server() as server:
+        yield server
+
+
+@pytest.fixture
+def mail() -> Iterator[servers.MailServer]:
+    with servers.mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def webhook(settings: Settings) -> Iterator[servers.WebhookServer]:
+    with servers.webhook_server(signing_secret(settings)) as server:
+        yield server
+
+
+@pytest.fixture
+def wired(settings: Settings, slack: servers.SlackServer, mail: servers.MailServer) -> Settings:
+    """The test's settings, with mail and Slack leading to the local servers."""
+    return settings.model_copy(
+        update={"slack_token": SecretStr(TOKEN), "slack_base_url": slack.url, "smtp_url": SecretStr(mail.url)}
+    )

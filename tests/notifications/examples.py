@@ -1,0 +1,110 @@
+"""Rows and messages that several tests use."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from notifications.messages import (
+    Actions,
+    Entry,
+    Facts,
+    Heading,
+    Link,
+    Message,
+    Plot,
+    Text,
+)
+
+ORG = UUID("01890000-0000-7000-8000-000000000001")
+OTHER_ORG = UUID("01890000-0000-7000-8000-000000000002")
+INSIGHT = UUID("01890000-0000-7000-8000-0000000000aa")
+DAY = date(2026, 5, 4)
+NOW = datetime(2026, 5, 5, 7, 0, tzinfo=UTC)
+
+PLOT = Plot(
+    title="Booked revenue",
+    days=tuple(DAY - timedelta(days=n) for n in range(6, -1, -1)),
+    actual=(1.0, 2.0, None, 4.0, 5.0, 6.0, 8.0),
+    expected=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0),
+    lower=(0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
+    upper=(2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0),
+    marked=DAY,
+)
+
+INSIGHT_ROW: dict[str, Any] = {
+    "id": INSIGHT,
+    "org_id": ORG,
+    "kind": "anomaly",
+    "severity": "critical",
+    "metric": "booked_revenue",
+    "dimension": "total",
+    "member": "all",
+    "day": DAY,
+    "title": "Booked revenue fell by half",
+    "summary": "Booked revenue was €4,200 on Monday, 52 % below the expected €8,750. Deluxe Suite lost €3,100.",
+    "value": Decimal("4200.0000"),
+    "expected": Decimal("8750.0000"),
+    "lower": Decimal("7100.0000"),
+    "upper": Decimal("10400.0000"),
+    "impact": Decimal("-4550.00"),
+    "drivers": [{"member": "Deluxe Suite", "change": -3100}],
+    "recommendation": "Look at the Deluxe Suite's price and availability.",
+    "dedupe_key": "anomaly:booked_revenue:total:all:2026-05-04",
+    "status": "open",
+    "first_seen": NOW,
+    "last_seen": NOW,
+    "resolved_at": None,
+    "feedback": None,
+}
+
+EVERY_BLOCK = Message(
+    id="m1",
+    type="insight.opened",
+    subject="[Critical] Booked revenue fell by half",
+    blocks=(
+        Heading("Booked revenue fell by half", tone="critical"),
+        Text("It was €4,200 on Monday, 52 % below the expected €8,750. " * 3),
+        Facts((("Severity", "Critical"), ("Expected", "€8,750 (€7,100 to €10,400)"))),
+        Heading("Why", level=2),
+        Entry("Deluxe Suite", "€3,100 of it.\nWhat to do: look at its price.", tone="high"),
+        PLOT,
+        Actions((Link("Open the Hub", "http://127.0.0.1:3000/x?a=1&b=2"),)),
+        Text("Seen to? Acknowledge it.", muted=True),
+    ),
+    data={"insight": {"id": INSIGHT, "value": Decimal("4200.00"), "day": DAY}},
+)
+
+AWKWARD = Message(
+    id="m2",
+    type="insight.opened",
+    subject="Client <script>alert(1)</script>\r\nBcc: all@example.org",
+    blocks=(
+        Heading("Client <script>alert(1)</script> & Söhne 🎉 <!channel>"),
+        Text("word " * 1500),
+        Text("x" * 4000),
+        Text(""),
+        Facts(()),
+        Facts(tuple((f"Label {n} <b>", f"Value {n} & more 🏨") for n in range(12))),
+        Entry("*not bold* <@U123>", "&" * 3500),
+    ),
+)
+
+
+def insert_insight(connection: psycopg.Connection, **changes: Any) -> UUID:
+    """A row of app.insight_events like INSIGHT_ROW; without an id in `changes` it gets one of its own."""
+    row = {**INSIGHT_ROW, **changes}
+    if "id" not in changes:
+        row.pop("id")
+    row["drivers"] = Jsonb(row["drivers"])
+    columns = ", ".join(row)
+    values = ", ".join(f"%({name})s" for name in row)
+    found = connection.execute(
+        f"insert into app.insight_events ({columns}) values ({values}) returning id".encode(), row
+    ).fetchone()
+    assert found
+    insight_id: UUID = found[0]
+    return insight_id

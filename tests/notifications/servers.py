@@ -1,0 +1,194 @@
+"""Local servers that speak the channels' protocols, for any test: mail (SMTP), Slack's Web API, a webhook receiver.
+
+Each keeps what it received, and answers by its script: one Answer a request, then success.
+"""
+
+import asyncio
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, TypeVar
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from tests.conftest import free_port
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server says in place of success. body: of HTTP; after_s: it thinks so long first."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    after_s: float = 0.0
+
+
+@dataclass
+class Request:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class HttpServer:
+    url: str
+    requests: list[Request] = field(default_factory=list)
+    script: list[Answer] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def success(self, request: Request) -> Answer:
+        """The answer where the script says nothing."""
+        return Answer(204)
+
+
+@dataclass
+class SlackServer(HttpServer):
+    """Enough of Slack's Web API for chat.postMessage; `token` is the one that it accepts."""
+
+    token: str = "xoxb-local-test-token"
+    posted: list[dict[str, Any]] = field(default_factory=list)
+
+    def success(self, request: Request) -> Answer:
+        said = self._said(request)
+        return Answer(200, {"content-type": "application/json"}, json.dumps(said).encode())
+
+    def _said(self, request: Request) -> dict[str, Any]:
+        if request.path != "/api/chat.postMessage":
+            return {"ok": False, "error": "unknown_method"}
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return {"ok": False, "error": "invalid_auth"}
+        self.posted.append({**request.json, "ts": f"1700000000.{len(self.posted) + 1:06d}"})
+        return {"ok": True, "channel": "C0123456789", "ts": self.posted[-1]["ts"], "message": {}}
+
+
+@dataclass
+class WebhookServer(HttpServer):
+    """A receiver that verifies each request with `secret` (whsec_...); refuses a wrong signature."""
+
+    secret: str = ""
+    verified: list[dict[str, Any]] = field(default_factory=list)
+
+    def success(self, request: Request) -> Answer:
+        try:
+            self.verified.append(Webhook(self.secret).verify(request.body, request.headers))
+        except WebhookVerificationError as error:
+            return Answer(401, body=str(error).encode())
+        return Answer(204)
+
+
+S = TypeVar("S", bound=HttpServer)
+
+
+@contextmanager
+def slack_server() -> Iterator[SlackServer]:
+    """Its `url` is what HUB_SLACK_BASE_URL is set to."""
+    with _serving(SlackServer, "/api/") as server:
+        yield server
+
+
+@contextmanager
+def webhook_server(secret: str) -> Iterator[WebhookServer]:
+    """secret: what notifications.channels.webhook.signing_secret gives."""
+    with _serving(WebhookServer, "/hooks/in") as server:
+        server.secret = secret
+        yield server
+
+
+@contextmanager
+def _serving(kind: type[S], path: str) -> Iterator[S]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as http:
+        state = kind(f"http://127.0.0.1:{http.server_address[1]}{path}")
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+                with state.lock:
+                    state.requests.append(request)
+                    answer = state.script.pop(0) if state.script else state.success(request)
+                time.sleep(answer.after_s)
+                self.send_response(answer.status)
+                for name, value in {**answer.headers, "content-length": str(len(answer.body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Quiet."""
+
+        http.RequestHandlerClass = Handler
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield state
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+@dataclass
+class MailServer:
+    """url: what HUB_SMTP_URL is set to (without a login). script: SMTP replies to DATA, such as "451 try later"."""
+
+    url: str = ""
+    mails: list[EmailMessage] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
+    logins: list[tuple[str, str]] = field(default_factory=list)
+    encrypted: list[bool] = field(default_factory=list)
+    script: list[str] = field(default_factory=list)
+    password: str = ""  # where set, a login with another one is refused
+    held: threading.Event | None = None  # no mail is answered before it is set
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.held:
+            await asyncio.to_thread(self.held.wait)
+        if self.script:
+            return self.script.pop(0)
+        assert isinstance(envelope.content, bytes)
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        self.recipients.extend(envelope.rcpt_tos)
+        self.encrypted.append(session.ssl is not None)
+        return "250 OK"
+
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: LoginPassword
+    ) -> AuthResult:
+        self.logins.append((login.login.decode(), login.password.decode()))
+        return AuthResult(success=self.password in ("", login.password.decode()), handled=False)
+
+
+@contextmanager
+def mail_server(tls: ssl.SSLContext | None = None) -> Iterator[MailServer]:
+    """tls: offered by STARTTLS."""
+    state, port = MailServer(), free_port()
+    state.url = f"smtp://127.0.0.1:{port}"
+    controller = Controller(
+        state,
+        hostname="127.0.0.1",
+        port=port,
+        authenticator=state.authenticate,
+        auth_require_tls=False,
+        tls_context=tls,
+    )
+    controller.start()
+    try:
+        yield state
+    finally:
+        controller.stop()

@@ -1,0 +1,307 @@
+"""Each channel against a real server of its protocol: what arrives, and what each refusal means."""
+
+import datetime as dt
+import logging
+import ssl
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+
+from notifications.channels import CHANNELS, base, email
+from notifications.channels.base import Delivery, RetryLater, Undeliverable
+from notifications.messages import insight_message
+from sources.settings import Settings
+from sources.tables import CHANNEL_KINDS
+from tests.conftest import free_port
+from tests.notifications.examples import AWKWARD, EVERY_BLOCK, INSIGHT, INSIGHT_ROW, NOW, ORG
+from tests.notifications.servers import Answer, MailServer, SlackServer, WebhookServer, mail_server
+
+DELIVERY_ID = UUID("01890000-0000-7000-8000-0000000000dd")
+OPENED = insight_message(INSIGHT_ROW, event="opened", link_base="http://hub.example", currency="EUR")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings without a database: sending needs none."""
+    return Settings(home=tmp_path)
+
+
+def delivery(recipient: str, **changes: Any) -> Delivery:
+    given: dict[str, Any] = {
+        "id": DELIVERY_ID,
+        "org_id": ORG,
+        "channel_id": ORG,
+        "insight_id": INSIGHT,
+        "digest_day": None,
+        "recipient": recipient,
+        "event": "opened",
+        "attempt": 1,
+        "attempted_at": dt.datetime.now(dt.UTC),
+    }
+    return Delivery(**{**given, **changes})
+
+
+def test_registry_has_every_kind_that_the_database_allows() -> None:
+    assert set(CHANNELS) == set(CHANNEL_KINDS)
+
+
+# --- e-mail --------------------------------------------------------------------------------------
+
+
+def test_mail_arrives_as_text_and_html_with_its_pictures(wired: Settings, mail: MailServer) -> None:
+    reference = email.send(wired, delivery("owner@example.org"), EVERY_BLOCK)
+    (received,) = mail.mails
+    assert mail.recipients == ["owner@example.org"]
+    assert received["Subject"] == EVERY_BLOCK.subject
+    assert received["Message-ID"] == reference == f"<{DELIVERY_ID}@localhost>"
+    assert received["X-Hub-Delivery"] == str(DELIVERY_ID)
+    text_part, html_part = received.get_body(("plain",)), received.get_body(("html",))
+    assert text_part is not None
+    assert html_part is not None
+    assert "€4,200 on Monday" in text_part.get_content()
+    pictures = [part for part in received.walk() if part.get_content_type() == "image/png"]
+    assert [f"cid:{part['Content-ID'][1:-1]}" in html_part.get_content() for part in pictures] == [True]
+
+
+def test_mail_with_awkward_names_keeps_its_headers(wired: Settings, mail: MailServer) -> None:
+    email.send(wired, delivery("owner@example.org"), AWKWARD)
+    (received,) = mail.mails
+    assert received["Bcc"] is None
+    assert received["Subject"] == AWKWARD.subject
+
+
+def test_mail_of_a_resolved_insight_answers_its_alert(wired: Settings, mail: MailServer) -> None:
+    email.send(wired, delivery("owner@example.org", opened_ref="<first@hub.example>"), EVERY_BLOCK)
+    assert mail.mails[0]["In-Reply-To"] == mail.mails[0]["References"] == "<first@hub.example>"
+
+
+def test_mail_logs_in_where_the_url_has_a_login(wired: Settings, mail: MailServer) -> None:
+    address = mail.url.replace("smtp://", "smtp://hub%40example.org:p%40ss%2Fword@")
+    email.send(wired.model_copy(update={"smtp_url": SecretStr(address)}), delivery("owner@example.org"), OPENED)
+    assert mail.logins == [("hub@example.org", "p@ss/word")]
+    assert len(mail.mails) == 1
+
+
+@pytest.mark.parametrize(("reply", "error"), [("451 try later", RetryLater), ("554 refused", Undeliverable)])
+def test_mail_refusal_for_now_and_for_good(
+    wired: Settings, mail: MailServer, reply: str, error: type[Exception]
+) -> None:
+    mail.script.append(reply)
+    with pytest.raises(error, match=reply):
+        email.send(wired, delivery("owner@example.org"), OPENED)
+
+
+def test_mail_server_that_is_down_is_tried_later(wired: Settings) -> None:
+    down = wired.model_copy(update={"smtp_url": SecretStr(f"smtp://127.0.0.1:{free_port()}")})
+    with pytest.raises(RetryLater, match="refused"):
+        email.send(down, delivery("owner@example.org"), OPENED)
+
+
+def test_mail_without_a_server_says_what_to_set(settings: Settings) -> None:
+    with pytest.raises(RetryLater, match="HUB_SMTP_URL"):
+        email.send(settings, delivery("owner@example.org"), OPENED)
+
+
+def test_mail_password_is_in_no_error(wired: Settings, mail: MailServer) -> None:
+    mail.password = "the right one"
+    address = mail.url.replace("smtp://", "smtp://hub:wrong-secret-9@")
+    with pytest.raises(RetryLater, match="login of HUB_SMTP_URL") as error:
+        email.send(wired.model_copy(update={"smtp_url": SecretStr(address)}), delivery("owner@example.org"), OPENED)
+    assert "wrong-secret-9" not in str(error.value)
+
+
+def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate of 127.0.0.1 that signs itself, as a file to trust and as a server's context."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    public, private = folder / "public.pem", folder / "private.pem"
+    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(public, private)
+    return public, context
+
+
+def test_mail_is_encrypted_where_the_server_offers_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted, context = certificate(tmp_path)
+    with mail_server(context) as server:
+        secured = settings.model_copy(update={"smtp_url": SecretStr(server.url)})
+        with pytest.raises(RetryLater, match="certificate"):
+            email.send(secured, delivery("owner@example.org"), OPENED)
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        email.send(secured, delivery("owner@example.org"), OPENED)
+        assert server.encrypted == [True]
+
+
+# --- Slack ---------------------------------------------------------------------------------------
+
+
+def test_slack_message_arrives(wired: Settings, slack: SlackServer) -> None:
+    reference = CHANNELS["slack"].send(wired, delivery("#alerts"), OPENED)
+    (posted,) = slack.posted
+    assert reference == posted["ts"]
+    assert posted["channel"] == "#alerts"
+    assert posted["text"] == OPENED.subject
+    assert posted["blocks"][0]["text"]["text"] == "🔴 Booked revenue fell by half"
+    assert posted["metadata"]["event_payload"] == {"delivery_id": str(DELIVERY_ID)}
+    assert "thread_ts" not in posted
+
+
+def test_slack_resolved_message_goes_into_the_thread(wired: Settings, slack: SlackServer) -> None:
+    CHANNELS["slack"].send(wired, delivery("#alerts", opened_ref="1700000000.000042"), OPENED)
+    assert slack.posted[0]["thread_ts"] == "1700000000.000042"
+
+
+def test_slack_rate_limit_says_how_long_to_wait(wired: Settings, slack: SlackServer) -> None:
+    slack.script.append(Answer(429, {"Retry-After": "7", "content-type": "application/json"}, b'{"ok":false}'))
+    with pytest.raises(RetryLater, match="429") as error:
+        CHANNELS["slack"].send(wired, delivery("#alerts"), OPENED)
+    assert error.value.after_s == 7
+    assert len(slack.requests) == 1  # the ledger repeats, nobody else
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (Answer(500, body=b"<html>oops</html>"), RetryLater, "500"),
+        (Answer(200, body=b'{"ok":false,"error":"channel_not_found"}'), Undeliverable, "#alerts: channel_not_found"),
+        (Answer(200, body=b'{"ok":false,"error":"not_in_channel"}'), RetryLater, "Invite the Hub"),
+        (Answer(200, body=b"not json"), RetryLater, "Slack"),
+    ],
+)
+def test_slack_refusals(
+    wired: Settings, slack: SlackServer, answer: Answer, error: type[Exception], words: str
+) -> None:
+    slack.script.append(answer)
+    with pytest.raises(error, match=words):
+        CHANNELS["slack"].send(wired, delivery("#alerts"), OPENED)
+
+
+def test_slack_token_is_in_no_error_and_no_log(
+    wired: Settings, slack: SlackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    wrong = wired.model_copy(update={"slack_token": SecretStr("xoxb-a-wrong-secret")})
+    with pytest.raises(RetryLater, match="HUB_SLACK_TOKEN") as error:
+        CHANNELS["slack"].send(wrong, delivery("#alerts"), OPENED)
+    unreachable = wrong.model_copy(update={"slack_base_url": f"http://127.0.0.1:{free_port()}/xoxb-a-wrong-secret/"})
+    with pytest.raises(RetryLater, match="cannot be reached") as second:
+        CHANNELS["slack"].send(unreachable, delivery("#alerts"), OPENED)
+    echoing = Answer(200, body=b'{"ok":false,"error":"bad token xoxb-a-wrong-secret"}')
+    slack.script.append(echoing)
+    with pytest.raises(RetryLater) as third:
+        CHANNELS["slack"].send(wrong, delivery("#alerts"), OPENED)
+    for said in (error, second, third):
+        assert "xoxb-a-wrong-secret" not in str(said.value)
+    assert "Bearer xoxb" not in caplog.text
+
+
+# --- webhook -------------------------------------------------------------------------------------
+
+
+def test_webhook_is_signed_and_carries_the_delivery_id(settings: Settings, webhook: WebhookServer) -> None:
+    CHANNELS["webhook"].send(settings, delivery(webhook.url), OPENED)
+    (received,) = webhook.verified
+    assert received["type"] == "insight.opened"
+    assert received["data"]["insight"]["value"] == 4200
+    assert webhook.requests[0].headers["webhook-id"] == str(DELIVERY_ID)
+
+
+def test_webhook_with_another_secret_does_not_verify(settings: Settings, webhook: WebhookServer) -> None:
+    other = settings.model_copy(update={"webhook_secret": SecretStr("another secret")})
+    with pytest.raises(RetryLater, match="401"):
+        CHANNELS["webhook"].send(other, delivery(webhook.url), OPENED)
+
+
+def test_webhook_signature_covers_the_very_bytes(settings: Settings, webhook: WebhookServer) -> None:
+    CHANNELS["webhook"].send(settings, delivery(webhook.url), AWKWARD)
+    request = webhook.requests[0]
+    assert Webhook(webhook.secret).verify(request.body, request.headers)["data"]["subject"] == AWKWARD.subject
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "after_s"),
+    [
+        (Answer(429, {"Retry-After": "30"}), RetryLater, 30),
+        (Answer(503, {"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"}), RetryLater, 0),
+        (Answer(500, {"Retry-After": "30"}), RetryLater, None),
+        (Answer(404), RetryLater, None),
+        (Answer(302, {"Location": "http://127.0.0.1:1/elsewhere"}), RetryLater, None),
+        (Answer(410), Undeliverable, None),
+    ],
+)
+def test_webhook_refusals(
+    settings: Settings, webhook: WebhookServer, answer: Answer, error: type[Exception], after_s: float | None
+) -> None:
+    webhook.script.append(answer)
+    with pytest.raises(error, match=str(answer.status)) as raised:
+        CHANNELS["webhook"].send(settings, delivery(webhook.url), OPENED)
+    assert getattr(raised.value, "after_s", None) == after_s
+    assert len(webhook.requests) == 1
+
+
+def test_webhook_address_is_in_no_error_and_no_log(
+    settings: Settings, webhook: WebhookServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    webhook.script.append(Answer(500))
+    with pytest.raises(RetryLater) as error:
+        CHANNELS["webhook"].send(settings, delivery(webhook.url + "/key-in-path"), OPENED)
+    assert "key-in-path" not in str(error.value) + caplog.text
+
+
+def test_webhook_that_does_not_answer_is_given_up(
+    settings: Settings, webhook: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "NETWORK_TIMEOUT_S", 0.2)
+    webhook.script.append(Answer(204, after_s=0.6))
+    with pytest.raises(RetryLater, match="no answer in time"):
+        CHANNELS["webhook"].send(settings, delivery(webhook.url), OPENED)
+
+
+# --- what they share -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "wait"),
+    [
+        (None, None),
+        ("12", 12),
+        ("soon", None),
+        ("Tue, 05 May 2026 07:01:00 GMT", 60),
+        ("999999999", 6 * 3600),
+        ("-5", None),
+    ],
+)
+def test_retry_after(value: str | None, wait: float | None) -> None:
+    assert base.retry_after_s(value, NOW) == wait
+
+
+def test_redaction_finds_a_password_however_it_is_written() -> None:
+    settings = Settings(
+        smtp_url=SecretStr("smtp://u:p%40ss-word@h"), slack_token=SecretStr("tok/en"), jwt_secret=SecretStr("jay")
+    )
+    text = base.redacted(settings, "p@ss-word p%40ss-word tok/en tok%2Fen jay smtp://u:p%40ss-word@h")
+    assert text == "*** *** *** *** *** ***"

@@ -1,0 +1,214 @@
+"""The digest: what it says, that a repeat says the same, and what it says where there is nothing to say."""
+
+import os
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from notifications import ledger
+from notifications.admin import add_channel
+from notifications.digest import Outlook, build_digest, digest_html, digest_message, digest_text
+from notifications.figures import against_usual, figure, money
+from notifications.formats import slack as slack_format
+from notifications.messages import Plot
+from notifications.queries import rows
+from sources.errors import HubError
+from sources.settings import Settings
+from tests.notifications import warehouse
+from tests.notifications.conftest import Clock
+from tests.notifications.examples import DAY, INSIGHT, NOW, ORG, OTHER_ORG, insert_insight
+from tests.notifications.servers import MailServer
+from tests.notifications.test_formats import Page
+
+GOLDEN = Path(__file__).parent / "golden" / "digest.txt"
+NEXT_DAY = DAY + timedelta(days=1)
+
+
+@pytest.fixture
+def filled(connection: psycopg.Connection) -> psycopg.Connection:
+    """A warehouse with five weeks of figures, and insights of every kind of interest."""
+    warehouse.build(connection)
+    warehouse.fill(connection)
+    seen = NOW - timedelta(minutes=10)
+    insert_insight(connection, id=INSIGHT, first_seen=seen)
+    insert_insight(connection, severity="high", impact=-90, title="Less", dedupe_key="b", first_seen=seen)
+    insert_insight(connection, severity="high", impact=1900, title="More", dedupe_key="c", first_seen=seen)
+    insert_insight(connection, status="dismissed", title="Dismissed", dedupe_key="d", first_seen=seen)
+    insert_insight(
+        connection,
+        status="resolved",
+        resolved_at=seen,
+        title="Over",
+        dedupe_key="e",
+        first_seen=NOW - timedelta(days=3),
+    )
+    warehouse.overload(connection, "Ada <b>Ito</b>", DAY + timedelta(days=3))
+    warehouse.overload(connection, "Ada <b>Ito</b>", DAY + timedelta(days=2))
+    warehouse.overload(connection, "Healthy", DAY + timedelta(days=2), load_level="healthy")
+    warehouse.overload(connection, "Later", DAY + timedelta(days=8))
+    return connection
+
+
+def test_digest_text_is_as_agreed(filled: psycopg.Connection) -> None:
+    text = digest_text(build_digest(filled, ORG, DAY), link_base="http://127.0.0.1:3000")
+    if os.environ.get("HUB_GOLDEN") == "write":
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
+
+
+def test_figures_of_the_digest(filled: psycopg.Connection) -> None:
+    digest = build_digest(filled, ORG, DAY)
+    by_metric = {key.metric: (key.value, key.usual) for key in digest.key_figures}
+    assert by_metric["bookings_created"] == (Decimal(12), Decimal(10))
+    assert by_metric["booked_revenue"] == (Decimal(500), Decimal(1000))
+    week, month = digest.outlooks
+    assert week == Outlook(7, Decimal(6650), Decimal(6300), Decimal(7000), Decimal(1400))
+    assert month == Outlook(28, Decimal(26600), Decimal(25200), Decimal(28000), Decimal(1400))
+    assert [row["title"] for row in digest.open_insights] == ["Booked revenue fell by half", "More", "Less"]
+    assert [row["title"] for row in digest.resolved_insights] == ["Over"]
+    (overload,) = digest.overloads
+    assert (overload["days"], overload["first_day"], overload["booked_hours"]) == (2, DAY + timedelta(days=2), 22)
+    assert digest.plot
+    assert len(digest.plot.days) == 56
+
+
+def test_digest_html_is_one_sound_page(filled: psycopg.Connection) -> None:
+    page = Page(digest_html(build_digest(filled, ORG, DAY)))
+    assert "b" not in page.seen
+    assert "Ada <b>Ito</b> is overloaded on 2 days" in page.words
+    sources = [value for name, value in page.attributes if name == "src"]
+    assert [source[:22] for source in sources] == ["data:image/png;base64,"]
+
+
+def test_digest_fits_slack(filled: psycopg.Connection) -> None:
+    for n in range(60):
+        insert_insight(filled, dedupe_key=f"many {n}", first_seen=NOW)
+    blocks = slack_format.render(digest_message(build_digest(filled, ORG, DAY), link_base="http://h"))["blocks"]
+    assert len(blocks) <= 50
+    assert "And 55 more" in str(blocks)
+
+
+def test_a_repeat_says_the_same(filled: psycopg.Connection) -> None:
+    add_channel(filled, ORG, name="owners", kind="email", target="a@b.org")
+    ledger.enqueue_digests(filled, ORG, DAY, now=NOW)
+    first = build_digest(filled, ORG, DAY)
+
+    # The next day: another digest, a new insight, one resolved, newer figures and forecasts.
+    ledger.enqueue_digests(filled, ORG, NEXT_DAY, now=NOW + timedelta(days=1))
+    insert_insight(filled, title="New", dedupe_key="new", first_seen=NOW + timedelta(hours=1))
+    filled.execute(
+        "update app.insight_events set status = 'resolved', resolved_at = %s where title = 'Less'",
+        [NOW + timedelta(hours=2)],
+    )
+    filled.execute("insert into analytics.v_booking_trends values (%s, %s, 1, 1, 1, 1, 1, 1)", [ORG, NEXT_DAY])
+    warehouse.forecast(filled, NEXT_DAY, a_day=100)
+    assert build_digest(filled, ORG, DAY) == first
+
+    following = build_digest(filled, ORG, NEXT_DAY)
+    assert {row["title"] for row in following.resolved_insights} == {"Less"}
+    assert "New" in {row["title"] for row in following.open_insights}
+
+
+def test_what_is_known_only_of_the_newest_day_is_left_out_of_an_older_digest(filled: psycopg.Connection) -> None:
+    warehouse.state_statuses(filled, NEXT_DAY)
+    digest = build_digest(filled, ORG, DAY)
+    assert (digest.statuses, digest.overloads) == (None, ())
+    assert "for its newest day" in digest_text(digest)
+    assert "Nobody is overloaded" not in digest_text(digest)
+
+
+def test_nothing_unusual(connection: psycopg.Connection) -> None:
+    warehouse.build(connection)
+    warehouse.fill(connection)
+    digest = build_digest(connection, ORG, DAY)
+    text = digest_text(digest)
+    assert "Nothing unusual." in text
+    assert "Nobody is overloaded." in text
+    assert digest_message(digest, link_base="").subject.endswith("nothing unusual")
+
+
+def test_no_data_says_what_to_do(connection: psycopg.Connection) -> None:
+    warehouse.build(connection)
+    digest = build_digest(connection, ORG, DAY)
+    assert "hub sample" in digest_text(digest)
+    assert "Nothing unusual" not in digest_text(digest)
+    Page(digest_html(digest))
+
+
+def test_a_day_that_was_not_built_says_how_to_build_it(connection: psycopg.Connection) -> None:
+    warehouse.build(connection)
+    warehouse.fill(connection)
+    assert "hub run --as-of 2026-06-30" in digest_text(build_digest(connection, ORG, DAY.replace(month=6, day=30)))
+
+
+def test_no_forecast_is_said(connection: psycopg.Connection) -> None:
+    warehouse.build(connection)
+    warehouse.fill(connection)
+    connection.execute("delete from ml.revenue_forecasts")
+    assert "There is no forecast of this day" in digest_text(build_digest(connection, ORG, DAY))
+
+
+def test_without_a_warehouse_it_says_what_to_run(connection: psycopg.Connection) -> None:
+    with pytest.raises(HubError, match="hub run"):
+        build_digest(connection, ORG, DAY)
+    warehouse.build(connection)
+    with pytest.raises(HubError, match="not in the warehouse"):
+        build_digest(connection, OTHER_ORG, DAY)
+    connection.execute("drop schema analytics cascade")
+    with pytest.raises(HubError, match="not built yet"):
+        build_digest(connection, ORG, DAY)
+
+
+def test_the_digest_and_alerts_go_through_the_ledger(
+    filled: psycopg.Connection, wired: Settings, clock: Clock, mail: MailServer
+) -> None:
+    add_channel(filled, ORG, name="owners", kind="email", target="a@b.org")
+    ledger.enqueue_digests(filled, ORG, DAY, now=NOW)
+    filled.execute(
+        """
+        insert into ml.anomalies (org_id, metric, dimension, member, day, as_of, value, expected, lower, upper, score,
+            is_anomaly)
+        select %(org)s, 'booked_revenue', 'total', 'all', %(day)s::date - n, %(day)s, 10 + n, 10, 5, 15, 0, false
+        from generate_series(0, 40) as n
+        """,
+        {"org": ORG, "day": DAY},
+    )
+    ledger.enqueue_insights(filled, [INSIGHT], "opened", now=NOW, recipients={})
+    report = ledger.deliver_due(wired, now=clock)
+    assert [outcome.result for outcome in report.outcomes] == ["sent", "sent"]
+    digest, alert = mail.mails
+    assert digest["Subject"] == "Nordlicht Studio: Monday, 4 May 2026, 3 open insights"
+    assert alert["Subject"] == "[Critical] Booked revenue fell by half"
+    assert [part.get_content_type() for part in alert.walk()].count("image/png") == 1
+    text = alert.get_body(("plain",))
+    assert text
+    assert "-€4,550" in text.get_content()
+    assert rows(filled, "select count(*) as n from app.notification_attempts", {}) == [{"n": 2}]
+
+
+def test_comparisons_never_divide_by_nothing() -> None:
+    assert against_usual(Decimal(5), Decimal(0), "0") == "usually none"
+    assert against_usual(Decimal(0), Decimal(0), "0") == "as usual"
+    assert against_usual(Decimal(5), None, "") == "no earlier week to compare with"
+    assert against_usual(Decimal(0), Decimal(8), "8") == "100 % below the usual 8"
+    assert against_usual(Decimal("8.02"), Decimal(8), "8") == "as usual (8)"
+
+
+def test_figures_are_written_in_their_unit() -> None:
+    assert money(Decimal("1234.56"), "EUR") == "€1,235"
+    assert money(Decimal("99.5"), "EUR") == "€99.50"
+    assert money(Decimal("-12.5"), "USD") == "-$12.50"
+    assert money(Decimal(500), "JPY") == "¥500"
+    assert figure(Decimal("7.25"), "tracked_hours", "EUR") == "7.2 h"
+    assert figure(1234567, "bookings_created", None) == "1,234,567"
+
+
+def test_plot_of_few_days_is_no_error(filled: psycopg.Connection) -> None:
+    filled.execute("delete from analytics.v_booking_trends where day < %s", [DAY])
+    digest = build_digest(filled, ORG, DAY)
+    assert isinstance(digest.plot, Plot)
+    assert "no earlier week to compare with" in digest_text(digest).replace("\n", " ")
+    Page(digest_html(digest))
