@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql
 from sources.errors import HubError
 
 VERSION: Final = "row_version"
+ANALYZE_FROM_ROWS: Final = 1_000  # without statistics the first build after a load takes minutes, not seconds
 DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -83,9 +84,7 @@ def create_raw_table(target: Connection, table: Table) -> None:
     for name, kind in columns:
         if name not in held:
             target.execute(
-                sql.SQL("alter table {} add column {} {}").format(
-                    _raw(table), sql.Identifier(name), _type(kind)
-                )
+                sql.SQL("alter table {} add column {} {}").format(_raw(table), sql.Identifier(name), _type(kind))
             )
     _create_indexes(target, table)
 
@@ -130,6 +129,8 @@ def _load(source: Connection, target: Connection, table: Table, window: _Window)
             if window.since is None
             else _delete_buried(source, target, table, window, loaded_at)
         )
+    if read + deleted >= ANALYZE_FROM_ROWS:
+        target.execute(sql.SQL("analyze {}").format(_raw(table)))
     total = _alive(target, table, first=first, read=read, changed=bool(read or deleted))
     target.execute(
         """
@@ -158,9 +159,9 @@ def _copy(
         _identifiers(names), sql.Identifier(VERSION), sql.Literal(loaded_at), _app(table), _within(window)
     )
     copy_out = sql.SQL("copy ({}) to stdout (format binary)").format(rows)
-    copy_in = sql.SQL(
-        "copy {} ({}, _row_version, _loaded_at, _deleted_at) from stdin (format binary)"
-    ).format(into, _identifiers(names))
+    copy_in = sql.SQL("copy {} ({}, _row_version, _loaded_at, _deleted_at) from stdin (format binary)").format(
+        into, _identifiers(names)
+    )
     with source.cursor() as reading, target.cursor() as writing:
         with reading.copy(copy_out) as blocks, writing.copy(copy_in) as sink:
             for block in blocks:
@@ -198,14 +199,12 @@ def _delete_missing(target: Connection, table: Table, loaded_at: datetime) -> in
     ).rowcount
 
 
-def _delete_buried(
-    source: Connection, target: Connection, table: Table, window: _Window, loaded_at: datetime
-) -> int:
+def _delete_buried(source: Connection, target: Connection, table: Table, window: _Window, loaded_at: datetime) -> int:
     """Mark the rows that have a tombstone in the window, unless they were written again afterwards."""
     buried = source.execute(
-        sql.SQL(
-            "select row_id, deleted_at, row_version::text from app.tombstones where table_name = %s and {}"
-        ).format(_within(window)),
+        sql.SQL("select row_id, deleted_at, row_version::text from app.tombstones where table_name = %s and {}").format(
+            _within(window)
+        ),
         [table.name],
     ).fetchall()
     if not buried:
@@ -244,9 +243,7 @@ def _alive(target: Connection, table: Table, *, first: bool, read: int, changed:
         return read
     query = sql.SQL("select count(*) from {} where _deleted_at is null").format(_raw(table))
     if not changed:
-        query = sql.SQL("select rows_loaded from raw.watermarks where table_name = {}").format(
-            sql.Literal(table.name)
-        )
+        query = sql.SQL("select rows_loaded from raw.watermarks where table_name = {}").format(sql.Literal(table.name))
     row = target.execute(query).fetchone()
     return int(row[0]) if row else 0
 
@@ -261,9 +258,7 @@ def _within(window: _Window) -> sql.Composable:
 def _raw_columns(table: Table) -> list[tuple[str, LiteralString]]:
     """Names and types of raw.<table>: the operational ones, and what landing adds."""
     operational = [
-        (column.name, column.type.compile(dialect=DIALECT))
-        for column in table.columns
-        if column.name != VERSION
+        (column.name, column.type.compile(dialect=DIALECT)) for column in table.columns if column.name != VERSION
     ]
     return [
         *operational,

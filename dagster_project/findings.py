@@ -1,0 +1,215 @@
+"""Findings: what the figures, the forecasts and the Hub itself have to say now, in words, before it is an event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+import pandas as pd
+import psycopg
+
+from ml.drivers import explain
+from ml.narrative import tell
+
+RECENT_DAYS: Final = 2  # a thing is over when its last two days were normal
+NAMED_DRIVERS: Final = 3
+# About 0.7 of 100 ordinary days are flagged: of some hundred member series only what stands out is told to people.
+RAISED_SEVERITIES: Final = {
+    "total": ("critical", "high", "medium"),
+    "service": ("critical", "high"),
+    "provider": ("critical", "high"),
+}
+FORECAST_DAYS: Final = 28
+FORECAST_CHANGE: Final = 0.15  # a month ahead that differs less from the last one is no news
+FORECAST_FALL_HIGH: Final = -0.40
+
+# kind, severity, metric, dimension, member, direction, started_on, day, title, summary, value, expected, lower, upper,
+# impact, drivers, recommendation: what app.insight_events keeps of it.
+Finding = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The organisation that findings are about, and the moment that they speak of."""
+
+    org_id: UUID
+    name: str
+    currency: str
+    as_of: date
+    as_of_at: datetime
+
+
+ANOMALIES: Final[LiteralString] = """
+    with told as (
+        select distinct on (found.metric, found.dimension, found.member, found.direction)
+            found.*, metric.label, metric.unit, metric.good_direction,
+            coalesce((
+                select max(before.day) + 1 from ml.anomalies as before
+                where (before.org_id, before.metric, before.dimension, before.member)
+                    = (found.org_id, found.metric, found.dimension, found.member)
+                    and before.day < found.day and before.direction is distinct from found.direction
+            ), found.day) as started_on
+        from analytics.v_booking_anomalies as found
+        inner join marts.dim_metric as metric on metric.metric = found.metric
+        where found.org_id = %(org_id)s and found.day > %(as_of)s::date - %(recent)s and found.day <= %(as_of)s
+        order by found.metric, found.dimension, found.member, found.direction, found.day desc
+    )
+    select metric, dimension, member, member_name, day, started_on, value::float8, expected::float8,
+        lower::float8, upper::float8, severity, direction, label, unit, good_direction,
+        case unit when 'money' then (value - expected)::float8 end as impact
+    from told
+    -- What shows in the total is told once, with its members as drivers.
+    where dimension = 'total' or not exists (
+        select from told as whole
+        where whole.dimension = 'total' and (whole.metric, whole.direction) = (told.metric, told.direction)
+    )
+    order by metric, dimension, member
+"""
+
+SERVICES: Final[LiteralString] = """
+    select service.service_name as member, scored.value::float8, scored.expected::float8
+    from ml.anomalies as scored
+    inner join marts.dim_service as service on service.service_id::text = scored.member
+    where scored.org_id = %(org_id)s and scored.metric = %(metric)s and scored.dimension = 'service'
+        and scored.day = %(day)s
+    order by service.service_name
+"""
+
+FORECASTS: Final[LiteralString] = """
+    with ahead as (
+        select sum(forecast)::float8 as value, sum(lower_80)::float8 as lower, sum(upper_80)::float8 as upper
+        from analytics.v_revenue_forecast
+        where org_id = %(org_id)s and as_of = %(as_of)s and service_id is null
+    ),
+    behind as (
+        select sum(realized_revenue)::float8 as compared
+        from analytics.v_booking_trends
+        where org_id = %(org_id)s and day > %(as_of)s::date - %(days)s and day <= %(as_of)s
+    )
+    select metric.metric, 'total' as dimension, 'all' as member, ahead.*, behind.compared,
+        metric.label, metric.unit, metric.good_direction,
+        (ahead.value - behind.compared) / behind.compared as change
+    from ahead, behind, marts.dim_metric as metric
+    where metric.metric = 'realized_revenue' and behind.compared > 0
+        and abs(ahead.value - behind.compared) >= %(change)s * behind.compared
+"""
+
+
+def scopes(connection: psycopg.Connection) -> list[Scope]:
+    """Every organisation of the run, in a fixed order."""
+    rows = connection.execute(
+        """
+        select clock.org_id, organization.organization_name, organization.currency, clock.as_of, clock.as_of_at
+        from raw.run_clock as clock
+        inner join staging.stg_app__organizations as organization on organization.org_id = clock.org_id
+        order by clock.org_id
+        """
+    )
+    return [Scope(*row) for row in rows]
+
+
+def anomaly_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
+    """What is out of the ordinary now, one a series; the members of a total are its drivers."""
+    found = _records(connection, ANOMALIES, {"org_id": scope.org_id, "as_of": scope.as_of, "recent": RECENT_DAYS})
+    return _told(
+        scope,
+        [
+            {**row, "kind": "anomaly", "drivers": _drivers(connection, scope, row)}
+            for row in found
+            if row["severity"] in RAISED_SEVERITIES[row["dimension"]]
+        ],
+    )
+
+
+def forecast_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
+    """Where the revenue of the next weeks departs from that of the last: one finding or none."""
+    parameters = {
+        "org_id": scope.org_id,
+        "as_of": scope.as_of,
+        "days": FORECAST_DAYS,
+        "change": FORECAST_CHANGE,
+    }
+    return _told(
+        scope,
+        [
+            {
+                **row,
+                "kind": "forecast",
+                "day": scope.as_of,
+                "started_on": scope.as_of,
+                "expected": row["compared"],
+                "horizon": FORECAST_DAYS,
+                "severity": "high" if row["change"] <= FORECAST_FALL_HIGH else "medium",
+                "direction": "up" if row["change"] > 0 else "down",
+                "impact": row["value"] - row["compared"],
+                "drivers": [],
+            }
+            for row in _records(connection, FORECASTS, parameters)
+        ],
+    )
+
+
+def pipeline_findings(scope: Scope, failures: Mapping[str, str]) -> list[Finding]:
+    """What of the Hub itself failed: the name of the job, check, sensor or channel -> what it said."""
+    nothing = dict.fromkeys(("value", "expected", "lower", "upper", "impact"))
+    return _told(
+        scope,
+        [
+            {
+                **nothing,
+                "kind": "pipeline",
+                "metric": name,
+                "label": name,
+                "member_name": name,
+                "detail": said,
+                "dimension": "total",
+                "member": "all",
+                "unit": "count",
+                "severity": "high",
+                "direction": "down",
+                "good_direction": "up",
+                "day": scope.as_of,
+                "started_on": scope.as_of_at.isoformat(),  # what fails twice a day is told twice
+                "drivers": [],
+            }
+            for name, said in failures.items()
+        ],
+    )
+
+
+def _drivers(connection: psycopg.Connection, scope: Scope, found: Finding) -> list[dict[str, Any]]:
+    """Which services drove a total's change, largest first; none where the metric is not kept by service."""
+    if found["dimension"] != "total":
+        return []
+    parameters = {"org_id": scope.org_id, "metric": found["metric"], "day": found["day"]}
+    members = pd.DataFrame(_records(connection, SERVICES, parameters), columns=["member", "value", "expected"])
+    explained = explain(
+        members[["member", "value"]], members[["member", "expected"]].rename(columns={"expected": "value"})
+    )
+    return [
+        {
+            "dimension": "service",
+            "member_name": str(row["member"]),
+            "value": round(float(row["value"]), 2),
+            "expected": round(float(row["expected"]), 2),
+            "contribution": round(float(row["contribution"]), 2),
+        }
+        for row in explained.head(NAMED_DRIVERS).to_dict("records")
+    ]
+
+
+def _told(scope: Scope, found: list[dict[str, Any]]) -> list[Finding]:
+    """Put what was found into words."""
+    if not found:
+        return []
+    table = pd.DataFrame(found, dtype=object).assign(organization=scope.name, currency=scope.currency)
+    words = tell(table)[["title", "summary", "recommendation"]].itertuples(index=False)
+    return [{**row, **told._asdict()} for row, told in zip(found, words, strict=True)]
+
+
+def _records(
+    connection: psycopg.Connection, query: LiteralString, parameters: Mapping[str, object]
+) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()

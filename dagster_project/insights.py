@@ -1,0 +1,57 @@
+"""Insights: what the figures say, as events that people are told of."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+import psycopg
+from psycopg.types.json import Jsonb
+
+from dagster_project import findings, insight_events
+from dagster_project.ownership import OWNERS
+from dagster_project.resources import HubDatabase
+
+GROUP: Final = "insights"
+FIGURE_KINDS: Final = ("anomaly", "forecast")  # what this asset judges; `pipeline` events come from health.py
+
+
+@dg.asset(
+    key=["app", "insight_events"],
+    deps=[
+        ["analytics", "v_booking_anomalies"],
+        ["analytics", "v_revenue_forecast"],
+        ["analytics", "v_booking_trends"],
+        ["marts", "dim_metric"],
+        ["marts", "dim_service"],
+        ["staging", "stg_app__profiles"],
+    ],
+    group_name=GROUP,
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    description="What people are told: title, summary, drivers, what to do. Opened, refreshed, resolved.",
+)
+def events(database: HubDatabase) -> dg.MaterializeResult[None]:
+    # The clock is read here, at the edge: it says when messages are due, not what the events say.
+    now = datetime.now(UTC)
+    counts: Counter[str] = Counter()
+    with database.connect() as connection:
+        for scope in findings.scopes(connection):
+            found = [*findings.anomaly_findings(connection, scope), *findings.forecast_findings(connection, scope)]
+            changes = insight_events.keep(connection, scope, found, kinds=FIGURE_KINDS, now=now)
+            counts.update(findings=len(found), opened=len(changes.opened), resolved=len(changes.resolved))
+        _answer_requests(connection, counts)
+        total = connection.execute("select count(*) from app.insight_events").fetchone()
+    return dg.MaterializeResult(metadata={"dagster/row_count": total[0] if total else 0, **counts})
+
+
+def _answer_requests(connection: psycopg.Connection, counts: Counter[str]) -> None:
+    """Whoever asked for insights before this pass has them now."""
+    connection.execute(
+        """
+        update app.insight_run_logs
+        set status = 'succeeded', finished_at = now(), counts = %s::jsonb
+        where status in ('requested', 'running') and created_at <= now()
+        """,
+        [Jsonb(dict(counts))],
+    )

@@ -1,0 +1,144 @@
+"""One pass of the main job in this process, as `hub run` makes it."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Final
+
+import dagster as dg
+import psycopg
+from psycopg import sql
+
+from dagster_project import health
+from dagster_project.automation import hub_run
+from dagster_project.automation import jobs as all_jobs
+from dagster_project.definitions import defs
+from dagster_project.resources import exclusive_run
+from notifications.ledger import deliver_due
+from sources.settings import Settings
+
+COUNTED: Final = {"app": "operational", "raw": "landed", "marts": "marts", "ml": "model outputs"}
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run did. seconds: by stage, in the order of the data."""
+
+    run_id: str
+    failures: dict[str, str]
+    warnings: dict[str, str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def held(self) -> bool:
+        return not self.failures
+
+
+def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], None]) -> RunOutcome:
+    """Ingest, build, model, insights, deliver; then tell people of whatever of it failed.
+
+    `on_step` hears the name of each step as it begins. The database and the Dagster instance must be prepared.
+    """
+    instance = dg.DagsterInstance.get()
+    _bury_killed_runs(settings, instance)
+
+    @dg.logger
+    def progress(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("hub", level=logging.DEBUG)
+        logger.addHandler(_StepHandler(on_step))
+        return logger
+
+    job = dg.Definitions.merge(defs, dg.Definitions(loggers={"progress": progress})).resolve_job_def(hub_run.name)
+    clock = {"as_of": as_of.isoformat()} if as_of else {}
+    result = job.execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        run_config={"loggers": {"progress": {}}, "ops": {"raw__run_clock": {"config": clock}}},
+    )
+    failures = _failures(result)
+    failing_now = health.current_failures(
+        instance, [each.name for each in all_jobs], list(defs.resolve_asset_graph().asset_check_keys)
+    )
+    if health.report(settings, failing_now).opened:
+        deliver_due(settings, now=lambda: datetime.now(UTC))
+    return RunOutcome(result.run_id, failures, _warnings(result), _seconds(result))
+
+
+class _StepHandler(logging.Handler):
+    """Passes on which step begins."""
+
+    def __init__(self, on_step: Callable[[str], None]) -> None:
+        super().__init__()
+        self._on_step = on_step
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        if event is not None and event.event_type == dg.DagsterEventType.STEP_START:
+            self._on_step(event.step_key)
+
+
+def _bury_killed_runs(settings: Settings, instance: dg.DagsterInstance) -> None:
+    """Mark runs of the main job that still count as running though nobody holds the lock: they were killed."""
+    running = dg.RunsFilter(job_name=hub_run.name, statuses=[dg.DagsterRunStatus.STARTED])
+    left = instance.get_runs(running)
+    if left:
+        with exclusive_run(settings):
+            for run in left:
+                instance.report_run_failed(run, "The process that worked at this run ended without a word.")
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    failed_steps = {
+        event.step_key or "run": health.failure_sentence(event)
+        for event in result.all_events
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE
+    }
+    return {**failed_steps, **_failed_checks(result, dg.AssetCheckSeverity.ERROR)}
+
+
+def _warnings(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    return _failed_checks(result, dg.AssetCheckSeverity.WARN)
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult, severity: dg.AssetCheckSeverity) -> dict[str, str]:
+    return {
+        f"check {found.check_name} of {found.asset_key.to_user_string()}": found.description or "The check failed."
+        for found in result.get_asset_check_evaluations()
+        if not found.passed and found.severity == severity
+    }
+
+
+def _seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
+    """Seconds by stage, in the order of the data."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for event in result.all_events:
+        if event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            seconds[_stage(event.step_key or "")] += event.step_success_data.duration_ms / 1000
+    return {stage: seconds[stage] for stage in STAGES if stage in seconds}
+
+
+STAGES: Final = ("ingest", "check", "build", "model", "insights", "deliver")
+
+
+def _stage(step: str) -> str:
+    for prefix, stage in (("raw__", "ingest"), ("raw_expectations", "check"), ("dbt_", "build"), ("ml__", "model")):
+        if step.startswith(prefix):
+            return stage
+    return "deliver" if step == "app__notification_deliveries" else "insights"
+
+
+def rows_by_layer(connection: psycopg.Connection) -> dict[str, dict[str, int]]:
+    """Rows of every table of the layers that hold rows: layer -> table -> rows."""
+    tables = connection.execute(
+        "select schemaname, tablename from pg_tables where schemaname = any(%s) order by schemaname, tablename",
+        [list(COUNTED)],
+    ).fetchall()
+    rows: dict[str, dict[str, int]] = {layer: {} for layer in COUNTED.values()}
+    for schema, table in tables:
+        counted = connection.execute(
+            sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))
+        ).fetchone()
+        rows[COUNTED[schema]][table] = counted[0] if counted else 0
+    return rows

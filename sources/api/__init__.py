@@ -1,0 +1,1 @@
+"""The HTTP API: routes only translate between HTTP and operations."""
