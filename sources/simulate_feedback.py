@@ -1,0 +1,68 @@
+"""What client and provider say: messages while a booking runs, a review after it."""
+
+from typing import Final
+
+import numpy as np
+
+from sources.simulate_bookings import Orders
+from sources.simulate_calendar import DAY, HOUR, NEVER, Ids, in_daytime
+from sources.simulate_copy import or_null
+from sources.simulate_people import People, World
+from sources.simulate_statuses import Lives
+
+MESSAGES_A_BOOKING: Final = 1.2
+READ_SHARE: Final = 0.9
+REVIEW_SHARE: Final = 0.45
+RATING_SHARES: Final = (0.03, 0.04, 0.1, 0.33, 0.5)  # of 1 to 5
+LATE_AFTER: Final = 3 * DAY  # past the planned end: a star is lost
+BODIES: Final = np.array(
+    [
+        "Could we start half an hour later?",
+        "I have sent the material.",
+        "Thank you, that works for us.",
+        "Here is what I need from you before we meet.",
+        "Is there anything to prepare?",
+        "The draft is ready for your comments.",
+    ],
+    dtype=object,
+)
+
+
+def add_messages(world: World, people: People, orders: Orders, lives: Lives, booking_ids: Ids) -> None:
+    """Add messages of confirmed bookings, in open hours between the confirmation and the end."""
+    rng, calendar = world.rng, world.calendar
+    counts = np.where(lives.at("confirmed") < NEVER, rng.poisson(MESSAGES_A_BOOKING, len(orders)), 0)
+    booking = np.repeat(np.arange(len(orders)), counts)
+    begin = calendar.worked(lives.at("confirmed")[booking])
+    end = calendar.worked(lives.happened_until[booking])
+    sent = calendar.local(begin + ((end - begin) * rng.random(len(booking))).astype(np.int64))
+    keep = sent < lives.happened_until[booking]
+    booking, sent = booking[keep], sent[keep]
+    read = sent + (rng.exponential(3, len(sent)) * HOUR).astype(np.int64)
+    read = np.where((rng.random(len(sent)) < READ_SHARE) & (read < world.now), read, NEVER)
+    client, provider = people.clients[orders.client[booking]], people.providers[orders.provider[booking]]
+    world.add_rows(
+        "messages", world.new_ids(sent), sent, np.where(read < NEVER, read, sent), booking_id=booking_ids[booking],
+        sender_id=np.where(rng.random(len(sent)) < 0.5, client, provider), body=rng.choice(BODIES, len(sent)),
+        sent_at=sent, read_at=read,
+    )  # fmt: skip
+
+
+def add_reviews(world: World, people: People, orders: Orders, lives: Lives, booking_ids: Ids) -> None:
+    """Add the reviews of completed bookings; a late delivery costs a star."""
+    rng, count = world.rng, len(orders)
+    stars = 1 + rng.choice(5, count, p=RATING_SHARES)
+    planned_end = world.calendar.local_end(orders.start + orders.span)
+    is_late = lives.at("delivered") > planned_end + LATE_AFTER
+    after = in_daytime(lives.ended + (rng.gamma(1.5, 1.5, count) * DAY).astype(np.int64))
+    reviewed = np.maximum(after, lives.ended + HOUR)
+    chosen = np.flatnonzero((lives.status == "completed") & (rng.random(count) < REVIEW_SHARE) & (reviewed < world.now))
+    rating = np.maximum(stars - is_late, 1)[chosen]
+    comments = np.array(["disappointing", "below what we expected", "fine", "good work", "excellent"], dtype=object)
+    has_comment = rng.random(len(chosen)) < 0.4
+    moment = reviewed[chosen]
+    world.add_rows(
+        "reviews", world.new_ids(moment), moment, moment, booking_id=booking_ids[chosen],
+        client_id=people.clients[orders.client[chosen]], provider_id=people.providers[orders.provider[chosen]],
+        rating=rating, comment=or_null(has_comment, comments[rating - 1]), reviewed_at=moment,
+    )  # fmt: skip
