@@ -126,9 +126,10 @@ def _receipts(world: World, invoices: Invoices) -> Payments:
     half = np.where(is_split, invoices.total // 200 * 100, invoices.total)
     rest_after = (rng.uniform(3, 25, count) * DAY).astype(np.int64)
     rest = np.flatnonzero(is_split)
+    half_paid = np.where(invoices.paid < NEVER, invoices.paid, invoices.issued)
     invoice = np.concatenate([np.arange(count), rest])
     amount = np.concatenate([half, (invoices.total - half)[rest]])
-    paid = np.concatenate([invoices.paid, in_daytime(np.minimum(invoices.paid, 2**40) + rest_after)[rest]])
+    paid = np.concatenate([invoices.paid, _after_outage(world, in_daytime(half_paid + rest_after))[rest]])
     paid = np.where(invoices.paid[invoice] < NEVER, paid, NEVER)
     keep = (paid < invoices.until[invoice]) & (amount > 0)
     invoice, amount, paid = invoice[keep], amount[keep], paid[keep]

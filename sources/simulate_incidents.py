@@ -11,7 +11,7 @@ PRICE_RISE: Final = 1.6
 CAMPAIGN_LIFT: Final = 2.3
 INTAKE_LEFT: Final = 0.06  # of a service's bookings while its form is broken
 BURST_SHARE: Final = 0.55  # of the bookings on hand that a burst cancels
-PAYMENTS_HIT: Final = 0.92  # of the payments due during an outage that fail
+PAYMENTS_HIT: Final = 0.96  # of the payments due during an outage that fail
 HANDED_OVER: Final = 0.6  # of an ill provider's bookings that a colleague takes
 SETTLING_DAYS: Final = 14  # no incident before the business has a history this long
 
