@@ -71,11 +71,12 @@ def detect(
     booked = _booked(panel, on_hand, first)
     work = _root(panel.values) - booked
     is_holiday = np.asarray(panel.days.isin(holiday_days(holidays)))
-    filtered = _filter(work, is_holiday, _taught(panel, incidents))
+    taught = _taught(panel, incidents)
+    filtered = _filter(work, is_holiday, taught)
     judged = slice(first, len(panel.days))
     foreseen = (filtered.expected + np.nan_to_num(booked))[:, judged]
     scale, judgeable = _scale(
-        panel.values, work, filtered.surprise, foreseen=foreseen, is_holiday=is_holiday, first=first
+        panel.values, work, filtered.surprise, foreseen=foreseen, taught=taught, is_holiday=is_holiday, first=first
     )
     score = np.where(judgeable, np.nan_to_num(filtered.surprise[:, judged]) / scale, 0.0)
     expected, lower, upper = (_square(foreseen + side * THRESHOLD * scale) for side in (0, -1, 1))
@@ -162,13 +163,13 @@ def _filter(work: Floats, is_holiday: Flags, taught: Flags) -> _Filtered:
 
 
 def _scale(
-    values: Floats, work: Floats, surprise: Floats, *, foreseen: Floats, is_holiday: Flags, first: int
+    values: Floats, work: Floats, surprise: Floats, *, foreseen: Floats, taught: Flags, is_holiday: Flags, first: int
 ) -> tuple[Floats, Flags]:
     """Robust standard deviation of the surprises before each judged day, and whether the day can be judged."""
     known = ~np.isnan(work)
     whole = np.logical_and.accumulate(np.isnan(values) | (values == np.floor(values)), axis=1)
     is_count = (whole & np.logical_and.accumulate(~(values < 0), axis=1))[:, first:]
-    size = np.abs(np.where(is_holiday[None, :], np.nan, surprise))
+    size = np.abs(np.where(taught & ~is_holiday[None, :], surprise, np.nan))
     scale = np.maximum(SHARE_FLOOR * np.abs(foreseen), np.where(is_count, COUNT_FLOOR, SMALLEST))
     judgeable = known[:, first:] & (np.cumsum(known, axis=1)[:, first:] > MINIMUM_DAYS)
     for column in range(scale.shape[1]):
@@ -229,7 +230,5 @@ def severity_of(score: Floats) -> Labels:
     return np.select(conditions, list(SEVERITY), default="low").astype(object)
 
 
-def _labels(where: "pd.Series[bool]", labels: Labels) -> Labels:
-    result = np.full(len(where), None, dtype=object)
-    result[where.to_numpy()] = labels[where.to_numpy()]
-    return result
+def _labels(where: "pd.Series[bool]", labels: Labels) -> "pd.Series[str]":
+    return pd.Series(labels, index=where.index, dtype="object").where(where, None)

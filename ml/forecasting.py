@@ -211,7 +211,7 @@ def _pool(errors: Floats) -> Floats:
     near = np.arange(steps)[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS + 1)[None, :]
     inside = (near >= 0) & (near < steps)
     pooled = np.where(inside, errors[:, :, np.clip(near, 0, steps - 1)], np.nan)
-    return pooled.transpose(0, 2, 1, 3).reshape(len(errors), steps, -1)
+    return pooled.transpose(0, 2, 1, 3).reshape(len(errors), steps, errors.shape[1] * near.shape[1])
 
 
 def _bounds(
@@ -254,6 +254,8 @@ def _size(forecasts: Floats, values: Floats) -> Floats:
 
 def _quantile(ordered: Floats, share: float, origins: int) -> Floats:
     """Quantile over the last axis (sorted, NaN last), a little outward: few origins know little of the tails."""
+    if ordered.shape[2] == 0:
+        return np.zeros(ordered.shape[:2])
     count = (~np.isnan(ordered)).sum(axis=2)
     outward = 0.5 + (share - 0.5) * (1 + 1 / max(origins, 1))
     place = np.clip(outward, 0, 1) * np.maximum(count - 1, 0)

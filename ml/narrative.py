@@ -25,7 +25,7 @@ RECOMMENDATIONS = {
     ): "Read the reasons given for cancelling and call the clients whose dates can be saved.",
     ("bookings_cancelled", "down"): "Check that cancellations are being recorded; if they are, no action is needed.",
     ("booked_revenue", "up"): "Check whether one large booking made the difference, and that it can be delivered.",
-    ("booked_revenue", "down"): "Review prices, availability and open quotes of the members named here.",
+    ("booked_revenue", "down"): "Review prices, availability and open quotes where the revenue is missing.",
     ("realized_revenue", "up"): "Check that the extra work is invoiced and its providers are not overloaded.",
     ("realized_revenue", "down"): "Look for postponed, cancelled or missed services on this day and offer new dates.",
     ("invoiced_revenue", "up"): "Check for duplicate or early invoices before the payments fall due.",
@@ -34,8 +34,8 @@ RECOMMENDATIONS = {
     ("collected_revenue", "down"): "Check the payment provider for failures and remind clients of overdue invoices.",
     ("failed_payments", "up"): "Check the payment provider's status and ask the affected clients to pay again.",
     ("failed_payments", "down"): "Check that payments are still being attempted; if they are, no action is needed.",
-    ("tracked_hours", "up"): "Check the load of the providers named here and move work where it is too high.",
-    ("tracked_hours", "down"): "Ask the providers named here whether hours are missing or work has stopped.",
+    ("tracked_hours", "up"): "Check the load of the providers and move work where it is too high.",
+    ("tracked_hours", "down"): "Ask the providers whether hours were not entered or work has stopped.",
 }
 OTHERWISE = {
     "good": "Find out what went well here, and whether it can be repeated.",
@@ -73,7 +73,7 @@ def tell(events: pd.DataFrame) -> pd.DataFrame:
 def _anomaly(event: Mapping[str, Any]) -> tuple[str, str, str]:
     value, expected = _shown(event, event["value"]), _shown(event, event["expected"])
     subject = _subject(event)
-    title = f"{_capital(subject)}: {_amount(event, value)}, {_against(event, value, expected)}"
+    title = f"{_capital(subject)}: {_amount(event, value)}, {_brief(event, value, expected)}"
     sentences = [
         f"On {_day(event)}, {subject}{_place(event)} came to {_amount(event, value)}, "
         f"{_against(event, value, expected)}.",
@@ -86,9 +86,8 @@ def _anomaly(event: Mapping[str, Any]) -> tuple[str, str, str]:
 def _forecast(event: Mapping[str, Any]) -> tuple[str, str, str]:
     value, subject, days = _shown(event, event["value"]), _subject(event), _days(event["horizon"])
     title = f"{_capital(subject)}: {_amount(event, value)} forecast for the next {days}"
-    sentence = f"For the {days} after {_day(event)}, {subject}{_place(event)} is forecast to come to " + _amount(
-        event, value
-    )
+    sentence = f"For the {days} after {_day(event)}, the forecast of {subject}{_place(event)} is "
+    sentence += _amount(event, value)
     trend = "level"
     if _given(event.get("compared")):
         before = _shown(event, event["compared"])
@@ -159,17 +158,35 @@ def _against(event: Mapping[str, Any], value: float, expected: float, what: str 
     """How the value compares, as in '€300.00 (25%) less than the €1,200 expected'."""
     if value == expected:
         return f"the same as {'' if what.startswith('in ') else 'was '}{what}"
-    difference = _shown(event, abs(value - expected))
-    word = "more" if value > expected else "fewer" if event["unit"] == "count" else "less"
-    percent = _percent(value, expected)
-    return f"{_amount(event, difference)}{percent} {word} than the {_amount(event, expected)} {what}"
+    if expected == 0:
+        return f"where there was nothing {what}" if what.startswith("in ") else f"where nothing was {what}"
+    share = _percent(value, expected)
+    percent = f" ({share})" if share else ""
+    word = _word(event, value, expected)
+    return f"{_difference(event, value, expected)}{percent} {word} than the {_amount(event, expected)} {what}"
+
+
+def _brief(event: Mapping[str, Any], value: float, expected: float) -> str:
+    """The same in a few words, for a title: '25% less than expected'."""
+    if expected in (0, value):
+        return _against(event, value, expected)
+    size = _percent(value, expected) or _difference(event, value, expected)
+    return f"{size} {_word(event, value, expected)} than expected"
+
+
+def _difference(event: Mapping[str, Any], value: float, expected: float) -> str:
+    return _amount(event, _shown(event, abs(value - expected)))
+
+
+def _word(event: Mapping[str, Any], value: float, expected: float) -> str:
+    return "more" if value > expected else "fewer" if event["unit"] == "count" else "less"
 
 
 def _percent(value: float, expected: float) -> str:
     if expected == 0 or abs(value - expected) > TELLING_PERCENT * abs(expected):
         return ""
     share = abs(value - expected) / abs(expected)
-    return " (under 1%)" if share < 0.005 else f" ({format_percent(share, locale=LOCALE)})"
+    return "under 1%" if share < 0.005 else str(format_percent(share, locale=LOCALE))
 
 
 def _range(event: Mapping[str, Any], opening: str) -> str:
@@ -186,16 +203,20 @@ def _drivers(event: Mapping[str, Any]) -> str:
     for driver in sorted(drivers, key=lambda each: -abs(float(each["contribution"]))):
         value, expected = _shown(event, driver["value"]), _shown(event, driver["expected"])
         if value != expected:
-            # The whole is no member of itself, and what is too small to be seen drives nothing.
-            difference = _amount(event, _shown(event, abs(value - expected)))
-            side = "above" if value > expected else "below"
-            phrases.append(f"{driver['member_name']} ({difference} {side} the {_amount(event, expected)} expected)")
+            phrases.append(f"{driver['member_name']} ({_driven(event, value, expected)})")
     if not phrases:
         return ""
     told, rest = phrases[:MOST_DRIVERS], len(phrases) - MOST_DRIVERS
     if rest > 0:
         told.append(f"{rest} {'other' if rest == 1 else 'others'} with less")
     return f"What drove it: {told[0] if len(told) == 1 else ', '.join(told[:-1]) + ' and ' + told[-1]}."
+
+
+def _driven(event: Mapping[str, Any], value: float, expected: float) -> str:
+    if expected == 0:
+        return f"{_amount(event, value)}, {_against(event, value, expected)}"
+    word = _word(event, value, expected)
+    return f"{_difference(event, value, expected)} {word} than the {_amount(event, expected)} expected"
 
 
 def _recommended(event: Mapping[str, Any]) -> str:

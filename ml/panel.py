@@ -42,7 +42,7 @@ def checked(frame: pd.DataFrame, name: str, columns: tuple[str, ...], days: tupl
     for column in columns:
         try:
             if column in days:
-                stamps = pd.to_datetime(clean[column])
+                stamps = pd.to_datetime(clean[column], format="ISO8601")
                 clean[column] = stamps.dt.tz_localize(None).dt.normalize().astype("datetime64[s]")
             elif column == "series_id":
                 clean[column] = clean[column].astype(str).astype(object)

@@ -1,0 +1,160 @@
+"""Anomalies: known ones found, quiet series left in peace, each day judged from the past alone."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.anomalies import SEVERITY, THRESHOLD, detect, severity_of
+from tests.ml.series import AS_OF, book, days, frame, odd_series, seasonal
+
+COLUMNS = ["series_id", "day", "value", "expected", "lower", "upper", "score", "is_anomaly", "direction", "severity"]
+MONTH_AGO = AS_OF - pd.Timedelta(days=27)
+
+
+def assert_whole(table: pd.DataFrame) -> None:
+    assert list(table.columns) == COLUMNS
+    numbers = table[["value", "expected", "lower", "upper", "score"]].to_numpy(dtype=float)
+    assert np.isfinite(numbers).all()
+    assert (table["lower"] <= table["expected"]).all()
+    assert (table["expected"] <= table["upper"]).all()
+    outside = (table["value"] < table["lower"]) | (table["value"] > table["upper"])
+    assert table["is_anomaly"].eq(outside).all()
+    for label in ("direction", "severity"):
+        assert table[label].notna().eq(table["is_anomaly"]).all()
+
+
+def judged(values: npt.NDArray[np.float64], **known: pd.DataFrame) -> pd.DataFrame:
+    return detect(frame(s=values), start=MONTH_AGO, as_of=AS_OF, **known)
+
+
+@pytest.mark.parametrize(("factor", "direction"), [(2.0, "up"), (0.3, "down"), (0.0, "down")])
+def test_a_spike_and_a_drop_are_found(factor: float, direction: str) -> None:
+    values = seasonal()
+    values[-5] = round(values[-5] * factor)
+    found = judged(values).query("is_anomaly")
+    assert list(found["day"]) == [AS_OF - pd.Timedelta(days=4)]
+    assert found["direction"].iloc[0] == direction
+    assert found["score"].iloc[0] > THRESHOLD
+
+
+def test_quiet_series_give_no_alarm() -> None:
+    many = {f"s{i}": seasonal(noise=12.0, seed=i) for i in range(60)}
+    table = detect(frame(**many), start=MONTH_AGO, as_of=AS_OF)
+    assert len(table) == 60 * 28
+    assert table["is_anomaly"].mean() < 0.002
+
+
+def test_small_counts_are_judged_as_counts() -> None:
+    rng = np.random.default_rng(5)
+    calm = rng.poisson(0.3, 300).astype(float)
+    assert not judged(calm)["is_anomaly"].any()
+    calm[-1] = 12
+    assert judged(calm)["severity"].iloc[-1] is not None
+    never = np.zeros(300)
+    never[-1] = 1
+    assert not judged(never)["is_anomaly"].any()
+    never[-1] = 15
+    assert judged(never)["is_anomaly"].iloc[-1]
+
+
+def test_a_persistent_shift_is_accepted_after_some_days() -> None:
+    values = seasonal(noise=5.0)
+    values[-20:] = (values[-20:] * 1.6).round()
+    alarms = judged(values)["is_anomaly"].to_numpy()
+    assert alarms[-20]
+    assert 3 <= alarms.sum() <= 6
+
+
+def test_a_past_anomaly_does_not_teach() -> None:
+    values = seasonal(noise=5.0)
+    values[-10] *= 10
+    table = judged(values).set_index("day")
+    assert table["is_anomaly"].sum() == 1
+    same_weekday = table.loc[AS_OF - pd.Timedelta(days=2)]
+    assert abs(same_weekday["expected"] - same_weekday["value"]) < 30
+
+
+def test_a_known_incident_does_not_teach() -> None:
+    values = seasonal(noise=5.0)
+    values[-20:-2] *= 0.5
+    incidents = pd.DataFrame({"series_id": "s", "day": days(730)[-20:-2]})
+    last = judged(values, incidents=incidents).iloc[-1]
+    assert not last["is_anomaly"]
+    assert abs(last["expected"] - last["value"]) < 40
+    assert judged(values, incidents=incidents)["is_anomaly"].sum() == 18
+
+
+def test_closed_weekdays_and_holidays_are_expected() -> None:
+    values = seasonal(noise=5.0)
+    closed = np.asarray(days(730).day_of_week == 6)
+    holiday = np.asarray(days(730).day == 15)
+    values[closed | holiday] = 0
+    holidays = pd.DataFrame({"day": days(730)[holiday], "name": "middle"})
+    known = judged(values, holidays=holidays).set_index("day")
+    assert not known["is_anomaly"].any()
+    workday = AS_OF - pd.Timedelta(days=12)  # a Wednesday
+    values[-13] = 0
+    assert judged(values, holidays=holidays).set_index("day").loc[workday, "is_anomaly"]
+
+
+def test_the_book_of_the_evening_before_sharpens_the_eye() -> None:
+    values = seasonal(noise=60.0)
+    on_hand = book(values, "s")
+    values[-3] *= 0.6
+    day = AS_OF - pd.Timedelta(days=2)
+    assert not judged(values).set_index("day").loc[day, "is_anomaly"]
+    with_book = judged(values, on_hand=on_hand)
+    assert_whole(with_book)
+    assert list(with_book.query("is_anomaly")["day"]) == [day]
+
+
+@pytest.mark.parametrize("with_book", [False, True])
+def test_later_days_change_no_verdict(with_book: bool) -> None:
+    values = seasonal(400, noise=40.0)
+    values[-12] *= 3
+    history, on_hand = frame(s=values, t=seasonal(90, seed=4)), book(values, "s") if with_book else None
+    whole = detect(history, start=MONTH_AGO, as_of=AS_OF, on_hand=on_hand)
+    for back in (1, 8, 20):
+        end = AS_OF - pd.Timedelta(days=back)
+        wild = history.assign(value=history["value"].where(history["day"] <= end, -1e9))
+        for given_history in (history, wild, history[history["day"] <= end]):
+            part = detect(given_history, start=MONTH_AGO, as_of=end, on_hand=on_hand)
+            expected = whole[whole["day"] <= end].reset_index(drop=True)
+            pd.testing.assert_frame_equal(part, expected, check_exact=True)
+
+
+def test_every_odd_series_is_judged_whole_and_missing_days_are_skipped() -> None:
+    history = frame(**odd_series())
+    table = detect(history, start=AS_OF - pd.Timedelta(days=399), as_of=AS_OF)
+    assert_whole(table)
+    assert not table["series_id"].eq("missing").any()
+    present = history[np.isfinite(history["value"]) & (history["day"] > AS_OF - pd.Timedelta(days=400))]
+    assert len(table) == len(present)
+    quiet = table[table["series_id"].isin(["one", "three", "ten", "fortnight", "constant", "zero"])]
+    assert not quiet["is_anomaly"].any()
+
+
+def test_nothing_to_judge_gives_an_empty_table() -> None:
+    assert list(detect(frame(s=[1.0]).head(0), start=AS_OF, as_of=AS_OF).columns) == COLUMNS
+    assert detect(frame(s=seasonal(50)), start=AS_OF + pd.Timedelta(days=1), as_of=AS_OF).empty
+
+
+def test_severity_follows_the_table() -> None:
+    scores = np.array([least + nudge for least in SEVERITY.values() for nudge in (0.0, 0.1)])
+    assert list(severity_of(scores)) == [name for name in SEVERITY for _ in range(2)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.integers(-5, 5).map(float)),
+        min_size=1,
+        max_size=120,
+    )
+)
+def test_any_numbers_are_judged_whole(values: list[float | None]) -> None:
+    history = pd.DataFrame({"series_id": 1, "day": days(len(values)), "value": values})
+    assert_whole(detect(history, start=days(60)[0], as_of=AS_OF))

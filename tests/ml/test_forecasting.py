@@ -1,0 +1,198 @@
+"""Forecasts: right where it is easy, whole where it is odd, blind to what comes after."""
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.backtest import backtest
+from ml.forecasting import forecast
+from tests.ml.series import AS_OF, book, days, frame, odd_series, seasonal
+
+COLUMNS = ["series_id", "day", "forecast", "lower_80", "upper_80", "lower_95", "upper_95", "on_hand", "model"]
+NUMBERS = COLUMNS[2:7]
+
+
+def assert_whole(table: pd.DataFrame) -> None:
+    assert list(table.columns) == COLUMNS
+    assert np.isfinite(table[NUMBERS].to_numpy(dtype=float)).all()
+    ordered = table[["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]].to_numpy(dtype=float)
+    assert (ordered[:, :-1] <= ordered[:, 1:]).all()
+    assert table["model"].str.len().gt(0).all()
+
+
+def test_every_odd_series_gets_a_whole_forecast_by_a_named_model() -> None:
+    history = frame(**odd_series())
+    table = forecast(history, as_of=AS_OF)
+    assert_whole(table)
+    assert table.groupby("series_id").size().eq(28).all()
+    assert set(table["series_id"]) == set(odd_series())
+    positive = table[table["series_id"] != "negative"].query("series_id != 'infinite'")
+    assert (positive["lower_95"] >= 0).all()
+    assert (table.loc[table["series_id"] == "negative", "lower_95"] < 0).any()
+    models = table.groupby("series_id")["model"].first()
+    assert models["one"] == models["three"] == models["ten"] == "mean"
+    assert models["missing"] == "empty"
+    assert models["constant"] == models["zero"] == "constant"
+    assert models["asleep"] == "dormant"
+    assert models["intermittent"] == "intermittent smoothing"
+    assert models["month"] == "smoothing"
+    assert models["growing"] == "smoothing+regression"
+    assert table.loc[table["series_id"] == "constant", "forecast"].eq(42).all()
+    closed = table[(table["series_id"] == "weekdays_only") & (table["day"].dt.day_of_week >= 5)]
+    assert (closed["forecast"] < 20).all()
+
+
+def test_season_is_found_and_intervals_hold_it() -> None:
+    values = seasonal(758, noise=8.0)
+    history = frame(s=values)
+    origin = AS_OF - pd.Timedelta(days=28)
+    table = backtest(history, method=forecast, origins=[origin], horizon=28)
+    error = (table["forecast"] - table["actual"]).abs()
+    assert error.mean() < 10
+    inside = (table["actual"] >= table["lower_95"]) & (table["actual"] <= table["upper_95"])
+    assert inside.sum() >= 25
+    assert (table["upper_80"] - table["lower_80"]).mean() < 60
+
+
+def test_nothing_after_as_of_enters() -> None:
+    values = seasonal(500)
+    history, on_hand = frame(a=values, b=seasonal(60)), book(values, "a")
+    later = pd.DataFrame(
+        {
+            "series_id": ["a", "b", "new", "a", "a"],
+            "day": [AS_OF + pd.Timedelta(days=n) for n in (1, 5, 3, 2, 2)],
+            "value": [1e12, -1e12, 7.0, np.inf, np.nan],
+        }
+    )
+    later_book = pd.DataFrame(
+        {
+            "series_id": ["a", "new"],
+            "service_day": [AS_OF + pd.Timedelta(days=10), AS_OF + pd.Timedelta(days=9)],
+            "lead_days": [9, 1],
+            "value": [1e9, 1e9],
+        }
+    )
+    before = forecast(history, as_of=AS_OF, on_hand=on_hand)
+    after = forecast(
+        pd.concat([history, later]), as_of=AS_OF, on_hand=pd.concat([on_hand, later_book], ignore_index=True)
+    )
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
+def test_order_of_rows_and_company_of_other_series_change_nothing() -> None:
+    history = frame(a=seasonal(450), b=seasonal(90, seed=2))
+    once = forecast(history, as_of=AS_OF)
+    shuffled = forecast(history.sample(frac=1, random_state=0), as_of=AS_OF)
+    pd.testing.assert_frame_equal(once, shuffled, check_exact=True)
+    alone = forecast(history[history["series_id"] == "a"], as_of=AS_OF)
+    pd.testing.assert_frame_equal(once[once["series_id"] == "a"], alone, rtol=1e-9)
+
+
+def test_a_book_sharpens_the_days_that_it_reaches() -> None:
+    values = seasonal(500, noise=60.0)
+    history, on_hand = frame(s=values), book(values, "s")
+    origin = AS_OF - pd.Timedelta(days=28)
+    tables = {
+        given: backtest(history, method=forecast, origins=[origin], horizon=35, on_hand=books)
+        for given, books in (("book", on_hand), ("plain", None))
+    }
+    error = {name: (table["forecast"] - table["actual"]).abs().mean() for name, table in tables.items()}
+    assert error["book"] < 0.5 * error["plain"]
+    reached = tables["book"]["step"] <= 28
+    assert tables["book"].loc[reached, "model"].str.startswith("pickup").all()
+    assert not tables["book"].loc[~reached, "model"].str.startswith("pickup").any()
+    assert tables["book"]["on_hand"].notna().eq(reached).all()
+    assert tables["plain"]["on_hand"].isna().all()
+    assert_whole(tables["book"][COLUMNS])
+    stood = on_hand[(on_hand["lead_days"] == 5) & (on_hand["service_day"] == origin + pd.Timedelta(days=5))]
+    said = tables["book"].loc[tables["book"]["step"] == 5, "on_hand"]
+    assert float(said.iloc[0]) == pytest.approx(stood["value"].iloc[0])
+
+
+def test_a_book_that_says_nothing_is_left_aside() -> None:
+    rng = np.random.default_rng(0)
+    values = seasonal(500, noise=2.0)
+    on_hand = book(values, "s")
+    on_hand["value"] = rng.uniform(0, 1000, len(on_hand))
+    table = forecast(frame(s=values), as_of=AS_OF, on_hand=on_hand)
+    assert table["model"].eq("smoothing+regression").all()
+
+
+def test_a_series_known_by_its_book_alone_is_forecast_from_it() -> None:
+    on_hand = pd.DataFrame(
+        {"series_id": "new", "service_day": [AS_OF + pd.Timedelta(days=3)], "lead_days": [3], "value": [90.0]}
+    )
+    table = forecast(frame(old=seasonal(100)), as_of=AS_OF, on_hand=on_hand)
+    assert_whole(table)
+    new = table[table["series_id"] == "new"]
+    assert len(new) == 28
+    assert float(new.loc[new["day"] == AS_OF + pd.Timedelta(days=3), "on_hand"].iloc[0]) == 90
+
+
+def test_holidays_are_learnt() -> None:
+    closed = days(730 + 28)[::35]
+    values = seasonal(730, noise=2.0)
+    values[np.isin(days(730), closed)] = 0
+    holidays = pd.DataFrame({"day": pd.date_range(days(730)[0], periods=30, freq="35D"), "name": "closed"})
+    values = np.where(days(730).isin(pd.DatetimeIndex(holidays["day"])), 0.0, seasonal(730, noise=2.0))
+    table = forecast(frame(s=values), as_of=AS_OF, holidays=holidays, horizon=40)
+    on_holiday = table["day"].isin(pd.DatetimeIndex(holidays["day"]))
+    assert on_holiday.any()
+    assert table.loc[on_holiday, "forecast"].max() < 0.6 * table.loc[~on_holiday, "forecast"].min()
+
+
+def test_a_holiday_does_not_lower_the_days_after_it() -> None:
+    values = seasonal(150, noise=2.0)
+    values[-1] = 0
+    holidays = pd.DataFrame({"day": [AS_OF], "name": "closed"})
+    plain, known = (forecast(frame(s=values), as_of=AS_OF, holidays=given) for given in (None, holidays))
+    assert (known["forecast"] > plain["forecast"] + 10).all()
+
+
+def test_days_as_dates_and_money_as_decimals_are_read() -> None:
+    history = frame(s=seasonal(60))
+    as_rows = history.assign(day=history["day"].dt.date, value=history["value"].map(lambda v: Decimal(int(v))))
+    pd.testing.assert_frame_equal(
+        forecast(history, as_of=AS_OF), forecast(as_rows, as_of=date(2025, 6, 30)), check_exact=True
+    )
+
+
+def test_no_rows_give_an_empty_table() -> None:
+    assert list(forecast(frame(s=[1.0]).head(0), as_of=AS_OF).columns) == COLUMNS
+    assert forecast(frame(s=[1.0]), as_of=AS_OF - pd.Timedelta(days=9)).empty
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda frame: frame.drop(columns="value"), "history has no column value"),
+        (lambda frame: pd.concat([frame, frame.tail(1)]), "history has more than one row for series_id s"),
+        (lambda frame: frame.assign(value="many"), "history: column value cannot be read"),
+        (lambda frame: frame.assign(day="soon"), "history: column day cannot be read"),
+        (lambda frame: frame.assign(day=pd.NaT), "history: column day has an empty day"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_a_sentence(change, sentence: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=sentence):
+        forecast(change(frame(s=seasonal(30))), as_of=AS_OF)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.integers(-5, 5).map(float)),
+        min_size=1,
+        max_size=90,
+    ),
+    st.integers(1, 40),
+)
+def test_any_numbers_give_a_whole_forecast(values: list[float | None], horizon: int) -> None:
+    history = pd.DataFrame({"series_id": 1, "day": days(len(values)), "value": values})
+    table = forecast(history, as_of=AS_OF, horizon=horizon)
+    assert_whole(table)
+    assert len(table) == horizon

@@ -1,0 +1,141 @@
+"""Sentences: golden files for each kind, sign and size; write them anew with HUB_WRITE_GOLDEN=1 and read them."""
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.narrative import RECOMMENDATIONS, tell
+
+GOLDEN = Path(__file__).parent / "golden"
+MONEY = {"metric": "booked_revenue", "label": "booked revenue", "unit": "money", "currency": "EUR"}
+COUNT = {"metric": "bookings_created", "label": "bookings created", "unit": "count", "currency": None}
+HOURS = {"metric": "tracked_hours", "label": "tracked hours", "unit": "hours", "currency": None}
+ANOMALY: dict[str, Any] = {
+    "kind": "anomaly",
+    "dimension": "total",
+    "member_name": None,
+    "organization": "Northwind Studio",
+    "day": date(2025, 6, 30),
+    "severity": "high",
+    "direction": "down",
+    "good_direction": "up",
+    "drivers": [],
+}
+FORECAST = {**ANOMALY, "kind": "forecast", "horizon": 28, "direction": None, "severity": "low"}
+
+
+def figures(value: float, expected: float | None, lower: float, upper: float) -> dict[str, Any]:
+    return {"value": value, "expected": expected, "lower": lower, "upper": upper}
+
+
+def driver(name: str, value: float, expected: float) -> dict[str, Any]:
+    contribution = value - expected
+    return {
+        "member_name": name, "dimension": "service", "value": value, "expected": expected,
+        "contribution": contribution,
+    }  # fmt: skip
+
+
+DRIVERS = [
+    driver("Gardening", 900, 800),
+    driver("Deep cleaning", 300, 2500),
+    driver("Window cleaning", 0, 950.5),
+    driver("Repairs", 40, 60),
+    driver("Moving", 10, 12),
+    driver("Painting", 5, 5),
+]
+CASES: dict[str, dict[str, Any]] = {
+    "revenue_down_with_drivers": {**ANOMALY, **MONEY, **figures(1255.5, 4327.5, 3100, 5600), "drivers": DRIVERS},
+    "revenue_of_a_service_up": {
+        **ANOMALY, **MONEY, **figures(980, 120.25, 0, 410.5), "direction": "up", "dimension": "service",
+        "member_name": "Deep cleaning", "currency": "USD",
+    },
+    "revenue_nothing_came": {**ANOMALY, **MONEY, **figures(0, 4327.5, 3100, 5600), "drivers": DRIVERS[1:2]},
+    "revenue_negative": {**ANOMALY, **MONEY, **figures(-1250, 300, -20, 700), "metric": "collected_revenue",
+                         "label": "collected revenue"},
+    "revenue_huge": {**ANOMALY, **MONEY, **figures(987654321098.4, 1234567, 1e6, 2e6), "direction": "up"},
+    "revenue_in_yen": {**ANOMALY, **MONEY, **figures(800, 950, 900, 1100), "currency": "JPY"},
+    "revenue_without_currency": {**ANOMALY, **MONEY, **figures(800, 1950, 900, 2100), "currency": None},
+    "count_one_fewer": {**ANOMALY, **COUNT, **figures(1, 2, 1.5, 3)},
+    "count_where_none_was_expected": {
+        **ANOMALY, **figures(7, 0, 0, 0), "metric": "failed_payments", "label": "failed payments", "unit": "count",
+        "currency": None, "direction": "up", "good_direction": "down",
+    },
+    "count_far_more_than_ten_times": {**ANOMALY, **COUNT, **figures(240, 3.2, 0, 9), "direction": "up"},
+    "hours_of_a_provider": {
+        **ANOMALY, **HOURS, **figures(0.5, 7.75, 5.1, 9.9), "dimension": "provider", "member_name": "Ana Silva",
+    },
+    "unknown_metric": {
+        **ANOMALY, **figures(3, 14.4, 9, 20), "metric": "reviews", "label": "reviews received", "unit": "count",
+        "currency": None, "organization": None,
+    },
+    "forecast_up": {**FORECAST, **MONEY, **figures(125000, None, 110500, 141000), "compared": 117000.0},
+    "forecast_level_one_day": {**FORECAST, **COUNT, **figures(12, None, 8, 16), "compared": 12.0, "horizon": 1},
+    "forecast_of_a_service_alone": {
+        **FORECAST, **MONEY, **figures(0, None, 0, 0), "dimension": "service", "member_name": "Moving",
+        "compared": None,
+    },
+    "pipeline": {
+        "kind": "pipeline", "label": "the check of invoices failed", "organization": "Northwind Studio",
+        "day": date(2025, 6, 30), "detail": "3 invoices name a booking that does not exist",
+    },
+}  # fmt: skip
+
+
+def text_of(case: dict[str, Any]) -> str:
+    told = tell(pd.DataFrame([case])).iloc[0]
+    return f"{told['title']}\n\n{told['summary']}\n\n{told['recommendation']}\n"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_words_are_as_in_the_golden_file(name: str) -> None:
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("HUB_WRITE_GOLDEN"):
+        path.write_text(text_of(CASES[name]), encoding="utf-8")
+    assert text_of(CASES[name]) == path.read_text(encoding="utf-8")
+
+
+def test_there_is_no_golden_file_without_a_case() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(CASES)
+
+
+def test_mixed_events_in_one_frame_read_as_alone() -> None:
+    events = pd.DataFrame(list(CASES.values()), index=range(10, 10 + len(CASES)))
+    told = tell(events)
+    assert list(told.index) == list(events.index)
+    for (_, row), case in zip(told.iterrows(), CASES.values(), strict=True):
+        assert f"{row['title']}\n\n{row['summary']}\n\n{row['recommendation']}\n" == text_of(case)
+
+
+def test_no_events_give_no_words() -> None:
+    empty = tell(pd.DataFrame([CASES["pipeline"]]).head(0))
+    assert empty.empty
+    assert {"title", "summary", "recommendation"} <= set(empty.columns)
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="kind 'gossip' is not one of anomaly, forecast, pipeline"):
+        tell(pd.DataFrame([{"kind": "gossip"}]))
+
+
+def test_each_metric_has_advice_both_ways() -> None:
+    metrics = {metric for metric, _ in RECOMMENDATIONS}
+    assert {(metric, way) for metric in metrics for way in ("up", "down")} == set(RECOMMENDATIONS)
+
+
+NUMBER = st.floats(-1e15, 1e15) | st.integers(-3, 3).map(float)
+
+
+@settings(max_examples=50, deadline=None)
+@given(NUMBER, NUMBER, st.sampled_from([MONEY, COUNT, HOURS]), st.sampled_from([ANOMALY, FORECAST]))
+def test_any_figures_read_well(value: float, other: float, unit: dict[str, Any], kind: dict[str, Any]) -> None:
+    case = {**kind, **unit, **figures(value, other, min(value, other), max(value, other)), "compared": other}
+    words = text_of({**case, "drivers": [driver("Someone", value, other)]})
+    for flaw in ("nan", "None", "inf", "-0.00", "  ", "..", " -0 "):
+        assert flaw not in words.replace("information", "")
