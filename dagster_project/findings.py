@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, cast
 from uuid import UUID
 
 import pandas as pd
@@ -204,8 +204,8 @@ def _told(scope: Scope, found: list[dict[str, Any]]) -> list[Finding]:
     if not found:
         return []
     table = pd.DataFrame(found, dtype=object).assign(organization=scope.name, currency=scope.currency)
-    words = tell(table)[["title", "summary", "recommendation"]].itertuples(index=False)
-    return [{**row, **told._asdict()} for row, told in zip(found, words, strict=True)]
+    words = cast(list[dict[str, str]], tell(table)[["title", "summary", "recommendation"]].to_dict("records"))
+    return [{**row, **told} for row, told in zip(found, words, strict=True)]
 
 
 def _records(

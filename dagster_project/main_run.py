@@ -41,9 +41,19 @@ def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], 
 
     `on_step` hears the name of each step as it begins. The database and the Dagster instance must be prepared.
     """
-    instance = dg.DagsterInstance.get()
-    _bury_killed_runs(settings, instance)
+    with dg.DagsterInstance.get() as instance:
+        _bury_killed_runs(settings, instance)
+        result = _execute(instance, as_of, on_step)
+        checks = list(defs.resolve_asset_graph().asset_check_keys)
+        failing_now = health.current_failures(instance, [job.name for job in all_jobs], checks)
+    if health.report(settings, failing_now).opened:
+        deliver_due(settings, now=lambda: datetime.now(UTC))
+    return RunOutcome(result.run_id, _failures(result), _warnings(result), _seconds(result))
 
+
+def _execute(
+    instance: dg.DagsterInstance, as_of: date | None, on_step: Callable[[str], None]
+) -> dg.ExecuteInProcessResult:
     @dg.logger
     def progress(_: dg.InitLoggerContext) -> logging.Logger:
         logger = logging.Logger("hub", level=logging.DEBUG)
@@ -52,18 +62,11 @@ def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], 
 
     job = dg.Definitions.merge(defs, dg.Definitions(loggers={"progress": progress})).resolve_job_def(hub_run.name)
     clock = {"as_of": as_of.isoformat()} if as_of else {}
-    result = job.execute_in_process(
+    return job.execute_in_process(
         instance=instance,
         raise_on_error=False,
         run_config={"loggers": {"progress": {}}, "ops": {"raw__run_clock": {"config": clock}}},
     )
-    failures = _failures(result)
-    failing_now = health.current_failures(
-        instance, [each.name for each in all_jobs], list(defs.resolve_asset_graph().asset_check_keys)
-    )
-    if health.report(settings, failing_now).opened:
-        deliver_due(settings, now=lambda: datetime.now(UTC))
-    return RunOutcome(result.run_id, failures, _warnings(result), _seconds(result))
 
 
 class _StepHandler(logging.Handler):

@@ -1,0 +1,82 @@
+"""What the Dagster UI shows, held against a snapshot: a renamed asset or a lost schedule is seen at once.
+
+To accept a change: HUB_WRITE_SNAPSHOT=1 pytest tests/dagster_project/test_definitions.py
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from sources.tables import OPERATIONAL
+
+SNAPSHOT = Path(__file__).parent / "definitions.json"
+
+
+@pytest.fixture(scope="module")
+def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    os.environ.setdefault("HUB_HOME", str(tmp_path_factory.mktemp("definitions")))
+    from dagster_project.definitions import defs
+
+    return defs
+
+
+def shown(defs: dg.Definitions) -> dict[str, Any]:
+    graph = defs.resolve_asset_graph()
+    repository = defs.get_repository_def()
+    return {
+        "assets": {
+            key.to_user_string(): sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
+            for key in sorted(graph.get_all_asset_keys())
+        },
+        "checks": sorted(f"{key.asset_key.to_user_string()}:{key.name}" for key in graph.asset_check_keys),
+        "jobs": sorted(name for name in repository.job_names if not name.startswith("__")),
+        "schedules": {each.name: str(each.cron_schedule) for each in repository.schedule_defs},
+        "sensors": sorted(each.name for each in repository.sensor_defs),
+    }
+
+
+def test_the_graph_is_the_one_in_the_snapshot(defs: dg.Definitions) -> None:
+    now = shown(defs)
+    if os.environ.get("HUB_WRITE_SNAPSHOT"):
+        SNAPSHOT.write_text(json.dumps(now, indent=1) + "\n")
+    assert now == json.loads(SNAPSHOT.read_text())
+
+
+def test_every_operational_table_is_ingested_and_checked(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    for table in OPERATIONAL:
+        landed = dg.AssetKey(["raw", table.name])
+        assert graph.get(landed).parent_keys == {dg.AssetKey(["app", table.name])}
+        assert dg.AssetCheckKey(landed, "expectations") in graph.asset_check_keys
+
+
+def test_every_asset_says_whose_it_is_and_what_it_is(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.owners, f"{key} has no owner"
+        assert node.description, f"{key} has no description"
+        assert node.kinds, f"{key} has no kinds"
+        assert node.group_name not in (None, "default"), f"{key} is in no group"
+
+
+def test_schedules_and_sensors_are_on_by_default(defs: dg.Definitions) -> None:
+    repository = defs.get_repository_def()
+    assert all(each.default_status == dg.DefaultScheduleStatus.RUNNING for each in repository.schedule_defs)
+    assert all(each.default_status == dg.DefaultSensorStatus.RUNNING for each in repository.sensor_defs)
+
+
+def test_data_flows_one_way_from_app_to_deliveries(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    reached = {dg.AssetKey(["app", "bookings"])}
+    waiting = list(reached)
+    while waiting:
+        for child in graph.get(waiting.pop()).child_keys - reached:
+            reached.add(child)
+            waiting.append(child)
+    assert dg.AssetKey(["app", "notification_deliveries"]) in reached
+    assert dg.AssetKey(["analytics", "v_booking_anomalies"]) in reached

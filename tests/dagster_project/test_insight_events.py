@@ -1,0 +1,144 @@
+"""One event for one thing: opened once, refreshed while it lasts, resolved when it is over, dismissed for good."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from dagster_project.findings import Finding, Scope
+from dagster_project.insight_events import keep
+
+DAY = date(2026, 3, 10)
+
+
+def scope_of(org_id: UUID, day: date) -> Scope:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    return Scope(org_id, "Studio", "EUR", day, midnight)
+
+
+def finding(day: date, **changes: Any) -> Finding:
+    return {
+        "kind": "anomaly",
+        "severity": "high",
+        "metric": "booked_revenue",
+        "dimension": "total",
+        "member": "all",
+        "direction": "down",
+        "started_on": DAY,
+        "day": day,
+        "title": "Booked revenue fell",
+        "summary": "It fell.",
+        "value": 10.0,
+        "expected": 100.0,
+        "lower": 60.0,
+        "upper": 140.0,
+        "impact": -90.0,
+        "drivers": [{"member_name": "Audit", "contribution": -90.0}],
+        "recommendation": "Look.",
+        **changes,
+    }
+
+
+@pytest.fixture
+def org_id(connection: psycopg.Connection) -> UUID:
+    """An organisation with one administrator and one webhook channel."""
+    org_id, admin = uuid4(), uuid4()
+    connection.execute("create schema staging")
+    connection.execute(
+        "create table staging.stg_app__profiles (profile_id uuid, org_id uuid, role text, is_active boolean)"
+    )
+    connection.execute("insert into staging.stg_app__profiles values (%s, %s, 'admin', true)", [admin, org_id])
+    connection.execute(
+        "insert into app.notification_channels (org_id, name, kind, target) values (%s, 'hook', 'webhook', 'http://x')",
+        [org_id],
+    )
+    return org_id
+
+
+def passes(connection: psycopg.Connection, org_id: UUID, day: date, *findings: Finding) -> tuple[int, int]:
+    changes = keep(connection, scope_of(org_id, day), findings, kinds=["anomaly"], now=datetime.now(UTC))
+    return len(changes.opened), len(changes.resolved)
+
+
+def event(connection: psycopg.Connection) -> Mapping[str, Any]:
+    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        rows = cursor.execute("select * from app.insight_events").fetchall()
+    assert len(rows) == 1
+    return rows[0]
+
+
+def messages(connection: psycopg.Connection) -> list[str]:
+    rows = connection.execute("select event from app.notification_deliveries order by event").fetchall()
+    return [row[0] for row in rows]
+
+
+def test_a_thing_that_lasts_is_one_event_and_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
+    assert passes(connection, org_id, DAY, finding(DAY)) == (1, 0)
+    later = DAY + timedelta(days=1)
+    assert passes(connection, org_id, later, finding(later, value=5.0, severity="critical")) == (0, 0)
+    kept = event(connection)
+    assert (kept["day"], kept["value"], kept["severity"]) == (later, 5, "critical")
+    assert messages(connection) == ["opened"]
+
+
+def test_the_same_pass_again_changes_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    before = {key: value for key, value in event(connection).items() if key != "updated_at"}
+    assert passes(connection, org_id, DAY, finding(DAY)) == (0, 0)
+    assert {key: value for key, value in event(connection).items() if key != "updated_at"} == before
+
+
+def test_what_is_over_is_resolved_with_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    over = DAY + timedelta(days=2)
+    assert passes(connection, org_id, over) == (0, 1)
+    assert passes(connection, org_id, over) == (0, 0)
+    kept = event(connection)
+    assert kept["status"] == "resolved"
+    assert kept["resolved_at"] == scope_of(org_id, over).as_of_at
+    assert messages(connection) == ["opened", "resolved"]
+
+
+def test_a_new_episode_is_a_new_event(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    passes(connection, org_id, DAY + timedelta(days=3))
+    again = DAY + timedelta(days=9)
+    assert passes(connection, org_id, again, finding(again, started_on=again)) == (1, 0)
+
+
+def test_a_dismissed_event_is_not_raised_again_while_it_lasts(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    connection.execute("update app.insight_events set status = 'dismissed'")
+    later = DAY + timedelta(days=1)
+    assert passes(connection, org_id, later, finding(later, started_on=later)) == (0, 0)
+    assert passes(connection, org_id, DAY + timedelta(days=5)) == (0, 0)  # over: nobody is told
+    assert event(connection)["status"] == "dismissed"
+    assert messages(connection) == ["opened"]
+
+
+def test_what_somebody_resolved_is_not_told_again(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    connection.execute("update app.insight_events set status = 'resolved', resolved_at = now()")
+    assert passes(connection, org_id, DAY, finding(DAY)) == (0, 0)
+    assert event(connection)["status"] == "resolved"
+
+
+def test_other_kinds_and_other_organisations_are_left_alone(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    later = scope_of(org_id, DAY + timedelta(days=2))
+    assert keep(connection, later, [], kinds=["pipeline"], now=datetime.now(UTC)).resolved == []
+    assert passes(connection, uuid4(), DAY + timedelta(days=2)) == (0, 0)
+    assert event(connection)["status"] == "open"
+
+
+def test_a_pass_that_speaks_of_the_past_resolves_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    assert passes(connection, org_id, DAY - timedelta(days=30)) == (0, 0)
+
+
+def test_administrators_are_told_in_the_app(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    assert connection.execute("select count(*) from app.notifications where event = 'opened'").fetchone() == (1,)

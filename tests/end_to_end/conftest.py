@@ -1,0 +1,86 @@
+"""A small sample business with one whole run behind it, to clone: the run is made once a session."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from sources import database
+from sources.settings import Settings, get_settings
+from sources.simulate import load_sample
+from tests.conftest import TEMPLATE, clone, free_port
+
+AS_OF = date(2026, 10, 31)
+BOOKINGS, DAYS = 1200, 200
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A Hub of its own: its database, and its environment for a `hub` process."""
+
+    settings: Settings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "HUB_HOME": str(self.settings.home),
+            "HUB_DATABASE_URL": self.settings.database_url,
+            "HUB_PORT_DAGSTER": str(self.settings.port_dagster),
+            "HUB_PORT_API": str(self.settings.port_api),
+            "HUB_WEBHOOK_SECRET": "w" * 32,
+        }
+
+    def run(self, as_of: date) -> None:
+        """One pass of the main job in this process; it has to hold."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            get_settings.cache_clear()
+            from dagster_project.cli.run import prepare_dagster
+
+            prepare_dagster(get_settings())
+            from dagster_project import main_run
+
+            outcome = main_run.execute(get_settings(), as_of=as_of, on_step=lambda _: None)
+        get_settings.cache_clear()
+        assert outcome.failures == {}
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.settings.database_url, autocommit=True) as connection:
+            return connection.execute(query.encode(), parameters or None).fetchall()
+
+
+def _hub(url: str, home: Path) -> Hub:
+    return Hub(Settings(home=home, database_url=url, port_dagster=free_port(), port_api=free_port()))
+
+
+@pytest.fixture(scope="session")
+def built_template(server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with the sample business and one whole run."""
+    hub = _hub(clone(server, TEMPLATE), tmp_path_factory.mktemp("built"))
+    load_sample(hub.settings, bookings=BOOKINGS, days=DAYS, as_of=AS_OF)
+    hub.run(AS_OF)
+    return urlsplit(hub.settings.database_url).path[1:]
+
+
+@pytest.fixture
+def new_hub(server: str, built_template: str, tmp_path: Path) -> Iterator[Callable[[], Hub]]:
+    """Makes Hubs that have the sample business and one whole run behind them."""
+    made: list[Hub] = []
+
+    def make() -> Hub:
+        made.append(_hub(clone(server, built_template), tmp_path / f"hub{len(made)}"))
+        return made[-1]
+
+    yield make
+    with database.connect(server) as connection:
+        connection.autocommit = True
+        for hub in made:
+            name = urlsplit(hub.settings.database_url).path[1:]
+            connection.execute(f"drop database {name} with (force)".encode())

@@ -1,0 +1,158 @@
+"""The main job, end to end: what a run builds, that a second adds nothing, that a killed one loses nothing."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from notifications.channels.webhook import signing_secret
+from sources.settings import Settings
+from tests.end_to_end.conftest import AS_OF, Hub
+from tests.notifications.servers import Answer, WebhookServer, webhook_server
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+NEXT_DAY = AS_OF + timedelta(days=1)
+# When and from which transaction a row came differs between any two runs; everything else has to be equal.
+BOOKKEEPING = ("_loaded_at", "_row_version", "created_at", "updated_at")
+
+# What happens in the business between two runs: the same in every database.
+NEXT_DAYS_WORK = """
+    update app.bookings set total_amount = total_amount + 10 where booking_number like '%%7';
+    update app.payments set status = 'failed', failure_reason = 'Card declined'
+    where paid_at >= (select max(paid_at) from app.payments) - interval '2 days';
+    delete from app.reviews where rating = 1;
+"""
+
+
+def contents(hub: Hub) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of what a run builds, without bookkeeping: table -> sorted rows as text."""
+    columns = hub.rows(
+        """
+        select c.table_schema || '.' || c.table_name,
+            string_agg(quote_ident(c.column_name), ', ' order by c.column_name)
+        from information_schema.columns as c
+        inner join pg_tables as t on (t.schemaname, t.tablename) = (c.table_schema, c.table_name)
+        where c.table_schema in ('raw', 'marts', 'ml') and c.table_name <> 'watermarks' and c.column_name <> all (%s)
+        group by 1
+        """,
+        list(BOOKKEEPING),
+    )
+    tables = {
+        str(name): hub.rows(f"select md5(row({listed})::text) from {name} order by 1") for name, listed in columns
+    }
+    tables["insights"] = hub.rows(
+        "select org_id, dedupe_key, status, severity, day, title, summary from app.insight_events order by 1, 2"
+    )
+    tables["deliveries"] = hub.rows(
+        "select insight.dedupe_key, delivery.event, delivery.state from app.notification_deliveries as delivery "
+        "inner join app.insight_events as insight on insight.id = delivery.insight_id order by 1, 2"
+    )
+    tables["in-app"] = hub.rows("select profile_id, event, title, body from app.notifications order by 1, 2, 3, 4")
+    return tables
+
+
+def counts(hub: Hub) -> dict[str, int]:
+    return {name: len(rows) for name, rows in contents(hub).items()}
+
+
+def test_a_run_builds_every_layer(new_hub: Callable[[], Hub]) -> None:
+    held = counts(new_hub())
+    empty = {name for name, number in held.items() if number == 0}
+    assert empty <= {"deliveries", "insights", "in-app"}, "without a channel there are no deliveries"
+    assert held["marts.fct_bookings"] == 1200
+    assert held["ml.revenue_forecasts"] > 28
+
+
+def test_a_second_run_adds_nothing(new_hub: Callable[[], Hub]) -> None:
+    hub = new_hub()
+    before = contents(hub)
+    hub.run(AS_OF)
+    assert contents(hub) == before
+
+
+def test_a_killed_run_loses_nothing(new_hub: Callable[[], Hub]) -> None:
+    """Killed in ingestion, then in dbt, then in delivery: the next run ends as an undisturbed one does."""
+    calm, disturbed = new_hub(), new_hub()
+    with receiver(calm) as calm_receiver, receiver(disturbed) as disturbed_receiver:
+        for hub in (calm, disturbed):
+            hub.rows("select 1")
+            with psycopg.connect(hub.settings.database_url) as connection:
+                connection.execute(NEXT_DAYS_WORK.replace("%%", "%").encode())
+        calm.run(NEXT_DAY)
+
+        # Ingestion: bookings are landed, their watermark cannot be written.
+        with blocked(disturbed, "lock table raw.watermarks in share row exclusive mode"):
+            kill_when(disturbed, lambda: waits_for_a_lock(disturbed, "raw.watermarks"))
+        # dbt: some models are built, this one cannot be written.
+        with blocked(disturbed, "lock table marts.kpi_daily in share row exclusive mode"):
+            kill_when(disturbed, lambda: waits_for_a_lock(disturbed, "marts.kpi_daily"))
+        # Delivery: the receiver has the message and has not answered.
+        disturbed_receiver.script.append(Answer(204, after_s=20))
+        kill_when(disturbed, lambda: bool(disturbed_receiver.requests))
+
+        disturbed.run(NEXT_DAY)
+        assert contents(disturbed) == contents(calm)
+        assert len(calm_receiver.verified) > 0, "there was something to deliver"
+        assert delivered(disturbed_receiver) == delivered(calm_receiver)
+        ids = [request.headers["webhook-id"] for request in disturbed_receiver.requests]
+        assert ids.count(ids[0]) == 2, "what was in flight is sent again, with the same id"
+        assert len(set(ids)) == len(calm_receiver.requests)
+
+
+def delivered(server: WebhookServer) -> list[str]:
+    """The subjects that the receiver accepted."""
+    return sorted({str(message["data"]["insight"]["title"]) for message in server.verified})
+
+
+@contextmanager
+def receiver(hub: Hub) -> Iterator[WebhookServer]:
+    """A webhook receiver, and the channel of every organisation that leads to it."""
+    with_secret = Settings.model_validate({**hub.settings.model_dump(), "webhook_secret": "w" * 32})
+    with webhook_server(signing_secret(with_secret)) as server:
+        with psycopg.connect(hub.settings.database_url) as connection:
+            connection.execute(
+                "insert into app.notification_channels (org_id, name, kind, target) "
+                "select id, 'hook', 'webhook', %s from app.organizations",
+                [server.url],
+            )
+        yield server
+
+
+@contextmanager
+def blocked(hub: Hub, statement: str) -> Iterator[None]:
+    """Hold a lock, so that the run stops at a known place."""
+    with psycopg.connect(hub.settings.database_url) as connection:
+        connection.execute(statement.encode())
+        yield
+        connection.rollback()
+
+
+def waits_for_a_lock(hub: Hub, table: str) -> bool:
+    return bool(hub.rows("select 1 from pg_locks where not granted and relation = to_regclass(%s)::oid", table))
+
+
+def kill_when(hub: Hub, reached: Callable[[], bool]) -> None:
+    """Start `hub run`, and SIGKILL it when it is where it should be."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "dagster_project.cli", "run", "--as-of", str(NEXT_DAY)],
+        env=hub.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 240
+    try:
+        while not reached():
+            assert worker.poll() is None, worker.stdout.read() if worker.stdout else ""
+            assert time.monotonic() < deadline, "the run did not get there"
+            time.sleep(0.05)
+    finally:
+        worker.send_signal(signal.SIGKILL)
+        worker.communicate()
