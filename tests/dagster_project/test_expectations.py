@@ -1,7 +1,7 @@
 """Each kind of rule finds the row that breaks it, names it, and says so in a sentence."""
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
@@ -13,6 +13,8 @@ from sqlalchemy import Table
 from dagster_project.expectations import BUSINESS_RULES, MAX_ROWS, Failure, rules, validate
 from dagster_project.landing import land
 from sources.errors import HubError
+from sources.settings import Settings
+from sources.simulate import load_sample
 from sources.tables import OPERATIONAL
 from tests.conftest import TEMPLATE, clone
 
@@ -97,6 +99,21 @@ def test_a_sound_raw_layer_passes_every_rule(landed: psycopg.Connection) -> None
     assert [failure.sentence for result in results for failure in result.failures] == []
     assert all(result.passed for result in results)
     assert [result.evaluated for result in results] == [len(rules(table)) for table in OPERATIONAL]
+
+
+def test_the_sample_business_passes_every_rule(settings: Settings, connection: psycopg.Connection) -> None:
+    as_of = date(2026, 3, 4)
+    load_sample(settings, bookings=400, days=120, as_of=as_of)
+    land_tables(settings.database_url, OPERATIONAL)
+    connection.execute(
+        "insert into raw.run_clock select id, %(as_of)s, (%(as_of)s + 1)::timestamp at time zone timezone "
+        "from raw.organizations",
+        {"as_of": as_of},
+    )
+
+    results = validate(settings.database_url)
+
+    assert [failure.sentence for result in results for failure in result.failures] == []
 
 
 def test_rules_have_names_of_their_own_and_every_reference_and_check_has_one() -> None:

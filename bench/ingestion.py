@@ -1,0 +1,209 @@
+"""How fast landing is beside the bare binary COPY of the same rows, and what memory it takes.
+
+    python -m bench.ingestion [--rows 1000000]
+
+Works on a server of its own in a temporary folder. Bare COPY and landing take turns, so that both meet the
+same load of the machine; the ratio is the median of the rounds.
+"""
+
+import argparse
+import resource
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import psycopg
+from psycopg import Connection, sql
+from rich.console import Console
+from rich.table import Table
+
+from dagster_project.landing import land
+from sources import database, embedded_server
+from sources.settings import Settings
+from sources.tables import bookings
+
+ROWS: Final = 1_000_000
+ROUNDS: Final = 3
+CHANGED: Final = 10_000
+RATIO_BAR: Final = 0.6  # of the speed of the bare COPY
+MEMORY_BAR_MB: Final = 150.0  # peak of the landing process
+
+# The business behind the bookings is small, and every column of a booking is filled.
+BUSINESS: Final = """
+insert into app.organizations (id, org_id, name, slug, timezone, currency)
+    select md5('org')::uuid, md5('org')::uuid, 'Bench', 'bench', 'Europe/Madrid', 'EUR';
+insert into app.profiles (id, org_id, role, full_name)
+    select md5('client' || n)::uuid, md5('org')::uuid, 'client', 'Client ' || n from generate_series(0, 999) as n;
+insert into app.services (id, org_id, name, base_price, currency)
+    select md5('service' || n)::uuid, md5('org')::uuid, 'Service ' || n, 100, 'EUR' from generate_series(0, 19) as n;
+insert into app.service_packages (id, org_id, service_id, name, price, currency)
+    select md5('package' || n)::uuid, md5('org')::uuid, md5('service' || n)::uuid, 'Package', 500, 'EUR'
+    from generate_series(0, 19) as n;
+"""
+BOOKINGS: Final = """
+insert into app.bookings (org_id, booking_number, client_id, provider_id, service_id, package_id, status, title,
+    total_amount, currency, scheduled_start, scheduled_end, progress_pct, completed_at, external_ref, created_at)
+select md5('org')::uuid, 'B-' || n, md5('client' || n %% 1000)::uuid, md5('client' || n %% 10)::uuid,
+    md5('service' || n %% 20)::uuid, md5('package' || n %% 20)::uuid, 'completed', 'Advice on the matter number ' || n,
+    (n %% 90000) / 100.0, 'EUR', at, at + interval '2 hours', 100, at + interval '2 hours', 'EXT-' || n, at
+from (select n, timestamptz '2024-01-01 09:00Z' + n * interval '1 minute' as at from generate_series(1, %s) as n)
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measured load."""
+
+    rows: int
+    seconds: float
+    memory_mb: float  # peak of the process that ran it
+
+    @property
+    def rows_per_second(self) -> float:
+        return self.rows / self.seconds
+
+
+@contextmanager
+def temporary_database() -> Iterator[str]:
+    """The URL of a migrated database on a server of its own, which is gone afterwards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="hub-bench-") as home:
+        settings = Settings(home=Path(home), port_database=port, database_url="")
+        database.start(settings)
+        try:
+            database.migrate(settings)
+            yield database.database_url(settings)
+        finally:
+            embedded_server.stop(settings)
+
+
+def generate(connection: Connection, rows: int) -> None:
+    """Fill app.bookings with `rows` rows, set-based, without triggers and the indexes that no load reads."""
+    with connection.transaction():
+        connection.execute("set local session_replication_role = replica")
+        for index in bookings.indexes:
+            if "row_version" not in index.columns:
+                connection.execute(sql.SQL("drop index {}").format(sql.Identifier("app", str(index.name))))
+        connection.execute(BUSINESS)
+        connection.execute(BOOKINGS, [rows])
+    connection.execute("vacuum analyze app.bookings")
+
+
+def bare_copy(source: Connection, target: Connection) -> int:
+    """Pipe app.bookings into an empty table of the same columns by binary COPY; return how many rows."""
+    target.execute("drop table if exists raw.bare")
+    target.execute("create table raw.bare (like app.bookings)")
+    with source.cursor() as reading, target.cursor() as writing:
+        with (
+            reading.copy("copy app.bookings to stdout (format binary)") as blocks,
+            writing.copy("copy raw.bare from stdin (format binary)") as sink,
+        ):
+            for block in blocks:
+                sink.write(block)
+        return writing.rowcount
+
+
+def land_bookings(source: Connection, target: Connection) -> int:
+    return land(source, target, bookings).rows_read
+
+
+def measure(load: Callable[[Connection, Connection], int], url: str) -> Run:
+    """Run `load` in a process of its own, so that the peak of its memory is its own."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("checkpoint")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_timed, load, url).result()
+
+
+def _timed(load: Callable[[Connection, Connection], int], url: str) -> Run:
+    with psycopg.connect(url, autocommit=True) as source, psycopg.connect(url, autocommit=True) as target:
+        began = time.perf_counter()
+        rows = load(source, target)
+        seconds = time.perf_counter() - began
+    return Run(rows, seconds, _peak_memory_mb())
+
+
+def _peak_memory_mb() -> float:
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, kilobytes on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def forget(connection: Connection) -> None:
+    """As before the first load."""
+    connection.execute("drop table if exists raw.bookings")
+    connection.execute("truncate raw.watermarks")
+
+
+def main() -> int:
+    """Measure, print, and return 0 only if every bar was held."""
+    parser = argparse.ArgumentParser(description="Landing beside the bare binary COPY of the same bookings.")
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"bookings to generate (default {ROWS:,})")
+    rows = parser.parse_args().rows
+    console = Console()
+    with temporary_database() as url, psycopg.connect(url, autocommit=True) as connection:
+        with console.status(f"Generating {rows:,} bookings"):
+            generate(connection, rows)
+        copies, landings = [], []
+        for turn in range(ROUNDS):
+            with console.status(f"Round {turn + 1} of {ROUNDS}"):
+                copies.append(measure(bare_copy, url))
+                forget(connection)
+                landings.append(measure(land_bookings, url))
+        with console.status(f"Incremental loads of {CHANGED:,} changed rows and of none"):
+            connection.execute(
+                "update app.bookings set title = title || ' (changed)' "
+                "where id in (select id from app.bookings order by booking_number limit %s)",
+                [CHANGED],
+            )
+            changed, unchanged = measure(land_bookings, url), measure(land_bookings, url)
+    assert [landing.rows for landing in landings] == [rows] * ROUNDS
+    assert (changed.rows, unchanged.rows) == (min(CHANGED, rows), 0)
+    return report(console, copies, landings, changed, unchanged)
+
+
+def report(console: Console, copies: list[Run], landings: list[Run], changed: Run, unchanged: Run) -> int:
+    """Print what was measured; 0 if every bar was held, else 1."""
+    table = Table(title=f"Ingestion of {landings[0].rows:,} bookings, median of {ROUNDS} rounds")
+    for heading in ("load", "rows", "seconds", "rows/s", "client MB"):
+        table.add_column(heading, justify="left" if heading == "load" else "right")
+    for name, runs in (
+        ("bare binary COPY", copies),
+        ("landing, first load", landings),
+        ("landing, changed rows", [changed]),
+        ("landing, nothing changed", [unchanged]),
+    ):
+        speed = median(run.rows_per_second for run in runs)
+        table.add_row(
+            name,
+            f"{runs[0].rows:,}",
+            f"{median(run.seconds for run in runs):.2f}",
+            f"{speed:,.0f}" if speed else "",
+            f"{max(run.memory_mb for run in runs):.0f}",
+        )
+    console.print(table)
+    ratio = median(
+        landing.rows_per_second / copy.rows_per_second for copy, landing in zip(copies, landings, strict=True)
+    )
+    memory = max(run.memory_mb for run in (*landings, changed, unchanged))
+    verdicts = (
+        (ratio >= RATIO_BAR, f"landing at {ratio:.2f} of the bare COPY (bar: {RATIO_BAR} or more)"),
+        (memory < MEMORY_BAR_MB, f"client memory {memory:.0f} MB (bar: under {MEMORY_BAR_MB:.0f} MB)"),
+    )
+    for held, said in verdicts:
+        console.print(f"[green]held[/] {said}" if held else f"[red]missed[/] {said}")
+    return 0 if all(held for held, _ in verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
