@@ -86,7 +86,7 @@ def _known_encoding(name: str) -> str:
     try:
         codecs.lookup(name)
     except LookupError:
-        raise ValueError(f"Python knows no encoding '{name}'") from None
+        raise ValueError(f"there is no encoding '{name}'; write one such as utf-8 or cp1252") from None
     # A spreadsheet's byte order mark is no part of the first column's name.
     return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
 
@@ -94,7 +94,7 @@ def _known_encoding(name: str) -> str:
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise ValueError(f"there is no time zone '{name}'; write one such as Europe/Lisbon") from None
     return name
 
@@ -328,7 +328,8 @@ def _located(mapping_name: str, where: str) -> Iterator[None]:
 
 
 def _first_fault(error: ValidationError) -> str:
-    fault = error.errors()[0]
+    # A misspelt field comes first: the field that is missing then is often the same one.
+    fault = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in fault["loc"]) or "the file"
     if fault["type"] == "extra_forbidden":
         name = str(fault["loc"][-1])

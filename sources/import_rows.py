@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
+from itertools import chain
 from operator import itemgetter
 from typing import Final, cast
 
@@ -84,7 +85,7 @@ def stage(records: Sequence[Record], header: Sequence[str], mapping: ImportMappi
         row, events, refusals = values.row(position)
         external_ref = cast(str | None, row["external_ref"])
         if not refusals:
-            refusals = dict(_faults(row, events, mapping.organization.currency))
+            refusals = _faults(row, events, mapping.organization.currency)
         if not refusals and external_ref in seen.keys:
             first = f"The key '{external_ref}' is already that of the row on line {seen.keys[external_ref]}."
             refusals = {"key": Refusal("key is not unique", external_ref, first)}
@@ -197,30 +198,16 @@ def _label(column: str) -> str:
 Faults = Iterator[tuple[str, Refusal]]
 
 
-def _faults(row: Row, events: Sequence[tuple[int, str, datetime]], currency: str) -> Faults:
-    yield from _missing(row)
-    yield from _bad_texts(row)
-    yield from _bad_numbers(row)
-    yield from _bad_times(row)
+def _faults(row: Row, events: Sequence[tuple[int, str, datetime]], currency: str) -> dict[str, Refusal]:
+    faults = dict(chain(_missing(row), _bad_texts(row), _bad_numbers(row), _bad_times(row)))
     if row["currency"] != currency:
-        yield (
-            "currency",
-            _refusal(
-                "another currency",
-                row["currency"],
-                f"'{row['currency']}' is not {currency}, in which the organisation counts: convert the amount.",
-            ),
-        )
-    if row["status"] in STATUSES and (not events or events[-1][1] != row["status"]):
-        last = events[-1][1] if events else "nothing"
-        yield (
-            "history",
-            _refusal(
-                "history ends elsewhere",
-                row["status"],
-                f"The history of the row ends with {last}, but its status is {row['status']}.",
-            ),
-        )
+        message = f"'{row['currency']}' is not {currency}, in which the organisation counts: convert the amount."
+        faults["currency"] = _refusal("another currency", row["currency"], message)
+    last = events[-1][1] if events else "nothing"
+    if not faults and last != row["status"]:  # otherwise it follows from the others
+        message = f"The history of the row ends with {last}, but its status is {row['status']}."
+        faults["history"] = _refusal("history ends elsewhere", row["status"], message)
+    return faults
 
 
 def _refusal(reason: str, value: Value, message: str) -> Refusal:

@@ -5,7 +5,7 @@ cannot be are kept in app.import_rejections. Running the same file again adds no
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
@@ -67,10 +67,6 @@ class ImportReport:
     by_reason: dict[str, int]
     first_rejections: tuple[Rejection, ...]
     created: dict[str, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain data, for JSON."""
-        return asdict(self)
 
 
 def import_file(
