@@ -24,6 +24,7 @@ class Settings(BaseSettings):
 
     database_url: str = ""  # empty: the embedded server under `home`
     source_url: str = ""  # where the operational tables are read from; empty: the same database
+    database_password: SecretStr = SecretStr("")  # of the embedded server
     port_database: int = Field(5433, ge=1, le=65535)
     port_dagster: int = Field(3000, ge=1, le=65535)
     port_api: int = Field(8000, ge=1, le=65535)
@@ -53,8 +54,7 @@ class Settings(BaseSettings):
 
         Raises HubError in production where it is missing or shorter than SECRET_MIN_LENGTH.
         """
-        field = getattr(self, name, None)
-        given = field.get_secret_value() if isinstance(field, SecretStr) else ""
+        given: str = getattr(self, name).get_secret_value()
         if self.env == "production" and len(given) < SECRET_MIN_LENGTH:
             raise HubError(
                 f"HUB_{name.upper()} is missing or shorter than {SECRET_MIN_LENGTH} characters: "

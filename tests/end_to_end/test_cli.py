@@ -90,7 +90,7 @@ def test_words_that_cannot_be(settings: Settings, arguments: tuple[str, ...], wo
 
 
 def test_a_weak_secret_in_production(settings: Settings) -> None:
-    done = hub(settings, "db", "start", HUB_DATABASE_URL="", HUB_ENV="production")
+    done = hub(settings, "db", "start", HUB_DATABASE_URL="", HUB_ENV="production", HUB_PORT_DATABASE=str(free_port()))
     assert_one_sentence(done, "HUB_DATABASE_PASSWORD")
 
 

@@ -1,7 +1,5 @@
 """What the database keeps right by itself, and that the migrations are the metadata."""
 
-import psycopg
-import pytest
 from alembic import command
 
 from sources import database

@@ -1,8 +1,8 @@
 """The sample business: two organisations with a history, generated in memory and loaded by COPY.
 
-Each organisation is a pipeline of vectorised steps, one module a step: simulate_people (who), simulate_bookings
-(what is booked), simulate_delivery (how it would run), simulate_statuses (how far it got), then rows:
-simulate_progress, simulate_billing, simulate_feedback. simulate_incidents plants what an analyst should find.
+Each organisation is a pipeline of vectorised steps, one module a step: people (who), bookings
+(what is booked), delivery (how it would run), statuses (how far it got), then rows:
+progress, billing, feedback. incidents plants what an analyst should find.
 """
 
 from collections.abc import Callable
@@ -18,17 +18,17 @@ from psycopg import sql
 from sources import database, tables
 from sources.errors import HubError
 from sources.settings import Settings
-from sources.simulate_billing import add_billing
-from sources.simulate_bookings import Orders, first_bookings, place_orders, popular_service, take_requests
-from sources.simulate_business import BUSINESSES, Business
-from sources.simulate_calendar import NEVER, Texts, day_number
-from sources.simulate_copy import as_text, copy_rows
-from sources.simulate_delivery import deliver
-from sources.simulate_feedback import add_messages, add_reviews
-from sources.simulate_incidents import Incident
-from sources.simulate_people import People, World, found, make_world, staff_and_offers
-from sources.simulate_progress import add_bookings, add_delivery, measure_progress
-from sources.simulate_statuses import add_history, approach, live
+from sources.simulate.billing import add_billing
+from sources.simulate.bookings import Orders, first_bookings, place_orders, popular_service, take_requests
+from sources.simulate.business import BUSINESSES, Business
+from sources.simulate.calendar import NEVER, Texts, day_number
+from sources.simulate.copy import as_text, copy_rows
+from sources.simulate.delivery import deliver
+from sources.simulate.feedback import add_messages, add_reviews
+from sources.simulate.incidents import Incident
+from sources.simulate.people import People, World, found, make_world, staff_and_offers
+from sources.simulate.progress import add_bookings, add_delivery, measure_progress
+from sources.simulate.statuses import add_history, approach, live
 
 TABLES: Final = (*tables.OPERATIONAL, tables.sample_incidents)  # parents before children
 SLUGS: Final = [business.slug for business in BUSINESSES]

@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from sources.simulate_business import CLIENT_GROUP_PRICES, PACKAGE_SHARES, PACKAGES, Service
-from sources.simulate_calendar import DAY, HOUR, Bools, Floats, Ints, weekday
-from sources.simulate_incidents import CAMPAIGN_LIFT, HANDED_OVER, INTAKE_LEFT, PRICE_RISE
-from sources.simulate_people import BOOKINGS_PER_CLIENT, MIN_CLIENTS, People, World
+from sources.simulate.business import CLIENT_GROUP_PRICES, PACKAGE_SHARES, PACKAGES, Service
+from sources.simulate.calendar import DAY, HOUR, Bools, Floats, Ints, weekday
+from sources.simulate.incidents import CAMPAIGN_LIFT, HANDED_OVER, INTAKE_LEFT, PRICE_RISE
+from sources.simulate.people import BOOKINGS_PER_CLIENT, MIN_CLIENTS, People, World
 
 BOOKING_WEEKDAYS: Final = np.array([1.1, 1.15, 1.05, 1.0, 0.85, 0.28, 0.22])
 SERVICE_WEEKDAYS: Final = np.array([0.9, 1.0, 1.0, 0.95, 0.75, 0.12, 0.0])  # chance that a wanted day is taken

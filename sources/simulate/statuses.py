@@ -5,12 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from sources.simulate_bookings import WORKDAY, Orders
-from sources.simulate_calendar import DAY, HOUR, MINUTE, NEVER, Bools, Ids, Ints, Texts
-from sources.simulate_copy import or_null
-from sources.simulate_delivery import Delivery
-from sources.simulate_incidents import BURST_SHARE, PAYMENTS_HIT
-from sources.simulate_people import People, World
+from sources.simulate.bookings import WORKDAY, Orders
+from sources.simulate.calendar import DAY, HOUR, MINUTE, NEVER, Bools, Ids, Ints, Texts
+from sources.simulate.copy import or_null
+from sources.simulate.delivery import Delivery
+from sources.simulate.incidents import BURST_SHARE, PAYMENTS_HIT
+from sources.simulate.people import People, World
 
 # Stages in order of time; "pause" and "end" stand for a status that differs by booking.
 STAGES: Final = (

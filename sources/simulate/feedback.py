@@ -4,11 +4,11 @@ from typing import Final
 
 import numpy as np
 
-from sources.simulate_bookings import Orders
-from sources.simulate_calendar import DAY, HOUR, NEVER, Ids, in_daytime
-from sources.simulate_copy import or_null
-from sources.simulate_people import People, World
-from sources.simulate_statuses import Lives
+from sources.simulate.bookings import Orders
+from sources.simulate.calendar import DAY, HOUR, NEVER, Ids, in_daytime
+from sources.simulate.copy import or_null
+from sources.simulate.people import People, World
+from sources.simulate.statuses import Lives
 
 MESSAGES_A_BOOKING: Final = 1.2
 READ_SHARE: Final = 0.9

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from sources.simulate_calendar import DAY, OPEN_FOR, Bools, Calendar, Ints
+from sources.simulate.calendar import DAY, OPEN_FOR, Bools, Calendar, Ints
 
 PRICE_RISE: Final = 1.6
 CAMPAIGN_LIFT: Final = 2.3

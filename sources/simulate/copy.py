@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy import Column, DateTime, Numeric, Table
 
-from sources.simulate_calendar import Bools, Ids, Texts, Times
+from sources.simulate.calendar import Bools, Ids, Texts, Times
 from sources.tables import SCHEMA
 
 NULL: Final = "\\N"  # of COPY's text format

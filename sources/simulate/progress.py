@@ -6,12 +6,12 @@ from typing import Final
 import numpy as np
 
 from sources import lifecycle
-from sources.simulate_bookings import Orders
-from sources.simulate_calendar import DAY, HOUR, NEVER, Bools, Ids, Ints, Texts
-from sources.simulate_copy import NO_ID, or_null
-from sources.simulate_delivery import Delivery, Tasks
-from sources.simulate_people import People, World
-from sources.simulate_statuses import Lives, end_reasons
+from sources.simulate.bookings import Orders
+from sources.simulate.calendar import DAY, HOUR, NEVER, Bools, Ids, Ints, Texts
+from sources.simulate.copy import NO_ID, or_null
+from sources.simulate.delivery import Delivery, Tasks
+from sources.simulate.people import People, World
+from sources.simulate.statuses import Lives, end_reasons
 
 TASK_TITLES: Final = np.array(["Prepare", "Carry out", "Write up"], dtype=object)
 PRIORITIES: Final = ("low", "normal", "high", "urgent")

@@ -1,6 +1,6 @@
 """How each booking would be delivered: milestones, tasks and hours, laid out in worked time and never cut short.
 
-What of it has happened by the end of as_of is decided in simulate_progress.
+What of it has happened by the end of as_of is decided in progress.
 """
 
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from sources.simulate_bookings import WORKDAY, Orders
-from sources.simulate_calendar import DAY, HOUR, MINUTE, Bools, Floats, Ints
-from sources.simulate_people import People, World
+from sources.simulate.bookings import WORKDAY, Orders
+from sources.simulate.calendar import DAY, HOUR, MINUTE, Bools, Floats, Ints
+from sources.simulate.people import People, World
 
 ENTRY_HOURS: Final = 2.0  # longer tasks are recorded in several sittings
 SHORTEST_ENTRY: Final = 15 * MINUTE

@@ -8,15 +8,15 @@ import numpy as np
 from sqlalchemy import DateTime
 
 from sources import tables
-from sources.simulate_business import (
+from sources.simulate.business import (
     CLIENT_GROUP_SHARES,
     CLIENT_GROUPS,
     PACKAGES,
     Business,
 )
-from sources.simulate_calendar import DAY, Calendar, Floats, Ids, Ints, Texts, make_calendar
-from sources.simulate_copy import NO_ID, Columns, or_null, uuid7s
-from sources.simulate_incidents import Incident, plan_incidents
+from sources.simulate.calendar import DAY, Calendar, Floats, Ids, Ints, Texts, make_calendar
+from sources.simulate.copy import NO_ID, Columns, or_null, uuid7s
+from sources.simulate.incidents import Incident, plan_incidents
 
 BOOKINGS_PER_CLIENT: Final = 12
 MIN_CLIENTS: Final = 8

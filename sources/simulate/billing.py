@@ -5,12 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from sources.simulate_bookings import Orders
-from sources.simulate_business import DEPOSIT_SHARE, PREPAID_HOURS
-from sources.simulate_calendar import DAY, HOUR, MINUTE, NEVER, Bools, Ids, Ints, Texts, in_daytime
-from sources.simulate_incidents import PAYMENTS_HIT
-from sources.simulate_people import People, World
-from sources.simulate_statuses import CANCELLED_FATE, REFUNDED, Lives
+from sources.simulate.bookings import Orders
+from sources.simulate.business import DEPOSIT_SHARE, PREPAID_HOURS
+from sources.simulate.calendar import DAY, HOUR, MINUTE, NEVER, Bools, Ids, Ints, Texts, in_daytime
+from sources.simulate.incidents import PAYMENTS_HIT
+from sources.simulate.people import People, World
+from sources.simulate.statuses import CANCELLED_FATE, REFUNDED, Lives
 
 DEPOSIT_DUE_AFTER: Final = 7 * DAY
 FINAL_DUE_AFTER: Final = 15 * DAY
