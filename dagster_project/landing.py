@@ -7,7 +7,7 @@ ever missed, and none is read twice (PostgreSQL documentation, "Transaction ID a
 Functions").
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, LiteralString, cast
@@ -58,9 +58,6 @@ def land(source: Connection, target: Connection, table: Table) -> Landing:
             # One load of a table at a time, else `_loaded_at` could run backwards for those who read by it.
             target.execute("select pg_advisory_xact_lock(hashtext('land'), hashtext(%s))", [table.name])
             window = _window(source, target, table)
-            if window.since is not None:
-                # PostgreSQL keeps no histogram of xid8, so it takes a third of the table to be new.
-                source.execute("set local enable_seqscan = off")
             return _load(source, target, table, window)
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         raise HubError(
@@ -94,10 +91,11 @@ def _window(source: Connection, target: Connection, table: Table) -> _Window:
     row = source.execute(
         """
         select concat_ws('/', (select system_identifier from pg_control_system()),
-                (select oid from pg_database where datname = current_database()), to_regclass(%s)::oid),
+                (select oid from pg_database where datname = current_database()),
+                to_regclass(%(table)s)::oid, pg_relation_filenode(to_regclass(%(table)s))),
             pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text
         """,
-        [f"app.{table.name}"],
+        {"table": f"app.{table.name}"},
     ).fetchone()
     assert row is not None
     columns = sha256(repr(_raw_columns(table)).encode()).hexdigest()[:12]
@@ -105,7 +103,7 @@ def _window(source: Connection, target: Connection, table: Table) -> _Window:
     known = target.execute(
         "select source_identity, watermark::text from raw.watermarks where table_name = %s", [table.name]
     ).fetchone()
-    # Another cluster, a recreated table, or numbers that ran backwards: the watermark means nothing there.
+    # Another cluster, a recreated or truncated table, or numbers that ran backwards: the watermark means nothing there.
     continues = known is not None and known[0] == identity and int(known[1]) <= int(newest)
     return _Window(identity, known[1] if continues and known else None, until)
 
@@ -115,11 +113,15 @@ def _load(source: Connection, target: Connection, table: Table, window: _Window)
     loaded_at = _next_load_time(target, table)
     first = not _exists(target, table)
     if first:
+        window = replace(window, since=None)  # whatever the watermark says: raw may have been emptied
         _drop_indexes(target, table)  # built once after the copy: a third faster than row by row
         read = _copy(source, target, table, window, loaded_at, into=_raw(table))
         _create_indexes(target, table)
         deleted = 0
     else:
+        if window.since is not None:
+            # PostgreSQL keeps no histogram of xid8, so it takes a third of the table to be new.
+            source.execute("set local enable_seqscan = off")
         landed = sql.Identifier("pg_temp", "landed")
         target.execute(sql.SQL("create temp table landed (like {}) on commit drop").format(_raw(table)))
         read = _copy(source, target, table, window, loaded_at, into=landed)
@@ -202,22 +204,22 @@ def _delete_missing(target: Connection, table: Table, loaded_at: datetime) -> in
 def _delete_buried(source: Connection, target: Connection, table: Table, window: _Window, loaded_at: datetime) -> int:
     """Mark the rows that have a tombstone in the window, unless they were written again afterwards."""
     buried = source.execute(
-        sql.SQL("select row_id, deleted_at, row_version::text from app.tombstones where table_name = %s and {}").format(
-            _within(window)
-        ),
+        sql.SQL(
+            "select row_id, deleted_at from app.tombstones where table_name = %s and {} "
+            "and not exists (select from {} as alive where alive.id = row_id)"
+        ).format(_within(window), _app(table)),
         [table.name],
     ).fetchall()
     if not buried:
         return 0
-    ids, times, versions = (list(values) for values in zip(*buried, strict=True))
+    ids, times = (list(values) for values in zip(*buried, strict=True))
     return target.execute(
         sql.SQL(
             "update {} as held set _deleted_at = gone.deleted_at, _loaded_at = %s "
-            "from unnest(%s::uuid[], %s::timestamptz[], %s::text[]) as gone (row_id, deleted_at, version) "
-            "where held.id = gone.row_id and held._deleted_at is null "
-            "and held._row_version < gone.version::xid8"
+            "from unnest(%s::uuid[], %s::timestamptz[]) as gone (row_id, deleted_at) "
+            "where held.id = gone.row_id and held._deleted_at is null"
         ).format(_raw(table)),
-        [loaded_at, ids, times, versions],
+        [loaded_at, ids, times],
     ).rowcount
 
 
@@ -249,10 +251,11 @@ def _alive(target: Connection, table: Table, *, first: bool, read: int, changed:
 
 
 def _within(window: _Window) -> sql.Composable:
-    below = sql.SQL("row_version < {}::xid8").format(sql.Literal(window.until))
-    if window.since is None:
-        return below
-    return sql.SQL("row_version >= {}::xid8 and {}").format(sql.Literal(window.since), below)
+    if window.since is None:  # also what is above the watermark: what a reload does not see is gone
+        return sql.SQL("true")
+    return sql.SQL("row_version >= {}::xid8 and row_version < {}::xid8").format(
+        sql.Literal(window.since), sql.Literal(window.until)
+    )
 
 
 def _raw_columns(table: Table) -> list[tuple[str, LiteralString]]:

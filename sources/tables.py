@@ -74,7 +74,7 @@ def _money(name: str) -> Column[object]:
 
 
 def _currency() -> Column[str]:
-    return Column("currency", Text, CheckConstraint("currency ~ '^[A-Z]{3}$'", "currency"), nullable=False)
+    return Column("currency", Text, nullable=False)
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
@@ -94,6 +94,8 @@ def _table(name: str, *items: SchemaItem) -> Table:
     """A table with the columns that every table has."""
     columns = [item for item in items if isinstance(item, Column)]
     constraints = [item for item in items if not isinstance(item, Column)]
+    if any(column.name == "currency" for column in columns):
+        constraints.append(CheckConstraint("currency ~ '^[A-Z]{3}$'", "currency"))  # ISO 4217
     return Table(
         name,
         metadata,

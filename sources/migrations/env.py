@@ -2,8 +2,11 @@
 
 from alembic import context
 from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
-from sources.tables import SCHEMA, metadata
+from sources.tables import SCHEMA, XID8, metadata
+
+ischema_names["xid8"] = XID8  # SQLAlchemy does not know the type by itself
 
 engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
 with engine.begin() as connection:
