@@ -145,6 +145,8 @@ def test_a_branch_that_is_not_taken_refuses_nothing_but_a_bad_cell_is_not_replac
     cells = ["7", "no", "NULL"]
     chosen = evaluated("when(x == 'no', 0, number(x))", x=cells)
     assert (chosen.values, chosen.refusals) == ([7, 0, None], {})
+    chosen = evaluated("when(x != 'no', number(x), 0)", x=cells)  # null is not true
+    assert (chosen.values, chosen.refusals) == ([7, 0, 0], {})
     replaced = evaluated("coalesce(number(x), 0)", x=cells)
     assert (replaced.values, list(replaced.refusals)) == ([7, None, 0], [1])
 
