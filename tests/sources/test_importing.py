@@ -73,8 +73,8 @@ def test_a_plain_export(run: Importer, connection: psycopg.Connection) -> None:
     bookings = fetched(
         connection,
         "select booking_number, booking.external_ref, client.full_name, client.email, provider.full_name, "
-        "service.name, booking.status, title, total_amount, progress_pct, booking.created_at, scheduled_start, completed_at, "
-        "cancelled_at, booking.updated_at from app.bookings as booking "
+        "service.name, booking.status, title, total_amount, progress_pct, booking.created_at, scheduled_start, "
+        "completed_at, cancelled_at, booking.updated_at from app.bookings as booking "
         "join app.profiles as client on client.id = client_id and client.role = 'client' "
         "left join app.profiles as provider on provider.id = provider_id and provider.role = 'provider' "
         "join app.services as service on service.id = service_id order by 1",
