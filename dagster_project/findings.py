@@ -43,7 +43,7 @@ class Scope:
 ANOMALIES: Final[LiteralString] = """
     with told as (
         select distinct on (found.metric, found.dimension, found.member, found.direction)
-            found.*, metric.label, metric.unit, metric.good_direction,
+            found.*, lower(left(metric.label, 1)) || substr(metric.label, 2) as label, metric.unit, metric.good_direction,
             coalesce((
                 select max(before.day) + 1 from ml.anomalies as before
                 where (before.org_id, before.metric, before.dimension, before.member)
@@ -88,7 +88,7 @@ FORECASTS: Final[LiteralString] = """
         where org_id = %(org_id)s and day > %(as_of)s::date - %(days)s and day <= %(as_of)s
     )
     select metric.metric, 'total' as dimension, 'all' as member, ahead.*, behind.compared,
-        metric.label, metric.unit, metric.good_direction,
+        lower(left(metric.label, 1)) || substr(metric.label, 2) as label, metric.unit, metric.good_direction,
         (ahead.value - behind.compared) / behind.compared as change
     from ahead, behind, marts.dim_metric as metric
     where metric.metric = 'realized_revenue' and behind.compared > 0

@@ -42,6 +42,8 @@ def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], 
     `on_step` hears the name of each step as it begins. The database and the Dagster instance must be prepared.
     """
     with dg.DagsterInstance.get() as instance:
+        # Dagster opens a connection for each event otherwise: 1,300 a run, half of its time.
+        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
         _bury_killed_runs(settings, instance)
         result = _execute(instance, as_of, on_step)
         checks = list(defs.resolve_asset_graph().asset_check_keys)

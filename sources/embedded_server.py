@@ -120,11 +120,9 @@ def _initialise(settings: Settings, data: Path) -> None:
         _as_server_user(
             "initdb", "-D", data, "-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={password.name}",
             "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions",
+            # The password is random and long, so that stretching it adds nothing but 10 ms to each connection.
+            "--set", "scram_iterations=1",
         )  # fmt: skip
-    (data / "postgresql.auto.conf").unlink()
-    (data / "postgresql.auto.conf").touch(mode=0o600)
-    if os.geteuid() == 0:
-        _give_to_server_user(data / "postgresql.auto.conf")
 
 
 def _give_to_server_user(path: Path | str) -> None:

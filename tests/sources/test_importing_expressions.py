@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.import_expressions import Cells, Rows, Scope, compile_expression
-from sources.import_functions import Dialect, Value, Wrong
+from sources.importing.expressions import Cells, Rows, Scope, compile_expression
+from sources.importing.functions import Dialect, Value, Wrong
 
 LISBON = Dialect(ZoneInfo("Europe/Lisbon"), nulls=frozenset({"NULL", ""}))
 GERMAN = Dialect(ZoneInfo("Europe/Berlin"), decimal=",", thousands=".")

@@ -1,0 +1,182 @@
+"""The functions of the expression language of import mappings, each of single cells.
+
+Numbers are `Decimal` from the text of the cell on, so that money is exact.
+A cell that cannot be raises Refused.
+"""
+
+import ast
+import re
+import unicodedata
+from calendar import month_name
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+Kind = Literal["text", "number", "date", "instant", "truth", "null"]
+Value = str | Decimal | date | datetime | bool | None
+
+MAX_DIGITS: Final = 30  # of a number in a cell; EXACT then holds the product of any two of them
+EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+# A quotient may have no end (1/3), so it is rounded to 34 digits.
+DIVISION: Final = Context(prec=34, traps=[InvalidOperation, DivisionByZero, Overflow])
+MONTHS: Final = [name.lower() for name in month_name[1:]]  # English: the process never sets a locale
+NAMED_KINDS: Final[Mapping[Kind, str]] = {
+    "text": "text",
+    "number": "a number",
+    "date": "a date",
+    "instant": "a point in time",
+    "truth": "a condition",
+    "null": "null",
+}
+
+
+class Refused(Exception):
+    """Raised by a cell function: its reason and sentence."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason, self.message = reason, message
+
+
+class Wrong(Exception):
+    """A fault of the mapping itself; who catches it knows where it stands, and says so."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the file writes numbers and nulls, and the zone in which its days and hours are meant."""
+
+    zone: ZoneInfo
+    decimal: str = "."
+    thousands: str = ""
+    nulls: frozenset[str] = frozenset({""})
+
+
+def as_text(value: Value) -> str:
+    if isinstance(value, Decimal):
+        return format(value.normalize(EXACT), "f")
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _plus_days(day: date, days: Decimal) -> date:
+    return day + timedelta(days=_whole(days))
+
+
+def _whole(value: str | Decimal) -> int:
+    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,9}\s*", value):
+        return int(value)
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
+    raise Refused("not a whole number", f"'{as_text(value)}' is not a whole number.")
+
+
+OPERATIONS: Final[Mapping[tuple[type[ast.operator], Kind, Kind], tuple[Kind, Callable[..., Value]]]] = {
+    (ast.Add, "number", "number"): ("number", EXACT.add),
+    (ast.Sub, "number", "number"): ("number", EXACT.subtract),
+    (ast.Mult, "number", "number"): ("number", EXACT.multiply),
+    (ast.Div, "number", "number"): ("number", DIVISION.divide),
+    (ast.Add, "date", "number"): ("date", _plus_days),
+    (ast.Sub, "date", "number"): ("date", lambda day, days: _plus_days(day, -days)),
+    (ast.Sub, "date", "date"): ("number", lambda later, earlier: Decimal((later - earlier).days)),
+}
+
+
+def _date(year: str | Decimal, month: str | Decimal, day: str | Decimal) -> date:
+    name = month.strip().lower() if isinstance(month, str) else ""
+    found = [number for number, known in enumerate(MONTHS, 1) if name in (known, known[:3])]
+    try:
+        return date(_whole(year), found[0] if found else _whole(month), _whole(day))
+    except (ValueError, Refused):
+        shown = " ".join(as_text(part) for part in (year, month, day))
+        raise Refused("no such day", f"'{shown}' (year, month, day) is not a day.") from None
+
+
+def _parsed(value: str, form: str) -> datetime:
+    try:
+        return datetime.strptime(value.strip(), form)  # noqa: DTZ007 - the caller gives it the zone
+    except ValueError:
+        raise Refused("not in the date format", f"'{value}' is not a date of the form {form}.") from None
+
+
+def _check_form(form: str) -> None:
+    try:
+        datetime.strptime(datetime(2020, 12, 31, tzinfo=UTC).strftime(form), form)  # noqa: DTZ007
+    except (ValueError, re.error):
+        raise Wrong(f"'{form}' is not a date format such as '%Y-%m-%d'") from None
+
+
+def _check_hour(hour: str) -> None:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", hour):
+        raise Wrong(f"'{hour}' is not an hour such as '15:00'")
+
+
+def _number(value: str | Decimal, dialect: Dialect) -> Decimal:
+    if isinstance(value, Decimal):
+        return value
+    plain = value.strip()
+    if dialect.thousands:
+        group = re.escape(dialect.thousands)
+        if re.match(rf"[+-]?[0-9]{{1,3}}({group}[0-9]{{3}})+(?![0-9{group}])", plain):
+            plain = plain.replace(dialect.thousands, "")
+    if not re.fullmatch(rf"[+-]?[0-9]+({re.escape(dialect.decimal)}[0-9]+)?", plain):
+        raise Refused("not a number", f"'{value}' is not a number with '{dialect.decimal}' as decimal mark.")
+    if sum(map(str.isdigit, plain)) > MAX_DIGITS:
+        raise Refused("number too long", f"'{value}' has more than {MAX_DIGITS} digits.")
+    return Decimal(plain.replace(dialect.decimal, "."))
+
+
+def _money(value: str | Decimal, dialect: Dialect) -> Decimal:
+    if isinstance(value, str):
+        value = "".join(sign for sign in value if unicodedata.category(sign) not in ("Sc", "Zs"))
+    amount = _number(value, dialect)
+    if amount != amount.quantize(Decimal("0.01"), context=DIVISION):
+        raise Refused("more than two decimals", f"'{as_text(amount)}' has more than two decimals.")
+    return amount
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP, context=DIVISION)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the language: the kinds that each argument may have, and the kind that it gives."""
+
+    takes: tuple[tuple[Kind, ...], ...]
+    gives: Kind
+    apply: Callable[..., Value]
+    variadic: bool = False  # `takes` is then the one kind list of every argument
+    check_last: Callable[[str], None] | None = None  # the last argument is a text in quotes that passes this
+
+
+def functions(dialect: Dialect) -> Mapping[str, Function]:
+    text: tuple[Kind, ...] = ("text",)
+    figure: tuple[Kind, ...] = ("text", "number")
+    anything: tuple[Kind, ...] = ("text", "number", "date", "instant", "truth")
+
+    def at(day: date, hour: str) -> datetime:
+        return datetime.combine(day, time.fromisoformat(hour), dialect.zone).astimezone(UTC)
+
+    def parse_time(value: str, form: str) -> datetime:
+        parsed = _parsed(value, form)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=dialect.zone)).astimezone(UTC)
+
+    return {
+        "date": Function((figure, figure, figure), "date", _date),
+        "parse_date": Function(
+            (text, text), "date", lambda value, form: _parsed(value, form).date(), check_last=_check_form
+        ),
+        "parse_time": Function((text, text), "instant", parse_time, check_last=_check_form),
+        "at": Function((("date",), text), "instant", at, check_last=_check_hour),
+        "number": Function((figure,), "number", lambda value: _number(value, dialect)),
+        "money": Function((figure,), "number", lambda value: _money(value, dialect)),
+        "round_money": Function((("number",),), "number", _rounded),
+        "text": Function((anything,), "text", as_text),
+        "concat": Function((anything,), "text", lambda *parts: "".join(map(as_text, parts)), variadic=True),
+        "lower": Function((text,), "text", str.lower),
+        "upper": Function((text,), "text", str.upper),
+        "trim": Function((text,), "text", str.strip),
+    }
