@@ -1,0 +1,72 @@
+{# Days, hours and months. A business day is the date of a moment in the organisation's time zone. #}
+
+{% macro local_day(moment, timezone) -%}
+    {{ adapter.dispatch('local_day')(moment, timezone) }}
+{%- endmacro %}
+
+{% macro default__local_day(moment, timezone) -%}
+    cast(from_utc_timestamp({{ moment }}, {{ timezone }}) as date)
+{%- endmacro %}
+
+{% macro postgres__local_day(moment, timezone) -%}
+    cast({{ moment }} at time zone {{ timezone }} as date)
+{%- endmacro %}
+
+
+{# `day` moved by `days` days (either may be an expression), as a date. #}
+{% macro add_days(day, days) -%}
+    cast({{ dbt.dateadd('day', days, day) }} as date)
+{%- endmacro %}
+
+
+{# Whole days from one date to a later one. #}
+{% macro days_from_to(first_day, last_day) -%}
+    {{ dbt.datediff(first_day, last_day, 'day') }}
+{%- endmacro %}
+
+
+{% macro first_day_of(part, day) -%}
+    cast({{ dbt.date_trunc(part, day) }} as date)
+{%- endmacro %}
+
+
+{# Seconds from one moment to another, with their fraction. #}
+{% macro seconds_from_to(first_moment, last_moment) -%}
+    {{ adapter.dispatch('seconds_from_to')(first_moment, last_moment) }}
+{%- endmacro %}
+
+{% macro default__seconds_from_to(first_moment, last_moment) -%}
+    (cast({{ last_moment }} as double) - cast({{ first_moment }} as double))
+{%- endmacro %}
+
+{% macro postgres__seconds_from_to(first_moment, last_moment) -%}
+    extract(epoch from {{ last_moment }} - {{ first_moment }})
+{%- endmacro %}
+
+
+{# The ISO weekday of a date: 1 is Monday, 7 is Sunday. #}
+{% macro weekday_of(day) -%}
+    {{ adapter.dispatch('weekday_of')(day) }}
+{%- endmacro %}
+
+{% macro default__weekday_of(day) -%}
+    (weekday({{ day }}) + 1)
+{%- endmacro %}
+
+{% macro postgres__weekday_of(day) -%}
+    cast(extract(isodow from {{ day }}) as integer)
+{%- endmacro %}
+
+
+{# A subquery with one column, `number`: every integer from `first` to `last`. #}
+{% macro every_number(first, last) -%}
+    {{ adapter.dispatch('every_number')(first, last) }}
+{%- endmacro %}
+
+{% macro default__every_number(first, last) -%}
+    (select explode(sequence({{ first }}, {{ last }})) as number)
+{%- endmacro %}
+
+{% macro postgres__every_number(first, last) -%}
+    (select generate_series({{ first }}, {{ last }}) as number)
+{%- endmacro %}

@@ -1,0 +1,30 @@
+{# `part` as a share of `whole`, to `digits` digits; null where the whole is 0. #}
+{% macro share(part, whole, digits=4) -%}
+    round(cast({{ part }} as numeric) / nullif({{ whole }}, 0), {{ digits }})
+{%- endmacro %}
+
+
+{% macro as_money(amount) -%}
+    cast({{ amount }} as numeric(14, 2))
+{%- endmacro %}
+
+
+{# Mean days from booking to completion of the rows of `bookings` for which `condition` holds. #}
+{% macro mean_completion_days(condition) -%}
+    round(
+        cast(
+            avg(
+                case
+                    when {{ condition }} then {{ seconds_from_to('bookings.created_at', 'bookings.completed_at') }}
+                end
+            ) / 86400 as numeric
+        ),
+        2
+    )
+{%- endmacro %}
+
+
+{# The sum of one metric over the grouped rows of kpi_daily, as `type`; 0 where it has none. #}
+{% macro metric_total(metric, type) -%}
+    cast(coalesce(sum(case when metric = '{{ metric }}' then value end), 0) as {{ type }})
+{%- endmacro %}

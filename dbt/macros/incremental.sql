@@ -1,0 +1,104 @@
+{# Facts are built from rows that changed, and from rows whose booking or organisation changed (they carry its service, its
+   provider and its local days). Three watermarks stand in the fact itself, so that a build that is killed or repeated ends
+   the same: _loaded_at, _booking_loaded_at and _organization_loaded_at, each the newest that the fact holds.
+   Loads of different tables are not ordered by their time, so that one watermark for all would lose rows. #}
+
+{% macro only_changed(staged, key, has_booking=true) -%}
+    {%- if is_incremental() %}
+where {{ staged }}.{{ key }} in (
+    select changed.{{ key }}
+    from {{ ref(_staging(staged)) }} as changed
+    where changed._loaded_at > {{ _newest_held('_loaded_at') }}
+    {%- if has_booking %}
+    union all
+    select changed.{{ key }}
+    from {{ ref(_staging(staged)) }} as changed
+    inner join {{ ref('stg_app__bookings') }} as parent on changed.booking_id = parent.booking_id
+    where parent._loaded_at > {{ _newest_held('_booking_loaded_at') }}
+    {%- endif %}
+    union all
+    select changed.{{ key }}
+    from {{ ref(_staging(staged)) }} as changed
+    inner join {{ ref('stg_app__organizations') }} as parent on changed.org_id = parent.org_id
+    where parent._loaded_at > {{ _newest_held('_organization_loaded_at') }}
+)
+    {%- endif %}
+{%- endmacro %}
+
+{% macro _staging(staged) -%}
+    stg_app__{{ staged }}
+{%- endmacro %}
+
+{% macro _newest_held(watermark) -%}
+    (select coalesce(max({{ watermark }}), cast('1970-01-01' as timestamp)) from {{ this }})
+{%- endmacro %}
+
+
+{# The last step of a fact's build: rows go whose own row or whose booking is alive no longer. By comparison and not by the
+   deletion marks, so that rows that vanished from raw (a reload, a restore) go as well. #}
+{% macro forget_deleted(staged, key, has_booking=true) %}
+    delete from {{ this }}
+    where not exists (
+        select 1
+        from {{ ref(_staging(staged)) }} as alive
+        where alive.{{ key }} = {{ this }}.{{ key }}
+    )
+    {%- if has_booking %}
+    or not exists (
+        select 1
+        from {{ ref('stg_app__bookings') }} as alive
+        where alive.booking_id = {{ this }}.booking_id
+    )
+    {%- endif %}
+{% endmacro %}
+
+
+{# Incremental strategy of the tables that are computed whole: only the rows that differ are written. Views on them stay,
+   readers never see a half-built table, and a build without news writes nothing. `unique_key` names columns without nulls. #}
+{% macro get_incremental_only_differences_sql(arguments) %}
+    {%- set given = arguments['unique_key'] -%}
+    {%- set keys = [given] if given is string else given -%}
+    {%- set same_key = [] -%}
+    {%- for key in keys -%}
+        {%- do same_key.append('made.' ~ key ~ ' = held.' ~ key) -%}
+    {%- endfor -%}
+    {%- set same_row = same_key | list -%}
+    {%- for column in arguments['dest_columns'] if column.name not in keys -%}
+        {%- do same_row.append('made.' ~ column.quoted ~ ' is not distinct from held.' ~ column.quoted) -%}
+    {%- endfor -%}
+    {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+
+    {{ prepare_comparison(arguments['temp_relation']) }}
+    delete from {{ arguments['target_relation'] }} as held
+    where not exists (
+        select 1
+        from {{ arguments['temp_relation'] }} as made
+        where {{ same_row | join(' and ') }}
+    );
+    insert into {{ arguments['target_relation'] }} ({{ columns }})
+    select {{ columns }}
+    from {{ arguments['temp_relation'] }} as made
+    where not exists (
+        select 1
+        from {{ arguments['target_relation'] }} as held
+        where {{ same_key | join(' and ') }}
+    )
+{% endmacro %}
+
+
+{% macro prepare_comparison(relation) -%}
+    {{ adapter.dispatch('prepare_comparison')(relation) }}
+{%- endmacro %}
+
+{% macro default__prepare_comparison(relation) %}{% endmacro %}
+
+{% macro postgres__prepare_comparison(relation) -%}
+    analyze {{ relation }};
+    set local enable_mergejoin = off; -- sorting text for it takes three times as long as hashing does
+{%- endmacro %}
+
+
+{# A table that was just made has no statistics, and the models on it would be planned blindly: some then take minutes. #}
+{% macro analyze_table() -%}
+    analyze {{ this }}
+{%- endmacro %}

@@ -1,0 +1,32 @@
+{# The statuses of one group of var('status_groups'), as a list in SQL. #}
+{% macro statuses(group) -%}
+    ('{{ var("status_groups")[group] | join("', '") }}')
+{%- endmacro %}
+
+
+{# pending, ongoing, completed or cancelled. #}
+{% macro status_group(status) -%}
+    case
+        {%- for group in var('status_groups') %}
+        when {{ status }} in {{ statuses(group) }} then '{{ group }}'
+        {%- endfor %}
+    end
+{%- endmacro %}
+
+
+{# Where a booking stands at `now`: pending, completed and cancelled by its status; every other one is overdue once its end
+   has passed, at_risk with a milestone past due or with progress that lags the elapsed schedule, else active. #}
+{% macro derived_status(group, scheduled_start, scheduled_end, progress_pct, milestones_past_due, now) -%}
+    case
+        when {{ group }} <> 'ongoing' then {{ group }}
+        when {{ scheduled_end }} < {{ now }} then 'overdue'
+        when {{ milestones_past_due }} > 0 then 'at_risk'
+        when
+            {{ scheduled_start }} < {{ now }}
+            and 100 * {{ seconds_from_to(scheduled_start, now) }}
+            / {{ seconds_from_to(scheduled_start, scheduled_end) }}
+            - {{ progress_pct }} > {{ var('at_risk_lag_points') }}
+            then 'at_risk'
+        else 'active'
+    end
+{%- endmacro %}

@@ -1,0 +1,28 @@
+{# Views are replaced in place wherever their columns allow it. dbt's own way drops the old view and with it every view on
+   it, so that readers find nothing until the build has come to the last of them, or for good if it never does. #}
+{% materialization view, adapter='postgres' %}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- set target_relation = this.incorporate(type='view') -%}
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- if existing is not none and not existing.is_view -%}
+        {%- do adapter.drop_relation(existing) -%}
+    {%- endif -%}
+    {%- call statement('main') -%}
+        do $view$
+        begin
+            create or replace view {{ target_relation }} as ({{ sql }}
+            );
+        exception when invalid_table_definition then
+            drop view {{ target_relation }} cascade;
+            create view {{ target_relation }} as ({{ sql }}
+            );
+        end $view$
+    {%- endcall -%}
+    {%- do apply_grants(target_relation, config.get('grants'), should_revoke=true) -%}
+    {%- do persist_docs(target_relation, model) -%}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do adapter.commit() -%}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

@@ -1,0 +1,23 @@
+select
+    anomalies.org_id,
+    anomalies.as_of,
+    anomalies.day,
+    anomalies.metric,
+    metrics.label as metric_label,
+    anomalies.dimension,
+    anomalies.member,
+    coalesce(services.service_name, providers.provider_name, anomalies.member) as member_name,
+    anomalies.value,
+    anomalies.expected,
+    anomalies.lower,
+    anomalies.upper,
+    anomalies.score,
+    anomalies.severity,
+    anomalies.direction
+from {{ source('ml', 'anomalies') }} as anomalies
+left join {{ ref('dim_metric') }} as metrics on anomalies.metric = metrics.metric
+left join {{ ref('dim_service') }} as services
+    on anomalies.dimension = 'service' and anomalies.member = cast(services.service_id as text)
+left join {{ ref('dim_provider') }} as providers
+    on anomalies.dimension = 'provider' and anomalies.member = cast(providers.provider_id as text)
+where anomalies.is_anomaly

@@ -1,0 +1,77 @@
+with provider_days as (
+    select
+        providers.org_id,
+        providers.provider_id,
+        providers.provider_name,
+        dates.day,
+        run_clock.as_of,
+        case when dates.is_working_day then coalesce(providers.capacity_hours_per_day, 0) else 0 end as capacity_hours
+    from {{ ref('dim_provider') }} as providers
+    inner join {{ ref('stg_app__run_clock') }} as run_clock on providers.org_id = run_clock.org_id
+    inner join {{ ref('dim_date') }} as dates
+        on
+            dates.day between {{ add_days('run_clock.as_of', -var('workload_days')) }}
+            and {{ add_days('run_clock.as_of', var('workload_days')) }}
+),
+
+booked as (
+    select
+        provider_id,
+        day,
+        sum(booked_hours) as booked_hours,
+        count(*) as active_bookings
+    from {{ ref('int_provider_days') }}
+    group by provider_id, day
+),
+
+-- Tasks that were overdue at the end of the day; on days to come those that are so already.
+overdue as (
+    select
+        provider_days.provider_id,
+        provider_days.day,
+        count(*) as overdue_tasks
+    from provider_days
+    inner join {{ ref('fct_tasks') }} as tasks
+        on
+            provider_days.provider_id = tasks.assignee_id
+            and tasks.due_day <= least(provider_days.day, provider_days.as_of)
+            and tasks.status <> 'cancelled'
+            and (provider_days.day < tasks.completed_day or (tasks.completed_day is null and not tasks.is_done))
+    group by provider_days.provider_id, provider_days.day
+),
+
+loads as (
+    select
+        provider_days.org_id,
+        provider_days.provider_id,
+        provider_days.provider_name,
+        provider_days.day,
+        cast(coalesce(booked.booked_hours, 0) as numeric(10, 2)) as booked_hours,
+        cast(provider_days.capacity_hours as numeric(5, 2)) as capacity_hours,
+        {{ share('coalesce(booked.booked_hours, 0)', 'provider_days.capacity_hours') }} as utilization,
+        coalesce(booked.active_bookings, 0) as active_bookings,
+        coalesce(overdue.overdue_tasks, 0) as overdue_tasks
+    from provider_days
+    left join booked on provider_days.provider_id = booked.provider_id and provider_days.day = booked.day
+    left join overdue on provider_days.provider_id = overdue.provider_id and provider_days.day = overdue.day
+)
+
+select
+    org_id,
+    provider_id,
+    provider_name,
+    day,
+    booked_hours,
+    capacity_hours,
+    utilization,
+    active_bookings,
+    overdue_tasks,
+    -- Hours on a day without capacity are too many; no hours on it are none.
+    case
+        when utilization is null and booked_hours > 0 then 'overloaded'
+        when utilization is null or utilization < {{ var('workload_idle_below') }} then 'idle'
+        when utilization < {{ var('workload_healthy_below') }} then 'healthy'
+        when utilization <= {{ var('workload_high_up_to') }} then 'high'
+        else 'overloaded'
+    end as load_level
+from loads

@@ -1,0 +1,14 @@
+select
+    bookings.org_id,
+    bookings.status,
+    bookings.status_group,
+    states.derived_status,
+    bookings.currency,
+    count(*) as bookings,
+    sum(bookings.total_amount) as total_amount,
+    sum(states.invoiced_amount) as invoiced_amount,
+    sum(states.paid_amount) as paid_amount,
+    sum(states.outstanding_amount) as outstanding_amount
+from {{ ref('fct_bookings') }} as bookings
+inner join {{ ref('int_booking_states') }} as states on bookings.booking_id = states.booking_id
+group by bookings.org_id, bookings.status, bookings.status_group, states.derived_status, bookings.currency

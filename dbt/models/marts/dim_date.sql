@@ -1,0 +1,44 @@
+{{ config(unique_key='day') }}
+
+-- From the first day that a fact knows to the last service day; at least to a year after as_of, and at most to three,
+-- so that a slip of the pen in a schedule makes no table of a million days.
+with known as (
+    {{ kpi_days() }}
+    union all
+    select
+        min(service_day) as first_day,
+        max(service_end_day) as last_day
+    from {{ ref('fct_bookings') }}
+    union all
+    select
+        min({{ add_days('as_of', -2 * var('workload_days')) }}) as first_day,
+        max(as_of) as last_day
+    from {{ ref('stg_app__run_clock') }}
+),
+
+span as (
+    select
+        min(known.first_day) as first_day,
+        least(
+            greatest(max(known.last_day), {{ add_days('max(run_clock.as_of)', 366) }}),
+            {{ add_days('max(run_clock.as_of)', 3 * 366) }}
+        ) as last_day
+    from known
+    cross join {{ ref('stg_app__run_clock') }} as run_clock
+),
+
+days as (
+    select {{ add_days('span.first_day', 'numbers.number') }} as day
+    from span
+    cross join lateral {{ every_number(0, days_from_to('span.first_day', 'span.last_day')) }} as numbers
+)
+
+select
+    day,
+    {{ first_day_of('week', 'day') }} as week,
+    {{ first_day_of('month', 'day') }} as month,
+    {{ first_day_of('quarter', 'day') }} as quarter,
+    {{ first_day_of('year', 'day') }} as year,
+    {{ weekday_of('day') }} as weekday,
+    {{ weekday_of('day') }} <= 5 as is_working_day
+from days

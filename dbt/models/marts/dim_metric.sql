@@ -1,0 +1,12 @@
+{{ config(unique_key='metric') }}
+
+{% for kpi in var('kpis') %}
+    {{ 'union all' if not loop.first }}
+    select
+        '{{ kpi["name"] }}' as metric,
+        '{{ kpi["label"] | replace("'", "''") }}' as label,
+        '{{ kpi["unit"] }}' as unit,
+        '{{ kpi["description"] | replace("'", "''") }}' as description,
+        '{{ kpi["good_direction"] }}' as good_direction,
+        {{ loop.index }} as position
+{% endfor %}

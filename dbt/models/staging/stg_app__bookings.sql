@@ -1,0 +1,25 @@
+select
+    id as booking_id,
+    org_id,
+    booking_number,
+    client_id,
+    provider_id,
+    service_id,
+    package_id,
+    status,
+    priority,
+    title,
+    total_amount,
+    currency,
+    scheduled_start,
+    scheduled_end,
+    progress_pct,
+    cancel_reason,
+    cancelled_at,
+    completed_at,
+    external_ref,
+    created_at,
+    updated_at,
+    _loaded_at
+from {{ source('app', 'bookings') }}
+where _deleted_at is null

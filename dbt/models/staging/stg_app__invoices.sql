@@ -1,0 +1,16 @@
+select
+    id as invoice_id,
+    org_id,
+    booking_id,
+    client_id,
+    invoice_number,
+    status,
+    total_amount,
+    currency,
+    issued_at,
+    due_at,
+    created_at,
+    updated_at,
+    _loaded_at
+from {{ source('app', 'invoices') }}
+where _deleted_at is null

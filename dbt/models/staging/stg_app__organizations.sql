@@ -1,0 +1,13 @@
+select
+    org_id,
+    name as organization_name,
+    slug,
+    timezone,
+    country,
+    currency,
+    settings,
+    created_at,
+    updated_at,
+    _loaded_at
+from {{ source('app', 'organizations') }}
+where _deleted_at is null

@@ -1,0 +1,15 @@
+select
+    id as profile_id,
+    org_id,
+    role,
+    full_name,
+    email,
+    client_group,
+    capacity_hours_per_day,
+    is_active,
+    external_ref,
+    created_at,
+    updated_at,
+    _loaded_at
+from {{ source('app', 'profiles') }}
+where _deleted_at is null

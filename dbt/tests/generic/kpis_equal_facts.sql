@@ -1,0 +1,38 @@
+{# The whole of each metric in kpi_daily equals the whole of its fact up to as_of. #}
+{% test kpis_equal_facts(model) %}
+with facts as (
+    {%- for kpi in var('kpis') %}
+    {{ 'union all' if not loop.first }}
+    select
+        facts.org_id,
+        '{{ kpi["name"] }}' as metric,
+        sum({{ kpi['value'] }}) as value
+    from {{ ref(kpi['model']) }} as facts
+    inner join {{ ref('stg_app__run_clock') }} as run_clock
+        on facts.org_id = run_clock.org_id and facts.{{ kpi['day'] }} <= run_clock.as_of
+    {%- if kpi.get('filter') %}
+    where {{ kpi['filter'] }}
+    {%- endif %}
+    group by facts.org_id
+    {%- endfor %}
+),
+
+kpis as (
+    select
+        org_id,
+        metric,
+        sum(value) as value
+    from {{ model }}
+    where dimension = 'total'
+    group by org_id, metric
+)
+
+select
+    facts.org_id,
+    facts.metric,
+    facts.value as in_facts,
+    kpis.value as in_kpis
+from facts
+left join kpis on facts.org_id = kpis.org_id and facts.metric = kpis.metric
+where kpis.value is null or facts.value <> kpis.value
+{% endtest %}

@@ -1,0 +1,96 @@
+"""A small sample business, landed and built by dbt once a session; tests that write take a clone of it."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from dagster_project import dbt_runner
+from dagster_project.landing import create_raw_table, land
+from sources.settings import Settings
+from sources.simulate import load_sample
+from sources.tables import OPERATIONAL
+from tests.conftest import TEMPLATE, clone
+
+AS_OF = date(2025, 6, 30)
+RELATIONS = """
+select nspname as schema, relname as name, array_agg(attname::text order by attnum) as columns
+from pg_class
+join pg_namespace on pg_namespace.oid = relnamespace
+join pg_attribute on attrelid = pg_class.oid
+where nspname in ('staging', 'intermediate', 'marts', 'analytics') and relkind in ('r', 'v')
+    and attnum > 0 and not attisdropped
+group by nspname, relname
+"""
+
+Dbt = Callable[..., None]
+
+
+def land_tables(settings: Settings, *names: str) -> None:
+    """Bring raw up to app: the tables named, or all; and the clock to the end of AS_OF."""
+    for table in OPERATIONAL:
+        if not names or table.name in names:
+            with psycopg.connect(settings.database_url) as source, psycopg.connect(settings.database_url) as hub:
+                land(source, hub, table)
+    with psycopg.connect(settings.database_url) as hub:
+        hub.execute("delete from raw.run_clock")
+        hub.execute(
+            "insert into raw.run_clock select id, %(as_of)s, (%(as_of)s::date + 1)::timestamp at time zone timezone "
+            "from app.organizations",
+            {"as_of": AS_OF},
+        )
+
+
+def rows(settings: Settings, query: str, *parameters: object) -> list[dict[str, Any]]:
+    """The rows of `query` as dicts."""
+    with psycopg.connect(settings.database_url, row_factory=dict_row) as connection:
+        return connection.execute(query.encode(), parameters or None).fetchall()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dbt")
+
+
+@pytest.fixture(scope="session")
+def dbt() -> Dbt:
+    """Runs a dbt command: dbt(settings, "build", ...). Fails where a model or a test does."""
+    manifests: dict[str, Any] = {}  # they name the database, so each has its own
+
+    def run(settings: Settings, *arguments: str) -> None:
+        url = settings.database_url
+        manifests[url] = manifests.get(url) or dbt_runner.parse(settings)
+        result = dbt_runner.invoke(settings, list(arguments), manifest=manifests[url])
+        assert result.success, [f"{r.node.name}: {r.message}" for r in result.result if r.message]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def built(server: str, home: Path, dbt: Dbt) -> Settings:
+    """The sample business, landed and built with all of dbt's own tests. Not to be written to."""
+    settings = Settings(home=home, database_url=clone(server, TEMPLATE))
+    load_sample(settings, bookings=2000, days=200, as_of=AS_OF)
+    land_tables(settings)
+    dbt(settings, "build")
+    return settings
+
+
+@pytest.fixture
+def writable(server: str, built: Settings) -> Settings:
+    """A clone of `built`."""
+    name = built.database_url.rpartition("/")[2]
+    return built.model_copy(update={"database_url": clone(server, name)})
+
+
+@pytest.fixture
+def empty(settings: Settings, home: Path) -> Settings:
+    """Landed tables without a row."""
+    with psycopg.connect(settings.database_url) as connection:
+        for table in OPERATIONAL:
+            create_raw_table(connection, table)
+    return settings.model_copy(update={"home": home})
