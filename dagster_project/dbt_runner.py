@@ -1,6 +1,7 @@
 """dbt in this process: a child process would outlive a killed run and go on writing."""
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -54,12 +55,21 @@ def parse(settings: Settings) -> Any:
 def prepare(settings: Settings) -> Path:
     """The manifest file of the project as it stands, parsed anew only if a file of it changed."""
     manifest, stamp = folder(settings) / "manifest.json", folder(settings) / "manifest.parsed-from"
-    files = sorted(path for path in PROJECT.rglob("*") if path.suffix in {".sql", ".yml", ".csv", ".md"})
-    state = "\n".join(f"{path}:{path.stat().st_mtime_ns}" for path in files)
-    if not (manifest.exists() and stamp.exists() and stamp.read_text() == state):
+    # The manifest names the database, so it serves that one only.
+    parsed_from = f"{fingerprint()} for {database.masked(database.database_url(settings))}"
+    if not (manifest.exists() and stamp.exists() and stamp.read_text() == parsed_from):
         parse(settings)
-        stamp.write_text(state)
+        stamp.write_text(parsed_from)
     return manifest
+
+
+def fingerprint() -> str:
+    """What the project's files say, as a hash: it changes with any model, macro or setting."""
+    digest = sha256()
+    for path in sorted(path for path in PROJECT.rglob("*") if path.suffix in {".sql", ".yml"}):
+        digest.update(str(path.relative_to(PROJECT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -43,7 +43,8 @@ class Scope:
 ANOMALIES: Final[LiteralString] = """
     with told as (
         select distinct on (found.metric, found.dimension, found.member, found.direction)
-            found.*, lower(left(metric.label, 1)) || substr(metric.label, 2) as label, metric.unit, metric.good_direction,
+            found.*, lower(left(metric.label, 1)) || substr(metric.label, 2) as label, metric.unit,
+            metric.good_direction,
             coalesce((
                 select max(before.day) + 1 from ml.anomalies as before
                 where (before.org_id, before.metric, before.dimension, before.member)

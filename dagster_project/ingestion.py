@@ -77,7 +77,7 @@ class RunClock(dg.Config):
     description="The moment that this run speaks of, and the last complete business day, by organisation.",
 )
 def run_clock(context: dg.AssetExecutionContext, config: RunClock, database: HubDatabase) -> dg.MaterializeResult[None]:
-    started = context.instance.get_run_record_by_id(context.run_id)
+    started = context.instance.get_run_record_by_id(context.run.run_id)
     default_now = started.create_timestamp if started else datetime.now(UTC)
     now = datetime.fromisoformat(config.now) if config.now else default_now
     as_of = _parse_day(config.as_of) if config.as_of else None

@@ -74,7 +74,9 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     _manifest: Any = PrivateAttr(default=None)
 
-    def build(self, context: dg.AssetExecutionContext, connection: psycopg.Connection) -> Iterator[Any]:
+    def build(
+        self, context: dg.AssetExecutionContext, connection: psycopg.Connection, *, full_refresh: bool = False
+    ) -> Iterator[Any]:
         """`dbt build` of the selected models with their tests; `connection` (autocommit) counts their rows.
 
         Yields an Output a model and an AssetCheckResult a test. Raises dagster.Failure if a model failed;
@@ -84,6 +86,8 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._manifest = self._manifest or dbt_runner.parse(settings)
         selection = _selection(context)
         arguments = ["build", *selection.selection_args, "--exclude-resource-type", "unit_test"]
+        if full_refresh:
+            arguments += ["--full-refresh"]
         if selection.indirect_selection:
             arguments += ["--indirect-selection", selection.indirect_selection]
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import dagster as dg
+import psycopg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from psycopg import sql
 
 from dagster_project import dbt_runner
 from dagster_project.ownership import OWNERS
@@ -42,10 +44,22 @@ project: Final = dbt_runner.project(get_settings())
     name="dbt_warehouse",
 )
 def warehouse(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
-    """Staging, intermediate, marts, and the analytics views on them."""
+    """Staging, intermediate, marts, and the analytics views on them.
+
+    Built anew from raw where a file of the dbt project changed since this database's last whole build.
+    """
     with database.connect() as connection:
         connection.autocommit = True
-        yield from dbt.build(context, connection)
+        built_from, is_from = _built_from(connection), dbt_runner.fingerprint()
+        yield from dbt.build(context, connection, full_refresh=built_from not in (None, is_from))
+        if not context.is_subset:
+            connection.execute(sql.SQL("comment on schema marts is {}").format(is_from))
+
+
+def _built_from(connection: psycopg.Connection) -> str | None:
+    """The fingerprint of the dbt project that the marts were last built from; None before the first build."""
+    row = connection.execute("select obj_description(to_regnamespace('marts'), 'pg_namespace')").fetchone()
+    return row[0] if row else None
 
 
 @dbt_assets(

@@ -54,7 +54,8 @@ def organization_id(connection: psycopg.Connection, slug: str | None) -> Any:
 
     Raises HubError that lists the slugs where the choice is not clear.
     """
-    known = dict(connection.execute("select slug, id from app.organizations order by slug").fetchall())
+    rows = connection.execute("select slug, id from app.organizations order by slug").fetchall()
+    known = {row[0]: row[1] for row in rows}
     if not known:
         raise HubError("There is no organisation yet: load the sample (`hub sample`) or a file (`hub import`).")
     if slug is None and len(known) == 1:

@@ -18,7 +18,7 @@ from psycopg import Connection, sql
 
 from sources import database
 from sources.errors import HubError
-from sources.importing import statements as statements
+from sources.importing import statements
 from sources.importing.files import Record, open_csv
 from sources.importing.mapping import (
     KINDS,

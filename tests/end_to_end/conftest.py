@@ -66,7 +66,10 @@ def built_template(server: str, tmp_path_factory: pytest.TempPathFactory) -> str
     hub = _hub(clone(server, TEMPLATE), tmp_path_factory.mktemp("built"))
     load_sample(hub.settings, bookings=BOOKINGS, days=DAYS, as_of=AS_OF)
     hub.run(AS_OF)
-    return urlsplit(hub.settings.database_url).path[1:]
+    name = urlsplit(hub.settings.database_url).path[1:]
+    with database.connect(server) as connection:  # Dagster's pool still holds some, and a template must have none
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+    return name
 
 
 @pytest.fixture
