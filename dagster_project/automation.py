@@ -1,7 +1,7 @@
 """What runs when: jobs, schedules and sensors."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_project import automation_queries, delivery, health, ingestion, insights, modelling
 from sources.settings import get_settings
 
+LOST_AFTER: Final = timedelta(hours=1)
 RUNNING: Final = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 WAREHOUSE_GROUPS: Final = ("staging", "intermediate", "marts", "analytics")
 
@@ -121,8 +122,9 @@ def report_failures(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 
 def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
-    """Whether a run of `job` waits or works."""
-    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=RUNNING)) > 0
+    """Whether a run of `job` waits or works; one without news for LOST_AFTER was killed and blocks nobody."""
+    news_since = datetime.now(UTC) - LOST_AFTER
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=RUNNING, updated_after=news_since)) > 0
 
 
 schedules: Final = [pipeline_schedule, insights_schedule, digest_schedule]

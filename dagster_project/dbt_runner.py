@@ -41,7 +41,7 @@ def invoke(settings: Settings, arguments: list[str], on_event: Any = None, manif
     }
     options = [text for option, value in folders.items() for text in (option, str(value))]
     runner = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else [])
-    result = runner.invoke(["--quiet", *arguments, *options])
+    result = runner.invoke(["--quiet", "--log-level-file", "info", *arguments, *options])
     if result.exception:
         raise HubError(f"dbt {arguments[0]} failed: {result.exception}")
     return result

@@ -1,10 +1,12 @@
 """One pass of the main job in this process, as `hub run` makes it."""
 
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from importlib import import_module
 from typing import Final
 
 import dagster as dg
@@ -15,7 +17,7 @@ from dagster_project import health
 from dagster_project.automation import hub_run
 from dagster_project.automation import jobs as all_jobs
 from dagster_project.definitions import defs
-from dagster_project.resources import exclusive_run
+from dagster_project.instance import bury_killed_runs
 from notifications.ledger import deliver_due
 from sources.settings import Settings
 
@@ -41,10 +43,12 @@ def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], 
 
     `on_step` hears the name of each step as it begins. The database and the Dagster instance must be prepared.
     """
+    # Great Expectations takes 4 s to import: it may as well happen while the database works.
+    threading.Thread(target=import_module, args=["great_expectations"], daemon=True).start()
     with dg.DagsterInstance.get() as instance:
         # Dagster opens a connection for each event otherwise: 1,300 a run, half of its time.
         instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
-        _bury_killed_runs(settings, instance)
+        bury_killed_runs(settings, instance, hub_run.name)
         result = _execute(instance, as_of, on_step)
         checks = list(defs.resolve_asset_graph().asset_check_keys)
         failing_now = health.current_failures(instance, [job.name for job in all_jobs], checks)
@@ -82,16 +86,6 @@ class _StepHandler(logging.Handler):
         event = getattr(record, "dagster_meta", {}).get("dagster_event")
         if event is not None and event.event_type == dg.DagsterEventType.STEP_START:
             self._on_step(event.step_key)
-
-
-def _bury_killed_runs(settings: Settings, instance: dg.DagsterInstance) -> None:
-    """Mark runs of the main job that still count as running though nobody holds the lock: they were killed."""
-    running = dg.RunsFilter(job_name=hub_run.name, statuses=[dg.DagsterRunStatus.STARTED])
-    left = instance.get_runs(running)
-    if left:
-        with exclusive_run(settings):
-            for run in left:
-                instance.report_run_failed(run, "The process that worked at this run ended without a word.")
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:

@@ -35,7 +35,7 @@ class Organization:
 
 @dg.asset(
     key=["ml", "anomalies"],
-    deps=[["marts", "kpi_daily"]],
+    deps=[["marts", "kpi_daily"], ["marts", "fct_bookings_on_hand"]],
     group_name=GROUP,
     kinds={"python", "postgres"},
     owners=OWNERS,
@@ -51,6 +51,7 @@ def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
                 start=organization.as_of - timedelta(days=SCORED_DAYS - 1),
                 as_of=organization.as_of,
                 holidays=public_holidays(organization.country, history["day"]),
+                on_hand=_on_hand(connection, organization, longest_lead=1),  # what stood there the evening before
             )
             _keep_anomalies(connection, organization, decided)
             scored += len(decided)
@@ -76,7 +77,7 @@ def revenue_forecasts(database: HubDatabase) -> dg.MaterializeResult[None]:
                 as_of=organization.as_of,
                 horizon=HORIZON_DAYS,
                 holidays=public_holidays(organization.country, history["day"]),
-                on_hand=_on_hand(connection, organization),
+                on_hand=_on_hand(connection, organization, longest_lead=HORIZON_DAYS),
             )
             rows += _keep_forecasts(connection, organization, predicted)
     return dg.MaterializeResult(metadata={"dagster/row_count": rows})
@@ -112,7 +113,6 @@ def _history(connection: psycopg.Connection, organization: Organization, metric:
         from marts.kpi_daily
         where org_id = %(org_id)s and day <= %(as_of)s and (%(metric)s::text is null or metric = %(metric)s)
             and (%(metric)s::text is null or dimension in ('total', 'service'))
-        order by metric, dimension, member, day
         """,
         {
             "separator": SEPARATOR,
@@ -125,16 +125,15 @@ def _history(connection: psycopg.Connection, organization: Organization, metric:
     return frame.assign(day=pd.to_datetime(frame["day"]), value=frame["value"].astype(float))
 
 
-def _on_hand(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:
+def _on_hand(connection: psycopg.Connection, organization: Organization, *, longest_lead: int) -> pd.DataFrame:
     """What stood on the books: series_id as in _history, service_day, lead_days, value."""
     rows = connection.execute(
         """
         select concat_ws(%s, 'realized_revenue', dimension, member), service_day, lead_days, revenue::float8
         from marts.fct_bookings_on_hand
-        where org_id = %s and service_day - lead_days <= %s
-        order by dimension, member, service_day, lead_days
+        where org_id = %s and service_day - lead_days <= %s and lead_days <= %s
         """,
-        [SEPARATOR, organization.id, organization.as_of],
+        [SEPARATOR, organization.id, organization.as_of, longest_lead],
     ).fetchall()
     frame = pd.DataFrame(rows, columns=["series_id", "service_day", "lead_days", "value"])
     return frame.assign(service_day=pd.to_datetime(frame["service_day"]), value=frame["value"].astype(float))

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from queue import SimpleQueue
-from time import monotonic, sleep
 from typing import Any, Final
 
 import dagster as dg
@@ -20,11 +19,10 @@ from psycopg import sql
 from pydantic import PrivateAttr
 
 from dagster_project import dbt_runner
+from dagster_project.run_lock import exclusive_run
 from sources import database
-from sources.errors import HubError
 from sources.settings import Settings, get_settings
 
-WAIT_FOR_OTHER_RUN_S: Final = 600  # a first load of a million bookings takes less than a third of this
 RESULT_EVENTS: Final = {"LogModelResult", "LogTestResult", "LogSeedResult"}
 COUNTED_SCHEMA: Final = "marts"  # tables: counting a view would run it
 
@@ -51,22 +49,6 @@ class HubDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
     def connect_source(self) -> AbstractContextManager[psycopg.Connection]:
         """The operational database, by default the same; read-only to us."""
         return database.connect(database.source_url(self._settings))
-
-
-@contextmanager
-def exclusive_run(settings: Settings) -> Iterator[None]:
-    """Hold the lock that lets one run at a time write the warehouse; it is free the moment its holder dies.
-
-    Raises HubError if another run still holds it after WAIT_FOR_OTHER_RUN_S.
-    """
-    with database.connect(database.database_url(settings)) as lock:
-        lock.autocommit = True  # an open transaction would hold ingestion's watermark back
-        deadline = monotonic() + WAIT_FOR_OTHER_RUN_S
-        while lock.execute("select pg_try_advisory_lock(hashtext('hub run'))").fetchone() != (True,):
-            if monotonic() > deadline:
-                raise HubError("Another run is still writing the warehouse; try again when it has ended.")
-            sleep(0.5)
-        yield
 
 
 class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]

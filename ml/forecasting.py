@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from ml import bookings_on_hand, seasonal
 from ml.panel import Day, Flags, Floats, Panel, fill_gaps, holiday_days, midnight, observed_days, to_panel
@@ -235,7 +235,7 @@ def _bounds(
         below, above = (size * _quantile(pooled, share, errors.shape[1]) for share in (tail, 1 - tail))
         width = _spread(values)[:, None] * np.sqrt(1 + np.arange(1, centre.shape[1] + 1) / 28)
         count = (~np.isnan(values)).sum(axis=1)
-        width = width * stats.t.ppf(1 - tail, np.clip(count - 1, 2, None))[:, None]
+        width = width * special.stdtrit(np.clip(count - 1, 2, None), 1 - tail)[:, None]
         use = enough & ~np.isin(names, ("mean",))[:, None]
         below, above = np.where(use, below, -width), np.where(use, above, width)
         below, above = (np.where(settled[:, None], 0.0, side) for side in (below, above))

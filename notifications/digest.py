@@ -27,6 +27,7 @@ WEEKS: Final = 4  # the usual figure: the average of the same weekday of as many
 HORIZONS: Final = (7, 28)
 WORKLOAD_DAYS: Final = 7
 INSIGHTS_SHOWN: Final = 8
+OVERLOADS_SHOWN: Final = 5
 KEY_FIGURES: Final = (
     "bookings_created",
     "bookings_completed",
@@ -401,7 +402,9 @@ def _workload(digest: Digest) -> list[Block]:
     heading = Heading(f"Workload of the next {WORKLOAD_DAYS} days", level=2)
     if not digest.overloads:
         return [heading, Text("Nobody is overloaded.")]
-    return [heading, *(_overload(row) for row in digest.overloads)]
+    more = len(digest.overloads) - OVERLOADS_SHOWN
+    rest = [Text(f"And {more} more: analytics.v_provider_workload_analytics has them all.", muted=True)]
+    return [heading, *(_overload(row) for row in digest.overloads[:OVERLOADS_SHOWN]), *(rest if more > 0 else [])]
 
 
 def _overload(row: Row) -> Entry:

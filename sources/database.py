@@ -88,9 +88,7 @@ def start(settings: Settings) -> bool:
     if not settings.uses_embedded_server:
         return False
     started = embedded_server.start(settings)
-    with connect(
-        urlunsplit(urlsplit(embedded_server.url(settings))._replace(path="/postgres"))
-    ) as connection:
+    with connect(urlunsplit(urlsplit(embedded_server.url(settings))._replace(path="/postgres"))) as connection:
         connection.autocommit = True
         known = connection.execute(
             "select 1 from pg_database where datname = %s", [embedded_server.DATABASE]

@@ -1,5 +1,6 @@
 """The `hub` command: one file for each group of commands."""
 
+import gc
 import sys
 
 import psycopg
@@ -28,6 +29,7 @@ app.command("docs")(docs.docs)
 
 def main() -> None:
     """Run the command line; what a user can mend is one sentence and exit code 1, never a traceback."""
+    gc.set_threshold(100_000, 20, 100)  # a run makes millions of objects that stay: collecting less saves 2 s of 40
     try:
         app()
     except HubError as error:

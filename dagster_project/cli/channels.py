@@ -21,7 +21,7 @@ def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
     """List an organisation's channels and what went through them. Example: hub channel list --org SLUG"""
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
-        rows = admin.list_channels(connection, common.organization_id(connection, org))
+        rows = admin.list_channels(connection, common.organization_id(settings, org))
     if as_json:
         common.print_json(rows)
         return
@@ -57,7 +57,7 @@ def add(
     with database.connect(database.database_url(settings)) as connection:
         admin.add_channel(
             connection,
-            common.organization_id(connection, org),
+            common.organization_id(settings, org),
             name=name or target,
             kind=kind,
             target=target,
@@ -75,6 +75,6 @@ def send_test(name: Annotated[str, typer.Argument(help="The channel's name.")], 
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
         recipients = admin.test_channel(
-            connection, settings, common.organization_id(connection, org), name, now=datetime.now(UTC)
+            connection, settings, common.organization_id(settings, org), name, now=datetime.now(UTC)
         )
     console.print(f"Sent to {', '.join(recipients)}.")

@@ -1,10 +1,10 @@
 """What the commands share: the console, the prepared database, options, JSON output."""
 
 import json
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Final
+from uuid import UUID
 
-import psycopg
 import typer
 from rich.console import Console
 
@@ -49,23 +49,24 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, default=str, indent=2))
 
 
-def organization_id(connection: psycopg.Connection, slug: str | None) -> Any:
+def organizations(settings: Settings) -> dict[str, UUID]:
+    """The ids of the organisations by slug, in the order of the slugs. Raises HubError where there is none."""
+    with database.connect(database.source_url(settings)) as connection:
+        rows = connection.execute("select slug, id from app.organizations order by slug").fetchall()
+    if not rows:
+        raise HubError("There is no organisation yet: load the sample (`hub sample`) or a file (`hub import`).")
+    return {row[0]: row[1] for row in rows}
+
+
+def organization_id(settings: Settings, slug: str | None) -> UUID:
     """The id of the organisation with this slug; without one, of the only one there is.
 
     Raises HubError that lists the slugs where the choice is not clear.
     """
-    rows = connection.execute("select slug, id from app.organizations order by slug").fetchall()
-    known = {row[0]: row[1] for row in rows}
-    if not known:
-        raise HubError("There is no organisation yet: load the sample (`hub sample`) or a file (`hub import`).")
+    known = organizations(settings)
     if slug is None and len(known) == 1:
         return next(iter(known.values()))
-    if slug not in known:
+    if slug is None or slug not in known:
         asked = f"There is no organisation {slug!r}" if slug else "There are several organisations"
         raise HubError(f"{asked}: name one with --org, of {', '.join(known)}.")
     return known[slug]
-
-
-def local_time(moment: datetime | None) -> str:
-    """A moment for people: UTC, to the minute."""
-    return moment.strftime("%Y-%m-%d %H:%M") if moment else ""

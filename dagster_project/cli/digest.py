@@ -29,12 +29,12 @@ def digest(
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
         if html:
-            org_id = common.organization_id(connection, org)
+            org_id = common.organization_id(settings, org)
             page = _build(connection, org_id, common.day(as_of))
             html.write_text(digest_html(page, link_base=settings.link_base), encoding="utf-8")
             console.print(f"Written to {html}.")
         if text or not html:
-            org_ids = [common.organization_id(connection, org)] if org else everybody(connection)
+            org_ids = [common.organization_id(settings, org)] if org else list(common.organizations(settings).values())
             print_digests(connection, org_ids, common.day(as_of))
 
 
@@ -43,14 +43,6 @@ def print_digests(connection: psycopg.Connection, org_ids: list[UUID], day: date
     for org_id in org_ids:
         console.print(Rule())
         typer.echo(digest_text(_build(connection, org_id, day)))
-
-
-def everybody(connection: psycopg.Connection) -> list[UUID]:
-    """The ids of all organisations. Raises HubError where there is none."""
-    rows = connection.execute("select id from app.organizations order by slug").fetchall()
-    if not rows:
-        raise HubError("There is no organisation yet: load the sample (`hub sample`) or a file (`hub import`).")
-    return [row[0] for row in rows]
 
 
 def _build(connection: psycopg.Connection, org_id: UUID, day: date | None) -> Digest:

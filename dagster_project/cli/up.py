@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import dagster as dg
 import httpx
 
 from dagster_project.cli.common import console, progress_console
 from dagster_project.cli.run import prepare_dagster
+from dagster_project.instance import bury_killed_runs
 from sources import database, embedded_server, ports
 from sources.errors import HubError
 from sources.settings import Settings, get_settings
@@ -38,6 +40,8 @@ def up() -> None:
         database.migrate(settings)
         with progress_console.status("Starting ..."):
             prepare_dagster(settings)
+            with dg.DagsterInstance.get() as instance:
+                bury_killed_runs(settings, instance)
         with _served(settings) as children:
             _wait_until_served(settings, children)
             _print_addresses(settings)

@@ -152,17 +152,14 @@ def upgrade() -> None:
     op.execute(FUNCTIONS)
     for table in OPERATIONAL:
         op.execute(
-            f"create trigger stamp before insert or update on app.{table} "
-            "for each row execute function app.stamp_row()"
+            f"create trigger stamp before insert or update on app.{table} for each row execute function app.stamp_row()"
         )
         op.execute(
             f"create trigger leave_tombstones after delete on app.{table} referencing old table as gone "
             "for each statement execute function app.leave_tombstones()"
         )
     for table in HUB_OWNED:
-        op.execute(
-            f"create trigger touch before update on app.{table} for each row execute function app.touch_row()"
-        )
+        op.execute(f"create trigger touch before update on app.{table} for each row execute function app.touch_row()")
     op.execute(rolled_up("tasks", "roll_up_tasks"))
     op.execute(rolled_up("milestones", "roll_up_milestones"))
     op.execute(SCHEMAS)
