@@ -6,7 +6,7 @@ PYTHON ?= $(shell for it in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo up test lint format bench lock clean
+.PHONY: demo up test lint format bench pictures lock clean
 
 demo: $(READY)   ## the whole way once, on the sample business, headless
 	$(BIN)/hub sample
@@ -30,6 +30,9 @@ format: $(READY)
 
 bench: $(READY)  ## speed, as ratios to a limit measured in the same run
 	$(BIN)/python -m bench.ingestion
+
+pictures: $(READY) ## docs/pictures/, from what `make up` serves in another shell; needs Chromium
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.pictures --org estudio-meridiano
 
 lock: $(READY)   ## compile requirements.lock anew after pyproject.toml changed
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

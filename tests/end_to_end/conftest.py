@@ -19,6 +19,17 @@ AS_OF = date(2026, 10, 31)
 BOOKINGS, DAYS = 1200, 200
 
 
+# raw.watermarks names its source as cluster/database/...; a clone is another database with the same rows.
+OWN_IDENTITY = """
+    update raw.watermarks
+    set source_identity = regexp_replace(
+        source_identity, '^([^/]+)/[^/]+/', '\\1/' || own.oid || '/'
+    )
+    from pg_database as own
+    where own.datname = current_database()
+"""
+
+
 @dataclass(frozen=True)
 class Hub:
     """A Hub of its own: its database, and its environment for a `hub` process."""
@@ -78,8 +89,11 @@ def new_hub(server: str, built_template: str, tmp_path: Path) -> Iterator[Callab
     made: list[Hub] = []
 
     def make() -> Hub:
-        made.append(_hub(clone(server, built_template), tmp_path / f"hub{len(made)}"))
-        return made[-1]
+        hub = _hub(clone(server, built_template), tmp_path / f"hub{len(made)}")
+        made.append(hub)
+        with psycopg.connect(hub.settings.database_url) as connection:  # a clone would else be read anew
+            connection.execute(OWN_IDENTITY)
+        return hub
 
     yield make
     with database.connect(server) as connection:
