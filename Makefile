@@ -16,7 +16,7 @@ up: demo         ## the same, then the Dagster UI and the API until Ctrl-C
 	$(BIN)/hub up
 
 test: lint       ## lint and every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
