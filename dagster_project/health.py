@@ -6,9 +6,9 @@ from typing import Final
 
 import dagster as dg
 import psycopg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from dagster_project import findings, insight_events
+from dagster_project.verdicts import last_verdicts
 from sources import database
 from sources.settings import Settings
 
@@ -82,13 +82,9 @@ def _failed_jobs(instance: dg.DagsterInstance, jobs: list[str]) -> Iterator[tupl
 
 
 def _failed_checks(instance: dg.DagsterInstance, checks: list[dg.AssetCheckKey]) -> Iterator[tuple[str, str]]:
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
-    for key, record in sorted(latest.items(), key=lambda item: str(item[0])):
-        if record.status != AssetCheckExecutionRecordStatus.FAILED or record.event is None:
-            continue
-        evaluation = record.event.asset_check_evaluation
-        if evaluation and evaluation.severity == dg.AssetCheckSeverity.ERROR:
-            said = evaluation.description or "The check failed; its metadata in Dagster shows what it found."
+    for key, verdict in sorted(last_verdicts(instance, checks).items(), key=lambda item: str(item[0])):
+        if not verdict.passed and verdict.severity == dg.AssetCheckSeverity.ERROR:
+            said = verdict.description or "The check failed; its metadata in Dagster shows what it found."
             yield f"check {key.name} of {key.asset_key.to_user_string()}", said[:SENTENCE_MAX]
 
 

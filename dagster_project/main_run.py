@@ -1,12 +1,10 @@
 """One pass of the main job in this process, as `hub run` makes it."""
 
 import logging
-import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from importlib import import_module
 from typing import Final
 
 import dagster as dg
@@ -43,8 +41,6 @@ def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], 
 
     `on_step` hears the name of each step as it begins. The database and the Dagster instance must be prepared.
     """
-    # Great Expectations takes 4 s to import: it may as well happen while the database works.
-    threading.Thread(target=import_module, args=["great_expectations"], daemon=True).start()
     with dg.DagsterInstance.get() as instance:
         # Dagster opens a connection for each event otherwise: 1,300 a run, half of its time.
         instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)

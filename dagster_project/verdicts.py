@@ -1,0 +1,22 @@
+"""The last verdict of each asset check, as Dagster keeps it."""
+
+from collections.abc import Iterable
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+
+
+def last_verdicts(
+    instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]
+) -> dict[dg.AssetCheckKey, AssetCheckEvaluation]:
+    """The newest verdict of each check that has one; a check that is only planned keeps the one before."""
+    verdicts = {}
+    for key in keys:
+        records = instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+        )
+        evaluation = records[0].event.asset_check_evaluation if records and records[0].event else None
+        if evaluation:
+            verdicts[key] = evaluation
+    return verdicts

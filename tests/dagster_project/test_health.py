@@ -1,0 +1,93 @@
+"""A failure is loud: what of the Hub itself fails becomes an event, and is over when it holds again."""
+
+from uuid import UUID, uuid4
+
+import dagster as dg
+import psycopg
+import pytest
+
+from dagster_project.health import current_failures, report
+from sources.settings import Settings
+
+
+@pytest.fixture
+def org_id(connection: psycopg.Connection) -> UUID:
+    """An organisation that a run has spoken of, with an administrator."""
+    org_id = uuid4()
+    connection.execute("create schema staging")
+    connection.execute(
+        "create table staging.stg_app__organizations as "
+        "select %s as org_id, 'Studio' as organization_name, 'EUR' as currency",
+        [org_id],
+    )
+    connection.execute(
+        "create table staging.stg_app__profiles as "
+        "select gen_random_uuid() as profile_id, %s as org_id, 'admin' as role, true as is_active",
+        [org_id],
+    )
+    connection.execute("insert into raw.run_clock values (%s, '2026-03-10', '2026-03-11 00:00+00')", [org_id])
+    return org_id
+
+
+def statuses(connection: psycopg.Connection) -> list[tuple[str, str]]:
+    return connection.execute("select kind, status from app.insight_events order by id").fetchall()
+
+
+def test_a_failure_is_an_event_until_it_is_over(
+    settings: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    failing = {"check expectations of raw/bookings": "3 bookings have no client."}
+    assert len(report(settings, failing).opened) == 1
+    assert report(settings, failing).opened == []
+    assert statuses(connection) == [("pipeline", "open")]
+    told = connection.execute("select title || summary from app.insight_events").fetchone()
+    assert told is not None
+    assert "3 bookings have no client" in told[0]
+    assert len(report(settings, {}).resolved) == 1
+    assert statuses(connection) == [("pipeline", "resolved")]
+
+
+def test_before_the_first_run_there_is_nobody_to_tell(settings: Settings) -> None:
+    assert report(settings, {"job hub_run": "It failed."}).opened == []
+
+
+def test_a_dead_delivery_is_a_failure(settings: Settings, connection: psycopg.Connection, org_id: UUID) -> None:
+    connection.execute(
+        "insert into app.notification_channels (org_id, name, kind, target) values (%s, 'hook', 'webhook', 'http://x')",
+        [org_id],
+    )
+    connection.execute(
+        "insert into app.notification_deliveries (org_id, channel_id, digest_day, recipient, event, state, last_error) "
+        "select org_id, id, '2026-03-10', target, 'digest', 'dead', 'It answered 410.' from app.notification_channels"
+    )
+    assert len(report(settings, {}).opened) == 1
+
+
+def test_failed_jobs_and_checks_are_found_until_they_hold() -> None:
+    holds = False
+
+    @dg.asset
+    def numbers() -> None:
+        pass
+
+    @dg.asset_check(asset=numbers)
+    def counted() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=holds, description="Two are missing.")
+
+    @dg.asset(deps=[numbers])
+    def sums() -> None:
+        if not holds:
+            raise ValueError("No numbers to sum.")
+
+    job = dg.define_asset_job("work")
+    defs = dg.Definitions(assets=[numbers, sums], asset_checks=[counted], jobs=[job])
+    key = dg.AssetCheckKey(dg.AssetKey("numbers"), "counted")
+    with dg.instance_for_test() as instance:
+        defs.resolve_job_def("work").execute_in_process(instance=instance, raise_on_error=False)
+        assert current_failures(instance, ["work"], [key]) == {
+            "job work": "sums: No numbers to sum.",
+            "check counted of numbers": "Two are missing.",
+        }
+        holds = True
+        defs.resolve_job_def("work").execute_in_process(instance=instance)
+        assert current_failures(instance, ["work"], [key]) == {}
