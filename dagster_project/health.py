@@ -67,7 +67,12 @@ def failure_sentence(event: dg.DagsterEvent) -> str:
         error = error.cause
     text = error.message if error else (event.message or "")
     _, _, without_class = text.partition(": ")
-    return (without_class or text).strip().splitlines()[0][:SENTENCE_MAX]
+    return first_line(without_class or text)
+
+
+def first_line(text: str) -> str:
+    """The first line of what an error said, as long as a message can bear; also of one that said nothing."""
+    return (text.strip().splitlines() or ["It failed without a word."])[0][:SENTENCE_MAX]
 
 
 def _failed_jobs(instance: dg.DagsterInstance, jobs: list[str]) -> Iterator[tuple[str, str]]:
@@ -94,4 +99,4 @@ def _failed_instigators(instance: dg.DagsterInstance) -> Iterator[tuple[str, str
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
         if ticks and ticks[0].is_failure and ticks[0].error:
             kind = state.instigator_type.value.lower()
-            yield f"{kind} {state.instigator_name}", ticks[0].error.message.strip().splitlines()[0][:SENTENCE_MAX]
+            yield f"{kind} {state.instigator_name}", first_line(ticks[0].error.message)

@@ -1,6 +1,5 @@
 """Connections to the Hub's database and to the operational source, and the migrations."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,19 +119,6 @@ def reset(settings: Settings) -> None:
         for schema in SCHEMAS:
             connection.execute(f"drop schema if exists {schema} cascade")
     migrate(settings)
-
-
-def wait_until_ready(settings: Settings, timeout_s: float = 30.0) -> None:
-    """Return when the database answers. Raises HubError after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            with connect(database_url(settings)):
-                return
-        except HubError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
 
 
 def _unreachable(url: str, error: BaseException) -> HubError:
