@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from alembic import command
 from alembic.config import Config
+from psycopg import sql
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError
 
@@ -18,6 +19,7 @@ from sources.settings import Settings
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 10
 SCHEMAS = ("app", "raw", "staging", "intermediate", "marts", "analytics", "ml", "dagster")
+API_ROLE = "hub_api"
 POOL_SIZE = 5  # the Dagster process works one asset at a time; the API has its own, larger pool
 
 
@@ -29,6 +31,14 @@ def database_url(settings: Settings) -> str:
 def source_url(settings: Settings) -> str:
     """Where the operational tables are read from; by default the Hub's own database."""
     return settings.source_url or database_url(settings)
+
+
+def api_url(settings: Settings) -> str:
+    """The Hub's database for the API: as the role hub_api, which cannot go round row security."""
+    parts = urlsplit(database_url(settings))
+    password = quote(settings.secret("api_database_password"))
+    where = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{API_ROLE}:{password}@{where}"))
 
 
 def driver_url(url: str, driver: str) -> str:
@@ -103,6 +113,17 @@ def migrate(settings: Settings) -> None:
         # Two processes that migrate at once: the second waits and then finds nothing to do.
         connection.execute("select pg_advisory_lock(hashtext('hub migrate'))")
         command.upgrade(alembic_config(settings), "head")
+        _let_api_log_in(connection, settings)
+
+
+def _let_api_log_in(connection: psycopg.Connection, settings: Settings) -> None:
+    """Give hub_api its password, where we may; elsewhere the administrator of the server does."""
+    may = connection.execute("select rolsuper or rolcreaterole from pg_roles where rolname = current_user").fetchone()
+    if may == (True,):
+        password = settings.secret("api_database_password")
+        connection.execute(
+            sql.SQL("alter role {} with login password {}").format(sql.Identifier(API_ROLE), sql.Literal(password))
+        )
 
 
 def alembic_config(settings: Settings) -> Config:

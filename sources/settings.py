@@ -25,14 +25,21 @@ class Settings(BaseSettings):
     database_url: str = ""  # empty: the embedded server under `home`
     source_url: str = ""  # where the operational tables are read from; empty: the same database
     database_password: SecretStr = SecretStr("")  # of the embedded server
+    api_database_password: SecretStr = SecretStr("")  # of the role hub_api, as which the API connects
     port_database: int = Field(5433, ge=1, le=65535)
     port_dagster: int = Field(3000, ge=1, le=65535)
     port_api: int = Field(8000, ge=1, le=65535)
     statement_timeout_ms: int = Field(8000, ge=1)
 
-    jwt_secret: SecretStr = SecretStr("")
-    jwks_url: str = ""
+    api_workers: int = Field(1, ge=1)
+    api_pool_size: int = Field(12, ge=1)  # connections of each worker
+    jwt_secret: SecretStr = SecretStr("")  # tokens signed HS256; where jwks_url is set, that alone counts
+    jwks_url: str = ""  # tokens signed RS256 or ES256 by an identity provider
+    jwt_audience: str = "business-services-hub"
     cors_origins: list[str] = []
+    rate_limit: str = "600/minute"  # of each caller, as the library `limits` writes it
+    rate_limit_address: str = "1200/minute"  # of each address
+    stripe_webhook_secret: SecretStr = SecretStr("")
 
     slack_token: SecretStr = SecretStr("")
     slack_base_url: str = "https://slack.com/api/"

@@ -193,7 +193,14 @@ bookings = _operational(
     _at("cancelled_at"),
     _at("completed_at"),
     _text("external_ref", required=False),
+    _text("notes", required=False),
+    Column("deposit_amount", Money, nullable=False, server_default=text("0")),  # due before it is confirmed
+    Column("cancellation_fee", Money),
+    # Holds its provider's time against other exclusive bookings; recorded history may overlap.
+    Column("is_exclusive", Boolean, nullable=False, server_default=text("true")),
     _one_of("status", STATUSES),
+    CheckConstraint("deposit_amount >= 0", "deposit_amount"),
+    CheckConstraint("cancellation_fee >= 0", "cancellation_fee"),
     _one_of("priority", ("low", "normal", "high", "urgent")),
     CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
     CheckConstraint("scheduled_end >= scheduled_start", "schedule"),
@@ -276,6 +283,8 @@ time_entries = _operational(
     _at("started_at", required=True),
     _at("ended_at"),  # null: the timer runs
     Column("billable", Boolean, nullable=False, server_default=text("true")),
+    _text("note", required=False),
+    Column("is_exclusive", Boolean, nullable=False, server_default=text("true")),  # recorded history may overlap
     CheckConstraint("ended_at > started_at", "ends_after_start"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("tasks", "task_id"),
@@ -291,9 +300,11 @@ approvals = _operational(
     _id("milestone_id", required=False),
     Column("level", SmallInteger, nullable=False, server_default=text("1")),
     _id("approver_id", required=False),
+    _text("approver_role", required=False),  # anyone of this role may decide, where no person is named
     _text("status", default="pending"),
     _text("reason", required=False),
     _at("decided_at"),
+    _one_of("approver_role", ("client", "provider", "admin")),
     _one_of("status", ("pending", "approved", "rejected")),
     CheckConstraint("level > 0", "level"),
     CheckConstraint("(status = 'pending') = (decided_at is null)", "decided_at"),
@@ -308,14 +319,15 @@ invoices = _operational(
     "invoices",
     _id("booking_id"),
     _id("client_id"),
-    _text("invoice_number"),
+    _text("invoice_number", required=False),  # gap-free in the organisation, given when issued
     _text("status", default="draft"),
     _money("total_amount"),
     _currency(),
     _at("issued_at"),
     _at("due_at"),
     _one_of("status", ("draft", "issued", "part_paid", "paid", "overdue", "void")),
-    CheckConstraint("status = 'draft' or issued_at is not null", "issued_at"),
+    CheckConstraint("status in ('draft', 'void') or issued_at is not null", "issued_at"),
+    CheckConstraint("(issued_at is null) = (invoice_number is null)", "invoice_number"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("profiles", "client_id", cascade=False),
     UniqueConstraint("org_id", "invoice_number"),
@@ -560,6 +572,109 @@ notification_attempts = _table(
     _one_of("outcome", ("sent", "failed", "dead")),
     _belongs_to("notification_deliveries", "delivery_id"),
     UniqueConstraint("org_id", "delivery_id", "attempt"),
+)
+
+# --- what the write API adds: prices, numbers, payment events, live events, search ------------------
+
+service_add_ons = _table(
+    "service_add_ons",
+    _id("service_id"),
+    _text("name"),
+    _money("price"),
+    _currency(),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _belongs_to("services", "service_id"),
+    CheckConstraint("price >= 0", "price"),
+    UniqueConstraint("org_id", "service_id", "name"),
+)
+
+price_rules = _table(
+    "price_rules",
+    _id("service_id", required=False),  # null: every service
+    _id("package_id", required=False),  # null: every package, and none
+    _text("name"),
+    Column("weekdays", ARRAY(SmallInteger)),  # ISO: 1 is Monday; of the start, in the organisation's zone
+    Column("starts_on", Date),  # of the start
+    Column("ends_on", Date),
+    Column("min_lead_days", Integer),  # from booking to start
+    Column("max_lead_days", Integer),
+    Column("adjust_pct", Numeric(6, 2), nullable=False),  # applied one after the other, by position
+    Column("position", SmallInteger, nullable=False, server_default=text("1")),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _belongs_to("services", "service_id"),
+    _belongs_to("service_packages", "package_id"),
+    CheckConstraint("adjust_pct > -100", "adjust_pct"),
+    UniqueConstraint("org_id", "name"),
+)
+
+booking_add_ons = _table(
+    "booking_add_ons",
+    _id("booking_id"),
+    _id("add_on_id"),
+    Column("quantity", Integer, nullable=False),
+    _money("unit_price"),
+    _money("amount"),
+    CheckConstraint("quantity > 0", "quantity"),
+    CheckConstraint("amount = quantity * unit_price", "amount"),
+    _belongs_to("bookings", "booking_id"),
+    _belongs_to("service_add_ons", "add_on_id", cascade=False),
+    UniqueConstraint("org_id", "booking_id", "add_on_id"),
+)
+
+number_series = _table(
+    "number_series",
+    _text("series"),  # such as invoice
+    Column("last_number", BigInteger, nullable=False),
+    UniqueConstraint("org_id", "series"),
+)
+
+payment_provider_events = _table(
+    "payment_provider_events",
+    _text("provider"),
+    _text("event_id"),
+    _text("event_type"),
+    _text("object_ref", required=False),  # what it speaks of, such as a payment intent
+    _text("status"),
+    Column("payload", JSONB, nullable=False),
+    _one_of("status", ("applied", "waiting", "ignored")),
+    UniqueConstraint("provider", "event_id"),
+    Index(None, "provider", "object_ref", "status"),
+)
+
+booking_search = Table(
+    "booking_search",
+    metadata,
+    Column("booking_id", UUID(as_uuid=True), primary_key=True),
+    _id("org_id"),
+    Column("document", Text, nullable=False),  # number, title, client, notes
+)
+
+EVENT_KINDS: Final = (
+    "booking.created",
+    "booking.changed",
+    "booking.progress",
+    "message.created",
+    "insight.changed",
+    "reload",  # too many rows changed at once: read anew
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True, server_default=text("uuidv7()")),
+    _id("org_id"),
+    _text("kind"),
+    _id("booking_id", required=False),
+    _id("client_id", required=False),  # who may see it, beside admins
+    _id("provider_id", required=False),
+    Column("data", JSONB, nullable=False),
+    Column("transaction_id", XID8(), nullable=False, server_default=text("pg_current_xact_id()")),
+    # Every transaction before this one had ended when the event was written: where a reader resumes.
+    Column("horizon", XID8(), nullable=False, server_default=text("pg_snapshot_xmin(pg_current_snapshot())")),
+    Column("created_at", Timestamp, nullable=False, server_default=text("now()")),
+    _one_of("kind", EVENT_KINDS),
+    Index(None, "org_id", "transaction_id"),
+    Index(None, "created_at"),
 )
 
 api_keys = _table(

@@ -1,5 +1,6 @@
 """A real PostgreSQL for the tests: one embedded server a session, a database of its own for each test."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from sources import database, embedded_server
 from sources.settings import Settings
 
 TEMPLATE = "hub_migrated"
+# Roles belong to the server, which many Hubs of these tests share.
+os.environ["HUB_API_DATABASE_PASSWORD"] = "a" * 32
 
 
 def free_port() -> int:

@@ -1,16 +1,21 @@
-"""The API's application: for now whether it lives, and whether it can work."""
+"""The API's application: what it is made of."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
 
+import asyncpg
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from sources import database
+from sources.api import problems
+from sources.api.auth import make_verifier
+from sources.api.routes import bookings
+from sources.operations.transaction import make_pool
 from sources.settings import get_settings
+
+MAX_BODY_BYTES = 1_000_000
 
 
 class Health(BaseModel):
@@ -23,27 +28,33 @@ class Health(BaseModel):
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """One pool of connections as long as the application lives."""
-    app.state.engine = database.make_engine(get_settings())
+    settings = get_settings()
+    app.state.settings = settings
+    app.state.verify = make_verifier(settings)
+    app.state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
     yield
-    app.state.engine.dispose()
+    await app.state.pool.close()
 
 
-app = FastAPI(title="Business Services Hub", version="0.1.0", lifespan=lifespan)
+app = FastAPI(
+    title="Business Services Hub", version="0.1.0", lifespan=lifespan, max_body_size=MAX_BODY_BYTES,
+)  # fmt: skip
+problems.install(app)
+app.include_router(bookings.router)
 
 
-@app.get("/healthz")
+@app.get("/healthz", tags=["health"])
 def healthz() -> Health:
     """The process answers."""
     return Health(status="ok")
 
 
-@app.get("/readyz", responses={503: {"model": Health}})
-def readyz(request: Request, response: Response) -> Health:
+@app.get("/readyz", tags=["health"], responses={503: {"model": Health}})
+async def readyz(request: Request, response: Response) -> Health:
     """The process can work: its database answers."""
     try:
-        with request.app.state.engine.connect() as connection:
-            connection.execute(text("select 1"))
-    except SQLAlchemyError:
+        await request.app.state.pool.fetchval("select 1", timeout=2)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, OSError):
         response.status_code = 503
         return Health(status="unavailable", detail="The database does not answer.")
     return Health(status="ok")

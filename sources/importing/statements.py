@@ -164,13 +164,13 @@ INSERT_BOOKINGS: Final = """
 insert into app.bookings (
     id, org_id, booking_number, client_id, provider_id, service_id, status, title, total_amount, currency,
     scheduled_start, scheduled_end, progress_pct, cancel_reason, cancelled_at, completed_at, external_ref,
-    created_at, updated_at
+    is_exclusive, created_at, updated_at
 )
 select staged.booking_id, %(org)s, staged.booking_number, client.id, provider.id, service.id,
     staged.status, staged.title, staged.total_amount, staged.currency, staged.scheduled_start, staged.scheduled_end,
     coalesce(staged.progress_pct, case staged.status when 'completed' then 100 else 0 end),
     staged.cancel_reason, staged.cancelled_at, staged.completed_at, staged.external_ref,
-    staged.created_at, %(now)s
+    false, staged.created_at, %(now)s
 from staged
 inner join app.profiles as client on client.org_id = %(org)s and client.external_ref = staged.client_ref
 inner join app.services as service on service.org_id = %(org)s and service.external_ref = staged.service_ref

@@ -31,11 +31,29 @@ from sources.simulate.progress import add_bookings, add_delivery, measure_progre
 from sources.simulate.statuses import add_history, approach, live
 
 TABLES: Final = (*tables.OPERATIONAL, tables.sample_incidents)  # parents before children
+# What people add through the API to a sample organisation goes with it, children first.
+MADE_BY_USE: Final = (
+    tables.idempotency_keys,
+    tables.api_keys,
+    tables.booking_search,
+    tables.events,
+    tables.booking_add_ons,
+    tables.price_rules,
+    tables.service_add_ons,
+    tables.number_series,
+    tables.payment_provider_events,
+)
 SLUGS: Final = [business.slug for business in BUSINESSES]
 MIN_BOOKINGS: Final = 20
 MIN_DAYS: Final = 14
 
-
+INDEX_FOR_SEARCH: Final = """
+    insert into app.booking_search (booking_id, org_id, document)
+    select b.id, b.org_id, lower(concat_ws(' ', b.booking_number, b.title, p.full_name, b.notes))
+    from app.bookings as b
+    inner join app.profiles as p on p.org_id = b.org_id and p.id = b.client_id
+    where b.org_id in (select id from app.organizations where slug = any(%s))
+    on conflict (booking_id) do nothing"""
 DELETION: Final = "delete from {} as old where org_id in (select id from app.organizations where slug = any(%(slugs)s))"
 TOMBSTONED: Final = """
     with gone as ({deletion} returning old.id, old.org_id)
@@ -85,6 +103,7 @@ def load_sample(
                     loads.append(loader.submit(copy_rows, connection, table, world.rows[table.name], rows))
             for load in loads:
                 load.result()
+        connection.execute(INDEX_FOR_SEARCH, [SLUGS])
         return _counts(connection)
 
 
@@ -195,7 +214,7 @@ def _skip_row_checks(connection: psycopg.Connection) -> None:
 
 def _remove(connection: psycopg.Connection) -> None:
     """Delete all rows of the sample organisations, and leave the tombstones that the skipped triggers would."""
-    for table in (tables.idempotency_keys, tables.api_keys, *reversed(TABLES)):
+    for table in (*MADE_BY_USE, *reversed(TABLES)):
         leaves_tombstones = table in tables.OPERATIONAL
         statement = sql.SQL(TOMBSTONED if leaves_tombstones else "{deletion}").format(
             deletion=sql.SQL(DELETION).format(sql.Identifier(tables.SCHEMA, table.name))

@@ -83,6 +83,7 @@ def add_bookings(world: World, people: People, orders: Orders, lives: Lives, pro
         title=services[orders.service] + " for " + people.client_names[orders.client],
         total_amount=orders.amount, currency=business.currency, scheduled_start=calendar.local(orders.start),
         scheduled_end=calendar.local_end(orders.start + orders.span), progress_pct=progress.bookings,
+        is_exclusive=np.zeros(count, dtype=bool),
         cancel_reason=or_null(is_cancelled, end_reasons(lives)),
         cancelled_at=np.where(is_cancelled, lives.ended, NEVER),
         completed_at=np.where(lives.status == "completed", lives.ended, NEVER),
@@ -195,6 +196,7 @@ def _add_entries(
         "time_entries", world.new_ids(end), end, end, booking_id=booking_ids[booking],
         task_id=task_ids[made.task[keep]], provider_id=people.providers[orders.provider[booking]],
         started_at=start, ended_at=end, billable=world.rng.random(len(end)) < 0.93,
+        is_exclusive=np.zeros(len(end), dtype=bool),
     )  # fmt: skip
 
 

@@ -1,0 +1,175 @@
+"""What the write API needs: prices, deposits, gap-free numbers, payment events, and slots that nobody can take twice."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+# Of sources/lifecycle.py at this revision; a test compares the constraint with it.
+HOLDS_TIME = (
+    "requested under_review quoted approved awaiting_payment confirmed scheduled in_progress on_hold awaiting_client "
+    "revision_requested delivered disputed completed"
+).split()
+HUB_OWNED = "service_add_ons price_rules booking_add_ons number_series payment_provider_events".split()
+
+COLUMNS = """
+create extension if not exists btree_gist;
+create extension if not exists btree_gin;
+create extension if not exists pg_trgm;
+
+-- What stands there was recorded, not reserved: it may overlap.
+alter table app.bookings
+    add column notes text,
+    add column deposit_amount numeric(14, 2) not null default 0,
+    add column cancellation_fee numeric(14, 2),
+    add column is_exclusive boolean not null default false,
+    -- Comparisons of bigint are leakproof, those of numeric are not: only this one can use an index under row security.
+    add column amount_minor bigint not null generated always as ((total_amount * 100)::bigint) stored,
+    add constraint ck_bookings_deposit_amount check (deposit_amount >= 0),
+    add constraint ck_bookings_cancellation_fee check (cancellation_fee >= 0);
+alter table app.bookings alter column is_exclusive set default true;
+
+alter table app.time_entries
+    add column note text,
+    add column is_exclusive boolean not null default false;
+alter table app.time_entries alter column is_exclusive set default true;
+
+alter table app.approvals
+    add column approver_role text,
+    add constraint ck_approvals_approver_role check (approver_role in ('client', 'provider', 'admin'));
+
+alter table app.invoices
+    alter column invoice_number drop not null,
+    drop constraint ck_invoices_issued_at,
+    add constraint ck_invoices_issued_at check (status in ('draft', 'void') or issued_at is not null),
+    add constraint ck_invoices_invoice_number check ((issued_at is null) = (invoice_number is null));
+
+alter table app.time_entries add constraint ex_time_entries_person_time exclude using gist (
+    org_id with =, provider_id with =, tstzrange(started_at, ended_at) with &&
+) where (is_exclusive);
+
+create index ix_bookings_org_id_amount_minor on app.bookings (org_id, amount_minor, id);
+create sequence app.booking_numbers;
+"""
+
+TABLES = """
+create table app.service_add_ons (
+    id uuid primary key default uuidv7(),
+    org_id uuid not null,
+    service_id uuid not null,
+    name text not null,
+    price numeric(14, 2) not null,
+    currency text not null,
+    is_active boolean not null default true,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    unique (org_id, id),
+    unique (org_id, service_id, name),
+    foreign key (org_id, service_id) references app.services (org_id, id) on delete cascade,
+    constraint ck_service_add_ons_price check (price >= 0),
+    constraint ck_service_add_ons_currency check (currency ~ '^[A-Z]{3}$')
+);
+
+create table app.price_rules (
+    id uuid primary key default uuidv7(),
+    org_id uuid not null,
+    service_id uuid,
+    package_id uuid,
+    name text not null,
+    weekdays smallint[],
+    starts_on date,
+    ends_on date,
+    min_lead_days integer,
+    max_lead_days integer,
+    adjust_pct numeric(6, 2) not null,
+    position smallint not null default 1,
+    is_active boolean not null default true,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    unique (org_id, id),
+    unique (org_id, name),
+    foreign key (org_id, service_id) references app.services (org_id, id) on delete cascade,
+    foreign key (org_id, package_id) references app.service_packages (org_id, id) on delete cascade,
+    constraint ck_price_rules_adjust_pct check (adjust_pct > -100)
+);
+
+create table app.booking_add_ons (
+    id uuid primary key default uuidv7(),
+    org_id uuid not null,
+    booking_id uuid not null,
+    add_on_id uuid not null,
+    quantity integer not null,
+    unit_price numeric(14, 2) not null,
+    amount numeric(14, 2) not null,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    unique (org_id, id),
+    unique (org_id, booking_id, add_on_id),
+    foreign key (org_id, booking_id) references app.bookings (org_id, id) on delete cascade,
+    foreign key (org_id, add_on_id) references app.service_add_ons (org_id, id),
+    constraint ck_booking_add_ons_quantity check (quantity > 0),
+    constraint ck_booking_add_ons_amount check (amount = quantity * unit_price)
+);
+
+create table app.number_series (
+    id uuid primary key default uuidv7(),
+    org_id uuid not null,
+    series text not null,
+    last_number bigint not null,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    unique (org_id, id),
+    unique (org_id, series)
+);
+
+create table app.payment_provider_events (
+    id uuid primary key default uuidv7(),
+    org_id uuid not null,
+    provider text not null,
+    event_id text not null,
+    event_type text not null,
+    object_ref text,
+    status text not null,
+    payload jsonb not null,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    unique (org_id, id),
+    unique (provider, event_id),
+    constraint ck_payment_provider_events_status check (status in ('applied', 'waiting', 'ignored'))
+);
+create index ix_payment_provider_events_provider_object_ref_status
+    on app.payment_provider_events (provider, object_ref, status);
+"""
+
+
+def upgrade() -> None:
+    op.execute(COLUMNS)
+    statuses = ", ".join(f"'{status}'" for status in HOLDS_TIME)
+    op.execute(
+        f"""
+        alter table app.bookings add constraint ex_bookings_provider_time exclude using gist (
+            org_id with =, provider_id with =, tstzrange(scheduled_start, scheduled_end) with &&
+        ) where (
+            is_exclusive and provider_id is not null and scheduled_start is not null and scheduled_end is not null
+            and status in ({statuses})
+        )
+        """
+    )
+    op.execute(TABLES)
+    for table in HUB_OWNED:
+        op.execute(f"create trigger touch before update on app.{table} for each row execute function app.touch_row()")
+
+
+def downgrade() -> None:
+    op.execute(f"drop table {', '.join(f'app.{table}' for table in reversed(HUB_OWNED))}")
+    op.execute(
+        """
+        drop sequence app.booking_numbers;
+        alter table app.bookings drop constraint ex_bookings_provider_time, drop column notes, drop column deposit_amount,
+            drop column cancellation_fee, drop column is_exclusive, drop column amount_minor;
+        alter table app.time_entries drop constraint ex_time_entries_person_time, drop column note,
+            drop column is_exclusive;
+        alter table app.approvals drop column approver_role;
+        alter table app.invoices drop constraint ck_invoices_invoice_number, alter column invoice_number set not null;
+        """
+    )

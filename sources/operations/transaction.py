@@ -1,0 +1,180 @@
+"""A transaction of one caller: who it is, what time it is, and the connection; with retries where order was lost."""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeAlias, TypeVar
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from sources.lifecycle import Role
+from sources.operations.errors import Refusal, of_database
+
+ATTEMPTS: Final = 8  # of a transaction that the database gave up for the sake of another
+BACKOFF_S: Final = 0.01  # doubled each time, with jitter
+ACQUIRE_TIMEOUT_S: Final = 5.0  # for a free connection; then the answer is 503
+
+T = TypeVar("T")
+# In quotes: they are generic in the stubs only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+_RETRIED: Final = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.exceptions.InvalidCachedStatementError,  # a migration ran meanwhile
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person as a verified token names them: by profile, or by e-mail. `role`, if given, must be theirs."""
+
+    org_id: UUID
+    profile_id: UUID | None = None
+    email: str | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The SHA-256 of an API key."""
+
+    key_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The Hub itself, within one organisation."""
+
+    org_id: UUID
+
+
+Identity = Person | Key | System
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who acts, as the database knows them. `scopes`: of an API key; empty means everything the role may."""
+
+    org_id: UUID
+    profile_id: UUID | None  # None: the system
+    role: Role
+    scopes: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """An open transaction of `caller`; `at` is the time that its rows bear."""
+
+    connection: Connection
+    caller: Caller
+    at: datetime
+
+    @property
+    def org_id(self) -> UUID:
+        return self.caller.org_id
+
+    async def execute(self, statement: str, *values: object) -> None:
+        await self.connection.execute(statement, *values)
+
+    async def rows(self, query: str, *values: object) -> list[asyncpg.Record]:
+        return await self.connection.fetch(query, *values)
+
+    async def row(self, query: str, *values: object) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(query, *values)
+
+    async def one(self, query: str, *values: object) -> asyncpg.Record:
+        """The row of a query that always has one."""
+        row = await self.connection.fetchrow(query, *values)
+        assert row is not None
+        return row
+
+
+async def make_pool(url: str, size: int) -> Pool:
+    """A pool of `size` connections on `url`."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=min(2, size),
+        max_size=size,
+        init=_prepare,
+        reset=_keep,
+        statement_cache_size=500,
+        server_settings={"application_name": "hub-api"},
+    )
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def _keep(_: asyncpg.Connection) -> None:
+    """Nothing to reset: whatever a transaction sets, it sets for itself alone."""
+
+
+async def run(
+    pool: Pool,
+    identity: Identity,
+    operation: Callable[[Tx], Awaitable[T]],
+    *,
+    at: datetime,
+    timeout_ms: int,
+    scope: str | None = None,
+) -> T:
+    """Run `operation` in a transaction of `identity`, again where the database gave it up for another's sake.
+
+    `scope`: what an API key with scopes must list. Raises Refusal; other database errors as they are.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            return await _once(pool, identity, operation, at, timeout_ms, scope)
+        except _RETRIED:
+            if attempt == ATTEMPTS - 1:
+                raise Refusal(
+                    "unavailable", "too_busy", "Too many people changed the same at once. Try again."
+                ) from None
+            await asyncio.sleep(BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if refusal := of_database(error):
+                raise refusal from error
+            raise
+        except (TimeoutError, OSError) as error:
+            raise Refusal(
+                "unavailable", "database_unavailable", "The database does not answer. Try again shortly."
+            ) from error
+    raise AssertionError("unreachable")
+
+
+async def _once(
+    pool: Pool, identity: Identity, operation: Callable[[Tx], Awaitable[T]], at: datetime, timeout_ms: int,
+    scope: str | None,
+) -> T:  # fmt: skip
+    async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
+        caller = await _enter(connection, identity, timeout_ms)
+        if scope and caller.scopes and scope not in caller.scopes:
+            raise Refusal("forbidden", "scope_missing", f"This API key lacks the scope {scope!r}.")
+        return await operation(Tx(connection, caller, at))
+
+
+async def _enter(connection: Connection, identity: Identity, timeout_ms: int) -> Caller:
+    match identity:
+        case Person(org_id, profile_id, email, role):
+            row = await connection.fetchrow(
+                "select * from app.enter($1, $2, $3, $4)", org_id, profile_id, email, timeout_ms
+            )
+            if row is None or row["profile_id"] is None or role not in (None, row["role"]):
+                raise Refusal("unauthenticated", "unknown_person", "The token names nobody who may work here.")
+            return Caller(org_id, row["profile_id"], row["role"])
+        case Key(key_hash):
+            row = await connection.fetchrow("select * from app.enter_with_key($1, $2)", key_hash, timeout_ms)
+            if row is None or row["profile_id"] is None:
+                raise Refusal("unauthenticated", "unknown_key", "The API key is not known, or was revoked.")
+            return Caller(row["org_id"], row["profile_id"], row["role"], frozenset(row["scopes"]))
+        case System(org_id):
+            await connection.execute("select app.enter_as_system($1, $2)", org_id, timeout_ms)
+            return Caller(org_id, None, "system")

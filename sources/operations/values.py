@@ -1,0 +1,42 @@
+"""The kinds of values that requests and answers are made of."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Final
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _in_range(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time zone is required, such as 2026-05-04T09:00:00+02:00")
+    if not EARLIEST <= value < LATEST:
+        raise ValueError(f"the moment must lie between {EARLIEST:%Y} and {LATEST:%Y}")
+    return value
+
+
+Moment = Annotated[datetime, AfterValidator(_in_range)]
+Money = Annotated[Decimal, Field(max_digits=14, decimal_places=2)]
+Price = Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)]
+# Without control characters: PostgreSQL stores no NUL, and titles are one line.
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")
+]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000, pattern=r"^[^\x00]+$")]
+
+
+class Request(BaseModel):
+    """What a caller sends: an unknown field is an error, never silently dropped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Named(BaseModel):
+    """A reference with the name that people know it by."""
+
+    id: UUID
+    name: str
