@@ -49,7 +49,7 @@ GIVEN_WITH_REQUEST: Final = ("reason", "amount")
 
 @dataclass(frozen=True)
 class Transition:
-    """One named step from any of `sources` to `target`, by the roles in `by`: clients and providers, own bookings only."""
+    """One named step from any of `sources` to `target`, by the roles in `by` (client, provider: own bookings)."""
 
     action: str
     sources: tuple[str, ...]
