@@ -327,7 +327,7 @@ invoices = _operational(
     _at("due_at"),
     _one_of("status", ("draft", "issued", "part_paid", "paid", "overdue", "void")),
     CheckConstraint("status in ('draft', 'void') or issued_at is not null", "issued_at"),
-    CheckConstraint("(issued_at is null) = (invoice_number is null)", "invoice_number"),
+    CheckConstraint("issued_at is null or invoice_number is not null", "invoice_number"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("profiles", "client_id", cascade=False),
     UniqueConstraint("org_id", "invoice_number"),

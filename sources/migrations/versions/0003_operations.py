@@ -42,7 +42,7 @@ alter table app.invoices
     alter column invoice_number drop not null,
     drop constraint ck_invoices_issued_at,
     add constraint ck_invoices_issued_at check (status in ('draft', 'void') or issued_at is not null),
-    add constraint ck_invoices_invoice_number check ((issued_at is null) = (invoice_number is null));
+    add constraint ck_invoices_invoice_number check (issued_at is null or invoice_number is not null);
 
 alter table app.time_entries add constraint ex_time_entries_person_time exclude using gist (
     org_id with =, provider_id with =, tstzrange(started_at, ended_at) with &&
