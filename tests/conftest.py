@@ -38,14 +38,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     database.start(settings)
     url = embedded_server.url(settings)
     try:
-        _execute(url, f"create database {TEMPLATE}")
+        execute(url, f"create database {TEMPLATE}")
         database.migrate(settings.model_copy(update={"database_url": _at(url, TEMPLATE)}))
         yield url
     finally:
         embedded_server.stop(settings)
 
 
-def _execute(url: str, statement: str) -> None:
+def execute(url: str, statement: str) -> None:
+    """Run `statement` as the owner of the server, outside a transaction."""
     with psycopg.connect(_at(url, "postgres"), autocommit=True) as connection:
         connection.execute(statement)
 
@@ -53,7 +54,7 @@ def _execute(url: str, statement: str) -> None:
 def clone(server: str, template: str) -> str:
     """The URL of a new database that is a copy of `template`."""
     name = f"test_{uuid4().hex}"
-    _execute(server, f"create database {name} template {template}")
+    execute(server, f"create database {name} template {template}")
     return _at(server, name)
 
 
@@ -62,7 +63,7 @@ def settings(server: str, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a Hub of its own: an empty, migrated database and an empty home."""
     url = clone(server, TEMPLATE)
     yield Settings(home=tmp_path / "hub", database_url=url, port_dagster=free_port(), port_api=free_port())
-    _execute(server, f"drop database {urlsplit(url).path[1:]} with (force)")
+    execute(server, f"drop database {urlsplit(url).path[1:]} with (force)")
 
 
 @pytest.fixture

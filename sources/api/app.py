@@ -13,9 +13,12 @@ from sources.api import problems
 from sources.api.auth import make_verifier
 from sources.api.routes import bookings
 from sources.operations.transaction import make_pool
-from sources.settings import get_settings
+from sources.settings import Settings, get_settings
 
 MAX_BODY_BYTES = 1_000_000
+ROUTERS = (
+    bookings.router,
+)  # fmt: skip
 
 
 class Health(BaseModel):
@@ -28,28 +31,30 @@ class Health(BaseModel):
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """One pool of connections as long as the application lives."""
-    settings = get_settings()
-    app.state.settings = settings
+    settings = app.state.settings = app.state.settings or get_settings()
     app.state.verify = make_verifier(settings)
     app.state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
     yield
     await app.state.pool.close()
 
 
-app = FastAPI(
-    title="Business Services Hub", version="0.1.0", lifespan=lifespan, max_body_size=MAX_BODY_BYTES,
-)  # fmt: skip
-problems.install(app)
-app.include_router(bookings.router)
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; with the settings of the process, read at start, where none are given."""
+    app = FastAPI(title="Business Services Hub", version="0.1.0", lifespan=lifespan, max_body_size=MAX_BODY_BYTES)
+    app.state.settings = settings
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.get("/healthz", tags=["health"])(healthz)
+    app.get("/readyz", tags=["health"], responses={503: {"model": Health}})(readyz)
+    return app
 
 
-@app.get("/healthz", tags=["health"])
 def healthz() -> Health:
     """The process answers."""
     return Health(status="ok")
 
 
-@app.get("/readyz", tags=["health"], responses={503: {"model": Health}})
 async def readyz(request: Request, response: Response) -> Health:
     """The process can work: its database answers."""
     try:
@@ -58,3 +63,6 @@ async def readyz(request: Request, response: Response) -> Health:
         response.status_code = 503
         return Health(status="unavailable", detail="The database does not answer.")
     return Health(status="ok")
+
+
+app = create_app()

@@ -1,0 +1,117 @@
+"""The API as it runs: a uvicorn server on a free port, in front of the seeded business.
+
+`api` serves a module (about 0.4 s); `serve` is for a test that needs settings of its own.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final
+
+import httpx
+import jwt
+import pytest
+import uvicorn
+
+from sources.api.app import create_app
+from sources.settings import Settings
+from tests.sources.business import NORTH, PEOPLE, SOUTH, Business, Organization, open_business
+from tests.sources.conftest import JWT_SECRET, seeded_settings
+
+
+def token_of(org: Organization, who: str, *, secret: str = JWT_SECRET, **claims: object) -> str:
+    """A token of a key of PEOPLE, for an hour; `claims` are added, and those that are None left out."""
+    now = int(time.time())
+    given: dict[str, object] = {
+        "sub": str(org.id_of(who)), "org_id": str(org.id), "role": PEOPLE[who],
+        "aud": "business-services-hub", "iat": now, "exp": now + 3600,
+    } | claims  # fmt: skip
+    return jwt.encode({name: value for name, value in given.items() if value is not None}, secret, "HS256")
+
+
+class Api:
+    """A running API and the business behind it.
+
+    `api.client("provider").post("/v1/bookings", json={...})`; `api.org` and `api.other` hold the seeded ids;
+    `api.business.connection` looks past the API into the database.
+    """
+
+    org: Final = NORTH
+    other: Final = SOUTH
+
+    def __init__(self, url: str, business: Business, server: uvicorn.Server, cleanup: ExitStack) -> None:
+        self.url = url
+        self.business = business
+        self.server = server
+        self._cleanup = cleanup
+        self._clients: dict[tuple[str, str], httpx.Client] = {}
+
+    def client(self, who: str, *, org: Organization = NORTH) -> httpx.Client:
+        """The HTTP client of a key of PEOPLE, with their token; kept open."""
+        if (org.slug, who) not in self._clients:
+            self._clients[org.slug, who] = self.new_client(Authorization=f"Bearer {token_of(org, who)}")
+        return self._clients[org.slug, who]
+
+    def new_client(self, **headers: str) -> httpx.Client:
+        """An HTTP client with these headers and no credentials of its own; closed with the API."""
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=20)
+        self._cleanup.callback(client.close)
+        return client
+
+    def async_client(self, who: str, *, org: Organization = NORTH) -> httpx.AsyncClient:
+        """An asynchronous client of a key of PEOPLE, for many requests at once; the caller closes it."""
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token_of(org, who)}"},
+            limits=httpx.Limits(max_connections=None),
+            timeout=30,
+        )
+
+    def book(self, who: str = "client", **fields: object) -> dict[str, Any]:
+        """A new booking, as the API answers it; by default the client's request for the seeded service."""
+        body = {"service_id": str(NORTH.service), **fields}
+        if who != "client" and "client_id" not in body:
+            body["client_id"] = str(NORTH.client)
+        answer = self.client(who).post("/v1/bookings", json=body)
+        assert answer.status_code == 201, answer.text
+        booking: dict[str, Any] = answer.json()
+        return booking
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[Api]:
+    """The API with these settings, on a port that the system chooses."""
+    config = uvicorn.Config(
+        create_app(settings), host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, daemon=True)
+    with ExitStack() as cleanup:
+        business = cleanup.enter_context(open_business(settings))
+        thread.start()
+        while not server.started:
+            assert thread.is_alive(), "the API did not start"
+            time.sleep(0.005)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        try:
+            yield Api(f"http://127.0.0.1:{port}", business, server, cleanup)
+        finally:
+            server.should_exit = True
+            thread.join(15)
+            assert not thread.is_alive(), "the API did not stop"
+
+
+@pytest.fixture(scope="module")
+def api(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The API of a module: its tests make bookings of their own and leave the seeded rows as they are."""
+    with seeded_settings(seeded, tmp_path_factory.mktemp("hub")) as settings, served(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def serve(seeded: str, tmp_path: Path) -> Iterator[Callable[..., AbstractContextManager[Api]]]:
+    """`with serve(rate_limit="3/minute") as api:` is the API with settings of its own."""
+    with seeded_settings(seeded, tmp_path) as settings:
+        yield lambda **changes: served(settings.model_copy(update=changes))

@@ -1,0 +1,50 @@
+"""The seeded business: `business` for a module, `own_business` for a test that needs everything to itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from sources.settings import Settings
+from tests.conftest import TEMPLATE, clone, execute
+from tests.sources.business import Business, open_business, seed
+
+SEEDED = "hub_seeded"
+JWT_SECRET = "tests sign their tokens with this one"
+
+
+@pytest.fixture(scope="session")
+def seeded(server: str) -> str:
+    """The server, with the database SEEDED to clone."""
+    execute(server, f"create database {SEEDED} template {TEMPLATE}")
+    with psycopg.connect(urlsplit(server)._replace(path=f"/{SEEDED}").geturl(), autocommit=True) as connection:
+        seed(connection)
+    return server
+
+
+@contextmanager
+def seeded_settings(server: str, home: Path) -> Iterator[Settings]:
+    """Settings of a Hub on a clone of SEEDED, dropped in the end."""
+    url = clone(server, SEEDED)
+    try:
+        yield Settings(home=home, database_url=url, jwt_secret=JWT_SECRET, rate_limit="1000000/minute",
+                       rate_limit_address="1000000/minute")  # fmt: skip
+    finally:
+        execute(server, f"drop database {urlsplit(url).path[1:]} with (force)")
+
+
+@pytest.fixture(scope="module")
+def business(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
+    """The business of a module: its tests make bookings of their own and leave the seeded rows as they are."""
+    with seeded_settings(seeded, tmp_path_factory.mktemp("hub")) as settings, open_business(settings) as it:
+        yield it
+
+
+@pytest.fixture
+def own_business(seeded: str, tmp_path: Path) -> Iterator[Business]:
+    """The business of one test."""
+    with seeded_settings(seeded, tmp_path) as settings, open_business(settings) as it:
+        yield it
