@@ -11,8 +11,10 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     DateTime,
+    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -54,6 +56,8 @@ class XID8(UserDefinedType[str]):
 
 
 Timestamp = DateTime(timezone=True)
+# What has no start sorts after all that have one; a key without nulls can be read in order.
+START_OR_NEVER: Final = text("coalesce(scheduled_start, 'infinity'::timestamp with time zone)")
 Money = Numeric(14, 2)
 
 
@@ -196,6 +200,8 @@ bookings = _operational(
     _text("notes", required=False),
     Column("deposit_amount", Money, nullable=False, server_default=text("0")),  # due before it is confirmed
     Column("cancellation_fee", Money),
+    # Comparisons of bigint are leakproof, those of numeric are not: only this can use an index under row security.
+    Column("amount_minor", BigInteger, Computed("((total_amount * 100)::bigint)", persisted=True), nullable=False),
     # Holds its provider's time against other exclusive bookings; recorded history may overlap.
     Column("is_exclusive", Boolean, nullable=False, server_default=text("true")),
     _one_of("status", STATUSES),
@@ -212,12 +218,16 @@ bookings = _operational(
     _belongs_to("service_packages", "package_id", cascade=False),
     UniqueConstraint("org_id", "booking_number"),
     UniqueConstraint("org_id", "external_ref"),
-    Index(None, "org_id", "status", "created_at"),
-    Index(None, "org_id", "created_at"),
-    Index(None, "org_id", "scheduled_start"),
     Index(None, "org_id", "provider_id", "scheduled_start"),
-    Index(None, "org_id", "client_id", "created_at"),
-    Index(None, "org_id", "service_id", "created_at"),
+    Index("ix_bookings_created", "org_id", "created_at", "id"),
+    Index("ix_bookings_created_of_status", "org_id", "status", "created_at", "id"),
+    Index("ix_bookings_created_of_client", "org_id", "client_id", "created_at", "id"),
+    Index("ix_bookings_created_of_provider", "org_id", "provider_id", "created_at", "id"),
+    Index("ix_bookings_created_of_service", "org_id", "service_id", "created_at", "id"),
+    Index("ix_bookings_start", "org_id", START_OR_NEVER, "id"),
+    Index("ix_bookings_start_of_status", "org_id", "status", START_OR_NEVER, "id"),
+    Index("ix_bookings_amount", "org_id", "amount_minor", "id"),
+    Index("ix_bookings_amount_of_service", "org_id", "service_id", "amount_minor", "id"),
 )
 
 booking_status_history = _operational(
@@ -298,19 +308,24 @@ approvals = _operational(
     "approvals",
     _id("booking_id"),
     _id("milestone_id", required=False),
+    Column("round", SmallInteger, nullable=False, server_default=text("1")),  # asked anew: the latest one counts
     Column("level", SmallInteger, nullable=False, server_default=text("1")),
     _id("approver_id", required=False),
     _text("approver_role", required=False),  # anyone of this role may decide, where no person is named
     _text("status", default="pending"),
     _text("reason", required=False),
+    _id("decided_by", required=False),  # null: recorded without it
     _at("decided_at"),
     _one_of("approver_role", ("client", "provider", "admin")),
-    _one_of("status", ("pending", "approved", "rejected")),
+    _one_of("status", ("pending", "approved", "rejected", "closed")),  # closed: its round ended before its turn
     CheckConstraint("level > 0", "level"),
+    CheckConstraint("round > 0", "round"),
     CheckConstraint("(status = 'pending') = (decided_at is null)", "decided_at"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("milestones", "milestone_id"),
     _belongs_to("profiles", "approver_id", cascade=False),
+    _belongs_to("profiles", "decided_by", cascade=False),
+    UniqueConstraint("org_id", "booking_id", "milestone_id", "round", "level", postgresql_nulls_not_distinct=True),
     Index(None, "org_id", "booking_id"),
     Index(None, "org_id", "milestone_id"),
 )
@@ -644,9 +659,19 @@ payment_provider_events = _table(
 booking_search = Table(
     "booking_search",
     metadata,
-    Column("booking_id", UUID(as_uuid=True), primary_key=True),
+    Column(
+        "booking_id", UUID(as_uuid=True), ForeignKey(f"{SCHEMA}.bookings.id", ondelete="CASCADE"), primary_key=True
+    ),
     _id("org_id"),
     Column("document", Text, nullable=False),  # number, title, client, notes
+    Index("ix_booking_search_words", "org_id", text("to_tsvector('simple', document)"), postgresql_using="gin"),
+    Index(
+        "ix_booking_search_trigrams",
+        "org_id",
+        "document",
+        postgresql_using="gin",
+        postgresql_ops={"document": "gin_trgm_ops"},
+    ),
 )
 
 EVENT_KINDS: Final = (

@@ -33,6 +33,9 @@ select
     not exists (
         select from app.approvals
         where org_id = $1 and booking_id = $2 and milestone_id is null and status <> 'approved'
+            and round = (
+                select max(round) from app.approvals where org_id = $1 and booking_id = $2 and milestone_id is null
+            )
     ) as approvals_given,
     not exists (
         select from app.milestones where org_id = $1 and booking_id = $2 and status not in ('approved', 'cancelled')

@@ -216,14 +216,17 @@ def _add_approvals(
     until = lives.happened_until[booking]
     # What a cancelled booking left undecided is withdrawn with it.
     keep = kept[booking] & (asked < until) & ((decided < until) | ~lives.is_cancelled[booking])
-    milestone, asked, decided, verdict, booking = (
-        column[keep] for column in (milestone, asked, decided, verdict, booking)
+    # What was rejected was asked again.
+    rounds = np.concatenate([np.where(made.is_rejected, 2, 1), np.ones(len(is_twice), dtype=int)])
+    milestone, asked, decided, verdict, booking, rounds = (
+        column[keep] for column in (milestone, asked, decided, verdict, booking, rounds)
     )
     is_decided = decided < until[keep]
     world.add_rows(
         "approvals", world.new_ids(asked), asked, np.where(is_decided, decided, asked),
         booking_id=booking_ids[booking], milestone_id=milestone_ids[milestone], level=1,
-        approver_id=people.clients[orders.client[booking]], status=np.where(is_decided, verdict, "pending"),
+        round=rounds, approver_id=people.clients[orders.client[booking]],
+        status=np.where(is_decided, verdict, "pending"),
         reason=or_null(is_decided & (verdict == "rejected"), "please revise"),
         decided_at=np.where(is_decided, decided, NEVER),
     )  # fmt: skip

@@ -36,7 +36,22 @@ alter table app.time_entries alter column is_exclusive set default true;
 
 alter table app.approvals
     add column approver_role text,
-    add constraint ck_approvals_approver_role check (approver_role in ('client', 'provider', 'admin'));
+    add column round smallint not null default 1,
+    add column decided_by uuid,
+    add constraint ck_approvals_approver_role check (approver_role in ('client', 'provider', 'admin')),
+    add constraint ck_approvals_round check (round > 0),
+    add constraint fk_approvals_org_id_decided_by foreign key (org_id, decided_by) references app.profiles (org_id, id),
+    drop constraint ck_approvals_status,
+    add constraint ck_approvals_status check (status in ('pending', 'approved', 'rejected', 'closed'));
+-- Until now the rounds stood one after another without a number.
+update app.approvals as a set round = numbered.round
+from (
+    select id, row_number() over (partition by booking_id, milestone_id, level order by created_at, id) as round
+    from app.approvals
+) as numbered
+where a.id = numbered.id and numbered.round > 1;
+alter table app.approvals add constraint uq_approvals_org_id_booking_id_milestone_id_round_level
+    unique nulls not distinct (org_id, booking_id, milestone_id, round, level);
 
 alter table app.invoices
     alter column invoice_number drop not null,
@@ -48,13 +63,25 @@ alter table app.time_entries add constraint ex_time_entries_person_time exclude 
     org_id with =, provider_id with =, tstzrange(started_at, ended_at) with &&
 ) where (is_exclusive);
 
-create index ix_bookings_org_id_amount_minor on app.bookings (org_id, amount_minor, id);
+-- Each way to read a list in order, by key: within the organisation, and within what it is most often filtered by.
+drop index app.ix_bookings_org_id_created_at, app.ix_bookings_org_id_status_created_at,
+    app.ix_bookings_org_id_client_id_created_at, app.ix_bookings_org_id_service_id_created_at,
+    app.ix_bookings_org_id_scheduled_start;
+create index ix_bookings_created on app.bookings (org_id, created_at, id);
+create index ix_bookings_created_of_status on app.bookings (org_id, status, created_at, id);
+create index ix_bookings_created_of_client on app.bookings (org_id, client_id, created_at, id);
+create index ix_bookings_created_of_provider on app.bookings (org_id, provider_id, created_at, id);
+create index ix_bookings_created_of_service on app.bookings (org_id, service_id, created_at, id);
+create index ix_bookings_start on app.bookings (org_id, coalesce(scheduled_start, 'infinity'), id);
+create index ix_bookings_start_of_status on app.bookings (org_id, status, coalesce(scheduled_start, 'infinity'), id);
+create index ix_bookings_amount on app.bookings (org_id, amount_minor, id);
+create index ix_bookings_amount_of_service on app.bookings (org_id, service_id, amount_minor, id);
 create sequence app.booking_numbers;
 """
 
 TABLES = """
 create table app.service_add_ons (
-    id uuid primary key default uuidv7(),
+    id uuid constraint pk_service_add_ons primary key default uuidv7(),
     org_id uuid not null,
     service_id uuid not null,
     name text not null,
@@ -63,15 +90,15 @@ create table app.service_add_ons (
     is_active boolean not null default true,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (org_id, id),
-    unique (org_id, service_id, name),
-    foreign key (org_id, service_id) references app.services (org_id, id) on delete cascade,
+    constraint uq_service_add_ons_org_id_id unique (org_id, id),
+    constraint uq_service_add_ons_org_id_service_id_name unique (org_id, service_id, name),
+    constraint fk_service_add_ons_org_id_service_id foreign key (org_id, service_id) references app.services (org_id, id) on delete cascade,
     constraint ck_service_add_ons_price check (price >= 0),
     constraint ck_service_add_ons_currency check (currency ~ '^[A-Z]{3}$')
 );
 
 create table app.price_rules (
-    id uuid primary key default uuidv7(),
+    id uuid constraint pk_price_rules primary key default uuidv7(),
     org_id uuid not null,
     service_id uuid,
     package_id uuid,
@@ -86,15 +113,15 @@ create table app.price_rules (
     is_active boolean not null default true,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (org_id, id),
-    unique (org_id, name),
-    foreign key (org_id, service_id) references app.services (org_id, id) on delete cascade,
-    foreign key (org_id, package_id) references app.service_packages (org_id, id) on delete cascade,
+    constraint uq_price_rules_org_id_id unique (org_id, id),
+    constraint uq_price_rules_org_id_name unique (org_id, name),
+    constraint fk_price_rules_org_id_service_id foreign key (org_id, service_id) references app.services (org_id, id) on delete cascade,
+    constraint fk_price_rules_org_id_package_id foreign key (org_id, package_id) references app.service_packages (org_id, id) on delete cascade,
     constraint ck_price_rules_adjust_pct check (adjust_pct > -100)
 );
 
 create table app.booking_add_ons (
-    id uuid primary key default uuidv7(),
+    id uuid constraint pk_booking_add_ons primary key default uuidv7(),
     org_id uuid not null,
     booking_id uuid not null,
     add_on_id uuid not null,
@@ -103,27 +130,27 @@ create table app.booking_add_ons (
     amount numeric(14, 2) not null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (org_id, id),
-    unique (org_id, booking_id, add_on_id),
-    foreign key (org_id, booking_id) references app.bookings (org_id, id) on delete cascade,
-    foreign key (org_id, add_on_id) references app.service_add_ons (org_id, id),
+    constraint uq_booking_add_ons_org_id_id unique (org_id, id),
+    constraint uq_booking_add_ons_org_id_booking_id_add_on_id unique (org_id, booking_id, add_on_id),
+    constraint fk_booking_add_ons_org_id_booking_id foreign key (org_id, booking_id) references app.bookings (org_id, id) on delete cascade,
+    constraint fk_booking_add_ons_org_id_add_on_id foreign key (org_id, add_on_id) references app.service_add_ons (org_id, id),
     constraint ck_booking_add_ons_quantity check (quantity > 0),
     constraint ck_booking_add_ons_amount check (amount = quantity * unit_price)
 );
 
 create table app.number_series (
-    id uuid primary key default uuidv7(),
+    id uuid constraint pk_number_series primary key default uuidv7(),
     org_id uuid not null,
     series text not null,
     last_number bigint not null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (org_id, id),
-    unique (org_id, series)
+    constraint uq_number_series_org_id_id unique (org_id, id),
+    constraint uq_number_series_org_id_series unique (org_id, series)
 );
 
 create table app.payment_provider_events (
-    id uuid primary key default uuidv7(),
+    id uuid constraint pk_payment_provider_events primary key default uuidv7(),
     org_id uuid not null,
     provider text not null,
     event_id text not null,
@@ -133,8 +160,8 @@ create table app.payment_provider_events (
     payload jsonb not null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (org_id, id),
-    unique (provider, event_id),
+    constraint uq_payment_provider_events_org_id_id unique (org_id, id),
+    constraint uq_payment_provider_events_provider_event_id unique (provider, event_id),
     constraint ck_payment_provider_events_status check (status in ('applied', 'waiting', 'ignored'))
 );
 create index ix_payment_provider_events_provider_object_ref_status
@@ -169,7 +196,10 @@ def downgrade() -> None:
             drop column cancellation_fee, drop column is_exclusive, drop column amount_minor;
         alter table app.time_entries drop constraint ex_time_entries_person_time, drop column note,
             drop column is_exclusive;
-        alter table app.approvals drop column approver_role;
+        update app.approvals set status = 'rejected' where status = 'closed';
+        alter table app.approvals drop column approver_role, drop column round, drop column decided_by,
+            drop constraint ck_approvals_status,
+            add constraint ck_approvals_status check (status in ('pending', 'approved', 'rejected'));
         alter table app.invoices drop constraint ck_invoices_invoice_number, alter column invoice_number set not null;
         """
     )

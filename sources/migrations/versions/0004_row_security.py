@@ -16,7 +16,14 @@ do $$ begin
         create role hub_api nologin;  -- `hub db migrate` gives it its password
     end if;
 end $$;
-grant usage on schema app to hub_api;
+-- Who reads the operational tables as a source (HUB_SOURCE_URL) is a member of hub_source, and sees every row.
+do $$ begin
+    if not exists (select from pg_roles where rolname = 'hub_source') then
+        create role hub_source nologin;
+    end if;
+end $$;
+grant usage on schema app to hub_api, hub_source;
+grant select on app.tombstones to hub_source;
 
 create function app.org_id() returns uuid stable language sql
     return nullif(current_setting('hub.org_id', true), '')::uuid;
@@ -99,7 +106,7 @@ POLICIES = {
     "organizations": ("select", EVERYONE),
     "profiles": (
         "select",
-        "(select app.sees_all()) or id = (select app.person()) or role = 'provider' or exists ("
+        "(select app.sees_all()) or id = (select app.person()) or role in ('provider', 'admin') or exists ("
         "select 1 from app.bookings as b where b.org_id = {t}.org_id and b.client_id = {t}.id)",
     ),
     "services": ("select", EVERYONE),
@@ -134,6 +141,11 @@ POLICIES = {
     "idempotency_keys": ("select, insert, update", "profile_id = (select app.person())"),
 }
 
+OPERATIONAL = (
+    "organizations profiles services service_packages bookings booking_status_history milestones tasks "
+    "time_entries approvals invoices invoice_lines payments messages reviews"
+).split()
+
 
 def upgrade() -> None:
     op.execute(ROLE_AND_ENTRY)
@@ -145,9 +157,16 @@ def upgrade() -> None:
         op.execute(
             f"create policy caller on app.{table} to hub_api using (org_id = (select app.org_id()) and ({mine}))"
         )
+    for table in OPERATIONAL:
+        op.execute(f"create policy source on app.{table} for select to hub_source using (true)")
+        op.execute(f"grant select on app.{table} to hub_source")
 
 
 def downgrade() -> None:
+    for table in OPERATIONAL:
+        op.execute(f"drop policy source on app.{table}")
+        op.execute(f"revoke all on app.{table} from hub_source")
+    op.execute("revoke all on app.tombstones from hub_source; revoke usage on schema app from hub_source")
     for table in POLICIES:
         op.execute(f"drop policy caller on app.{table}")
         op.execute(f"alter table app.{table} disable row level security")
