@@ -27,7 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, UUID
 from sqlalchemy.sql.schema import SchemaItem
 from sqlalchemy.types import UserDefinedType
 
@@ -338,9 +338,12 @@ invoices = _operational(
     _text("status", default="draft"),
     _money("total_amount"),
     _currency(),
+    _text("kind", default="custom"),
+    _text("void_reason", required=False),
     _at("issued_at"),
     _at("due_at"),
     _one_of("status", ("draft", "issued", "part_paid", "paid", "overdue", "void")),
+    _one_of("kind", ("deposit", "final", "fee", "custom")),
     CheckConstraint("status in ('draft', 'void') or issued_at is not null", "issued_at"),
     CheckConstraint("issued_at is null or invoice_number is not null", "invoice_number"),
     _belongs_to("bookings", "booking_id"),
@@ -373,7 +376,10 @@ payments = _operational(
     _money("amount"),  # positive for both kinds: a refund is subtracted where money is summed
     _currency(),
     _text("method", default="card"),
+    _text("provider", default="manual"),  # who moved the money, such as stripe; manual: recorded by people
     _text("provider_ref", required=False),
+    _id("refund_of", required=False),  # the payment that a refund gives back
+    _text("note", required=False),
     _text("failure_reason", required=False),
     _at("paid_at"),
     _one_of("kind", ("payment", "refund")),
@@ -382,7 +388,10 @@ payments = _operational(
     CheckConstraint("status <> 'succeeded' or paid_at is not null", "paid_at"),
     _belongs_to("invoices", "invoice_id"),
     _belongs_to("bookings", "booking_id"),
-    UniqueConstraint("org_id", "provider_ref"),
+    _belongs_to("payments", "refund_of", cascade=False),
+    CheckConstraint("refund_of is null or kind = 'refund'", "refund_of"),
+    UniqueConstraint("provider", "provider_ref", "org_id"),
+    Index("ix_payments_refund_of", "org_id", "refund_of", postgresql_where=text("refund_of is not null")),
     Index(None, "org_id", "invoice_id"),
     Index(None, "org_id", "booking_id"),
     Index(None, "org_id", "paid_at"),
@@ -640,6 +649,7 @@ number_series = _table(
     "number_series",
     _text("series"),  # such as invoice
     Column("last_number", BigInteger, nullable=False),
+    ForeignKeyConstraint(["org_id"], [f"{SCHEMA}.organizations.id"], ondelete="CASCADE"),
     UniqueConstraint("org_id", "series"),
 )
 
@@ -663,8 +673,9 @@ booking_search = Table(
         "booking_id", UUID(as_uuid=True), ForeignKey(f"{SCHEMA}.bookings.id", ondelete="CASCADE"), primary_key=True
     ),
     _id("org_id"),
-    Column("document", Text, nullable=False),  # number, title, client, notes
-    Index("ix_booking_search_words", "org_id", text("to_tsvector('simple', document)"), postgresql_using="gin"),
+    Column("document", Text, nullable=False),  # number, title, client, notes: folded
+    Column("words", TSVECTOR, Computed("to_tsvector('simple', document)", persisted=True), nullable=False),
+    Index("ix_booking_search_words", "org_id", "words", postgresql_using="gin"),
     Index(
         "ix_booking_search_trigrams",
         "org_id",

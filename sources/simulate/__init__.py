@@ -49,7 +49,7 @@ MIN_DAYS: Final = 14
 
 INDEX_FOR_SEARCH: Final = """
     insert into app.booking_search (booking_id, org_id, document)
-    select b.id, b.org_id, lower(concat_ws(' ', b.booking_number, b.title, p.full_name, b.notes))
+    select b.id, b.org_id, app.search_document(b.booking_number, b.title, p.full_name, b.notes)
     from app.bookings as b
     inner join app.profiles as p on p.org_id = b.org_id and p.id = b.client_id
     where b.org_id in (select id from app.organizations where slug = any(%s))

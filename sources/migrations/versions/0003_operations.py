@@ -57,7 +57,20 @@ alter table app.invoices
     alter column invoice_number drop not null,
     drop constraint ck_invoices_issued_at,
     add constraint ck_invoices_issued_at check (status in ('draft', 'void') or issued_at is not null),
-    add constraint ck_invoices_invoice_number check (issued_at is null or invoice_number is not null);
+    add constraint ck_invoices_invoice_number check (issued_at is null or invoice_number is not null),
+    add column kind text not null default 'custom',
+    add column void_reason text,
+    add constraint ck_invoices_kind check (kind in ('deposit', 'final', 'fee', 'custom'));
+
+alter table app.payments
+    add column provider text not null default 'manual',
+    add column note text,
+    add column refund_of uuid,
+    add constraint fk_payments_org_id_refund_of foreign key (org_id, refund_of) references app.payments (org_id, id),
+    add constraint ck_payments_refund_of check (refund_of is null or kind = 'refund'),
+    drop constraint uq_payments_org_id_provider_ref,
+    add constraint uq_payments_provider_provider_ref_org_id unique (provider, provider_ref, org_id);
+create index ix_payments_refund_of on app.payments (org_id, refund_of) where refund_of is not null;
 
 alter table app.time_entries add constraint ex_time_entries_person_time exclude using gist (
     org_id with =, provider_id with =, tstzrange(started_at, ended_at) with &&
@@ -146,7 +159,8 @@ create table app.number_series (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint uq_number_series_org_id_id unique (org_id, id),
-    constraint uq_number_series_org_id_series unique (org_id, series)
+    constraint uq_number_series_org_id_series unique (org_id, series),
+    constraint fk_number_series_org_id foreign key (org_id) references app.organizations (id) on delete cascade
 );
 
 create table app.payment_provider_events (
@@ -168,6 +182,62 @@ create index ix_payment_provider_events_provider_object_ref_status
     on app.payment_provider_events (provider, object_ref, status);
 """
 
+MONEY = """
+-- What an invoice is, by its payments and its due date; drafts and void ones stay what they are.
+create function app.invoice_status(
+    p_status text, p_total numeric, p_paid numeric, p_due_at timestamptz, p_at timestamptz
+) returns text immutable parallel safe language sql
+    return case
+        when p_status in ('draft', 'void') then p_status
+        when p_paid >= p_total then 'paid'
+        when p_due_at < p_at then 'overdue'
+        when p_paid > 0 then 'part_paid'
+        else 'issued'
+    end;
+
+-- The next invoice number of the caller's organisation. Its series stays locked until the transaction ends: one that
+-- fails takes its number back. The first one continues after the highest number that the organisation has.
+create function app.next_invoice_number() returns text language plpgsql
+    security definer set search_path = app, pg_temp as $$
+declare
+    next_number bigint;
+    written text;
+begin
+    loop
+        update app.number_series set last_number = last_number + 1
+        where org_id = app.org_id() and series = 'invoice' returning last_number into next_number;
+        if not found then
+            insert into app.number_series (org_id, series, last_number)
+            select app.org_id(), 'invoice', coalesce(max(substr(invoice_number, 5)::bigint), 0) + 1
+            from app.invoices where org_id = app.org_id() and invoice_number ~ '^INV-[0-9]{1,17}$'
+            on conflict (org_id, series) do update set last_number = number_series.last_number + 1
+            returning last_number into next_number;
+        end if;
+        written := 'INV-' || lpad(next_number::text, greatest(6, length(next_number::text)), '0');
+        exit when not exists (
+            select from app.invoices where org_id = app.org_id() and invoice_number = written
+        );
+        -- Invoices came by another way, such as a load of old ones: continue after them.
+        delete from app.number_series where org_id = app.org_id() and series = 'invoice';
+    end loop;
+    return written;
+end $$;
+
+-- Whose a payment is that a payment provider speaks of: its events come without a caller.
+create function app.organization_of_payment(p_provider text, p_ref text) returns uuid stable language sql
+    security definer set search_path = app, pg_temp as $$
+    select org_id from app.payments where provider = p_provider and provider_ref = p_ref limit 1
+$$;
+
+-- Events that came before anybody could tell whose they are become the caller's organisation's.
+create function app.adopt_provider_events(p_provider text, p_ref text) returns void language sql
+    security definer set search_path = app, pg_temp as $$
+    update app.payment_provider_events set org_id = app.org_id()
+    where org_id = '00000000-0000-0000-0000-000000000000' and provider = p_provider and object_ref = p_ref
+        and status = 'waiting'
+$$;
+"""
+
 
 def upgrade() -> None:
     op.execute(COLUMNS)
@@ -183,11 +253,24 @@ def upgrade() -> None:
         """
     )
     op.execute(TABLES)
+    # The bodies name app.org_id(), of the next revision.
+    op.execute("set local check_function_bodies = off")
+    op.execute(MONEY)
     for table in HUB_OWNED:
         op.execute(f"create trigger touch before update on app.{table} for each row execute function app.touch_row()")
 
 
 def downgrade() -> None:
+    op.execute(
+        """
+        drop function app.invoice_status, app.next_invoice_number, app.organization_of_payment,
+            app.adopt_provider_events;
+        alter table app.payments drop column refund_of, drop column note,
+            drop constraint uq_payments_provider_provider_ref_org_id, drop column provider,
+            add constraint uq_payments_org_id_provider_ref unique (org_id, provider_ref);
+        alter table app.invoices drop column kind, drop column void_reason;
+        """
+    )
     op.execute(f"drop table {', '.join(f'app.{table}' for table in reversed(HUB_OWNED))}")
     op.execute(
         """
