@@ -184,7 +184,7 @@ def _add_invoices(
         "invoices", ids, invoices.issued, updated, booking_id=booking_ids[invoices.booking],
         client_id=people.clients[orders.client[invoices.booking]], invoice_number=numbers, status=status,
         total_amount=invoices.total, currency=world.business.currency, issued_at=invoices.issued,
-        due_at=invoices.due,
+        due_at=invoices.due, kind=np.where(invoices.is_final, "final", "deposit").astype(object),
     )  # fmt: skip
     return ids
 

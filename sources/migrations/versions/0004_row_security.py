@@ -132,13 +132,16 @@ POLICIES = {
     "payments": ("select, insert, update", OWN_BOOKING),
     "messages": ("select, insert, update", OWN_BOOKING),
     "reviews": ("select, insert", OWN_BOOKING),
-    "number_series": ("select, insert, update", EVERYONE),
+    "number_series": ("select", EVERYONE),
     "payment_provider_events": ("select, insert, update", ADMINS),
     "insight_events": ("select, update", ADMINS),
     "insight_run_logs": ("select, insert", ADMINS),
     "notifications": ("select, update", "profile_id = (select app.person())"),
     "api_keys": ("select, insert, update", PERSONAL),
-    "idempotency_keys": ("select, insert, update", "profile_id = (select app.person())"),
+    "idempotency_keys": (
+        "select, insert, update, delete",
+        "profile_id = (select app.person()) or current_setting('hub.role', true) = 'system'",
+    ),
 }
 
 OPERATIONAL = (
@@ -150,6 +153,7 @@ OPERATIONAL = (
 def upgrade() -> None:
     op.execute(ROLE_AND_ENTRY)
     op.execute("grant usage on sequence app.booking_numbers to hub_api")
+    op.execute("grant select on app.alembic_version to hub_api")  # is the schema the one that the API was made for?
     for table, (rights, whose) in POLICIES.items():
         op.execute(f"grant {rights} on app.{table} to hub_api")
         op.execute(f"alter table app.{table} enable row level security")
@@ -174,6 +178,7 @@ def downgrade() -> None:
     op.execute(
         """
         revoke usage on sequence app.booking_numbers from hub_api;
+        revoke select on app.alembic_version from hub_api;
         revoke usage on schema app from hub_api;
         alter function app.leave_tombstones() security invoker;
         alter function app.roll_up_tasks() security invoker;
