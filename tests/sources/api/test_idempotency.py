@@ -1,0 +1,113 @@
+"""A write is done once, however often it is sent."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import httpx
+
+from sources.operations.idempotency import KEPT_FOR, forget_old_keys
+from tests.sources.api.conftest import Api
+
+
+def _count(api: Api, table: str) -> int:
+    row = api.business.connection.execute(f"select count(*) from app.{table}").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _book(api: Api, key: str, who: str = "client", **fields: object) -> httpx.Response:
+    body = {"service_id": str(api.org.service), **fields}
+    return api.client(who).post("/v1/bookings", json=body, headers={"Idempotency-Key": key})
+
+
+def _same(one: httpx.Response, other: httpx.Response) -> bool:
+    names = ("ETag", "Location", "Content-Type")
+    return (one.status_code, one.content, [one.headers.get(it) for it in names]) == (
+        other.status_code, other.content, [other.headers.get(it) for it in names],
+    )  # fmt: skip
+
+
+def test_the_same_request_again_is_the_same_answer(api: Api) -> None:
+    first = _book(api, "again")
+    before = _count(api, "bookings")
+    second = _book(api, "again")
+    assert first.status_code == 201
+    assert first.headers["Location"] == f"/v1/bookings/{first.json()['id']}"
+    assert _same(first, second)
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert _count(api, "bookings") == before
+
+
+def test_another_request_with_the_key_is_refused(api: Api) -> None:
+    _book(api, "other")
+    before = _count(api, "bookings")
+    for answer in (
+        _book(api, "other", title="Another"),
+        api.client("client").post(
+            f"/v1/bookings/{api.book()['id']}/transitions",
+            json={"action": "submit"},
+            headers={"Idempotency-Key": "other"},
+        ),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert _count(api, "bookings") == before + 1  # the one of api.book
+
+
+def test_a_refusal_is_remembered_and_what_it_did_is_undone(api: Api) -> None:
+    booking = api.book()
+    url = f"/v1/bookings/{booking['id']}/transitions"
+    headers = {"Idempotency-Key": "refused"}
+    first = api.client("client").post(url, json={"action": "accept"}, headers=headers)
+    assert first.status_code == 409
+    api.business.connection.execute(
+        "update app.bookings set status = 'delivered' where id = %s", [UUID(booking["id"])]
+    )  # now it could be done
+    assert _same(first, api.client("client").post(url, json={"action": "accept"}, headers=headers))
+
+
+def test_a_constraint_that_refuses_is_remembered(api: Api) -> None:
+    slot = {
+        "client_id": str(api.org.client), "provider_id": str(api.org.provider),
+        "scheduled_start": "2031-01-06T09:00:00Z", "scheduled_end": "2031-01-06T10:00:00Z",
+    }  # fmt: skip
+    _book(api, "slot-1", "admin", **slot)
+    taken = _book(api, "slot-2", "admin", **slot)
+    assert (taken.status_code, taken.json()["code"]) == (409, "slot_taken")
+    assert _same(taken, _book(api, "slot-2", "admin", **slot))
+
+
+def test_keys_belong_to_a_person(api: Api) -> None:
+    assert _book(api, "mine", "client").json()["id"] != _book(api, "mine", "client2").json()["id"]
+
+
+def test_a_key_that_is_no_key_is_refused(api: Api) -> None:
+    for key in ("", "with space", "x" * 256):
+        assert _book(api, key).status_code == 422
+
+
+def test_fifty_at_once_are_one(api: Api) -> None:
+    async def race() -> list[httpx.Response]:
+        async with api.async_client("client") as client:
+            return await asyncio.gather(
+                *(
+                    client.post(
+                        "/v1/bookings", json={"service_id": str(api.org.service)}, headers={"Idempotency-Key": "race"}
+                    )
+                    for _ in range(50)
+                )
+            )
+
+    before = _count(api, "bookings")
+    answers = asyncio.run(race())
+    assert all(_same(answers[0], it) for it in answers)
+    assert answers[0].status_code == 201
+    assert _count(api, "bookings") == before + 1
+
+
+def test_old_keys_are_forgotten(api: Api) -> None:
+    first = _book(api, "old")
+    now = datetime.now(UTC)
+    assert api.business.run("system", forget_old_keys, at=now) == 0
+    assert api.business.run("system", forget_old_keys, at=now + KEPT_FOR + timedelta(minutes=1)) > 0
+    assert _book(api, "old").json()["id"] != first.json()["id"]
