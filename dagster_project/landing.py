@@ -14,7 +14,7 @@ from typing import Final, LiteralString, cast
 
 import psycopg
 from psycopg import Connection, IsolationLevel, sql
-from sqlalchemy import Table
+from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
 from sources.errors import HubError
@@ -57,6 +57,7 @@ def land(source: Connection, target: Connection, table: Table) -> Landing:
         with source.transaction(), target.transaction():
             # One load of a table at a time, else `_loaded_at` could run backwards for those who read by it.
             target.execute("select pg_advisory_xact_lock(hashtext('land'), hashtext(%s))", [table.name])
+            _refuse_hidden_rows(source, table)
             window = _window(source, target, table)
             return _load(source, target, table, window)
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
@@ -64,6 +65,20 @@ def land(source: Connection, target: Connection, table: Table) -> Landing:
             f"The operational database does not have what ingestion of {table.name} reads: "
             f"{error.diag.message_primary}. Run `hub db migrate`, or compare it with sources/tables.py."
         ) from None
+
+
+def _refuse_hidden_rows(source: Connection, table: Table) -> None:
+    """Row security hides rows without a word: a load would then take them for deleted."""
+    row = source.execute(
+        "select row_security_active(to_regclass(%(table)s)::oid) and not pg_has_role('hub_source', 'usage') "
+        "from pg_roles where rolname = 'hub_source'",
+        {"table": f"app.{table.name}"},
+    ).fetchone()
+    if row == (True,):
+        raise HubError(
+            f"The role that reads the operational database does not see every row of {table.name}: "
+            "row security hides some. Make it a member of hub_source: grant hub_source to <role>."
+        )
 
 
 def create_raw_table(target: Connection, table: Table) -> None:
@@ -156,7 +171,7 @@ def _copy(
     into: sql.Composable,
 ) -> int:
     """Pipe the window's rows from source to target; return how many."""
-    names = [column.name for column in table.columns if column.name != VERSION]
+    names = [column.name for column in _landed(table)]
     rows = sql.SQL("select {}, {}, {}::timestamptz, null::timestamptz from {} where {}").format(
         _identifiers(names), sql.Identifier(VERSION), sql.Literal(loaded_at), _app(table), _within(window)
     )
@@ -258,11 +273,14 @@ def _within(window: _Window) -> sql.Composable:
     )
 
 
+def _landed(table: Table) -> list[Column[object]]:
+    """The columns that are read: those that the source computes from others say nothing new."""
+    return [column for column in table.columns if column.name != VERSION and column.computed is None]
+
+
 def _raw_columns(table: Table) -> list[tuple[str, LiteralString]]:
     """Names and types of raw.<table>: the operational ones, and what landing adds."""
-    operational = [
-        (column.name, column.type.compile(dialect=DIALECT)) for column in table.columns if column.name != VERSION
-    ]
+    operational = [(column.name, column.type.compile(dialect=DIALECT)) for column in _landed(table)]
     return [
         *operational,
         ("_row_version", "xid8"),
