@@ -11,13 +11,19 @@ from pydantic import BaseModel
 from sources import database
 from sources.api import problems
 from sources.api.auth import make_verifier
-from sources.api.routes import bookings
+from sources.api.routes import approvals, bookings, messages, milestones, reviews, tasks, time_entries
 from sources.operations.transaction import make_pool
 from sources.settings import Settings, get_settings
 
 MAX_BODY_BYTES = 1_000_000
 ROUTERS = (
     bookings.router,
+    milestones.router,
+    tasks.router,
+    approvals.router,
+    time_entries.router,
+    messages.router,
+    reviews.router,
 )  # fmt: skip
 
 

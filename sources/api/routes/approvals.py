@@ -1,0 +1,60 @@
+"""Approvals."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from sources.api.context import Calling, Writing, reply
+from sources.api.problems import COMMON, WRITES
+from sources.operations import approvals
+from sources.operations.approvals import Approval, ApprovalRequest, Decision
+from sources.operations.children import All
+
+router = APIRouter(prefix="/v1", tags=["approvals"], responses=COMMON)
+
+
+@router.get("/bookings/{booking_id}/approvals", response_model=All[Approval], summary="List a booking's approvals")
+async def list_booking_approvals(context: Calling, booking_id: UUID) -> Response:
+    """The latest round first: it is the one that counts."""
+    return reply(await context.run(lambda tx: approvals.list_booking_approvals(tx, booking_id)))
+
+
+@router.post(
+    "/bookings/{booking_id}/approvals",
+    status_code=201,
+    response_model=All[Approval],
+    responses=WRITES,
+    summary="Ask for approvals of a booking",
+)
+async def request_booking_approvals(context: Writing, booking_id: UUID, body: ApprovalRequest) -> Response:
+    """Levels in the order in which they decide; the booking is approved and confirmed only after all of them.
+
+    While a round is open only an admin may ask anew, which closes it.
+    """
+    return await context.write(lambda tx: approvals.request_booking_approvals(tx, booking_id, body), status=201)
+
+
+@router.get("/milestones/{milestone_id}/approvals", response_model=All[Approval], summary="List its approvals")
+async def list_milestone_approvals(context: Calling, milestone_id: UUID) -> Response:
+    """The latest round first: it is the one that counts."""
+    return reply(await context.run(lambda tx: approvals.list_milestone_approvals(tx, milestone_id)))
+
+
+@router.post(
+    "/milestones/{milestone_id}/approvals",
+    status_code=201,
+    response_model=All[Approval],
+    responses=WRITES,
+    summary="Ask for approvals of a milestone",
+)
+async def request_milestone_approvals(context: Writing, milestone_id: UUID, body: ApprovalRequest) -> Response:
+    """Levels in the order in which they decide, once the milestone is submitted."""
+    return await context.write(lambda tx: approvals.request_milestone_approvals(tx, milestone_id, body), status=201)
+
+
+@router.post(
+    "/approvals/{approval_id}/decision", response_model=Approval, responses=WRITES, summary="Approve or reject a level"
+)
+async def decide_approval(context: Writing, approval_id: UUID, body: Decision) -> Response:
+    """Only whom the level names, once it is its turn. Any rejection sends the booking back with the reason."""
+    return await context.write(lambda tx: approvals.decide_approval(tx, approval_id, body))

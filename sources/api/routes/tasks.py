@@ -1,0 +1,40 @@
+"""Tasks."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from sources.api.context import Calling, Writing, reply
+from sources.api.problems import COMMON, WRITES
+from sources.operations import tasks
+from sources.operations.children import All
+from sources.operations.tasks import NewTask, Task, TaskChange
+
+router = APIRouter(prefix="/v1", tags=["tasks"], responses=COMMON)
+
+
+@router.get("/milestones/{milestone_id}/tasks", response_model=All[Task], summary="List a milestone's tasks")
+async def list_tasks(context: Calling, milestone_id: UUID) -> Response:
+    return reply(await context.run(lambda tx: tasks.list_tasks(tx, milestone_id)))
+
+
+@router.post(
+    "/milestones/{milestone_id}/tasks", status_code=201, response_model=Task, responses=WRITES, summary="Plan a task"
+)
+async def create_task(context: Writing, milestone_id: UUID, body: NewTask) -> Response:
+    return await context.write(
+        lambda tx: tasks.create_task(tx, milestone_id, body),
+        status=201,
+        location=lambda made: f"/v1/tasks/{made.id}",
+    )
+
+
+@router.get("/tasks/{task_id}", response_model=Task, summary="Read a task")
+async def get_task(context: Calling, task_id: UUID) -> Response:
+    return reply(await context.run(lambda tx: tasks.get_task(tx, task_id)))
+
+
+@router.patch("/tasks/{task_id}", response_model=Task, responses=WRITES, summary="Change a task, or its progress")
+async def edit_task(context: Writing, task_id: UUID, body: TaskChange) -> Response:
+    """The progress of tasks, by weight, is the milestone's; that of milestones, by weight, is the booking's."""
+    return await context.write(lambda tx: tasks.edit_task(tx, task_id, body, context.if_match))

@@ -1,0 +1,91 @@
+"""Time entries and timers."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from sources.api.context import Calling, Writing, reply
+from sources.api.problems import COMMON, WRITES
+from sources.operations import time_entries
+from sources.operations.children import Page
+from sources.operations.time_entries import NewTimeEntry, NewTimer, Sheet, TimeEntry, TimeEntryChange
+from sources.operations.values import Moment
+
+router = APIRouter(prefix="/v1", tags=["time_entries"], responses=COMMON)
+
+After = Annotated[UUID | None, Query(description="`next` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+@router.get("/bookings/{booking_id}/time-entries", response_model=Page[TimeEntry], summary="List a booking's hours")
+async def list_of_booking(context: Calling, booking_id: UUID, after: After = None, limit: Limit = 50) -> Response:
+    """The latest first."""
+    return reply(await context.run(lambda tx: time_entries.list_of_booking(tx, booking_id, after, limit)))
+
+
+@router.post(
+    "/bookings/{booking_id}/time-entries",
+    status_code=201,
+    response_model=TimeEntry,
+    responses=WRITES,
+    summary="Enter hours worked",
+)
+async def create_time_entry(context: Writing, booking_id: UUID, body: NewTimeEntry) -> Response:
+    """The entries of a person never overlap. The first one starts a booking that has not begun."""
+    return await context.write(
+        lambda tx: time_entries.create_time_entry(tx, booking_id, body),
+        status=201,
+        location=lambda made: f"/v1/time-entries/{made.id}",
+    )
+
+
+@router.post(
+    "/bookings/{booking_id}/timer", status_code=201, response_model=TimeEntry, responses=WRITES, summary="Start a timer"
+)
+async def start_timer(context: Writing, booking_id: UUID, body: NewTimer) -> Response:
+    """A person has at most one running timer."""
+    return await context.write(
+        lambda tx: time_entries.start_timer(tx, booking_id, body),
+        status=201,
+        location=lambda made: f"/v1/time-entries/{made.id}",
+    )
+
+
+@router.get("/time-entries", response_model=Page[TimeEntry], summary="Read a person's time sheet")
+async def list_of_person(
+    context: Calling,
+    provider_id: Annotated[UUID | None, Query(description="By default the caller; of others for admins only.")] = None,
+    since: Annotated[Moment | None, Query(description="Entries that start at this moment or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Entries that start before this moment.")] = None,
+    running: Annotated[bool, Query(description="Only the running timer.")] = False,
+    after: After = None,
+    limit: Limit = 50,
+) -> Response:
+    """The latest first."""
+    sheet = Sheet(provider_id=provider_id, since=since, until=until, running=running)
+    return reply(await context.run(lambda tx: time_entries.list_of_person(tx, sheet, after, limit)))
+
+
+@router.get("/time-entries/{time_entry_id}", response_model=TimeEntry, summary="Read a time entry")
+async def get_time_entry(context: Calling, time_entry_id: UUID) -> Response:
+    return reply(await context.run(lambda tx: time_entries.get_time_entry(tx, time_entry_id)))
+
+
+@router.post(
+    "/time-entries/{time_entry_id}/stop", response_model=TimeEntry, responses=WRITES, summary="Stop a running timer"
+)
+async def stop_timer(context: Writing, time_entry_id: UUID) -> Response:
+    return await context.write(lambda tx: time_entries.stop_timer(tx, time_entry_id))
+
+
+@router.patch("/time-entries/{time_entry_id}", response_model=TimeEntry, responses=WRITES, summary="Correct an entry")
+async def edit_time_entry(context: Writing, time_entry_id: UUID, body: TimeEntryChange) -> Response:
+    """Until the booking is over."""
+    return await context.write(lambda tx: time_entries.edit_time_entry(tx, time_entry_id, body))
+
+
+@router.delete("/time-entries/{time_entry_id}", status_code=204, responses=WRITES, summary="Take an entry back")
+async def delete_time_entry(context: Writing, time_entry_id: UUID) -> Response:
+    """Until the booking is over."""
+    return await context.write(lambda tx: time_entries.delete_time_entry(tx, time_entry_id), status=204)

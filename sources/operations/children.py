@@ -1,0 +1,91 @@
+"""What hangs on a booking: who sees it, the order of locks, and the checks that its operations share."""
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Annotated, Final, Generic, TypeVar
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel, Field
+
+from sources.lifecycle import PENDING, words
+from sources.operations.errors import Refusal, not_found
+from sources.operations.steps import lock_booking
+from sources.operations.transaction import Tx
+
+Item = TypeVar("Item", bound=BaseModel)
+
+# Where work may be planned, and where it may be done.
+PLANNABLE: Final = (
+    *PENDING,
+    "confirmed",
+    "scheduled",
+    "in_progress",
+    "on_hold",
+    "awaiting_client",
+    "revision_requested",
+)
+WORKABLE: Final = ("confirmed", "scheduled", "in_progress", "awaiting_client", "revision_requested")
+
+Weight = Annotated[Decimal, Field(gt=0, max_digits=6, decimal_places=2, examples=["2.50"])]
+Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2, examples=["40"])]
+Hours = Annotated[Decimal, Field(ge=0, max_digits=8, decimal_places=2, examples=["6.5"])]
+
+IS_SEEN: Final = "select exists (select from app.bookings where org_id = $1 and id = $2) as is_seen"
+
+
+class All(BaseModel, Generic[Item]):
+    """Everything there is, in order."""
+
+    items: list[Item]
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list."""
+
+    items: list[Item]
+    next: UUID | None = Field(description="Give it as `after` to read on; null: this was the last page.")
+
+
+def page_of(items: list[Item], ids: list[UUID], limit: int) -> Page[Item]:
+    """A page of at most `limit` of `items`, of which one more than that was asked for."""
+    return Page.model_construct(items=items[:limit], next=ids[limit - 1] if len(ids) > limit else None)
+
+
+async def see_booking(tx: Tx, booking_id: UUID) -> None:
+    """Raises Refusal not_found where the caller sees no such booking."""
+    if not (await tx.one(IS_SEEN, tx.org_id, booking_id))["is_seen"]:
+        raise not_found("booking")
+
+
+async def lock_child(tx: Tx, select: str, child_id: UUID, what: str) -> tuple[asyncpg.Record, asyncpg.Record]:
+    """The locked booking of a child row, and then the row: read again, since it may have changed before the lock.
+
+    `select`: finds the row by $1 (the organisation) and $2 (its id), with its booking_id. Raises Refusal not_found.
+    """
+    found = await tx.row(select, tx.org_id, child_id)
+    if found is None:
+        raise not_found(what)
+    booking = await lock_booking(tx, found["booking_id"])
+    row = await tx.row(select, tx.org_id, child_id)
+    if row is None:
+        raise not_found(what)
+    return booking, row
+
+
+def demand_staff(tx: Tx, doing: str) -> None:
+    """Raises Refusal forbidden for a client."""
+    if tx.caller.role == "client":
+        raise Refusal("forbidden", "not_allowed", f"A client may not {doing}.")
+
+
+def demand_status(status: str, allowed: Collection[str], what: str, doing: str) -> None:
+    """Raises Refusal conflict where a `what` in `status` does not allow it."""
+    if status not in allowed:
+        raise Refusal("conflict", "wrong_status", f"A {what} that is {words(status)} does not let you {doing}.")
+
+
+def demand_version(row: asyncpg.Record, expected: str | None, what: str) -> None:
+    """Raises Refusal stale where `expected` (a version, if the caller gave one) is not the row's any more."""
+    if expected is not None and expected != row["version"]:
+        raise Refusal("stale", "changed_meanwhile", f"The {what} has changed since you read it. Read it again first.")

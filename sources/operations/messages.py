@@ -1,0 +1,105 @@
+"""Messages between the people of a booking."""
+
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel, ConfigDict, Field
+
+from sources.operations.children import Page, page_of, see_booking
+from sources.operations.errors import not_found
+from sources.operations.transaction import Tx
+from sources.operations.values import Moment, Named, Note, Request
+
+
+class NewMessage(Request):
+    """What is said to the others of the booking."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"body": "The sketches are ready."}]})
+    body: Note
+
+
+class ReadUpTo(Request):
+    """The last message that the caller has read."""
+
+    message_id: UUID
+
+
+class Read(BaseModel):
+    """How many messages became read."""
+
+    messages: int
+
+
+class Message(BaseModel):
+    """A message as the people of its booking see it."""
+
+    id: UUID
+    booking_id: UUID
+    sender: Named
+    body: str
+    sent_at: Moment
+    read_at: Moment | None = Field(description="When the first of the others marked it as read.")
+
+
+FROM_MESSAGES: Final = """
+select m.id, m.booking_id, m.sender_id, p.full_name as sender_name, m.body, m.sent_at, m.read_at
+from app.messages as m left join app.profiles as p on p.org_id = m.org_id and p.id = m.sender_id
+"""
+SELECT_MESSAGE: Final = f"{FROM_MESSAGES} where m.org_id = $1 and m.id = $2"
+SELECT_MESSAGES: Final = f"""
+{FROM_MESSAGES} where m.org_id = $1 and m.booking_id = $2
+and ($3::uuid is null or (m.sent_at, m.id) < (
+    select a.sent_at, a.id from app.messages as a where a.org_id = $1 and a.id = $3
+))
+order by m.sent_at desc, m.id desc limit $4
+"""  # noqa: S608  constants of this file
+INSERT_MESSAGE: Final = """
+insert into app.messages (org_id, booking_id, sender_id, body, sent_at, created_at, updated_at)
+values ($1, $2, $3, $4, $5, $5, $5) returning id
+"""
+# In a fixed order, so that two readers do not wait for one another.
+MARK_READ: Final = """
+with marked as (
+    update app.messages set read_at = $5
+    where id in (
+        select id from app.messages
+        where org_id = $1 and booking_id = $2 and sender_id <> $3 and read_at is null and (sent_at, id) <= (
+            select a.sent_at, a.id from app.messages as a where a.org_id = $1 and a.id = $4
+        )
+        order by id for update
+    )
+    returning 1
+)
+select count(*)::int as messages from marked
+"""
+
+
+async def list_messages(tx: Tx, booking_id: UUID, after: UUID | None, limit: int) -> Page[Message]:
+    """The messages of a booking, the latest first. Raises Refusal not_found."""
+    await see_booking(tx, booking_id)
+    rows = await tx.rows(SELECT_MESSAGES, tx.org_id, booking_id, after, limit + 1)
+    return page_of([_as_message(row) for row in rows], [row["id"] for row in rows], limit)
+
+
+async def post_message(tx: Tx, booking_id: UUID, request: NewMessage) -> Message:
+    """A message of the caller, in whatever status the booking is. Raises Refusal not_found."""
+    await see_booking(tx, booking_id)
+    inserted = await tx.one(INSERT_MESSAGE, tx.org_id, booking_id, tx.caller.profile_id, request.body, tx.at)
+    return _as_message(await tx.one(SELECT_MESSAGE, tx.org_id, inserted["id"]))
+
+
+async def mark_read(tx: Tx, booking_id: UUID, up_to: ReadUpTo) -> Read:
+    """Mark the messages of the others as read, up to one of them. Raises Refusal not_found."""
+    await see_booking(tx, booking_id)
+    last = await tx.row(SELECT_MESSAGE, tx.org_id, up_to.message_id)
+    if last is None or last["booking_id"] != booking_id:
+        raise not_found("message")
+    marked = await tx.one(MARK_READ, tx.org_id, booking_id, tx.caller.profile_id, up_to.message_id, tx.at)
+    return Read(messages=marked["messages"])
+
+
+def _as_message(row: asyncpg.Record) -> Message:
+    values = dict(row)
+    sender = Named.model_construct(id=values.pop("sender_id"), name=values.pop("sender_name") or "")
+    return Message.model_construct(sender=sender, **values)

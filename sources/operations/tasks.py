@@ -1,0 +1,201 @@
+"""Tasks of a milestone: their progress, weighted, is the milestone's; the database rolls it up."""
+
+from decimal import Decimal
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sources.operations.children import (
+    PLANNABLE,
+    WORKABLE,
+    All,
+    Hours,
+    Percent,
+    Weight,
+    demand_staff,
+    demand_status,
+    demand_version,
+    lock_child,
+)
+from sources.operations.errors import Refusal, not_found
+from sources.operations.milestones import EDITABLE, SELECT_MILESTONE, get_milestone
+from sources.operations.transaction import Tx
+from sources.operations.values import Line, Moment, Named, Request
+
+MOST_TASKS: Final = 500  # of one milestone
+DONE: Final = Decimal(100)
+
+Status = Literal["todo", "in_progress", "done", "cancelled"]
+
+
+class NewTask(Request):
+    """A piece of work of a milestone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"title": "Sketch three logos", "weight": "2", "estimated_hours": "6.5"}]}
+    )
+    title: Line
+    weight: Weight = Decimal(1)
+    estimated_hours: Hours | None = None
+    due_at: Moment | None = None
+    assignee_id: UUID | None = Field(None, description="A provider or an admin.")
+
+
+class TaskChange(Request):
+    """What to change; a field that is absent stays as it is.
+
+    Status and progress follow one another: a task at 100 is done, at 0 it is to do, between them in progress.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"progress_pct": "40"}, {"status": "done"}]})
+    title: Line = Field(default_factory=str)
+    weight: Weight = Field(default_factory=Decimal)
+    estimated_hours: Hours | None = None
+    due_at: Moment | None = None
+    assignee_id: UUID | None = None
+    progress_pct: Percent = Field(default_factory=Decimal)
+    status: Status = Field(default_factory=lambda: "todo")
+
+
+class Task(BaseModel):
+    """A task as the people of its booking see it."""
+
+    id: UUID
+    booking_id: UUID
+    milestone_id: UUID
+    title: str
+    status: Status
+    weight: Decimal
+    progress_pct: Decimal
+    estimated_hours: Decimal | None
+    assignee: Named | None
+    due_at: Moment | None
+    completed_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+    version: str = Field(description="Changes with every change; the ETag.")
+
+
+FROM_TASKS: Final = """
+select t.id, t.booking_id, t.milestone_id, t.title, t.status, t.weight, t.progress_pct, t.estimated_hours,
+    t.assignee_id, a.full_name as assignee_name, t.due_at, t.completed_at, t.created_at, t.updated_at,
+    t.row_version::text as version
+from app.tasks as t left join app.profiles as a on a.org_id = t.org_id and a.id = t.assignee_id
+"""
+SELECT_TASK: Final = f"{FROM_TASKS} where t.org_id = $1 and t.id = $2"
+SELECT_TASKS: Final = f"{FROM_TASKS} where t.org_id = $1 and t.milestone_id = $2 order by t.created_at, t.id"
+COUNT_TASKS: Final = "select count(*) as tasks from app.tasks where org_id = $1 and milestone_id = $2"
+MAY_BE_ASSIGNED: Final = """
+select exists (
+    select from app.profiles where org_id = $1 and id = $2 and role in ('provider', 'admin') and is_active
+) as may
+"""
+INSERT_TASK: Final = """
+insert into app.tasks (
+    org_id, booking_id, milestone_id, title, weight, estimated_hours, due_at, assignee_id, created_at, updated_at
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+returning id
+"""
+UPDATE_TASK: Final = """
+update app.tasks set
+    title = $3, weight = $4, estimated_hours = $5, due_at = $6, assignee_id = $7, progress_pct = $8, status = $9,
+    completed_at = case when $9 = 'done' then coalesce(completed_at, $10) end
+where org_id = $1 and id = $2
+"""
+START_MILESTONE: Final = """
+update app.milestones set status = 'in_progress' where org_id = $1 and id = $2 and status = 'pending'
+"""
+
+
+async def list_tasks(tx: Tx, milestone_id: UUID) -> All[Task]:
+    """The tasks of a milestone, the oldest first. Raises Refusal not_found."""
+    await get_milestone(tx, milestone_id)
+    rows = await tx.rows(SELECT_TASKS, tx.org_id, milestone_id)
+    return All.model_construct(items=[_as_task(dict(row)) for row in rows])
+
+
+async def get_task(tx: Tx, task_id: UUID) -> Task:
+    """The task, if the caller sees its booking. Raises Refusal not_found."""
+    row = await tx.row(SELECT_TASK, tx.org_id, task_id)
+    if row is None:
+        raise not_found("task")
+    return _as_task(dict(row))
+
+
+async def create_task(tx: Tx, milestone_id: UUID, request: NewTask) -> Task:
+    """A new task of a milestone that is not over.
+
+    Raises Refusal: not_found, forbidden, conflict (wrong_status, too_many), invalid (unknown_assignee).
+    """
+    booking, milestone = await lock_child(tx, SELECT_MILESTONE, milestone_id, "milestone")
+    demand_staff(tx, "plan tasks")
+    demand_status(booking["status"], PLANNABLE, "booking", "plan tasks")
+    demand_status(milestone["status"], EDITABLE, "milestone", "plan tasks")
+    if (await tx.one(COUNT_TASKS, tx.org_id, milestone_id))["tasks"] >= MOST_TASKS:
+        raise Refusal("conflict", "too_many", f"A milestone has at most {MOST_TASKS} tasks.")
+    await _demand_assignable(tx, request.assignee_id)
+    inserted = await tx.one(
+        INSERT_TASK, tx.org_id, milestone["booking_id"], milestone_id, request.title, request.weight,
+        request.estimated_hours, request.due_at, request.assignee_id, tx.at,
+    )  # fmt: skip
+    return await get_task(tx, inserted["id"])
+
+
+async def edit_task(tx: Tx, task_id: UUID, change: TaskChange, expected: str | None) -> Task:
+    """Change a task; the first progress of a pending milestone starts it.
+
+    `expected`: the version that the caller last saw, if they said so. Raises Refusal: not_found, forbidden, stale,
+    conflict (wrong_status), invalid (unknown_assignee, progress_contradicts_status).
+    """
+    booking, row = await lock_child(tx, SELECT_TASK, task_id, "task")
+    demand_staff(tx, "edit tasks")
+    demand_version(row, expected, "task")
+    milestone = await get_milestone(tx, row["milestone_id"])
+    demand_status(milestone.status, EDITABLE, "milestone", "edit its tasks")
+    given = change.model_dump(exclude_unset=True)
+    given |= _progress_of(given, dict(row))
+    works = given["status"] != row["status"] or given["progress_pct"] != row["progress_pct"]
+    if works and given["status"] != "cancelled":
+        demand_status(booking["status"], WORKABLE, "booking", "work on tasks")
+    else:
+        demand_status(booking["status"], PLANNABLE, "booking", "edit tasks")
+    await _demand_assignable(tx, given.get("assignee_id"))
+    it = dict(row) | given
+    await tx.execute(
+        UPDATE_TASK, tx.org_id, task_id, it["title"], it["weight"], it["estimated_hours"], it["due_at"],
+        it["assignee_id"], it["progress_pct"], it["status"], tx.at,
+    )  # fmt: skip
+    if works and it["status"] in ("in_progress", "done"):
+        await tx.execute(START_MILESTONE, tx.org_id, row["milestone_id"])
+    return await get_task(tx, task_id)
+
+
+def _progress_of(given: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Status and progress after a change, each following the other where it alone is given."""
+    status, progress = given.get("status"), given.get("progress_pct")
+    if status is None and progress is None:
+        return {"status": row["status"], "progress_pct": row["progress_pct"]}
+    if status is None:
+        status = "done" if progress == DONE else "in_progress" if progress else "todo"
+    if progress is None:
+        again = row["progress_pct"] if row["progress_pct"] < DONE else Decimal(0)  # what was done is begun anew
+        progress = {"done": DONE, "todo": Decimal(0), "cancelled": row["progress_pct"]}.get(status, again)
+    if ((status == "done") != (progress == DONE) and status != "cancelled") or (status == "todo" and progress > 0):
+        raise Refusal(
+            "invalid", "progress_contradicts_status", f"A task that is {status} is not at {progress} %.",
+            field="progress_pct",
+        )  # fmt: skip
+    return {"status": status, "progress_pct": progress}
+
+
+def _as_task(values: dict[str, Any]) -> Task:
+    assignee_id, name = values.pop("assignee_id"), values.pop("assignee_name")
+    assignee = Named.model_construct(id=assignee_id, name=name or "") if assignee_id else None
+    return Task.model_construct(assignee=assignee, **values)
+
+
+async def _demand_assignable(tx: Tx, assignee_id: UUID | None) -> None:
+    if assignee_id and not (await tx.one(MAY_BE_ASSIGNED, tx.org_id, assignee_id))["may"]:
+        raise Refusal("invalid", "unknown_assignee", "There is no such provider or admin at work.", field="assignee_id")
