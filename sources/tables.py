@@ -710,7 +710,6 @@ events = Table(
     Column("created_at", Timestamp, nullable=False, server_default=text("now()")),
     _one_of("kind", EVENT_KINDS),
     Index(None, "org_id", "transaction_id"),
-    Index(None, "created_at"),
 )
 
 api_keys = _table(
