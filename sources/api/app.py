@@ -1,74 +1,111 @@
 """The API's application: what it is made of."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Literal
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from types import FrameType
+from typing import Any, Final
 
-import asyncpg
-from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from sources import database
-from sources.api import problems
+from sources.api import metrics, problems
 from sources.api.auth import make_verifier
-from sources.api.routes import approvals, bookings, messages, milestones, reviews, tasks, time_entries
+from sources.api.limits import RateLimits
+from sources.api.middleware import MAX_BODY_BYTES, Surroundings
+from sources.api.routes import bookings, health, keys
 from sources.operations.transaction import make_pool
 from sources.settings import Settings, get_settings
 
-MAX_BODY_BYTES = 1_000_000
-ROUTERS = (
+ROUTERS: Final = (
     bookings.router,
-    milestones.router,
-    tasks.router,
-    approvals.router,
-    time_entries.router,
-    messages.router,
-    reviews.router,
+    keys.router,
+    health.router,
 )  # fmt: skip
-
-
-class Health(BaseModel):
-    """What a probe is told."""
-
-    status: Literal["ok", "unavailable"]
-    detail: str = ""
+READABLE: Final = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]  # by pages elsewhere
+POOL_SAMPLED_EVERY_S: Final = 1.0
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """One pool of connections as long as the application lives."""
-    settings = app.state.settings = app.state.settings or get_settings()
-    app.state.verify = make_verifier(settings)
-    app.state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
-    yield
-    await app.state.pool.close()
+    """What lives as long as the application. `app.state.stopping` is set when the process is asked to end, while
+    requests are still served: what never ends by itself ends then."""
+    state, settings = app.state, app.state.settings
+    state.verify = make_verifier(settings)
+    state.limits = RateLimits(settings)
+    state.revision = health.newest_revision()
+    state.stopping = asyncio.Event()
+    state.in_flight = 0
+    state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
+    sampling = asyncio.create_task(_sample_pool(state))
+    with _told_to_stop(state.stopping):
+        yield
+    state.stopping.set()
+    sampling.cancel()
+    with suppress(asyncio.CancelledError):
+        await sampling
+    await state.pool.close()
+    metrics.forget_worker()
+
+
+async def _sample_pool(state: Any) -> None:
+    while True:
+        metrics.sample_pool(state.pool, state.in_flight)
+        await asyncio.sleep(POOL_SAMPLED_EVERY_S)
+
+
+@contextmanager
+def _told_to_stop(stopping: asyncio.Event) -> Iterator[None]:
+    """Set `stopping` at SIGTERM and SIGINT, before the server hears of it. Signals reach the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    of_server = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stopping.set)
+        handler = of_server[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in of_server:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in of_server.items():
+            signal.signal(number, handler)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; with the settings of the process, read at start, where none are given."""
-    app = FastAPI(title="Business Services Hub", version="0.1.0", lifespan=lifespan, max_body_size=MAX_BODY_BYTES)
+    """The application; with the settings of the process where none are given."""
+    settings = settings or get_settings()
+    app = FastAPI(
+        title="Business Services Hub",
+        version="0.1.0",
+        lifespan=lifespan,
+        max_body_size=MAX_BODY_BYTES,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     app.state.settings = settings
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.get("/healthz", tags=["health"])(healthz)
-    app.get("/readyz", tags=["health"], responses={503: {"model": Health}})(readyz)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "Idempotency-Key", "If-Match", "X-Request-ID", "Content-Type"],
+            expose_headers=READABLE,
+            max_age=600,
+        )
+    app.add_middleware(Surroundings, production=settings.env == "production")
     return app
-
-
-def healthz() -> Health:
-    """The process answers."""
-    return Health(status="ok")
-
-
-async def readyz(request: Request, response: Response) -> Health:
-    """The process can work: its database answers."""
-    try:
-        await request.app.state.pool.fetchval("select 1", timeout=2)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, OSError):
-        response.status_code = 503
-        return Health(status="unavailable", detail="The database does not answer.")
-    return Health(status="ok")
 
 
 app = create_app()

@@ -1,22 +1,31 @@
 """Who calls: a bearer token (JWT, RFC 7519) or an API key, checked before anything else."""
 
+import asyncio
 import hashlib
+import time
 from typing import Annotated, Any, Final, Protocol
 from uuid import UUID
 
 import jwt
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from sources.api import limits
 from sources.operations.errors import Refusal
 from sources.operations.transaction import Identity, Key, Person
 from sources.settings import Settings
 
 LEEWAY_S: Final = 30  # of clocks that differ
 REQUIRED: Final = ["exp", "aud", "org_id"]
+JWKS_ALGORITHMS: Final = ("RS256", "ES256")
+JWKS_KEPT_S: Final = 300
+JWKS_PAUSE_S: Final = 10  # between two fetches for a key that is not known, and after one that failed
+JWKS_TIMEOUT_S: Final = 5
 
 _bearer = HTTPBearer(auto_error=False, description="A JWT with org_id, and sub (a profile id) or email.")
-_api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
+_api_key = APIKeyHeader(
+    name="X-API-Key", auto_error=False, description="A key of POST /v1/keys; its scopes say what it may do."
+)
 
 
 class Verifier(Protocol):
@@ -28,14 +37,58 @@ class Verifier(Protocol):
 def make_verifier(settings: Settings) -> Verifier:
     """By JWKS where HUB_JWKS_URL is set (RS256, ES256), else by HUB_JWT_SECRET (HS256): never both, so that no
     token can choose how it is verified."""
+    return _by_jwks(settings) if settings.jwks_url else _by_secret(settings)
+
+
+def _by_secret(settings: Settings) -> Verifier:
     secret = settings.secret("jwt_secret")
 
-    async def by_secret(token: str) -> dict[str, Any]:
-        return jwt.decode(
-            token, secret, ["HS256"], audience=settings.jwt_audience, leeway=LEEWAY_S, options={"require": REQUIRED}
-        )
+    async def verify(token: str) -> dict[str, Any]:
+        return _claims(token, secret, "HS256", settings)
 
-    return by_secret
+    return verify
+
+
+def _by_jwks(settings: Settings) -> Verifier:
+    client = jwt.PyJWKClient(
+        settings.jwks_url, lifespan=JWKS_KEPT_S, cooldown_duration=JWKS_PAUSE_S, timeout=JWKS_TIMEOUT_S
+    )
+    one_at_a_time = asyncio.Lock()
+    failed_at = -float(JWKS_PAUSE_S)
+
+    async def key_of(key_id: str) -> jwt.PyJWK:
+        nonlocal failed_at
+        if key := _known(client, key_id):
+            return key
+        async with one_at_a_time:
+            if time.monotonic() - failed_at < JWKS_PAUSE_S:
+                raise jwt.PyJWKClientConnectionError("the last fetch failed just now")
+            try:
+                return await asyncio.to_thread(client.get_signing_key, key_id)
+            except jwt.PyJWKClientConnectionError:
+                failed_at = time.monotonic()
+                raise
+
+    async def verify(token: str) -> dict[str, Any]:
+        key = await key_of(str(jwt.get_unverified_header(token).get("kid")))
+        if key.algorithm_name not in JWKS_ALGORITHMS:
+            raise jwt.InvalidAlgorithmError("a key of another kind")
+        return _claims(token, key, key.algorithm_name, settings)  # by what the key is, not by what the token says
+
+    return verify
+
+
+def _known(client: jwt.PyJWKClient, key_id: str) -> jwt.PyJWK | None:
+    """The key, if it needs no fetch."""
+    kept = client.jwk_set_cache.get() if client.jwk_set_cache else None
+    keys = [key for key in kept or () if key.public_key_use in ("sig", None)]
+    return client.match_kid(keys, key_id)
+
+
+def _claims(token: str, key: str | jwt.PyJWK, algorithm: str, settings: Settings) -> dict[str, Any]:
+    return jwt.decode(
+        token, key, [algorithm], audience=settings.jwt_audience, leeway=LEEWAY_S, options={"require": REQUIRED}
+    )
 
 
 async def identify(
@@ -44,16 +97,27 @@ async def identify(
     api_key: Annotated[str | None, Depends(_api_key)],
 ) -> Identity:
     """The caller that the request's credentials name. Raises Refusal unauthenticated."""
+    identity = await _identity(request, bearer, api_key)
+    wait = request.app.state.limits.count("caller", _name(identity))
+    if wait is not None:
+        raise HTTPException(429, limits.DETAIL, {"Retry-After": str(wait)})
+    return identity
+
+
+async def _identity(request: Request, bearer: HTTPAuthorizationCredentials | None, api_key: str | None) -> Person | Key:
     if api_key is not None:
         return Key(hashlib.sha256(api_key.encode()).digest())
     if bearer is None:
         raise Refusal("unauthenticated", "credentials_missing", "Send a bearer token, or an API key in X-API-Key.")
     try:
-        claims = await request.app.state.verify(bearer.credentials)
-        return person_of(claims)
+        return person_of(await request.app.state.verify(bearer.credentials))
     except jwt.ExpiredSignatureError:
         raise Refusal("unauthenticated", "token_expired", "The token has expired.") from None
-    except (jwt.PyJWTError, ValueError, TypeError):
+    except jwt.PyJWKClientConnectionError:
+        raise Refusal(
+            "unavailable", "identity_provider_unavailable", "The keys of the identity provider cannot be read now."
+        ) from None
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
         raise Refusal("unauthenticated", "token_invalid", "The token is not valid here.") from None
 
 
@@ -64,6 +128,14 @@ def person_of(claims: dict[str, Any]) -> Person:
         return Person(org_id, profile_id=UUID(claims["sub"]), role=role)
     except (KeyError, ValueError, AttributeError, TypeError):
         email = claims.get("email")  # of an identity provider, whose `sub` is its own
-        if not isinstance(email, str) or not email:
+        if not isinstance(email, str) or not email or "\0" in email:
             raise ValueError("neither sub nor email names a profile") from None
         return Person(org_id, email=email, role=role)
+
+
+def _name(identity: Person | Key) -> str:
+    match identity:
+        case Person(org_id, profile_id, email):
+            return f"{org_id}/{profile_id or email}"
+        case Key(key_hash):
+            return key_hash.hex()

@@ -41,14 +41,18 @@ class Context:
             scope["hub.profile_id"] = tx.caller.profile_id  # for the log
             return await operation(tx)
 
-        return await transaction.run(
-            state.pool,
-            self.identity,
-            noted,
-            at=datetime.now(UTC),
-            timeout_ms=timeout_ms or settings.statement_timeout_ms,
-            scope=needed_scope(scope["method"], scope["route"].tags[0]),
-        )
+        state.in_flight += 1
+        try:
+            return await transaction.run(
+                state.pool,
+                self.identity,
+                noted,
+                at=datetime.now(UTC),
+                timeout_ms=timeout_ms or settings.statement_timeout_ms,
+                scope=needed_scope(scope["method"], scope["route"].tags[0]),
+            )
+        finally:
+            state.in_flight -= 1
 
     async def write(
         self,

@@ -1,6 +1,5 @@
 """Errors as problem documents (RFC 9457)."""
 
-import logging
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,8 +9,6 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from sources.operations.errors import Kind, Refusal
-
-log = logging.getLogger("hub.api")
 
 MEDIA_TYPE: Final = "application/problem+json"
 STATUS: Final[dict[Kind, int]] = {
@@ -86,7 +83,7 @@ def of_refusal(refusal: Refusal) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem document."""
+    """Make every error of `app` a problem document; those that nobody foresaw are the middleware's."""
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:
@@ -103,8 +100,3 @@ def install(app: FastAPI) -> None:
     async def http(_: Request, error: HTTPException) -> Response:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
         return answer(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        log.error("unhandled", exc_info=error, extra={"path": request.url.path})
-        return answer(500, "internal_error", "Something failed on our side; it has been logged.")

@@ -1,0 +1,49 @@
+"""`python -m sources.api` serves the API, with as many workers as HUB_API_WORKERS says."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from sources.api import logs
+from sources.errors import HubError
+from sources.settings import Settings, get_settings
+
+GRACE_S: Final = 15  # for requests in flight when it is told to stop
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; then finish what has begun."""
+    try:
+        settings = get_settings()
+        if not settings.jwks_url:
+            settings.secret("jwt_secret")  # a bad one is told here, in one sentence
+    except HubError as error:
+        sys.exit(f"hub: {error}")
+    if settings.api_workers > 1:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_emptied(settings))
+    uvicorn.run(
+        "sources.api.app:app",
+        host="127.0.0.1",
+        port=settings.port_api,
+        workers=settings.api_workers,
+        log_config=logs.CONFIG,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _emptied(settings: Settings) -> Path:
+    """The folder of the workers' metrics, without those of the last time."""
+    folder = settings.home / "metrics"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink()
+    return folder
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Logs as lines of JSON, each with the id of its request; never credentials, bodies or query strings."""
+
+import logging
+import traceback
+from contextvars import ContextVar
+from typing import Any, Final
+
+# The id of the request that is being served, in whatever task serves it.
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+# For logging.config.dictConfig, as uvicorn takes it. Requests are logged by ourselves, not by uvicorn.
+CONFIG: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request": {"()": "sources.api.logs.WithRequest"}},
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(levelname)s %(name)s %(message)s",
+            "rename_fields": {"levelname": "level", "name": "logger"},
+            "timestamp": True,
+        }
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stderr",
+            "formatter": "json",
+            "filters": ["request"],
+        }
+    },
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+}
+
+
+class WithRequest(logging.Filter):
+    """Adds the id of the request to each record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True
+
+
+def anatomy(error: BaseException) -> dict[str, object]:
+    """What may be logged of an error: its kind and where it arose. Its message may hold what people sent."""
+    return {"error": type(error).__name__, "trace": traceback.format_tb(error.__traceback__)[-12:]}
