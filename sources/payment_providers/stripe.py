@@ -1,0 +1,158 @@
+"""Stripe: payments and refunds happen there, and its signed events tell of them.
+
+The library itself is imported by the first event: that takes half a second.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from sources.lifecycle import Role
+from sources.operations.errors import Refusal
+from sources.payment_providers.interface import Failed, MoneyStatus, Paid, ProviderEvent, Refund, Refunds
+
+# https://docs.stripe.com/currencies: amounts come in the smallest unit, and these have none or three decimals.
+DECIMALS: Final = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"), 0
+    ),
+    **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3),
+}
+
+REFUND_STATUS: Final[Mapping[str, MoneyStatus]] = {
+    "succeeded": "succeeded",
+    "pending": "pending",
+    "requires_action": "pending",
+    "failed": "failed",
+    "canceled": "failed",
+}
+MAX_TEXT: Final = 200
+
+
+class Stripe:
+    """A payment or a refund is pending until an event of Stripe tells how it went."""
+
+    name: ClassVar[str] = "stripe"
+
+    def take(self, by: Role, reference: str | None) -> MoneyStatus:
+        if reference is None or not reference.startswith("pi_"):
+            raise Refusal(
+                "invalid", "reference_required", "Give the id of the payment intent, pi_..., in `reference`.",
+                field="reference",
+            )  # fmt: skip
+        return "pending"
+
+    def give_back(self) -> MoneyStatus:
+        return "pending"
+
+
+def verified(body: bytes, signature: str | None, secret: str) -> dict[str, Any]:
+    """The event of a webhook call whose signature, and its age, hold. Raises Refusal unauthenticated or invalid."""
+    import stripe
+
+    try:
+        stripe.WebhookSignature.verify_header(body, signature, secret, stripe.Webhook.DEFAULT_TOLERANCE)
+    # TypeError: characters beyond ASCII in the header; ValueError: bytes that are no text.
+    except (stripe.SignatureVerificationError, TypeError, ValueError):
+        raise Refusal(
+            "unauthenticated", "signature_invalid", "The Stripe-Signature does not fit the body, or is too old."
+        ) from None
+    try:
+        payload = json.loads(body)
+    except ValueError:
+        payload = None
+    if not isinstance(payload, dict):
+        raise _malformed()
+    return payload
+
+
+def read_event(payload: dict[str, Any]) -> ProviderEvent:
+    """A verified event in the Hub's terms. Raises Refusal invalid where it is not an event."""
+    try:
+        event_type, subject = payload["type"], payload["data"]["object"]
+        metadata = subject.get("metadata") or {}
+        return ProviderEvent(
+            provider=Stripe.name,
+            event_id=_text(payload["id"]),
+            event_type=_text(event_type),
+            ref=_payment_of(subject),
+            at=datetime.fromtimestamp(payload["created"], UTC),
+            org_id=_uuid(metadata.get("org_id")),
+            invoice_id=_uuid(metadata.get("invoice_id")),
+            news=_news(event_type, subject, _text(payload["id"])),
+            payload=payload,
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, OSError):
+        raise _malformed() from None
+
+
+def _malformed() -> Refusal:
+    return Refusal("invalid", "event_malformed", "The body is not an event as Stripe sends it.")
+
+
+def _payment_of(subject: dict[str, Any]) -> str | None:
+    """The payment intent; of a charge without one, the charge."""
+    if subject.get("object") == "payment_intent":
+        return _text(subject["id"])
+    charge = subject["id"] if subject.get("object") == "charge" else subject.get("charge")
+    ref = subject.get("payment_intent") or charge
+    return _text(ref) if ref else None
+
+
+def _news(event_type: str, subject: dict[str, Any], event_id: str) -> Paid | Failed | Refunds | None:
+    match event_type:
+        case "payment_intent.succeeded":
+            return Paid(_amount(subject, "amount_received", "amount"), _currency(subject))
+        case "charge.succeeded" if subject.get("captured", True):  # else it is only reserved
+            return Paid(_amount(subject, "amount_captured", "amount"), _currency(subject))
+        case "payment_intent.payment_failed":
+            error = subject.get("last_payment_error") or {}
+            return Failed(
+                _text(error.get("charge") or event_id), _amount(subject, "amount"), _currency(subject),
+                _text(error.get("message") or "payment failed"),
+            )  # fmt: skip
+        case "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated":
+            return Refunds((_refund(subject),))
+        case "charge.refunded":
+            listed = (subject.get("refunds") or {}).get("data", [])
+            total = _amount(subject, "amount_refunded")
+            return Refunds(tuple(_refund(it) for it in listed), total, _text(subject["id"]))
+        case _:
+            return None
+
+
+def _refund(subject: dict[str, Any]) -> Refund:
+    status = REFUND_STATUS[subject.get("status") or "succeeded"]
+    reason = subject.get("failure_reason") or "refund failed" if status == "failed" else None
+    amount = _amount(subject, "amount")
+    if amount <= 0:
+        raise ValueError("a refund gives something back")
+    return Refund(_text(subject["id"]), amount, status, reason)
+
+
+def _currency(subject: dict[str, Any]) -> str:
+    return _text(subject["currency"]).upper()
+
+
+def _amount(subject: dict[str, Any], *fields: str) -> Decimal:
+    """The first of `fields` that is given, from the smallest unit of the currency."""
+    minor = next((subject[field] for field in fields if subject.get(field) is not None), None)
+    if isinstance(minor, bool) or not isinstance(minor, int) or minor < 0:
+        raise ValueError("an amount is a whole number")
+    return Decimal(minor).scaleb(-DECIMALS.get(_currency(subject), 2)).quantize(Decimal("0.01"))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text is expected")
+    return value[:MAX_TEXT]
+
+
+def _uuid(value: object) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
