@@ -1,0 +1,118 @@
+"""A row of every kind in each organisation: what must not be seen, and must not change, from elsewhere."""
+
+from typing import Final
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from tests.sources.business import NORTH, SOUTH, Organization
+
+# Table -> the name of its row (its id is `org.id_of(name)`) and the columns beside id and org_id.
+# A string that is a name of a row, or of the seed, stands for its id.
+ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
+    "service_add_ons": ("add_on", {"service_id": "service", "name": "Extra hour", "price": 40, "currency": "EUR"}),
+    "price_rules": ("price_rule", {"name": "Weekend", "adjust_pct": 10}),
+    "bookings": (
+        "booking",
+        {
+            "booking_number": "BK-SECRET", "client_id": "client", "provider_id": "provider", "service_id": "service",
+            "status": "in_progress", "title": "Secret plans", "notes": "Secret notes", "total_amount": 120,
+            "currency": "EUR", "scheduled_start": "2030-03-04T09:00Z", "scheduled_end": "2030-03-04T11:00Z",
+        },
+    ),
+    "booking_add_ons": (
+        "booking_add_on",
+        {"booking_id": "booking", "add_on_id": "add_on", "quantity": 1, "unit_price": 40, "amount": 40},
+    ),
+    "booking_status_history": (
+        "history",
+        {"booking_id": "booking", "to_status": "requested", "actor_id": "client", "changed_at": "2030-01-01T00:00Z"},
+    ),
+    "milestones": ("milestone", {"booking_id": "booking", "title": "Secret milestone", "position": 1}),
+    "tasks": ("task", {"booking_id": "booking", "milestone_id": "milestone", "title": "Secret task"}),
+    "time_entries": (
+        "time_entry",
+        {
+            "booking_id": "booking", "task_id": "task", "provider_id": "provider", "started_at": "2030-03-04T09:00Z",
+            "ended_at": "2030-03-04T10:00Z",
+        },
+    ),
+    "approvals": ("approval", {"booking_id": "booking", "approver_role": "client"}),
+    "invoices": (
+        "invoice",
+        {
+            "booking_id": "booking", "client_id": "client", "invoice_number": "SECRET-1", "status": "issued",
+            "total_amount": 120, "currency": "EUR", "issued_at": "2030-01-01T00:00Z",
+        },
+    ),
+    "invoice_lines": (
+        "invoice_line",
+        {
+            "invoice_id": "invoice", "position": 1, "description": "Secret line", "quantity": 1, "unit_price": 120,
+            "amount": 120,
+        },
+    ),
+    "payments": (
+        "payment", {"invoice_id": "invoice", "booking_id": "booking", "amount": 20, "currency": "EUR"},
+    ),
+    "messages": (
+        "message",
+        {"booking_id": "booking", "sender_id": "client", "body": "Secret words", "sent_at": "2030-01-01T00:00Z"},
+    ),
+    "reviews": (
+        "review",
+        {
+            "booking_id": "booking", "client_id": "client", "provider_id": "provider", "rating": 5,
+            "comment": "Secret praise", "reviewed_at": "2030-01-01T00:00Z",
+        },
+    ),
+    "number_series": ("series", {"series": "invoice", "last_number": 1}),
+    "payment_provider_events": (
+        "provider_event",
+        {"provider": "stripe", "event_id": "evt", "event_type": "secret", "status": "ignored", "payload": Jsonb({})},
+    ),
+    "insight_events": (
+        "insight",
+        {
+            "kind": "anomaly", "severity": "high", "metric": "bookings", "day": "2030-01-01", "title": "Secret insight",
+            "summary": "Secret summary", "dedupe_key": "secret", "first_seen": "2030-01-01T00:00Z",
+            "last_seen": "2030-01-01T00:00Z",
+        },
+    ),
+    "insight_run_logs": ("run", {"requested_by": "admin"}),
+    "notifications": (
+        "notification",
+        {
+            "profile_id": "client", "insight_id": "insight", "event": "opened", "title": "Secret news",
+            "body": "Secret news",
+        },
+    ),
+    "api_keys": (
+        "key",
+        {"profile_id": "client", "name": "Secret key", "prefix": "hub_secret", "key_hash": b"secret"},
+    ),
+    "idempotency_keys": ("idempotency_key", {"profile_id": "client", "key": "secret", "request_hash": b""}),
+}  # fmt: skip
+_NAMES: Final = {name for name, _ in ROWS.values()} | {"client", "provider", "service", "admin"}
+_OF_THE_WHOLE_TABLE: Final = ("event_id", "key_hash")  # unique over all organisations
+
+
+def write_everything(connection: psycopg.Connection) -> None:
+    """Write the rows of both organisations."""
+    for org in (NORTH, SOUTH):
+        for table, (name, columns) in ROWS.items():
+            values = {"id": org.id_of(name), "org_id": org.id} | {
+                column: _value(org, column, value) for column, value in columns.items()
+            }
+            connection.execute(
+                f"insert into app.{table} ({', '.join(values)}) values ({', '.join(['%s'] * len(values))})",
+                list(values.values()),
+            )
+
+
+def _value(org: Organization, column: str, value: object) -> object:
+    if column in _OF_THE_WHOLE_TABLE:
+        return f"{org.slug} {value!r}".encode() if isinstance(value, bytes) else f"{org.slug} {value}"
+    if column.endswith("_id") and isinstance(value, str) and value in _NAMES:
+        return org.id_of(value)
+    return f"{org.slug.title()} {value}" if isinstance(value, str) and "ecret" in value else value

@@ -1,0 +1,228 @@
+"""The second wall: what hub_api sees and may do in SQL, whatever the program in front of it does.
+
+The tables come from the catalog: a new one is tested by itself, and must have a row in everything.py.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from sources import database
+from sources.settings import Settings
+from tests.sources.business import NORTH, PEOPLE, SOUTH
+from tests.sources.conftest import seeded_settings
+from tests.sources.everything import write_everything
+
+# What everybody in the organisation sees; in `profiles` providers and admins.
+COMMON: Final = {
+    "organizations", "services", "service_packages", "service_add_ons", "price_rules", "number_series",
+}  # fmt: skip
+NOT_OF_AN_ORGANIZATION: Final = {"alembic_version"}
+
+
+@pytest.fixture(scope="module")
+def settings(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with seeded_settings(seeded, tmp_path_factory.mktemp("hub")) as it:
+        with psycopg.connect(it.database_url, autocommit=True) as owner:
+            write_everything(owner)
+        yield it
+
+
+@pytest.fixture(scope="module")
+def owner(settings: Settings) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def hub_api(settings: Settings) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database.api_url(settings), autocommit=True) as connection:
+        yield connection
+
+
+def _tables(owner: psycopg.Connection, right: str) -> set[str]:
+    """The tables and views of schema app on which hub_api has the right."""
+    rows = owner.execute(
+        "select relname from pg_class where relnamespace = 'app'::regnamespace and relkind in ('r', 'p', 'v', 'm') "
+        "and has_table_privilege('hub_api', oid, %s)",
+        [right],
+    )
+    return {name for (name,) in rows}
+
+
+def _all_tables(owner: psycopg.Connection) -> set[str]:
+    rows = owner.execute("select relname from pg_class where relnamespace = 'app'::regnamespace and relkind = 'r'")
+    return {name for (name,) in rows}
+
+
+@contextmanager
+def _entered(hub_api: psycopg.Connection, who: str) -> Iterator[None]:
+    """As a person of NORTH, or as the system there; whatever is done is undone."""
+    with hub_api.transaction(force_rollback=True):
+        if who == "system":
+            hub_api.execute("select app.enter_as_system(%s, 8000)", [NORTH.id])
+        else:
+            hub_api.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.id_of(who)])
+        yield
+
+
+def _count(connection: psycopg.Connection, table: str, condition: str = "true", *values: object) -> int:
+    row = connection.execute(f"select count(*) from app.{table} where {condition}", values).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _refused(connection: psycopg.Connection, statement: str, *values: object) -> bool:
+    """Whether the statement is refused; what it does otherwise is undone."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(statement, values)
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported):
+        return True
+    return False
+
+
+def test_every_table_with_a_grant_has_rows_to_be_hidden(owner: psycopg.Connection) -> None:
+    """Or the tests below would prove nothing: write a row of a new table in everything.py."""
+    for table in _tables(owner, "select") - NOT_OF_AN_ORGANIZATION:
+        for org in (NORTH, SOUTH):
+            assert _count(owner, table, "org_id = %s", org.id) > 0, table
+
+
+def test_every_table_with_a_grant_has_row_security(owner: psycopg.Connection) -> None:
+    without = owner.execute(
+        "select relname from pg_class where relnamespace = 'app'::regnamespace and not relrowsecurity"
+    )
+    assert _tables(owner, "select") & {name for (name,) in without} == NOT_OF_AN_ORGANIZATION
+
+
+def test_tables_without_a_grant_are_refused(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+    closed = _all_tables(owner) - _tables(owner, "select")
+    assert {"tombstones", "notification_channels", "notification_deliveries"} <= closed
+    for table in closed:
+        assert _refused(hub_api, f"select from app.{table}"), table
+    for schema in ("raw", "marts", "analytics", "ml"):
+        assert not owner.execute(
+            "select from pg_namespace where nspname = %s and has_schema_privilege('hub_api', oid, 'usage')", [schema]
+        ).fetchone()
+
+
+def test_who_has_not_entered_sees_nothing(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+    for table in _tables(owner, "select") - NOT_OF_AN_ORGANIZATION:
+        assert _count(hub_api, table) == 0, table
+
+
+def test_what_one_transaction_entered_the_next_has_not(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+    with _entered(hub_api, "admin"):
+        assert _count(hub_api, "bookings") == 1
+    assert _count(hub_api, "bookings") == 0
+
+
+@pytest.mark.parametrize("who", [*PEOPLE, "system"])
+def test_nobody_sees_another_organization(owner: psycopg.Connection, hub_api: psycopg.Connection, who: str) -> None:
+    seen = 0
+    with _entered(hub_api, who):
+        for table in _tables(owner, "select") - NOT_OF_AN_ORGANIZATION:
+            assert _count(hub_api, table, "org_id is distinct from %s", NORTH.id) == 0, table
+            seen += _count(hub_api, table)
+    assert seen > 0
+
+
+def test_an_admin_sees_the_organization(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+    personal = {"notifications", "idempotency_keys"}
+    with _entered(hub_api, "admin"):
+        for table in _tables(owner, "select") - NOT_OF_AN_ORGANIZATION - personal:
+            assert _count(hub_api, table) > 0, table
+        assert all(_count(hub_api, table) == 0 for table in personal)
+
+
+@pytest.mark.parametrize(("owning", "stranger"), [("client", "client2"), ("provider", "provider2")])
+def test_people_see_their_own_rows_only(
+    owner: psycopg.Connection, hub_api: psycopg.Connection, owning: str, stranger: str
+) -> None:
+    tables = _tables(owner, "select") - NOT_OF_AN_ORGANIZATION - COMMON
+    with _entered(hub_api, owning):
+        assert _count(hub_api, "bookings") == 1
+        assert _count(hub_api, "invoice_lines") == 1
+        assert _count(hub_api, "insight_events") == 0
+    with _entered(hub_api, stranger):
+        for table in tables - {"profiles"}:
+            assert _count(hub_api, table) == 0, table
+        people = "role = 'client' and id <> %s"
+        assert _count(hub_api, "profiles", people, NORTH.id_of(stranger)) == 0
+
+
+@pytest.mark.parametrize("who", ["admin", "system"])
+def test_nobody_writes_into_another_organization(
+    owner: psycopg.Connection, hub_api: psycopg.Connection, who: str
+) -> None:
+    elsewhere = "where org_id = %s returning 1"
+    with _entered(hub_api, who):
+        for table in _tables(owner, "update"):
+            with hub_api.transaction():
+                changed = hub_api.execute(f"update app.{table} set updated_at = now() {elsewhere}", [SOUTH.id])
+            assert changed.fetchall() == [], table
+            moved = f"update app.{table} set org_id = %s where org_id = %s"
+            assert _refused(hub_api, moved, SOUTH.id, NORTH.id) or _count(hub_api, table) == 0, table
+        for table in _tables(owner, "delete"):
+            assert hub_api.execute(f"delete from app.{table} {elsewhere}", [SOUTH.id]).fetchall() == [], table
+        for table in _tables(owner, "insert"):
+            assert _refused(hub_api, _copy(owner, table), SOUTH.id), table
+
+
+def _copy(owner: psycopg.Connection, table: str) -> str:
+    """An insert of a row of SOUTH as it stands, but for its id."""
+    columns = [
+        name
+        for (name,) in owner.execute(
+            "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped "
+            "and attgenerated = '' and attname <> 'id'",
+            [f"app.{table}"],
+        )
+    ]
+    row = owner.execute(
+        f"select to_jsonb(t)::text from app.{table} as t where org_id = %s limit 1", [SOUTH.id]
+    ).fetchone()
+    assert row is not None
+    literal = sql.Literal(row[0]).as_string(owner)
+    listed = ", ".join(columns)
+    return (
+        f"insert into app.{table} ({listed}) select {listed} from jsonb_populate_record(null::app.{table}, {literal}) "
+        "where org_id = %s"
+    )
+
+
+def test_a_stranger_changes_nothing(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+    with _entered(hub_api, "client2"):
+        for table in _tables(owner, "update") - COMMON:
+            assert hub_api.execute(f"update app.{table} set updated_at = now() returning 1").fetchall() == [], table
+
+
+def test_the_role_is_what_it_should_be(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+    role = owner.execute(
+        "select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication "
+        "from pg_roles where rolname = 'hub_api'"
+    ).fetchone()
+    assert role == (False,) * 5
+    assert owner.execute("select from pg_auth_members where member = 'hub_api'::regrole").fetchone() is None
+    assert owner.execute("select from pg_class where relowner = 'hub_api'::regrole").fetchone() is None
+    for statement in (
+        "set role hub",
+        "set session authorization hub",
+        "alter role hub_api bypassrls",
+        "alter table app.bookings disable row level security",
+        "drop policy caller on app.bookings",
+        "create table app.mine (id int)",
+        "copy app.bookings to program 'cat'",
+        "select pg_read_file('/etc/passwd')",
+    ):
+        assert _refused(hub_api, statement), statement
+    hub_api.execute("set row_security = off")  # refuses what it would filter: it does not show more
+    try:
+        assert _refused(hub_api, "select from app.bookings")
+    finally:
+        hub_api.execute("reset row_security")
