@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
 from dagster_project import automation_queries, delivery, health, ingestion, insights, modelling
+from dagster_project.transitions import transitions_job
 from sources.settings import get_settings
 
 LOST_AFTER: Final = timedelta(hours=1)
@@ -38,13 +39,22 @@ deliver: Final = dg.define_asset_job(
 digest: Final = dg.define_asset_job(
     "digest", selection=digest_asset | deliveries, description="The daily digest, into the ledger and out."
 )
-jobs: Final = [hub_run, pipeline, daily_insights, deliver, digest]
+# Any: Dagster does not export the type of a job of assets.
+jobs: Final[list[Any]] = [hub_run, pipeline, daily_insights, deliver, digest, transitions_job]
 
 pipeline_schedule: Final = dg.ScheduleDefinition(
     job=pipeline,
     cron_schedule="*/15 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every quarter of an hour.",
+)
+
+transitions_schedule: Final = dg.ScheduleDefinition(
+    name="transitions_schedule",
+    job=transitions_job,
+    cron_schedule="0 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every hour: bookings and invoices whose time has come.",
 )
 
 
@@ -127,5 +137,5 @@ def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
     return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=RUNNING, updated_after=news_since)) > 0
 
 
-schedules: Final = [pipeline_schedule, insights_schedule, digest_schedule]
+schedules: Final = [pipeline_schedule, transitions_schedule, insights_schedule, digest_schedule]
 sensors: Final = [deliver_insights, requested_insights, report_failures]

@@ -1,0 +1,46 @@
+"""What time alone brings to bookings: answers that never came, invoices past due; and old rows are pruned."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+from pydantic import Field
+
+from sources import database
+from sources.operations.timed import run_due
+from sources.operations.transaction import make_pool
+from sources.settings import Settings, get_settings
+
+POOL_SIZE: Final = 1  # one transaction after the other
+
+
+class Moment(dg.Config):
+    """The moment that a run speaks of."""
+
+    as_of: str | None = Field(None, description="What is due at that moment (ISO 8601); empty: now.")
+
+
+@dg.op(description="Takes the transitions of bookings and invoices that are due, each with its row of history.")
+def take_due_transitions(context: dg.OpExecutionContext, config: Moment) -> None:
+    settings = get_settings()
+    if database.source_url(settings) != database.database_url(settings):
+        context.log.info("The operational tables are on another server (HUB_SOURCE_URL): nothing is done there.")
+        return
+    as_of = datetime.fromisoformat(config.as_of) if config.as_of else datetime.now(UTC)
+    done = asyncio.run(_run(settings, as_of))
+    context.log.info("Done: " + ", ".join(f"{name} {count}" for name, count in done.items()) + ".")
+    context.add_output_metadata(done)
+
+
+async def _run(settings: Settings, as_of: datetime) -> dict[str, int]:
+    pool = await make_pool(database.database_url(settings), POOL_SIZE)
+    try:
+        return await run_due(pool, as_of)
+    finally:
+        await pool.close()
+
+
+@dg.job(description="Bookings and invoices whose time has come: expired, completed, overdue. Prunes old rows as well.")
+def transitions_job() -> None:
+    take_due_transitions()
