@@ -16,12 +16,28 @@ from sources.api import metrics, problems
 from sources.api.auth import make_verifier
 from sources.api.limits import RateLimits
 from sources.api.middleware import MAX_BODY_BYTES, Surroundings
-from sources.api.routes import bookings, health, keys
+from sources.api.routes import (
+    approvals,
+    bookings,
+    health,
+    keys,
+    messages,
+    milestones,
+    reviews,
+    tasks,
+    time_entries,
+)
 from sources.operations.transaction import make_pool
 from sources.settings import Settings, get_settings
 
 ROUTERS: Final = (
     bookings.router,
+    milestones.router,
+    tasks.router,
+    approvals.router,
+    time_entries.router,
+    messages.router,
+    reviews.router,
     keys.router,
     health.router,
 )  # fmt: skip
