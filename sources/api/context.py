@@ -94,14 +94,8 @@ def needed_scope(method: str, tag: str) -> str:
     return f"{tag}:{'read' if method == 'GET' else 'write'}"
 
 
-async def _reading(
-    request: Request,
-    identity: Annotated[Identity, Depends(identify)],
-    if_match: Annotated[
-        str | None, Header(description="The ETag last seen: refuse with 412 if it has changed.")
-    ] = None,
-) -> Context:
-    return Context(request, identity, _version(if_match))
+async def _reading(request: Request, identity: Annotated[Identity, Depends(identify)]) -> Context:
+    return Context(request, identity)
 
 
 async def _writing(

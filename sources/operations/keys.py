@@ -16,7 +16,10 @@ PREFIX_LENGTH: Final = 12
 LISTED: Final = 200
 
 # What a route works on is its first tag: GET needs `<tag>:read`, everything else `<tag>:write`.
-RESOURCES: Final = ("bookings", "keys")
+RESOURCES: Final = (
+    "approvals", "bookings", "catalogue", "events", "invoices", "keys", "messages", "milestones", "payments", "reviews",
+    "tasks", "time_entries",
+)  # fmt: skip
 SCOPES: Final = tuple(f"{resource}:{right}" for resource in RESOURCES for right in ("read", "write"))
 
 
