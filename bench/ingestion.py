@@ -8,16 +8,12 @@ same load of the machine; the ratio is the median of the rounds.
 
 import argparse
 import resource
-import socket
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 from statistics import median
 from typing import Final
 
@@ -26,9 +22,9 @@ from psycopg import Connection, sql
 from rich.console import Console
 from rich.table import Table
 
+from bench.server import temporary_hub
 from dagster_project.landing import land
-from sources import database, embedded_server
-from sources.settings import Settings
+from sources import database
 from sources.tables import bookings
 
 ROWS: Final = 1_000_000
@@ -70,22 +66,6 @@ class Run:
     @property
     def rows_per_second(self) -> float:
         return self.rows / self.seconds
-
-
-@contextmanager
-def temporary_database() -> Iterator[str]:
-    """The URL of a migrated database on a server of its own, which is gone afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="hub-bench-") as home:
-        settings = Settings(home=Path(home), port_database=port, database_url="")
-        database.start(settings)
-        try:
-            database.migrate(settings)
-            yield database.database_url(settings)
-        finally:
-            embedded_server.stop(settings)
 
 
 def generate(connection: Connection, rows: int) -> None:
@@ -151,7 +131,10 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=ROWS, help=f"bookings to generate (default {ROWS:,})")
     rows = parser.parse_args().rows
     console = Console()
-    with temporary_database() as url, psycopg.connect(url, autocommit=True) as connection:
+    with (
+        temporary_hub() as settings,
+        psycopg.connect(url := database.database_url(settings), autocommit=True) as connection,
+    ):
         with console.status(f"Generating {rows:,} bookings"):
             generate(connection, rows)
         copies, landings = [], []
