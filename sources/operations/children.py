@@ -82,7 +82,8 @@ def demand_staff(tx: Tx, doing: str) -> None:
 def demand_status(status: str, allowed: Collection[str], what: str, doing: str) -> None:
     """Raises Refusal conflict where a `what` in `status` does not allow it."""
     if status not in allowed:
-        raise Refusal("conflict", "wrong_status", f"A {what} that is {words(status)} does not let you {doing}.")
+        article = "An" if what[0] in "aeiou" else "A"
+        raise Refusal("conflict", "wrong_status", f"{article} {what} that is {words(status)} does not let you {doing}.")
 
 
 def demand_version(row: asyncpg.Record, expected: str | None, what: str) -> None:
