@@ -66,7 +66,7 @@ _ANYONE: Final[tuple[Role, ...]] = ("client", "provider", "admin")
 TRANSITIONS: Final = (
     # from the request to the confirmation
     Transition("submit", ("draft",), "requested", _ANYONE),
-    Transition("review", ("requested",), "under_review", _PROVIDER),
+    Transition("review", ("requested", "quoted"), "under_review", _PROVIDER),
     Transition("quote", ("requested", "under_review"), "quoted", _PROVIDER, ("amount",)),
     Transition("approve", ("requested", "under_review"), "approved", _PROVIDER, ("approvals_given",)),
     Transition("accept_quote", ("quoted",), "approved", _CLIENT),
@@ -76,13 +76,16 @@ TRANSITIONS: Final = (
     Transition("request_payment", ("approved",), "awaiting_payment", _PROVIDER, ("approvals_given",)),
     Transition("confirm", ("approved",), "confirmed", _PROVIDER, ("approvals_given", "no_deposit_due")),
     Transition("confirm", ("awaiting_payment",), "confirmed", _PROVIDER, ("deposit_paid",), "the deposit is paid"),
-    Transition("schedule", ("confirmed",), "scheduled", _PROVIDER, ("schedule", "provider")),
+    Transition(
+        "schedule", ("confirmed",), "scheduled", _PROVIDER, ("schedule", "provider"), "it is given its time anew"
+    ),
     Transition("expire", ("requested",), "expired", ("system",), (), "14 days without an answer"),
     # delivery
     Transition("start", ("confirmed", "scheduled"), "in_progress", _PROVIDER, ("provider",), "the first time entry"),
     Transition("hold", ("in_progress", "revision_requested"), "on_hold", _PROVIDER, ("reason",)),
     Transition("await_client", ("in_progress", "revision_requested"), "awaiting_client", _PROVIDER, ("reason",)),
     Transition("resume", ("on_hold", "awaiting_client", "revision_requested"), "in_progress", _PROVIDER),
+    Transition("respond", ("awaiting_client",), "in_progress", _CLIENT),
     Transition(
         "deliver", ("in_progress",), "delivered", _PROVIDER, ("milestones_approved",), "every milestone is approved"
     ),
@@ -92,7 +95,13 @@ TRANSITIONS: Final = (
     Transition("rework", ("in_progress",), "revision_requested", ("system",), ("reason",), "a milestone is rejected"),
     # the end
     Transition("accept", ("delivered",), "completed", _CLIENT, (), "7 days without an answer"),
-    Transition("dispute", ("in_progress", "delivered"), "disputed", _CLIENT, ("reason",)),
+    Transition(
+        "dispute",
+        ("in_progress", "on_hold", "awaiting_client", "revision_requested", "delivered"),
+        "disputed",
+        _CLIENT,
+        ("reason",),
+    ),
     Transition("settle", ("disputed",), "completed", ("admin",), ("reason",)),
     Transition("refund", ("disputed",), "refunded", ("admin",), ("reason",)),
     Transition("no_show", ("confirmed", "scheduled", "in_progress"), "no_show", _PROVIDER, ("start_passed",)),

@@ -56,8 +56,6 @@ class XID8(UserDefinedType[str]):
 
 
 Timestamp = DateTime(timezone=True)
-# What has no start sorts after all that have one; a key without nulls can be read in order.
-START_OR_NEVER: Final = text("coalesce(scheduled_start, 'infinity'::timestamp with time zone)")
 Money = Numeric(14, 2)
 
 
@@ -202,6 +200,13 @@ bookings = _operational(
     Column("cancellation_fee", Money),
     # Comparisons of bigint are leakproof, those of numeric are not: only this can use an index under row security.
     Column("amount_minor", BigInteger, Computed("((total_amount * 100)::bigint)", persisted=True), nullable=False),
+    # What has no start sorts after all that have one.
+    Column(
+        "start_key",
+        Timestamp,
+        Computed("COALESCE(scheduled_start, 'infinity'::timestamp with time zone)", persisted=True),
+        nullable=False,
+    ),
     # Holds its provider's time against other exclusive bookings; recorded history may overlap.
     Column("is_exclusive", Boolean, nullable=False, server_default=text("true")),
     _one_of("status", STATUSES),
@@ -218,14 +223,14 @@ bookings = _operational(
     _belongs_to("service_packages", "package_id", cascade=False),
     UniqueConstraint("org_id", "booking_number"),
     UniqueConstraint("org_id", "external_ref"),
-    Index(None, "org_id", "provider_id", "scheduled_start"),
     Index("ix_bookings_created", "org_id", "created_at", "id"),
     Index("ix_bookings_created_of_status", "org_id", "status", "created_at", "id"),
     Index("ix_bookings_created_of_client", "org_id", "client_id", "created_at", "id"),
     Index("ix_bookings_created_of_provider", "org_id", "provider_id", "created_at", "id"),
     Index("ix_bookings_created_of_service", "org_id", "service_id", "created_at", "id"),
-    Index("ix_bookings_start", "org_id", START_OR_NEVER, "id"),
-    Index("ix_bookings_start_of_status", "org_id", "status", START_OR_NEVER, "id"),
+    Index("ix_bookings_start", "org_id", "start_key", "id"),
+    Index("ix_bookings_start_of_status", "org_id", "status", "start_key", "id"),
+    Index("ix_bookings_start_of_provider", "org_id", "provider_id", "start_key", "id"),
     Index("ix_bookings_amount", "org_id", "amount_minor", "id"),
     Index("ix_bookings_amount_of_service", "org_id", "service_id", "amount_minor", "id"),
 )

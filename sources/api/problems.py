@@ -18,6 +18,7 @@ STATUS: Final[dict[Kind, int]] = {
     "conflict": 409,
     "stale": 412,
     "invalid": 422,
+    "unconditional": 428,
     "unavailable": 503,
 }
 RETRY_AFTER_S: Final = 2

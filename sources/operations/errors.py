@@ -4,7 +4,9 @@ from typing import Final, Literal
 
 import asyncpg
 
-Kind = Literal["unauthenticated", "forbidden", "not_found", "conflict", "stale", "invalid", "unavailable"]
+Kind = Literal[
+    "unauthenticated", "forbidden", "not_found", "conflict", "stale", "invalid", "unconditional", "unavailable"
+]
 
 
 class Refusal(Exception):

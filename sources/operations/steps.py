@@ -48,7 +48,8 @@ update app.bookings set
     deposit_amount = coalesce($5, deposit_amount),
     cancel_reason = case when $6 then $7 else cancel_reason end,
     cancelled_at = case when $6 then $8 else cancelled_at end,
-    completed_at = case when $3 = 'completed' then $8 else completed_at end
+    completed_at = case when $3 = 'completed' then $8 else completed_at end,
+    cancellation_fee = coalesce($9, cancellation_fee)
 where org_id = $1 and id = $2
 """
 
@@ -68,7 +69,7 @@ async def lock_booking(tx: Tx, booking_id: UUID, expected: str | None = None) ->
 
 async def take_step(
     tx: Tx, booking_id: UUID, booking: asyncpg.Record, action: str, *, reason: str | None = None,
-    amount: Decimal | None = None, deposit: Decimal | None = None, by_system: bool = False,
+    amount: Decimal | None = None, deposit: Decimal | None = None, fee: Decimal | None = None, by_system: bool = False,
 ) -> str:  # fmt: skip
     """Do what the lifecycle decides on a locked booking; the new status. Raises Refusal where it refuses.
 
@@ -97,7 +98,7 @@ async def take_step(
         raise Refusal(_KINDS[refused.code], refused.code, str(refused)) from None
     await tx.execute(
         UPDATE_STATUS, tx.org_id, booking_id, step.target, amount, deposit,
-        step.target in lifecycle.CANCELLED, reason, tx.at,
+        step.target in lifecycle.CANCELLED, reason, tx.at, fee,
     )  # fmt: skip
     await record_change(tx, booking_id, booking["status"], step.target, reason, by_system=by_system)
     return step.target

@@ -54,7 +54,7 @@ returns setof uuid stable language plpgsql rows 1000
 declare
     v_patterns text;
 begin
-    select string_agg(format('s.document like %L', pattern), ' and ') into v_patterns
+    select coalesce(string_agg(format('s.document like %L', pattern), ' and '), 'false') into v_patterns
     from unnest(p_patterns) as pattern;
     return query execute format(
         'select s.booking_id from app.booking_search as s where s.org_id = $1 and (s.words @@ $2 or (%s)) limit $3',
