@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     cors_origins: list[str] = []
     rate_limit: str = "600/minute"  # of each caller, as the library `limits` writes it
     rate_limit_address: str = "1200/minute"  # of each address
+    live_stream_s: int = Field(900, ge=1)  # how long a stream of events lasts; its reader comes back
     stripe_webhook_secret: SecretStr = SecretStr("")
 
     slack_token: SecretStr = SecretStr("")

@@ -12,13 +12,14 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from sources import database
-from sources.api import metrics, problems
+from sources.api import live, metrics, problems
 from sources.api.auth import make_verifier
 from sources.api.limits import RateLimits
 from sources.api.middleware import MAX_BODY_BYTES, Surroundings
 from sources.api.routes import (
     approvals,
     bookings,
+    events,
     health,
     keys,
     messages,
@@ -39,9 +40,11 @@ ROUTERS: Final = (
     messages.router,
     reviews.router,
     keys.router,
+    events.router,
     health.router,
 )  # fmt: skip
 READABLE: Final = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]  # by pages elsewhere
+USED_HEADERS: Final = ["Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-ID"]
 POOL_SAMPLED_EVERY_S: Final = 1.0
 
 
@@ -57,8 +60,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.in_flight = 0
     state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
     sampling = asyncio.create_task(_sample_pool(state))
-    with _told_to_stop(state.stopping):
-        yield
+    async with live.running(database.api_url(settings), state.stopping) as state.live:
+        with _told_to_stop(state.stopping):
+            yield
     state.stopping.set()
     sampling.cancel()
     with suppress(asyncio.CancelledError):
@@ -116,7 +120,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
-            allow_headers=["Authorization", "X-API-Key", "Idempotency-Key", "If-Match", "X-Request-ID", "Content-Type"],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", *USED_HEADERS],
             expose_headers=READABLE,
             max_age=600,
         )

@@ -110,7 +110,9 @@ async def _identity(request: Request, bearer: HTTPAuthorizationCredentials | Non
     if bearer is None:
         raise Refusal("unauthenticated", "credentials_missing", "Send a bearer token, or an API key in X-API-Key.")
     try:
-        return person_of(await request.app.state.verify(bearer.credentials))
+        claims = await request.app.state.verify(bearer.credentials)
+        request.state.expires_at = claims["exp"]  # no stream outlives it
+        return person_of(claims)
     except jwt.ExpiredSignatureError:
         raise Refusal("unauthenticated", "token_expired", "The token has expired.") from None
     except jwt.PyJWKClientConnectionError:

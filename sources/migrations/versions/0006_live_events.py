@@ -57,7 +57,8 @@ create trigger ring after insert on app.events for each statement execute functi
 create function app.events_since(p_snapshot text, p_limit integer) returns table (
     snapshot text, id uuid, org_id uuid, kind text, booking_id uuid, client_id uuid, provider_id uuid, data text
 ) language plpgsql stable security definer
-    set search_path = app, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = off as $$
+    set search_path = app, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = off
+    set max_parallel_workers_per_gather = 0 as $$
 #variable_conflict use_column
 begin
     return query

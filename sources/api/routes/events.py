@@ -1,0 +1,77 @@
+"""Live events."""
+
+import random
+import time
+from contextlib import suppress
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Response
+
+from sources.api.context import Calling
+from sources.api.live import EventStream, Live
+from sources.api.problems import COMMON
+from sources.operations import events
+from sources.operations.errors import Refusal
+from sources.operations.events import Missed
+from sources.operations.transaction import Caller, Tx
+
+router = APIRouter(prefix="/v1/events", tags=["events"], responses=COMMON)
+
+REPLAY_TIMEOUT_MS: Final = 2000  # who missed so much reads anew
+EXAMPLE: Final = (
+    "event: booking.changed\n"
+    'data: {"status": "confirmed", "version": "81934", "booking_id": "0198c5a1-7d3e-7c11-9f0b-3f3b0a2b6c1d", '
+    '"progress_pct": "0.00", "booking_number": "BK-2026-1000001"}\n'
+    "id: 0198c5a1-9a70-7b1e-8c55-6a1f0c9b7e22\n\n"
+)
+STREAM: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Server-sent events, until the stream's time is over: come back with the last id.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+    }
+}
+
+
+@router.get("", status_code=200, response_class=EventStream, responses=STREAM, summary="Listen to changes")
+async def stream_events(
+    context: Calling,
+    last_event_id: Annotated[
+        str | None, Header(description="The id of the last event that you had: what came after it is sent first.")
+    ] = None,
+) -> Response:
+    """Changes of what the caller may see, within a second: of their own bookings; admins, all of the organisation
+    and its insights. Each event comes at least once, under the same id. On `reload`, read anew what you show."""
+    state = context.request.app.state
+    live: Live = state.live
+    caller = await context.run(_caller)
+    listener = live.join(caller)  # before reading what was missed, so that nothing falls between
+    try:
+        missed = await _missed(context, last_event_id)
+    except BaseException:
+        live.leave(listener)
+        raise
+    if state.stopping.is_set():
+        listener.end()
+    # Not all at the same moment: those that began together do not come back together.
+    lifetime = state.settings.live_stream_s * random.uniform(0.9, 1.0)
+    expires_in = getattr(context.request.state, "expires_at", float("inf")) - time.time()
+    return EventStream(live, listener, missed, time.monotonic() + min(lifetime, expires_in))
+
+
+async def _caller(tx: Tx) -> Caller:
+    return tx.caller
+
+
+async def _missed(context: Calling, last_event_id: str | None) -> Missed:
+    if last_event_id is None:
+        return await context.run(lambda tx: events.missed_events(tx, None))
+    last_id = UUID(int=0)  # which no event has: what is no id is not known
+    with suppress(ValueError):
+        last_id = UUID(last_event_id)
+    try:
+        return await context.run(lambda tx: events.missed_events(tx, last_id), timeout_ms=REPLAY_TIMEOUT_MS)
+    except Refusal as refusal:
+        if refusal.code != "timeout":
+            raise
+        return Missed(None, None)

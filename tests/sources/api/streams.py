@@ -1,0 +1,88 @@
+"""Reading GET /v1/events in tests: a stream in a thread, its events in a queue."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from queue import Empty, Queue
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+PATIENCE_S = 5.0
+
+
+class Told(NamedTuple):
+    """One event of a stream."""
+
+    id: str | None
+    kind: str
+    data: dict[str, Any]
+
+
+class Stream:
+    """A stream that is being read. `position`: the id that its opening gave."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.position: str | None = None
+        self.ended = threading.Event()
+        self._response = response
+        self._told: Queue[Told] = Queue()
+        self._opened = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        assert self._opened.wait(PATIENCE_S)
+
+    def next(self) -> Told:
+        """The next event; fails where none comes."""
+        return self._told.get(timeout=PATIENCE_S)
+
+    def rest(self, silence_s: float = 0.4) -> list[Told]:
+        """The events that come until there is silence."""
+        events = []
+        while True:
+            try:
+                events.append(self._told.get(timeout=silence_s))
+            except Empty:
+                return events
+
+    def join(self) -> None:
+        """Wait until nobody reads any more."""
+        self._reader.join(PATIENCE_S)
+
+    def _read(self) -> None:
+        fields: dict[str, str] = {}
+        with suppress(http.client.HTTPException, OSError):
+            while line := self._response.readline():
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name:
+                    fields[name] = value
+                    continue
+                if "event" in fields:
+                    self._told.put(Told(fields.get("id"), fields["event"], json.loads(fields["data"])))
+                elif "id" in fields:
+                    self.position = fields["id"]
+                fields = {}
+                self._opened.set()
+        self.ended.set()
+
+
+@contextmanager
+def listening(url: str, token: str, last_id: str | None = None) -> Iterator[Stream]:
+    """The stream of GET /v1/events of the API at `url`, from `last_id` on."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": last_id} if last_id else {})
+    connection.request("GET", "/v1/events", headers=headers)
+    raw: socket.socket = connection.sock
+    response = connection.getresponse()
+    assert response.status == 200, response.read()
+    assert str(response.headers["content-type"]).startswith("text/event-stream")
+    stream = Stream(response)
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):  # the server ended it already
+            raw.shutdown(socket.SHUT_RDWR)
+        stream.join()
+        connection.close()

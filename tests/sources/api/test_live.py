@@ -1,0 +1,206 @@
+"""GET /v1/events: who is told what, resuming, and the end of a stream."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from sources.api import live
+from sources.operations.events import KEPT, MISSED_LIMIT, prune
+from tests.sources.api.conftest import Api, token_of
+from tests.sources.api.streams import Stream, listening
+from tests.sources.business import NORTH, SOUTH, Organization
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _impatient() -> Iterator[None]:
+    """Readings that follow each other faster."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "PAUSE_S", 0.02)
+        patch.setattr(live, "QUIET_S", 0.1)
+        yield
+
+
+def listen_as(api: Api, stack: ExitStack, who: str, last_id: str | None = None, org: Organization = NORTH) -> Stream:
+    """A stream that is told of nothing that happened before."""
+    read = listeners_of(api).readings
+    wait_until(lambda: listeners_of(api).readings > read + 1)
+    return stack.enter_context(listening(api.url, token_of(org, who), last_id))
+
+
+def listeners_of(api: Api) -> live.Live:
+    running: live.Live = api.server.config.app.state.live  # type: ignore[union-attr]
+    return running
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_everyone_is_told_of_their_own_bookings(api: Api) -> None:
+    with ExitStack() as stack:
+        told = {who: listen_as(api, stack, who) for who in ("client", "client2", "provider", "provider2", "admin")}
+        south = listen_as(api, stack, "admin", org=SOUTH)
+        booking = api.book(provider_id=str(NORTH.provider))
+        event = told["client"].next()
+        assert event.kind == "booking.created"
+        assert event.data["booking_id"] == booking["id"]
+        assert event.data["status"] == "requested"
+        assert told["provider"].next() == told["admin"].next() == event
+        for stream in (told["client2"], told["provider2"], south):
+            assert stream.rest() == []
+
+
+def test_a_provider_who_loses_a_booking_is_told_and_learns_nothing_new(api: Api) -> None:
+    booking = api.book(provider_id=str(NORTH.provider))
+    with ExitStack() as stack:
+        former, new = listen_as(api, stack, "provider"), listen_as(api, stack, "provider2")
+        api.business.connection.execute(
+            "update app.bookings set provider_id = %s, title = 'Another' where id = %s",
+            [NORTH.provider2, booking["id"]],
+        )
+        assert former.next().data == {
+            "booking_id": booking["id"], "booking_number": booking["booking_number"], "reassigned": True
+        }  # fmt: skip
+        assert new.next().data["version"]
+        assert former.rest() == new.rest() == []
+
+
+def test_insights_are_for_admins_and_a_bulk_change_is_one_reload_for_everyone(api: Api) -> None:
+    with ExitStack() as stack:
+        admin, client = listen_as(api, stack, "admin"), listen_as(api, stack, "client")
+        api.business.connection.execute(
+            "insert into app.insight_events (org_id, kind, severity, metric, day, title, summary, dedupe_key,"
+            " first_seen, last_seen) values (%s, 'anomaly', 'high', 'bookings', now(), 't', 's', %s, now(), now())",
+            [NORTH.id, uuid4().hex],
+        )
+        assert admin.next().data["severity"] == "high"
+        assert client.rest() == []
+        api.business.connection.execute(
+            "insert into app.bookings (org_id, booking_number, client_id, service_id, status, title, total_amount,"
+            " currency) select %s, %s || n, %s, %s, 'draft', 'bulk', 1, 'EUR' from generate_series(1, 300) as n",
+            [NORTH.id, uuid4().hex, NORTH.client2, NORTH.service],
+        )
+        for stream in (admin, client):
+            assert [event.kind for event in stream.rest()] == ["reload"]
+
+
+def test_a_reader_resumes_without_a_gap_and_without_others_events(api: Api) -> None:
+    with ExitStack() as stack:
+        stream = listen_as(api, stack, "client")
+        first = api.book()
+        seen = stream.next()
+    mine = [first["id"], api.book()["id"], api.book()["id"]]
+    api.book("admin", client_id=str(NORTH.client2))
+    with ExitStack() as stack:
+        stream = listen_as(api, stack, "client", seen.id)
+        mine.append(api.book()["id"])
+        events = stream.rest()
+        assert [event.data["booking_id"] for event in events] == mine[1:]
+        assert len({event.id for event in events}) == len(events)
+
+
+def test_a_transaction_that_was_open_meanwhile_is_not_missed(api: Api) -> None:
+    """Its event is older, by id and transaction, than the one that the reader had last."""
+    booking = api.book()
+    with ExitStack() as stack, psycopg.connect(api.business.settings.database_url) as slow:
+        live_reader = listen_as(api, stack, "client")
+        slow.execute("update app.bookings set title = 'Slow' where id = %s", [booking["id"]])
+        later = api.book()
+        last = live_reader.next()
+        assert last.data["booking_id"] == later["id"]
+        slow.commit()
+        assert live_reader.next().data["booking_id"] == booking["id"]
+        resumed = listen_as(api, stack, "client", last.id)
+        assert [event.data["booking_id"] for event in resumed.rest()] == [booking["id"]]
+
+
+def test_an_unknown_id_a_strangers_id_and_no_id_at_all_begin_with_a_reload(api: Api) -> None:
+    with ExitStack() as stack:
+        stranger = listen_as(api, stack, "admin", org=SOUTH)
+        api.business.connection.execute(
+            "insert into app.events (org_id, kind, data) values (%s, 'insight.changed', '{}')", [SOUTH.id]
+        )
+        theirs = stranger.next().id
+        for last_id in (str(uuid4()), theirs, "no id"):
+            stream = listen_as(api, stack, "client", last_id)
+            told = stream.next()
+            assert (told.kind, told.data) == ("reload", {})
+            assert stream.rest() == []
+
+
+def test_who_missed_too_much_reads_anew(api: Api) -> None:
+    with ExitStack() as stack:
+        position = listen_as(api, stack, "admin").position
+    api.business.connection.execute(
+        "insert into app.events (org_id, kind, data) select %s, 'insight.changed', '{}' from generate_series(1, %s)",
+        [NORTH.id, MISSED_LIMIT + 1],
+    )
+    with ExitStack() as stack:
+        assert [event.kind for event in listen_as(api, stack, "admin", position).rest()] == ["reload"]
+
+
+def test_after_a_lost_connection_nothing_is_missing(api: Api) -> None:
+    with ExitStack() as stack:
+        stream = listen_as(api, stack, "client")
+        api.business.connection.execute(
+            "select pg_terminate_backend(pid, 1000) from pg_stat_activity"
+            " where application_name = 'hub-api-live' and datname = current_database()"
+        )
+        ids = [api.book()["id"] for _ in range(3)]
+        assert [stream.next().data["booking_id"] for _ in ids] == ids
+
+
+def test_a_slow_reader_is_dropped_and_nobody_waits_for_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PIECES_MAX", 10)
+    listeners = listeners_of(api)
+    wait_until(lambda: listeners.size == 0)
+    with ExitStack() as stack, socket.socket() as slow:
+        good = listen_as(api, stack, "admin")
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", int(api.url.rpartition(":")[2])))
+        request = f"GET /v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token_of(NORTH, 'admin')}\r\n\r\n"
+        slow.sendall(request.encode())
+        wait_until(lambda: listeners.size == 2)
+        for number in range(400):
+            api.business.connection.execute(
+                "insert into app.events (org_id, kind, data) values (%s, 'insight.changed', %s)",
+                [NORTH.id, json.dumps({"number": number, "filling": "x" * 100_000})],
+            )
+            if listeners.size == 1:
+                break
+        assert listeners.size == 1
+        numbers = [event.data["number"] for event in good.rest()]
+        assert numbers == list(range(len(numbers)))
+        assert len(numbers) == number + 1
+
+
+def test_a_stream_ends_with_its_token_and_with_its_time(serve: Callable[..., AbstractContextManager[Api]]) -> None:
+    with serve(live_stream_s=1) as api, ExitStack() as stack:
+        stream = listen_as(api, stack, "client")
+        assert stream.ended.wait(2)
+    with serve() as api:
+        token = token_of(NORTH, "client", exp=int(time.time()) + 2)
+        with listening(api.url, token) as stream:
+            assert not stream.ended.wait(0.5)
+            assert stream.ended.wait(3)
+
+
+def test_events_are_kept_for_days_and_then_deleted(api: Api) -> None:
+    now = datetime.now(UTC)
+    old = UUID(int=(int((now - KEPT - timedelta(hours=1)).timestamp() * 1000) << 80) + 7)
+    api.business.connection.execute(
+        "insert into app.events (id, org_id, kind, data) values (%s, %s, 'reload', '{}')", [old, SOUTH.id]
+    )
+    with psycopg.connect(api.business.settings.database_url) as connection:
+        assert prune(connection, now) == 1
+        assert prune(connection, now) == 0
