@@ -19,14 +19,18 @@ from sources.api.middleware import MAX_BODY_BYTES, Surroundings
 from sources.api.routes import (
     approvals,
     bookings,
+    catalogue,
     events,
     health,
+    invoices,
     keys,
     messages,
     milestones,
+    payments,
     reviews,
     tasks,
     time_entries,
+    webhooks,
 )
 from sources.operations.transaction import make_pool
 from sources.settings import Settings, get_settings
@@ -39,6 +43,10 @@ ROUTERS: Final = (
     time_entries.router,
     messages.router,
     reviews.router,
+    catalogue.router,
+    invoices.router,
+    payments.router,
+    webhooks.router,
     keys.router,
     events.router,
     health.router,

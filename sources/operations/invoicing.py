@@ -109,7 +109,8 @@ update app.invoices set due_at = $3, total_amount = (
 """
 # The number is taken as the last lock of all: whoever waits for it holds nobody else up for long.
 ISSUE: Final = """
-update app.invoices set status = 'issued', issued_at = $3, due_at = coalesce(due_at, $3 + make_interval(days => $4)),
+update app.invoices set status = 'issued', issued_at = $3,
+    due_at = coalesce(due_at, $3::timestamptz + make_interval(days => $4)),
     invoice_number = app.next_invoice_number()
 where org_id = $1 and id = $2
 """
