@@ -77,13 +77,15 @@ class Invoice(InvoiceSummary):
 COLUMNS: Final = """
     i.id, i.booking_id, i.client_id, c.full_name as client_name, i.kind, i.invoice_number, i.status, i.total_amount,
     p.paid as paid_amount,
-    case when i.status in ('draft', 'void') then 0 else greatest(i.total_amount - p.paid, 0) end as outstanding_amount,
+    (
+        case when i.status in ('draft', 'void') then 0 else greatest(i.total_amount - p.paid, 0) end
+    )::numeric(14, 2) as outstanding_amount,
     i.currency, i.issued_at, i.due_at, i.void_reason, i.created_at, i.row_version::text as version"""
 # What was paid is summed where it is read, never stored: it cannot differ from the payments.
 JOINS: Final = """
     left join app.profiles as c on c.org_id = i.org_id and c.id = i.client_id
     cross join lateral (
-        select coalesce(sum(case it.kind when 'refund' then -it.amount else it.amount end), 0) as paid
+        select coalesce(sum(case it.kind when 'refund' then -it.amount else it.amount end), 0)::numeric(14, 2) as paid
         from app.payments as it where it.org_id = i.org_id and it.invoice_id = i.id and it.status = 'succeeded'
     ) as p"""
 # A client sees no drafts, and none that never was issued. $3: whether a client asks.
