@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, pairwise
 from operator import itemgetter
 from typing import Final, cast
 
@@ -15,7 +15,7 @@ from sources.importing.expressions import Cells, Refusal, Rows
 from sources.importing.files import Record
 from sources.importing.functions import Value
 from sources.importing.mapping import KINDS, ROW_KEY, TARGETS, ImportMapping, Plan
-from sources.lifecycle import COMPLETED, STATUSES
+from sources.lifecycle import COMPLETED, STATUSES, leads_to
 
 DIGEST_BYTES: Final = 16  # at 10 million rows two equal digests have a chance below 1 in 10^24
 MAX_TEXT: Final = 500  # characters: a B-tree key of the server ends at 2,704 bytes
@@ -207,6 +207,12 @@ def _faults(row: Row, events: Sequence[tuple[int, str, datetime]], currency: str
     if not faults and last != row["status"]:  # otherwise it follows from the others
         message = f"The history of the row ends with {last}, but its status is {row['status']}."
         faults["history"] = _refusal("history ends elsewhere", row["status"], message)
+    for (_, before, _), (_, after, _) in pairwise(events):
+        if not faults and not leads_to(before, after):
+            message = (
+                f"The history of the row goes from {before} to {after}, but no steps lead there (docs/lifecycle.md)."
+            )
+            faults["history"] = _refusal("impossible history", f"{before}, {after}", message)
     return faults
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from sources import lifecycle
 from sources.simulate.bookings import WORKDAY, Orders
 from sources.simulate.calendar import DAY, HOUR, MINUTE, NEVER, Bools, Ids, Ints, Texts
 from sources.simulate.copy import or_null
@@ -212,11 +213,14 @@ def add_history(world: World, people: People, orders: Orders, lives: Lives, book
     booking, stage = np.nonzero(lives.moments < NEVER)
     to_status = statuses[booking, stage]
     is_first = np.concatenate([[True], booking[1:] != booking[:-1]])
+    from_status = or_null(~is_first, np.roll(to_status, 1))
+    impossible = {step for step in set(zip(from_status, to_status, strict=True)) if not lifecycle.is_step(*step)}
+    assert not impossible, f"the lifecycle has no such steps: {impossible}"
     changed = lives.moments[booking, stage]
     ids = world.new_ids(changed)
     world.add_rows(
         "booking_status_history", ids, changed, changed, booking_id=booking_ids[booking],
-        from_status=or_null(~is_first, np.roll(to_status, 1)), to_status=to_status,
+        from_status=from_status, to_status=to_status,
         actor_id=_actors(people, orders, lives)[booking, stage], reason=_reasons(lives)[booking, stage],
         changed_at=changed,
     )  # fmt: skip
