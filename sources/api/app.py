@@ -15,7 +15,7 @@ from sources import database
 from sources.api import live, metrics, problems
 from sources.api.auth import make_verifier
 from sources.api.limits import RateLimits
-from sources.api.middleware import MAX_BODY_BYTES, Surroundings
+from sources.api.middleware import Surroundings
 from sources.api.routes import (
     approvals,
     bookings,
@@ -116,7 +116,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Business Services Hub",
         version="0.1.0",
         lifespan=lifespan,
-        max_body_size=MAX_BODY_BYTES,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings

@@ -9,7 +9,7 @@ import time
 from typing import Final
 from uuid import uuid4
 
-from fastapi import Response
+from fastapi import HTTPException, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sources.api import limits, logs, metrics, problems
@@ -17,6 +17,7 @@ from sources.api import limits, logs, metrics, problems
 log = logging.getLogger("hub.api")
 
 MAX_BODY_BYTES: Final = 1_000_000
+TOO_LARGE: Final = f"A body has at most {MAX_BODY_BYTES} bytes."
 UNLIMITED: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by machines, often
 HAS_SCRIPTS: Final = frozenset({"/docs", "/redoc"})
 SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -67,7 +68,7 @@ class Surroundings:
 
         try:
             refused = _refused(scope, given)
-            await (refused or self.app)(scope, receive, send_with_headers)
+            await (refused or self.app)(scope, _bounded(receive), send_with_headers)
         except Exception as error:
             metrics.unhandled.inc()
             log.error("unhandled", extra=logs.anatomy(error))
@@ -100,8 +101,22 @@ def _refused(scope: Scope, given: dict[bytes, bytes]) -> Response | None:
         wait = scope["app"].state.limits.count("address", client[0])
         if wait is not None:
             return problems.answer(429, "too_many_requests", limits.DETAIL, headers={"Retry-After": str(wait)})
-    # FastAPI's own refusal of a declared length is plain text; of one that is not declared it is a problem.
     length = given.get(b"content-length", b"")
     if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
-        return problems.answer(413, "content_too_large", f"A body has at most {MAX_BODY_BYTES} bytes.")
+        return problems.answer(413, "content_too_large", TOO_LARGE)
     return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """`receive`, for a body whose length was not declared. FastAPI's own limit answers in plain text."""
+    received = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            raise HTTPException(413, TOO_LARGE)
+        return message
+
+    return receive_bounded

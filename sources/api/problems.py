@@ -83,6 +83,10 @@ def of_refusal(refusal: Refusal) -> Response:
     return answer(STATUS[refusal.kind], refusal.code, str(refusal), errors, headers)
 
 
+def _as_code(phrase: str) -> str:
+    return phrase.lower().replace(" ", "_")
+
+
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem document; those that nobody foresaw are the middleware's."""
 
@@ -99,5 +103,6 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
-        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        # Python 3.13 renamed the phrase of 413.
+        code = "content_too_large" if error.status_code == 413 else _as_code(HTTPStatus(error.status_code).phrase)
         return answer(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))

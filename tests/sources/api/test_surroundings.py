@@ -1,0 +1,235 @@
+"""What surrounds a request: limits, headers, logs, metrics, bounded waiting."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pythonjsonlogger.json import JsonFormatter
+
+from sources.api import logs
+from sources.api.middleware import MAX_BODY_BYTES
+from sources.errors import HubError
+from sources.operations import transaction
+from tests.sources.api.conftest import Api, token_of
+from tests.sources.business import NORTH
+
+Serve = Callable[..., AbstractContextManager[Api]]
+
+
+# --- limits ----------------------------------------------------------------------------------------
+
+
+def _is_limited(answer: httpx.Response) -> bool:
+    if answer.status_code != 429:
+        return False
+    assert answer.json()["code"] == "too_many_requests"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    return True
+
+
+def test_each_caller_has_a_limit_of_their_own(serve: Serve) -> None:
+    with serve(rate_limit="3/minute") as api:
+        key = api.client("client").post("/v1/keys", json={"name": "Test"}).json()["secret"]
+        assert [_is_limited(api.client("client").get("/v1/keys")) for _ in range(3)] == [False, False, True]
+        another_token = api.new_client(Authorization=f"Bearer {token_of(NORTH, 'client', jti='2')}")
+        assert _is_limited(another_token.get("/v1/keys"))
+        assert not _is_limited(api.client("client2").get("/v1/keys"))
+        with_key = api.new_client(**{"X-API-Key": key})
+        assert [_is_limited(with_key.get("/v1/keys")) for _ in range(4)] == [False, False, False, True]
+        assert 'hub_rate_limited_total{by="caller"}' in api.new_client().get("/metrics").text
+
+
+def test_failed_logins_are_bounded_by_address(serve: Serve) -> None:
+    with serve(rate_limit_address="5/minute") as api:
+        guesses = [api.new_client(**{"X-API-Key": f"hub_{number}"}).get("/v1/keys") for number in range(7)]
+        assert [it.status_code for it in guesses] == [401] * 5 + [429] * 2
+        assert _is_limited(api.client("client").get("/v1/keys"))
+        assert api.new_client().get("/healthz").status_code == 200  # probes are never refused
+
+
+def test_a_limit_that_is_none_is_told() -> None:
+    from sources.api.limits import RateLimits
+    from sources.settings import Settings
+
+    with pytest.raises(HubError, match="HUB_RATE_LIMIT"):
+        RateLimits(Settings(rate_limit="often"))
+
+
+def test_several_workers_share_a_limit(serve: Serve) -> None:
+    with serve(rate_limit="4/minute", api_workers=2) as api:
+        assert [_is_limited(api.client("client").get("/v1/keys")) for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_body_that_is_too_large_is_a_problem(api: Api, declared: bool) -> None:
+    body = b'{"title": "' + b"x" * MAX_BODY_BYTES + b'"}'
+    content = body if declared else iter([body[:1000], body[1000:]])
+    answer = api.client("client").post("/v1/bookings", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "content_too_large"
+
+
+def test_who_waits_too_long_for_a_connection_is_told_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transaction, "ACQUIRE_TIMEOUT_S", 0.3)
+    with serve(api_pool_size=1) as api:
+        booking = api.book()
+        url, anybody = f"/v1/bookings/{booking['id']}", api.new_client()
+        with api.business.connection.transaction():
+            api.business.connection.execute("select from app.bookings where id = %s for update", [booking["id"]])
+            slow = threading.Thread(
+                target=api.client("admin").post, args=(f"{url}/transitions",), kwargs={"json": {"action": "review"}}
+            )
+            slow.start()
+            for _ in range(100):
+                if 'hub_pool_connections{state="in_use"} 1.0' in anybody.get("/metrics").text:
+                    break
+            answer = api.client("client").get(url)
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+            assert anybody.get("/readyz").status_code == 503
+        slow.join()
+        assert api.client("client").get(url).status_code == 200
+
+
+# --- headers ---------------------------------------------------------------------------------------
+
+
+def test_every_answer_has_security_headers_and_an_id(api: Api) -> None:
+    for answer in (
+        api.client("client").get("/v1/keys"),
+        api.new_client().get("/v1/keys"),
+        api.new_client().get("/nowhere"),
+        api.client("client").put("/v1/keys"),
+    ):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert len(answer.headers["X-Request-ID"]) == 32
+        assert "Strict-Transport-Security" not in answer.headers
+
+
+def test_a_sane_request_id_is_kept_and_another_is_not(api: Api) -> None:
+    for given, kept in (("order-17.b", True), ("x" * 65, False), ("a b", False), ("<script>", False)):
+        answer = api.new_client(**{"X-Request-ID": given}).get("/healthz")
+        assert (answer.headers["X-Request-ID"] == given) is kept
+
+
+def test_other_sites_are_let_in_by_setting_only(api: Api, serve: Serve) -> None:
+    asks = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    assert "Access-Control-Allow-Origin" not in api.new_client().options("/v1/bookings", headers=asks).headers
+    with serve(cors_origins=["https://app.example"], env="production") as open_api:
+        answer = open_api.new_client().options("/v1/bookings", headers=asks)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        assert "Strict-Transport-Security" in answer.headers
+        answer = open_api.client("client").get("/v1/keys", headers={"Origin": "https://app.example"})
+        assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
+        answer = open_api.client("client").get("/v1/keys", headers={"Origin": "https://evil.example"})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_what_is_no_route_is_a_problem(api: Api) -> None:
+    for answer, status in (
+        (api.new_client().get("/v1/nothing"), 404),
+        (api.client("client").put("/v1/keys"), 405),
+        (api.client("client").post("/v1/bookings", content=b"{"), 422),
+        (api.client("client").get("/v1/bookings/17"), 422),
+    ):
+        assert (answer.status_code, answer.json()["status"]) == (status, status)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+# --- logs and metrics ------------------------------------------------------------------------------
+
+
+class _Lines(logging.Handler):
+    """The lines as they would be written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.addFilter(logs.WithRequest())
+        settings = logs.CONFIG["formatters"]["json"]
+        self.setFormatter(JsonFormatter(settings["fmt"], rename_fields=settings["rename_fields"], timestamp=True))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    handler, logger = _Lines(), logging.getLogger("hub")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler.lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_a_request_is_one_line_without_secrets(api: Api, lines: list[str]) -> None:
+    booking = api.book(notes="a note that is nobody's business")
+    secret = api.client("client").post("/v1/keys", json={"name": "Test"}).json()["secret"]
+    lines.clear()
+    holder = api.new_client(**{"X-API-Key": secret, "X-Request-ID": "from-outside"})
+    holder.get(f"/v1/bookings/{booking['id']}", params={"token": "in-the-query"})
+    api.book(notes="a note that is nobody's business")
+    first, *_ = [json.loads(line) for line in lines]
+    assert first.pop("ms") > 0
+    assert first.pop("timestamp")
+    assert first == {
+        "level": "INFO", "logger": "hub.api", "message": "request", "method": "GET",
+        "route": "/v1/bookings/{booking_id}", "status": 200, "profile_id": str(api.org.client),
+        "request_id": "from-outside",
+    }  # fmt: skip
+    for word in (secret, "in-the-query", "business", token_of(NORTH, "client").split(".")[1][:20], booking["id"]):
+        assert word not in "".join(lines)
+
+
+def test_what_fails_on_our_side_is_told_to_us_and_not_to_the_caller(
+    api: Api, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sources.operations import bookings
+
+    booking_id = uuid4()
+
+    async def fails(*_: object) -> None:
+        raise RuntimeError(f"secret of {booking_id}")
+
+    monkeypatch.setattr(bookings, "get_booking", fails)
+    answer = api.client("client").get(f"/v1/bookings/{booking_id}")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    error = next(it for it in map(json.loads, lines) if it["message"] == "unhandled")
+    assert error["error"] == "RuntimeError"
+    assert error["request_id"] == answer.headers["X-Request-ID"]
+    assert any("in fails" in step for step in error["trace"])
+    assert str(booking_id) not in "".join(lines) + answer.text
+
+
+def test_metrics_tell_latency_by_route_the_pool_and_errors(api: Api) -> None:
+    api.client("client").get(f"/v1/bookings/{uuid4()}")
+    answer = api.new_client().get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    for line in (
+        'hub_http_request_seconds_bucket{le="0.1",method="GET",route="/v1/bookings/{booking_id}",status="404"}',
+        'hub_pool_connections{state="in_use"} 0.0',
+        f'hub_pool_connections{{state="limit"}} {api.business.settings.api_pool_size}.0',
+        "hub_pool_waiting 0.0",
+        "hub_unhandled_errors_total",
+    ):
+        assert line in answer.text
+
+
+def test_nothing_is_sent_to_a_collector() -> None:
+    from sources.api.app import create_app
+
+    app: FastAPI = create_app()
+    assert not app._native_telemetry.enabled()
