@@ -175,9 +175,13 @@ async def list_invoices(tx: Tx, wanted: InvoiceFilter, booking_id: UUID | None =
         if given.get(name) is not None:
             values.append(given[name])
             conditions.append(condition.format(len(values)))
+    # The page first, and then what was paid of each invoice on it.
     query = f"""
-        select {COLUMNS} from app.invoices as i {JOINS}
-        where {" and ".join(conditions)} order by i.id desc limit {wanted.limit + 1}
+        with page as materialized (
+            select i.* from app.invoices as i
+            where {" and ".join(conditions)} order by i.id desc limit {wanted.limit + 1}
+        )
+        select {COLUMNS} from page as i {JOINS} order by i.id desc
     """  # noqa: S608  constants of this file, and a number
     rows = await tx.rows(query, *values)
     items = [InvoiceSummary.model_construct(**_summary(it)) for it in rows]
