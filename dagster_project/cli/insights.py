@@ -1,5 +1,7 @@
 """hub insights: what is open, and what people did about it."""
 
+import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any, LiteralString
 
 import typer
@@ -10,6 +12,10 @@ from dagster_project.cli import common
 from dagster_project.cli.common import AsJson, console
 from sources import database
 from sources.errors import HubError
+from sources.operations import transaction
+from sources.operations.errors import Refusal
+from sources.operations.insights import Answer, answer_insight
+from sources.settings import get_settings
 from sources.tables import SEVERITIES
 
 app = typer.Typer(help="See insights, and say what you did about them.", no_args_is_help=True)
@@ -91,21 +97,28 @@ def dismiss(insight: InsightId, feedback: Feedback = None) -> None:
     _set_status(insight, "dismissed", feedback)
 
 
-def _set_status(insight: str, status: str, feedback: str | None) -> None:
+def _set_status(insight: str, answer: Answer, feedback: str | None) -> None:
     row = _one(insight)
-    if row["status"] in ("resolved", "dismissed"):
-        raise HubError(f"“{row['title']}” is {row['status']} already.")
-    _rows(
-        """
-        update app.insight_events
-        set status = %(status)s, feedback = coalesce(%(feedback)s, feedback),
-            resolved_at = case %(status)s when 'resolved' then now() else resolved_at end
-        where id = %(id)s
-        returning id
-        """,
-        {"id": row["id"], "status": status, "feedback": feedback},
-    )
-    console.print(f"“{row['title']}” is {status}.")
+    try:
+        asyncio.run(_answer(row, answer, feedback or None))
+    except Refusal as refusal:
+        raise HubError(str(refusal)) from None
+    console.print(f"“{row['title']}” is {answer}.")
+
+
+async def _answer(row: dict[str, Any], answer: Answer, feedback: str | None) -> None:
+    settings = get_settings()
+    pool = await transaction.make_pool(database.database_url(settings), 1)
+    try:
+        await transaction.run(
+            pool,
+            transaction.System(row["org_id"]),
+            lambda tx: answer_insight(tx, row["id"], answer, feedback),
+            at=datetime.now(UTC),
+            timeout_ms=settings.statement_timeout_ms,
+        )
+    finally:
+        await pool.close()
 
 
 def _one(insight: str) -> dict[str, Any]:

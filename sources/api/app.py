@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from sources import database
 from sources.api import live, metrics, problems
 from sources.api.auth import make_verifier
+from sources.api.last_known import LastKnown
 from sources.api.limits import RateLimits
 from sources.api.middleware import Surroundings
 from sources.api.routes import (
@@ -22,20 +23,25 @@ from sources.api.routes import (
     catalogue,
     events,
     health,
+    insights,
     invoices,
     keys,
     messages,
     milestones,
+    notifications,
     payments,
     reviews,
+    summary,
     tasks,
     time_entries,
     webhooks,
 )
+from sources.operations.summary import Summary
 from sources.operations.transaction import make_pool
 from sources.settings import Settings, get_settings
 
 ROUTERS: Final = (
+    summary.router,  # before the bookings, as one of which it would be read
     bookings.router,
     milestones.router,
     tasks.router,
@@ -48,6 +54,8 @@ ROUTERS: Final = (
     payments.router,
     webhooks.router,
     keys.router,
+    insights.router,
+    notifications.router,
     events.router,
     health.router,
 )  # fmt: skip
@@ -65,6 +73,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.limits = RateLimits(settings)
     state.revision = health.newest_revision()
     state.stopping = asyncio.Event()
+    state.summaries = LastKnown[Summary]()
     state.in_flight = 0
     state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
     sampling = asyncio.create_task(_sample_pool(state))

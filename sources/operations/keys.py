@@ -17,8 +17,8 @@ LISTED: Final = 200
 
 # What a route works on is its first tag: GET needs `<tag>:read`, everything else `<tag>:write`.
 RESOURCES: Final = (
-    "approvals", "bookings", "catalogue", "events", "invoices", "keys", "messages", "milestones", "payments", "reviews",
-    "tasks", "time_entries",
+    "approvals", "bookings", "catalogue", "events", "insights", "invoices", "keys", "messages", "milestones",
+    "notifications", "payments", "reviews", "tasks", "time_entries",
 )  # fmt: skip
 SCOPES: Final = tuple(f"{resource}:{right}" for resource in RESOURCES for right in ("read", "write"))
 

@@ -1,0 +1,65 @@
+"""Insights."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from sources.api.context import Calling, Writing, reply
+from sources.api.problems import COMMON, WRITES
+from sources.operations import insights
+from sources.operations.children import Page
+from sources.operations.insights import Answer, Feedback, Insight, Kind, Requested, Severity, Status
+
+router = APIRouter(prefix="/v1/insights", tags=["insights"], responses=COMMON)
+
+
+@router.get("", response_model=Page[Insight], summary="List insights")
+async def list_insights(
+    context: Calling,
+    status: Annotated[list[Status] | None, Query(description="Repeatable; by default any.")] = None,
+    kind: Annotated[list[Kind] | None, Query(description="Repeatable; by default any.")] = None,
+    severity: Annotated[list[Severity] | None, Query(description="Repeatable; by default any.")] = None,
+    after: Annotated[UUID | None, Query(description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """The latest first. For admins."""
+    return reply(
+        await context.run(
+            lambda tx: insights.list_insights(
+                tx, statuses=status, kinds=kind, severities=severity, after=after, limit=limit
+            )
+        )
+    )
+
+
+@router.post("/generate", status_code=202, response_model=Requested, responses=WRITES, summary="Ask for insights now")
+async def request_insights(context: Writing) -> Response:
+    """The running Hub picks it up within a minute; what it finds comes as insights, and as events of the stream."""
+    return await context.write(insights.request_insights, status=202)
+
+
+@router.get("/{insight_id}", response_model=Insight, summary="Read an insight")
+async def get_insight(context: Calling, insight_id: UUID) -> Response:
+    return reply(await context.run(lambda tx: insights.get_insight(tx, insight_id)))
+
+
+@router.post("/{insight_id}/acknowledge", response_model=Insight, responses=WRITES, summary="Say that you are on it")
+async def acknowledge_insight(context: Writing, insight_id: UUID, body: Feedback | None = None) -> Response:
+    return await _answer(context, insight_id, "acknowledged", body)
+
+
+@router.post("/{insight_id}/resolve", response_model=Insight, responses=WRITES, summary="Say that it is over")
+async def resolve_insight(context: Writing, insight_id: UUID, body: Feedback | None = None) -> Response:
+    return await _answer(context, insight_id, "resolved", body)
+
+
+@router.post("/{insight_id}/dismiss", response_model=Insight, responses=WRITES, summary="Say that it is no news")
+async def dismiss_insight(context: Writing, insight_id: UUID, body: Feedback | None = None) -> Response:
+    """The same thing is not raised again while it lasts."""
+    return await _answer(context, insight_id, "dismissed", body)
+
+
+async def _answer(context: Writing, insight_id: UUID, answer: Answer, body: Feedback | None) -> Response:
+    feedback = body.feedback if body else None
+    return await context.write(lambda tx: insights.answer_insight(tx, insight_id, answer, feedback))

@@ -1,0 +1,24 @@
+"""The summary of bookings. Its router comes before that of the bookings, whose ids it would be taken for."""
+
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from sources.api.context import Calling, reply
+from sources.api.last_known import LastKnown
+from sources.api.problems import COMMON
+from sources.operations import summary
+from sources.operations.summary import Summary
+
+router = APIRouter(prefix="/v1/bookings", tags=["bookings"], responses=COMMON)
+
+PATIENCE_S: Final = 1.5  # after it the last known figures are the better answer
+
+
+@router.get("/summary", response_model=Summary, summary="Bookings in figures")
+async def get_summary(context: Calling) -> Response:
+    """The caller's bookings; for admins all of the organisation. While the database is slow or away: the figures that
+    the caller was last told, with `stale: true` and the moment when they were true."""
+    known: LastKnown[Summary] = context.request.app.state.summaries
+    figures, is_stale = await known.get(context.identity, lambda: context.run(summary.summarise), patience_s=PATIENCE_S)
+    return reply(figures.model_copy(update={"stale": True}) if is_stale else figures)

@@ -1,0 +1,132 @@
+"""Insights: what the figures say, and what people did about it. They are for administrators."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel, ConfigDict, Field
+
+from sources.operations.children import Page, page_of
+from sources.operations.errors import Refusal, not_found
+from sources.operations.transaction import Tx
+from sources.operations.values import Moment, Money, Note, Request
+
+Kind = Literal["anomaly", "forecast", "workload", "milestone", "revenue", "pipeline"]
+Severity = Literal["critical", "high", "medium", "low"]
+Status = Literal["open", "acknowledged", "resolved", "dismissed"]
+Answer = Literal["acknowledged", "resolved", "dismissed"]
+
+
+class Feedback(Request):
+    """What somebody did about an insight, or why it is none."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"feedback": "The card terminal was replaced."}]})
+
+    feedback: Note | None = Field(None, description="Kept with the insight; by default what is there stays.")
+
+
+class Insight(BaseModel):
+    """One thing that people are told of, from when it was found until it is over."""
+
+    id: UUID
+    kind: Kind
+    severity: Severity
+    status: Status
+    metric: str
+    dimension: str
+    member: str
+    day: date
+    title: str
+    summary: str
+    value: Decimal | None
+    expected: Decimal | None
+    lower: Decimal | None
+    upper: Decimal | None
+    impact: Money | None
+    drivers: list[dict[str, Any]] = Field(description="The members that moved it, and by how much.")
+    recommendation: str | None
+    first_seen: Moment
+    last_seen: Moment
+    resolved_at: Moment | None
+    feedback: str | None
+
+
+class Requested(BaseModel):
+    """The run that was asked for."""
+
+    run_id: UUID
+
+
+COLUMNS: Final = """
+    id, kind, severity, status, metric, dimension, member, day, title, summary, value, expected, lower, upper, impact,
+    drivers, recommendation, first_seen, last_seen, resolved_at, feedback"""
+SELECT_INSIGHT: Final = f"select {COLUMNS} from app.insight_events where org_id = $1 and id = $2"  # noqa: S608  constants of this file
+# A UUIDv7 tells when it was made: by id is by time.
+SELECT_INSIGHTS: Final = f"""
+select {COLUMNS} from app.insight_events
+where org_id = $1 and ($2::text[] is null or status = any($2)) and ($3::text[] is null or kind = any($3))
+    and ($4::text[] is null or severity = any($4)) and ($5::uuid is null or id < $5)
+order by id desc limit $6
+"""  # noqa: S608  constants of this file
+UPDATE_STATUS: Final = f"""
+update app.insight_events set
+    status = $3,
+    feedback = coalesce($4, feedback),
+    resolved_at = case when $3 = 'resolved' then $5 else resolved_at end
+where org_id = $1 and id = $2
+returning {COLUMNS}
+"""  # noqa: S608  constants of this file
+INSERT_RUN: Final = """
+insert into app.insight_run_logs (org_id, requested_by, created_at, updated_at) values ($1, $2, $3, $3) returning id
+"""
+
+
+async def list_insights(
+    tx: Tx, *, statuses: list[Status] | None, kinds: list[Kind] | None, severities: list[Severity] | None,
+    after: UUID | None, limit: int,
+) -> Page[Insight]:  # fmt: skip
+    """The insights of the organisation, the latest first; None: of any. Raises Refusal forbidden."""
+    _demand_admin(tx)
+    rows = await tx.rows(SELECT_INSIGHTS, tx.org_id, statuses, kinds, severities, after, limit + 1)
+    return page_of([_as_insight(row) for row in rows], [row["id"] for row in rows], limit)
+
+
+async def get_insight(tx: Tx, insight_id: UUID) -> Insight:
+    """One insight. Raises Refusal forbidden, not_found."""
+    _demand_admin(tx)
+    row = await tx.row(SELECT_INSIGHT, tx.org_id, insight_id)
+    if row is None:
+        raise not_found("insight")
+    return _as_insight(row)
+
+
+async def answer_insight(tx: Tx, insight_id: UUID, answer: Answer, feedback: str | None) -> Insight:
+    """Say that somebody is on it, that it is over, or that it is no news and not to be raised again while it lasts.
+
+    Raises Refusal: forbidden, not_found, conflict where it is over already.
+    """
+    _demand_admin(tx)
+    before = await tx.row(f"{SELECT_INSIGHT} for update", tx.org_id, insight_id)
+    if before is None:
+        raise not_found("insight")
+    if before["status"] in ("resolved", "dismissed"):
+        raise Refusal("conflict", "already_over", f"“{before['title']}” is {before['status']} already.")
+    return _as_insight(await tx.one(UPDATE_STATUS, tx.org_id, insight_id, answer, feedback, tx.at))
+
+
+async def request_insights(tx: Tx) -> Requested:
+    """Ask for insights now: a sensor of the running Hub picks it up within a minute. Raises Refusal forbidden."""
+    _demand_admin(tx)
+    row = await tx.one(INSERT_RUN, tx.org_id, f"profile {tx.caller.profile_id}", tx.at)
+    return Requested(run_id=row["id"])
+
+
+def _demand_admin(tx: Tx) -> None:
+    if tx.caller.role not in ("admin", "system"):
+        raise Refusal("forbidden", "not_allowed", "Insights are for administrators.")
+
+
+def _as_insight(row: asyncpg.Record) -> Insight:
+    return Insight.model_construct(**dict(row))
