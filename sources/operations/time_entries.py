@@ -105,8 +105,6 @@ SELECT_OF_PERSON: Final = f"""
 {FROM_ENTRIES} where t.org_id = $1 and t.provider_id = $2 and t.started_at >= $5 and t.started_at < $6
     and (not $7 or t.ended_at is null) {NEXT_PAGE}
 """
-# One person's entries are written one after another: two that wait for one another's overlap would be a deadlock.
-LOCK_PERSON: Final = "select pg_advisory_xact_lock(hashtextextended('time of ' || $1::uuid, 0))"
 CHECK_REFERENCES: Final = """
 select
     exists (
@@ -201,7 +199,6 @@ async def edit_time_entry(tx: Tx, time_entry_id: UUID, change: TimeEntryChange) 
     _check_times(tx, it["started_at"], it["ended_at"])
     if change.task_id:
         await _check_references(tx, row["booking_id"], row["provider_id"], change.task_id, is_new=False)
-    await tx.execute(LOCK_PERSON, row["provider_id"])
     await tx.execute(
         UPDATE_ENTRY, tx.org_id, time_entry_id, it["task_id"], it["billable"], it["note"], it["started_at"],
         it["ended_at"],
@@ -229,7 +226,6 @@ async def _add(
     _check_times(tx, started_at, ended_at)
     demand_status(booking["status"], WORKABLE, "booking", "enter time")
     await _check_references(tx, booking_id, person, request.task_id, is_new=True)
-    await tx.execute(LOCK_PERSON, person)
     inserted = await tx.one(
         INSERT_ENTRY, tx.org_id, booking_id, request.task_id, person, started_at, ended_at, request.billable,
         request.note, tx.at,
