@@ -14,7 +14,7 @@ from sources import tables
 from sources.errors import HubError
 from sources.settings import Settings
 from sources.simulate import TABLES, load_sample
-from tests.conftest import TEMPLATE, _execute, clone
+from tests.conftest import TEMPLATE, clone, execute
 
 AS_OF = date(2025, 11, 16)  # a Sunday: few bookings, and the payment outage must show all the same
 DAYS = 420  # the last 60 days and the same days a year before
@@ -47,7 +47,7 @@ def sample(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sa
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("analyze")
         yield Sample(connection, counts)
-    _execute(server, f"drop database {urlsplit(url).path[1:]} with (force)")
+    execute(server, f"drop database {urlsplit(url).path[1:]} with (force)")
 
 
 def fingerprint(connection: psycopg.Connection) -> dict[str, str]:
