@@ -6,7 +6,7 @@ import sys
 import psycopg
 import typer
 
-from dagster_project.cli import channels, data, db, digest, docs, insights, run, up
+from dagster_project.cli import channels, data, db, digest, docs, insights, run, token, up
 from sources.errors import HubError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("import")(data.import_csv)
 app.command("digest")(digest.digest)
 app.add_typer(insights.app, name="insights")
 app.add_typer(channels.app, name="channel")
+app.command("token")(token.token)
 app.command("docs")(docs.docs)
 
 

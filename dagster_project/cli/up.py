@@ -64,7 +64,7 @@ def _served(settings: Settings) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     logs.mkdir(parents=True, exist_ok=True)
     commands = {
         "dagster": ["dagster", "dev", "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(settings.port_dagster)],
-        "api": ["uvicorn", "sources.api.app:app", "--host", "127.0.0.1", "--port", str(settings.port_api)],
+        "api": ["sources.api"],
     }
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:

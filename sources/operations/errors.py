@@ -49,7 +49,7 @@ def of_database(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> Refusa
     if isinstance(error, (asyncpg.DataError, asyncpg.exceptions._base.InterfaceError)) and _is_bad_value(error):
         return Refusal("invalid", "value_out_of_range", "A value cannot be stored: it is too large or malformed.")
     if isinstance(
-        error, (asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError)
+        error, (asyncpg.OperatorInterventionError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError)
     ):
         return Refusal("unavailable", "database_unavailable", "The database does not answer. Try again shortly.")
     return None

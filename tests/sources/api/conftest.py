@@ -3,6 +3,7 @@
 `api` serves a module (about 0.4 s); `serve` is for a test that needs settings of its own.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -41,10 +42,13 @@ class Api:
     org: Final = NORTH
     other: Final = SOUTH
 
-    def __init__(self, url: str, business: Business, server: uvicorn.Server, cleanup: ExitStack) -> None:
+    def __init__(
+        self, url: str, business: Business, server: uvicorn.Server, cleanup: ExitStack, stop_soon: Callable[[], None]
+    ) -> None:
         self.url = url
         self.business = business
         self.server = server
+        self.stop_soon = stop_soon  # what SIGTERM does to a process of its own
         self._cleanup = cleanup
         self._clients: dict[tuple[str, str], httpx.Client] = {}
 
@@ -83,11 +87,16 @@ class Api:
 @contextmanager
 def served(settings: Settings) -> Iterator[Api]:
     """The API with these settings, on a port that the system chooses."""
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5
+        app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5
     )
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, daemon=True)
+    server, runner = uvicorn.Server(config), asyncio.Runner(loop_factory=config.get_loop_factory())
+    thread = Thread(target=lambda: runner.run(server.serve()), daemon=True)
+
+    def stop_soon() -> None:
+        runner.get_loop().call_soon_threadsafe(app.state.stopping.set)
+
     with ExitStack() as cleanup:
         business = cleanup.enter_context(open_business(settings))
         thread.start()
@@ -96,11 +105,13 @@ def served(settings: Settings) -> Iterator[Api]:
             time.sleep(0.005)
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
-            yield Api(f"http://127.0.0.1:{port}", business, server, cleanup)
+            yield Api(f"http://127.0.0.1:{port}", business, server, cleanup, stop_soon)
         finally:
+            stop_soon()
             server.should_exit = True
             thread.join(15)
             assert not thread.is_alive(), "the API did not stop"
+            runner.close()
 
 
 @pytest.fixture(scope="module")

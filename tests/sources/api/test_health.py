@@ -1,6 +1,25 @@
-"""What probes are told."""
+"""What probes are told, and how the server ends."""
 
-from tests.sources.api.conftest import Api
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from threading import Thread
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+
+from tests.conftest import execute, free_port
+from tests.sources.api.conftest import Api, token_of
+from tests.sources.business import NORTH, Business
+
+Serve = Callable[..., AbstractContextManager[Api]]
 
 
 def test_a_running_api_is_alive_and_ready(api: Api) -> None:
@@ -9,6 +28,117 @@ def test_a_running_api_is_alive_and_ready(api: Api) -> None:
     assert anybody.get("/readyz").json() == {"status": "ok", "detail": ""}
 
 
-def test_it_books(api: Api) -> None:
-    booking = api.book()
-    assert api.client("client").get(f"/v1/bookings/{booking['id']}").json()["client"]["id"] == str(api.org.client)
+def test_it_is_not_ready_for_another_schema(api: Api) -> None:
+    connection = api.business.connection
+    newest = connection.execute("select version_num from app.alembic_version").fetchone()
+    connection.execute("update app.alembic_version set version_num = '0001'")
+    try:
+        answer = api.new_client().get("/readyz")
+        assert answer.status_code == 503
+        assert "hub db migrate" in answer.json()["detail"]
+    finally:
+        connection.execute("update app.alembic_version set version_num = %s", newest)
+    assert api.new_client().get("/readyz").status_code == 200
+
+
+def test_it_is_not_ready_without_a_database_and_says_so_at_once(serve: Serve, server: str) -> None:
+    with serve() as api:
+        name = urlsplit(api.business.settings.database_url).path[1:]
+        execute(server, f"alter database {name} connection limit 0")
+        api.business.connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and usename = 'hub_api'", [name]
+        )
+        began = time.monotonic()
+        assert api.new_client().get("/readyz").status_code == 503
+        answer = api.client("client").get("/v1/keys")
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert time.monotonic() - began < 5
+        assert api.new_client().get("/healthz").status_code == 200
+        execute(server, f"alter database {name} connection limit -1")
+        assert api.client("client").get("/v1/keys").status_code == 200
+
+
+def test_it_is_not_ready_while_it_stops(serve: Serve) -> None:
+    with serve() as api:
+        api.stop_soon()
+        answer = api.new_client().get("/readyz")
+        assert (answer.status_code, answer.json()["detail"]) == (503, "The server is stopping.")
+
+
+@pytest.mark.slow
+def test_two_workers_finish_what_they_began(own_business: Business) -> None:
+    """The process as `hub up` starts it: SIGTERM while a request waits for a lock."""
+    settings, port = own_business.settings, free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sources.api"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "HUB_HOME": str(settings.home),
+            "HUB_DATABASE_URL": settings.database_url,
+            "HUB_JWT_SECRET": settings.jwt_secret.get_secret_value(),
+            "HUB_PORT_API": str(port),
+            "HUB_API_WORKERS": "2",
+        },
+    )
+    lines: list[str] = []
+    assert process.stderr
+    reading = Thread(target=lines.extend, args=(process.stderr,))
+    reading.start()
+    client = httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token_of(NORTH, 'admin')}"}, timeout=20
+    )
+    try:
+        _wait_until(lambda: _answers(client))
+        booking = client.post(
+            "/v1/bookings", json={"service_id": str(NORTH.service), "client_id": str(NORTH.client)}
+        ).json()
+        answers: list[httpx.Response] = []
+        slow = Thread(target=lambda: answers.append(_review(client, booking["id"])))
+        with own_business.connection.transaction():
+            own_business.connection.execute("select from app.bookings where id = %s for update", [booking["id"]])
+            slow.start()
+            _wait_until(lambda: _waits_for_lock(own_business.connection))
+            metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            assert 'route="/v1/bookings",status="201"} 1.0' in metrics  # whichever worker did it
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            assert process.poll() is None
+            assert not answers
+        slow.join(10)
+        assert answers[0].status_code == 200
+        assert answers[0].json()["status"] == "under_review"
+        process.wait(10)
+        assert not _answers(client)
+    finally:
+        process.kill()
+        reading.join(10)
+        client.close()
+    requests = [it for it in map(json.loads, lines) if it["message"] == "request"]
+    assert "/v1/bookings/{booking_id}/transitions" in {it["route"] for it in requests}
+    assert not [it for it in map(json.loads, lines) if it["level"] in ("ERROR", "CRITICAL")]
+
+
+def _review(client: httpx.Client, booking_id: str) -> httpx.Response:
+    return client.post(f"/v1/bookings/{booking_id}/transitions", json={"action": "review"})
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _waits_for_lock(connection: psycopg.Connection) -> bool:
+    waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return connection.execute(waiting).fetchone() is not None
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
