@@ -6,7 +6,7 @@ PYTHON ?= $(shell for it in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo up test lint format bench pictures lock clean
+.PHONY: demo up test fuzz lint format bench pictures lock clean
 
 demo: $(READY)   ## the whole way once, on the sample business, headless
 	$(BIN)/hub sample
@@ -17,6 +17,9 @@ up: demo         ## the same, then the Dagster UI and the API until Ctrl-C
 
 test: lint       ## lint and every test
 	$(BIN)/pytest -n 2 --dist loadfile
+
+fuzz: $(READY)   ## thousands of generated requests to the API, by each role
+	HUB_FUZZ_EXAMPLES=30 $(BIN)/pytest -s tests/sources/api/test_openapi.py
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -30,6 +33,8 @@ format: $(READY)
 
 bench: $(READY)  ## speed, as ratios to a limit measured in the same run
 	$(BIN)/python -m bench.ingestion
+	$(BIN)/python -m bench.api
+	$(BIN)/python -m bench.live
 
 pictures: $(READY) ## docs/pictures/, from what `make up` serves in another shell; needs Chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.pictures --org estudio-meridiano
