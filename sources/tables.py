@@ -204,7 +204,7 @@ bookings = _operational(
     Column(
         "start_key",
         Timestamp,
-        Computed("COALESCE(scheduled_start, 'infinity'::timestamp with time zone)", persisted=True),
+        Computed("COALESCE(scheduled_start, '9999-12-31 00:00:00+00'::timestamp with time zone)", persisted=True),
         nullable=False,
     ),
     # Holds its provider's time against other exclusive bookings; recorded history may overlap.
@@ -232,6 +232,7 @@ bookings = _operational(
     Index("ix_bookings_start_of_status", "org_id", "status", "start_key", "id"),
     Index("ix_bookings_start_of_provider", "org_id", "provider_id", "start_key", "id"),
     Index("ix_bookings_amount", "org_id", "amount_minor", "id"),
+    Index("ix_bookings_totals", "org_id", "status", "currency", postgresql_include=["amount_minor"]),
     Index("ix_bookings_amount_of_service", "org_id", "service_id", "amount_minor", "id"),
 )
 

@@ -90,7 +90,7 @@ select p.id, p.full_name as name, p.role, p.is_active,
 from app.profiles as p
 where p.org_id = $1 and ($2::text is null or p.role = $2) and ($3::uuid is null or p.id > $3)
     and ($4::text is null or position(app.folded($4) in app.folded(p.full_name)) > 0)
-    and (p.is_active or (select app.sees_all()))
+    and (p.is_active and p.role <> 'admin' or (select app.sees_all()))
 order by p.id
 limit $5
 """

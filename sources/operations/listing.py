@@ -30,6 +30,7 @@ COUNTED: Final = 1_000
 TERMS: Final = 8  # of a search, looked for as parts of words
 SHORTEST_PART: Final = 3  # characters; a shorter term is looked for where words begin
 
+NEVER: Final = "9999-12-31T00:00:00+00:00"  # start_key of what has no start
 KEYS: Final = {
     "created_at": ("b.created_at", "timestamptz"),
     "scheduled_start": ("b.start_key", "timestamptz"),
@@ -44,7 +45,7 @@ CONDITIONS: Final = {
     "status": "b.status = any(%(status)s)",
     "created_from": "b.created_at >= %(created_from)s",
     "created_to": "b.created_at < %(created_to)s",
-    "scheduled_from": "b.start_key >= %(scheduled_from)s and b.start_key < 'infinity'",
+    "scheduled_from": "b.start_key >= %(scheduled_from)s and b.start_key < '9999-12-31Z'",
     "scheduled_to": "b.start_key < %(scheduled_to)s",
     "amount_min": "b.amount_minor >= %(amount_min)s",
     "amount_max": "b.amount_minor <= %(amount_max)s",
@@ -235,9 +236,9 @@ def _like(words: str) -> list[str]:
 def _key(row: asyncpg.Record, sort: str) -> str:
     """The key of a row in a cursor."""
     value = row[sort.removeprefix("-")]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return "infinity" if value is None else str(int(value * 100))
+    if sort.endswith("total_amount"):
+        return str(int(value * 100))
+    return NEVER if value is None else str(value.isoformat())
 
 
 def _keyed(cursor: str, sort: str) -> tuple[str, UUID]:
@@ -246,7 +247,7 @@ def _keyed(cursor: str, sort: str) -> tuple[str, UUID]:
     try:
         if sort.endswith("total_amount"):
             int(key).to_bytes(8, signed=True)
-        elif key != "infinity":
+        else:
             datetime.fromisoformat(key)
     except (ValueError, OverflowError):
         raise keyset.bad_cursor() from None
@@ -259,7 +260,7 @@ async def _read(tx: Tx, parts: _Parts, most: int) -> _Reading:
         gathered = await _gather(tx, parts, most)
         if gathered is not None:
             return _Reading(gathered)
-    walked = WALKED_WORDS if parts.search else WALKED
+    walked = max(most, WALKED_WORDS if parts.search else WALKED)
     walk, rest = _walk(parts, walked)
     conditions = [*rest, parts.search or "true"]
     page, values = _bound(_page(f"({walk}) as b {parts.words}", conditions, parts, most), parts.values)

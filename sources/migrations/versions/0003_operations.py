@@ -26,7 +26,7 @@ alter table app.bookings
     -- Comparisons of bigint are leakproof, those of numeric are not: only this one can use an index under row security.
     add column amount_minor bigint not null generated always as ((total_amount * 100)::bigint) stored,
     -- What has no start sorts after all that have one; under row security an expression could use no index.
-    add column start_key timestamptz not null generated always as (coalesce(scheduled_start, 'infinity')) stored,
+    add column start_key timestamptz not null generated always as (coalesce(scheduled_start, '9999-12-31Z')) stored,
     add constraint ck_bookings_deposit_amount check (deposit_amount >= 0),
     add constraint ck_bookings_cancellation_fee check (cancellation_fee >= 0);
 alter table app.bookings alter column is_exclusive set default true;

@@ -1,0 +1,244 @@
+"""Bookings over HTTP: their details, their time, giving them up, the list, the catalogue, and a race for one slot."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from tests.sources.api.conftest import Api
+from tests.sources.business import NORTH, SOUTH
+
+MONDAY: Final = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=30)
+RULES: Final = '[{"hours_before": 72, "fee_pct": 25}, {"hours_before": 24, "fee_pct": 50}]'
+
+
+def at(hours: float) -> str:
+    return (MONDAY + timedelta(hours=hours)).isoformat()
+
+
+def step(api: Api, who: str, booking: dict[str, Any], action: str, **fields: object) -> dict[str, Any]:
+    answer = api.client(who).post(f"/v1/bookings/{booking['id']}/transitions", json={"action": action, **fields})
+    assert answer.status_code == 200, answer.text
+    moved: dict[str, Any] = answer.json()
+    return moved
+
+
+def confirmed(api: Api, **fields: Any) -> dict[str, Any]:
+    """A booking of the client with the provider, confirmed."""
+    booking = api.book(provider_id=str(NORTH.provider), **fields)
+    step(api, "provider", booking, "approve")
+    return step(api, "provider", booking, "confirm")
+
+
+def test_fifty_want_one_slot(api: Api) -> None:
+    body = {"service_id": str(NORTH.service), "provider_id": str(NORTH.provider2), "scheduled_start": at(400)}
+
+    async def race() -> list[int]:
+        async with api.async_client("client") as client:
+            answers = await asyncio.gather(*(client.post("/v1/bookings", json=body) for _ in range(50)))
+        assert {it.json()["code"] for it in answers if it.status_code != 201} == {"slot_taken"}
+        return [it.status_code for it in answers]
+
+    codes = asyncio.run(race())
+    assert sorted(codes) == [201] + [409] * 49
+    held = api.business.connection.execute(
+        "select count(*) from app.bookings where provider_id = %s and scheduled_start = %s", [NORTH.provider2, at(400)]
+    ).fetchone()
+    assert held == (1,)
+
+
+def test_a_change_needs_the_version_last_seen(api: Api) -> None:
+    booking = api.book(title="First")
+    path = f"/v1/bookings/{booking['id']}"
+    assert api.client("client").patch(path, json={"title": "Second"}).status_code == 428
+    etag = api.client("client").get(path).headers["ETag"]
+    changed = api.client("client").patch(path, json={"title": "Second"}, headers={"If-Match": etag})
+    assert (changed.status_code, changed.json()["title"]) == (200, "Second")
+    assert changed.headers["ETag"] != etag
+    stale = api.client("client").patch(path, json={"title": "Third"}, headers={"If-Match": etag})
+    assert (stale.status_code, stale.json()["code"]) == (412, "changed_meanwhile")
+
+
+@pytest.mark.parametrize(
+    ("who", "change", "code"),
+    [
+        ("client", {"title": "T", "notes": "N"}, 200),
+        ("client", {"notes": None}, 200),
+        ("client", {"priority": "high"}, 403),
+        ("client", {"provider_id": str(NORTH.provider)}, 403),
+        ("provider", {"priority": "high"}, 200),
+        ("provider", {"provider_id": str(NORTH.provider2)}, 403),
+        ("admin", {"provider_id": str(NORTH.provider2), "priority": "urgent"}, 200),
+        ("admin", {"provider_id": str(NORTH.client)}, 422),
+        ("admin", {"provider_id": str(SOUTH.provider)}, 422),
+        ("admin", {"title": None}, 422),
+        ("admin", {"total_amount": "1.00"}, 422),
+        ("client2", {"title": "T"}, 404),
+    ],
+)
+def test_who_may_change_what(api: Api, who: str, change: dict[str, object], code: int) -> None:
+    booking = api.book(provider_id=str(NORTH.provider))
+    answer = api.client(who).patch(
+        f"/v1/bookings/{booking['id']}", json=change, headers={"If-Match": f'"{booking["version"]}"'}
+    )
+    assert answer.status_code == code, answer.text
+    if code == 200:
+        shown = answer.json() | {"provider_id": (answer.json()["provider"] or {}).get("id")}
+        assert {name: shown[name] for name in change} == change
+
+
+def test_what_has_ended_is_not_changed(api: Api) -> None:
+    booking = step(api, "client", api.book(), "cancel", reason="no need")
+    headers = {"If-Match": f'"{booking["version"]}"'}
+    answer = api.client("admin").patch(f"/v1/bookings/{booking['id']}", json={"title": "T"}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (409, "wrong_status")
+
+
+def test_a_booking_is_moved_and_its_people_are_told(api: Api) -> None:
+    booking = confirmed(api, scheduled_start=at(0))
+    answer = api.client("client").post(
+        f"/v1/bookings/{booking['id']}/reschedule", json={"scheduled_start": at(24), "reason": "a holiday"}
+    )
+    moved = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert (datetime.fromisoformat(moved["scheduled_start"]), datetime.fromisoformat(moved["scheduled_end"])) == (
+        MONDAY + timedelta(hours=24), MONDAY + timedelta(hours=26),
+    )  # fmt: skip
+    assert moved["status"] == "scheduled"
+    told = api.business.connection.execute(
+        "select sender_id, body from app.messages where booking_id = %s", [booking["id"]]
+    ).fetchall()
+    assert [sender for sender, _ in told] == [NORTH.client]
+    assert told[0][1].startswith("Moved from ")
+    assert told[0][1].endswith(": a holiday")
+
+
+def test_a_taken_slot_refuses_a_move(api: Api) -> None:
+    confirmed(api, scheduled_start=at(100))
+    other = confirmed(api, scheduled_start=at(110))
+    path = f"/v1/bookings/{other['id']}/reschedule"
+    taken = api.client("provider").post(path, json={"scheduled_start": at(101)})
+    assert (taken.status_code, taken.json()["code"]) == (409, "slot_taken")
+    assert api.client("provider").post(path, json={"scheduled_start": at(102)}).status_code == 200
+    shared = api.client("provider").post(path, json={"scheduled_start": at(101), "shares_provider_time": True})
+    assert shared.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("who", "body", "code"),
+    [
+        ("client", {"scheduled_start": at(1), "provider_id": str(NORTH.provider2)}, 403),
+        ("client", {"scheduled_start": at(1), "scheduled_end": at(1)}, 422),
+        ("client", {"scheduled_start": at(1)[:-6]}, 422),
+        ("client2", {"scheduled_start": at(1)}, 404),
+        ("admin", {"scheduled_start": at(200), "provider_id": str(NORTH.provider2)}, 200),
+    ],
+)
+def test_a_move_that_is_not_right_is_refused(api: Api, who: str, body: dict[str, object], code: int) -> None:
+    booking = api.book(provider_id=str(NORTH.provider), scheduled_start=at(150), shares_provider_time=True)
+    assert api.client(who).post(f"/v1/bookings/{booking['id']}/reschedule", json=body).status_code == code
+
+
+def test_a_client_does_not_move_what_is_under_way(api: Api) -> None:
+    booking = step(api, "provider", confirmed(api, scheduled_start=at(300)), "start")
+    path = f"/v1/bookings/{booking['id']}/reschedule"
+    assert api.client("client").post(path, json={"scheduled_start": at(320)}).status_code == 403
+    assert api.client("provider").post(path, json={"scheduled_start": at(320)}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("who", "hours", "fee"),
+    [
+        ("client", 100, "0.00"),
+        ("client", 48, "30.00"),
+        ("client", 2, "60.00"),
+        ("admin", 2, "0.00"),
+        ("provider", 2, "0.00"),
+    ],
+)
+def test_giving_up_late_costs_the_client(api: Api, who: str, hours: int, fee: str) -> None:
+    connection = api.business.connection
+    connection.execute(
+        "update app.organizations set settings = jsonb_build_object('cancellation_rules', %s::jsonb) where id = %s",
+        [RULES, NORTH.id],
+    )
+    start = datetime.now(UTC) + timedelta(hours=hours)
+    booking = confirmed(api, scheduled_start=start.isoformat(), shares_provider_time=True)
+    answer = api.client(who).post(f"/v1/bookings/{booking['id']}/cancel", json={"reason": "change of plans"})
+    assert answer.status_code == 200, answer.text
+    given_up = answer.json()
+    assert (given_up["status"], given_up["cancellation_fee"], given_up["cancel_reason"]) == (
+        "cancelled", fee, "change of plans",
+    )  # fmt: skip
+
+
+def test_a_request_is_given_up_for_nothing(api: Api) -> None:
+    booking = api.book(scheduled_start=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    assert step(api, "client", booking, "cancel", reason="no need")["cancellation_fee"] == "0.00"
+
+
+def test_a_quote_names_its_amounts(api: Api) -> None:
+    booking = api.book(provider_id=str(NORTH.provider), custom_quote=True)
+    path = f"/v1/bookings/{booking['id']}/transitions"
+    too_much = {"action": "quote", "total_amount": "100.00", "deposit_amount": "100.01"}
+    assert api.client("provider").post(path, json=too_much).json()["code"] == "deposit_too_large"
+    elsewhere = {"action": "review", "total_amount": "100.00"}
+    assert api.client("provider").post(path, json=elsewhere).json()["code"] == "not_a_quote"
+    quoted = step(api, "provider", booking, "quote", total_amount="100.00", deposit_amount="40.00")
+    assert (quoted["total_amount"], quoted["deposit_amount"]) == ("100.00", "40.00")
+
+
+def test_the_history_names_who_and_why(api: Api) -> None:
+    booking = api.book(provider_id=str(NORTH.provider))
+    step(api, "provider", booking, "decline", reason="outside our services")
+    items = api.client("client").get(f"/v1/bookings/{booking['id']}/history").json()["items"]
+    assert [(it["from_status"], it["to_status"], it["actor"]["name"], it["reason"]) for it in items] == [
+        (None, "requested", "North Client", None),
+        ("requested", "declined", "North Provider", "outside our services"),
+    ]
+    assert api.client("client2").get(f"/v1/bookings/{booking['id']}/history").status_code == 404
+
+
+def test_the_list_pages_and_searches(api: Api) -> None:
+    made = [api.book(title=f"Quillwork {number}")["id"] for number in range(3)]
+    answer = api.client("client").get("/v1/bookings", params={"q": "quillw", "limit": 2, "count": True}).json()
+    assert [it["id"] for it in answer["items"]] == made[:0:-1]
+    assert answer["count"] == {"value": 3, "exact": True}
+    rest = api.client("client").get("/v1/bookings", params={"q": "quillw", "limit": 2, "cursor": answer["next"]}).json()
+    assert ([it["id"] for it in rest["items"]], rest["next"]) == (made[:1], None)
+    for who, org in (("client2", NORTH), ("provider", NORTH), ("admin", SOUTH)):
+        assert api.client(who, org=org).get("/v1/bookings", params={"q": "quillw"}).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"status": "gone"}, {"limit": 0}, {"limit": 201}, {"sort": "title"}, {"cursor": "x"}, {"colour": "red"},
+     {"created_from": "yesterday"}, {"amount_min": "NaN"}, {"q": ""}, {"q": "a\x00"}, {"client_id": "1"}],
+)  # fmt: skip
+def test_a_list_of_nonsense_is_refused(api: Api, params: dict[str, object]) -> None:
+    answer = api.client("admin").get("/v1/bookings", params=params)  # type: ignore[arg-type]
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_what_can_be_booked_and_with_whom(api: Api) -> None:
+    services = api.client("client").get("/v1/services").json()["items"]
+    assert [(it["name"], [package["name"] for package in it["packages"]], it["add_ons"]) for it in services] == [
+        ("North Consultation", ["North Half day"], [])
+    ]
+    api.book("admin", client_id=str(NORTH.client), provider_id=str(NORTH.provider))
+
+    def names(who: str, **params: str) -> set[str]:
+        found = api.client(who).get("/v1/people", params=params).json()
+        return {it["name"].removeprefix("North ") for it in found["items"]}
+
+    assert names("client") == {"Client", "Provider", "Provider2"}
+    assert names("client", role="client") == {"Client"}
+    assert names("provider") == {"Client", "Provider", "Provider2"}
+    assert names("admin") == {"Admin", "Client", "Client2", "Provider", "Provider2"}
+    assert names("admin", q="PROV") == {"Provider", "Provider2"}
+    first = api.client("admin").get("/v1/people", params={"limit": 3}).json()
+    rest = api.client("admin").get("/v1/people", params={"limit": 3, "after": first["next"]}).json()
+    assert (len(first["items"]), len(rest["items"]), rest["next"]) == (3, 2, None)
+    assert api.client("client").get("/v1/people").json()["items"][0]["email"] is None
