@@ -233,6 +233,7 @@ bookings = _operational(
     Index("ix_bookings_start_of_provider", "org_id", "provider_id", "start_key", "id"),
     Index("ix_bookings_amount", "org_id", "amount_minor", "id"),
     Index("ix_bookings_totals", "org_id", "status", "currency", postgresql_include=["amount_minor"]),
+    Index("ix_bookings_totals", "org_id", "status", "currency", postgresql_include=["amount_minor"]),
     Index("ix_bookings_amount_of_service", "org_id", "service_id", "amount_minor", "id"),
 )
 

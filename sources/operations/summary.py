@@ -16,21 +16,8 @@ GROUPS: Final = {
     **dict.fromkeys(lifecycle.CANCELLED, "cancelled"),
 }
 
-COUNT_BOOKINGS: Final = """
-select b.status, b.currency, count(*) as bookings, sum(b.amount_minor)::bigint as amount_minor
-from app.bookings as b where b.org_id = $1 group by b.status, b.currency
-"""
-# Only invoices that may still be paid, which are few, and their payments.
-SUM_OUTSTANDING: Final = """
-select i.currency, sum(greatest(i.total_amount - p.paid, 0)) as outstanding
-from app.invoices as i, lateral (
-    select coalesce(sum(case it.kind when 'refund' then -it.amount else it.amount end), 0) as paid
-    from app.payments as it
-    where it.org_id = i.org_id and it.invoice_id = i.id and it.status = 'succeeded'
-) as p
-where i.org_id = $1 and i.status = any(array['issued', 'part_paid', 'overdue'])
-group by i.currency
-"""
+COUNT_BOOKINGS: Final = "select status, currency, bookings, amount_minor from app.booking_figures()"
+SUM_OUTSTANDING: Final = "select currency, outstanding from app.outstanding()"
 
 
 class GroupCounts(BaseModel):
@@ -80,14 +67,14 @@ async def summarise(tx: Tx) -> Summary:
     """The figures of what the caller may see, now."""
     counts, by_status = GroupCounts(), dict.fromkeys(lifecycle.STATUSES, 0)
     totals: dict[str, list[Decimal]] = {}
-    for row in await tx.rows(COUNT_BOOKINGS, tx.org_id):
+    for row in await tx.rows(COUNT_BOOKINGS):
         group = GROUPS[row["status"]]
         setattr(counts, group, getattr(counts, group) + row["bookings"])
         by_status[row["status"]] += row["bookings"]
         total = totals.setdefault(row["currency"], [Decimal(0), Decimal(0)])
         if group != "cancelled":
             total[0] += Decimal(row["amount_minor"]) / 100
-    for row in await tx.rows(SUM_OUTSTANDING, tx.org_id):
+    for row in await tx.rows(SUM_OUTSTANDING):
         totals.setdefault(row["currency"], [Decimal(0), Decimal(0)])[1] = row["outstanding"]
     return Summary(
         total=sum(by_status.values()),

@@ -170,6 +170,59 @@ create trigger tell_changed after update on app.insight_events for each row
     execute function app.tell_insights();
 """
 
+# The summary, for whom it is by app.set_caller(): counted past row security, which would have it read every row. At a
+# million bookings 0.3 s where a scan took 2; those of a person are found by index.
+FIGURES = """
+create index ix_bookings_totals on app.bookings (org_id, status, currency) include (amount_minor);
+
+create function app.booking_figures() returns table (status text, currency text, bookings bigint, amount_minor bigint)
+language plpgsql stable security definer
+    set search_path = app, pg_temp set plan_cache_mode = force_custom_plan as $$
+#variable_conflict use_column
+declare
+    org uuid := app.org_id();
+    me uuid := app.person();
+begin
+    if app.sees_all() then
+        return query select b.status, b.currency, count(*), sum(b.amount_minor)::bigint
+            from app.bookings as b where b.org_id = org group by b.status, b.currency;
+    else
+        return query select b.status, b.currency, count(*), sum(b.amount_minor)::bigint
+            from (
+                select * from app.bookings where org_id = org and client_id = me
+                union all
+                select * from app.bookings where org_id = org and provider_id = me and client_id <> me
+            ) as b group by b.status, b.currency;
+    end if;
+end $$;
+
+-- Of invoices that may still be paid, which are few.
+create function app.outstanding() returns table (currency text, outstanding numeric)
+language plpgsql stable security definer
+    set search_path = app, pg_temp set plan_cache_mode = force_custom_plan as $$
+#variable_conflict use_column
+declare
+    org uuid := app.org_id();
+    me uuid := app.person();
+    all_of_it boolean := app.sees_all();
+begin
+    return query
+    select i.currency, sum(greatest(i.total_amount - p.paid, 0))
+    from app.invoices as i
+    join app.bookings as b on b.org_id = i.org_id and b.id = i.booking_id,
+    lateral (
+        select coalesce(sum(case it.kind when 'refund' then -it.amount else it.amount end), 0) as paid
+        from app.payments as it
+        where it.org_id = i.org_id and it.invoice_id = i.id and it.status = 'succeeded'
+    ) as p
+    where i.org_id = org and i.status in ('issued', 'part_paid', 'overdue')
+        and (all_of_it or b.client_id = me or b.provider_id = me)
+    group by i.currency;
+end $$;
+revoke execute on function app.booking_figures, app.outstanding from public;
+grant execute on function app.booking_figures, app.outstanding to hub_api;
+"""
+
 # Statements that set a password are left out: their text holds it.
 SLOW_QUERIES = """
 do $$ begin
@@ -195,6 +248,7 @@ end $$;
 
 def upgrade() -> None:
     op.execute(EVENTS.format(many=MANY))
+    op.execute(FIGURES)
     op.execute(SLOW_QUERIES)
 
 
@@ -202,6 +256,8 @@ def downgrade() -> None:
     op.execute(
         """
         drop view if exists app.slow_queries;
+        drop function app.booking_figures, app.outstanding;
+        drop index app.ix_bookings_totals;
         drop trigger tell_new on app.bookings;
         drop trigger tell_changed on app.bookings;
         drop trigger tell_gone on app.bookings;
