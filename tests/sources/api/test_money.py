@@ -86,6 +86,31 @@ def test_the_life_of_an_invoice(paying: Api) -> None:
     assert (void.status_code, void.json()["status"]) == (200, "void")
 
 
+def test_the_deposit_from_the_quote_to_the_cancellation(paying: Api) -> None:
+    client, admin = paying.client("client"), paying.client("admin")
+    path = f"/v1/bookings/{paying.book(provider_id=str(paying.org.provider))['id']}"
+
+    def step(who: httpx.Client, action: str, **fields: str) -> str:
+        answer = who.post(f"{path}/transitions", json={"action": action, **fields})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["status"])
+
+    step(admin, "quote", total_amount="200.00", deposit_amount="50.00")
+    step(client, "accept_quote")
+    assert step(admin, "request_payment") == "awaiting_payment"
+    [deposit] = client.get(f"{path}/invoices").json()["items"]
+    assert (deposit["kind"], deposit["total_amount"], deposit["status"]) == ("deposit", "50.00", "issued")
+    paid = admin.post(f"/v1/invoices/{deposit['id']}/payments", json={"amount": "50.00", "method": "cash"})
+    assert paid.status_code == 201
+    assert client.get(path).json()["status"] == "confirmed"
+    assert step(client, "cancel", reason="change of plans") == "cancelled"
+    fee = client.get(path).json()["cancellation_fee"] or "0"
+    shown = client.get(f"/v1/invoices/{deposit['id']}").json()
+    assert (shown["status"], shown["paid_amount"]) == ("void", "0.00")
+    kept = [it["paid_amount"] for it in client.get(f"{path}/invoices").json()["items"] if it["kind"] == "fee"]
+    assert sum(float(it) for it in kept) == min(float(fee), 50)
+
+
 def test_an_event_counts_once(paying: Api) -> None:
     invoice = issued(paying)
     told = event("payment_intent.succeeded", intent(f"pi_{uuid4().hex}", 12000, invoice["id"]))
