@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from sources.api import problems
@@ -102,7 +103,7 @@ async def _writing(
     request: Request,
     identity: Annotated[Identity, Depends(identify)],
     if_match: Annotated[
-        str | None, Header(description="The ETag last seen: refuse with 412 if it has changed.")
+        str | None, Header(description="The ETag last seen: refused with 412 if it has changed. A PATCH requires it.")
     ] = None,
     idempotency_key: Annotated[
         str | None,
@@ -114,11 +115,18 @@ async def _writing(
         ),
     ] = None,
 ) -> Context:
-    return Context(request, identity, _version(if_match), idempotency_key)
+    version = _version(if_match)
+    if version is None and request.method == "PATCH" and _has_version(request.scope["route"]):
+        raise Refusal("unconditional", "if_match_required", "Send the ETag that you last saw as If-Match.")
+    return Context(request, identity, version, idempotency_key)
 
 
 Calling = Annotated[Context, Depends(_reading)]
 Writing = Annotated[Context, Depends(_writing)]
+
+
+def _has_version(route: APIRoute) -> bool:
+    return "version" in getattr(route.response_model, "model_fields", ())
 
 
 def _version(etag: str | None) -> str | None:

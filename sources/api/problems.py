@@ -56,6 +56,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 # What every route may answer, beside its own.
 COMMON: Final = responses(400, 401, 403, 404, 413, 422, 429, 500, 503)
 WRITES: Final = responses(409, 412)
+CHANGES: Final = responses(409, 412, 428)  # PATCH of what has a version
 
 
 def answer(

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from sources.api.context import Calling, Writing, reply
-from sources.api.problems import COMMON, WRITES, responses
+from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.operations import bookings, listing, scheduling, transitions
 from sources.operations.bookings import Booking, NewBooking
 from sources.operations.children import All
@@ -35,9 +35,7 @@ async def get_booking(context: Calling, booking_id: UUID) -> Response:
     return reply(await context.run(lambda tx: bookings.get_booking(tx, booking_id)))
 
 
-@router.patch(
-    "/{booking_id}", response_model=Booking, responses=WRITES | responses(428), summary="Change details of a booking"
-)
+@router.patch("/{booking_id}", response_model=Booking, responses=CHANGES, summary="Change details of a booking")
 async def change_booking(context: Writing, booking_id: UUID, body: BookingChange) -> Response:
     """If-Match is required, so that nobody overwrites what they have not seen."""
     return await context.write(lambda tx: scheduling.change_booking(tx, booking_id, body, context.if_match))

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from sources.api.context import Calling, Writing, reply
-from sources.api.problems import COMMON, WRITES
+from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.operations import invoices, invoicing
 from sources.operations.children import Page
 from sources.operations.invoices import Invoice, InvoiceFilter, InvoiceSummary
@@ -50,7 +50,7 @@ async def get_invoice(context: Calling, invoice_id: UUID) -> Response:
     return reply(await context.run(lambda tx: invoices.get_invoice(tx, invoice_id)))
 
 
-@router.patch("/invoices/{invoice_id}", response_model=Invoice, responses=WRITES, summary="Change a draft")
+@router.patch("/invoices/{invoice_id}", response_model=Invoice, responses=CHANGES, summary="Change a draft")
 async def change_invoice(context: Writing, invoice_id: UUID, body: DraftChanges) -> Response:
     return await context.write(lambda tx: invoicing.change_draft(tx, invoice_id, body, context.if_match))
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from sources.api.context import Calling, Writing, reply
-from sources.api.problems import COMMON, WRITES
+from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.operations import milestones
 from sources.operations.children import All
 from sources.operations.milestones import Milestone, MilestoneChange, MilestoneStep, NewMilestone
@@ -40,7 +40,7 @@ async def get_milestone(context: Calling, milestone_id: UUID) -> Response:
 
 
 @router.patch(
-    "/milestones/{milestone_id}", response_model=Milestone, responses=WRITES, summary="Change what is planned"
+    "/milestones/{milestone_id}", response_model=Milestone, responses=CHANGES, summary="Change what is planned"
 )
 async def edit_milestone(context: Writing, milestone_id: UUID, body: MilestoneChange) -> Response:
     return await context.write(lambda tx: milestones.edit_milestone(tx, milestone_id, body, context.if_match))

@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from sources.api.context import Calling, Writing, reply
-from sources.api.problems import COMMON, WRITES
+from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.operations import tasks
 from sources.operations.children import All
 from sources.operations.tasks import NewTask, Task, TaskChange
@@ -34,7 +34,7 @@ async def get_task(context: Calling, task_id: UUID) -> Response:
     return reply(await context.run(lambda tx: tasks.get_task(tx, task_id)))
 
 
-@router.patch("/tasks/{task_id}", response_model=Task, responses=WRITES, summary="Change a task, or its progress")
+@router.patch("/tasks/{task_id}", response_model=Task, responses=CHANGES, summary="Change a task, or its progress")
 async def edit_task(context: Writing, task_id: UUID, body: TaskChange) -> Response:
     """The progress of tasks, by weight, is the milestone's; that of milestones, by weight, is the booking's."""
     return await context.write(lambda tx: tasks.edit_task(tx, task_id, body, context.if_match))

@@ -202,6 +202,17 @@ def test_the_scopes_are_those_of_the_routes(protected: list[Operation]) -> None:
     assert len(SCOPES) == 2 * len(RESOURCES)
 
 
+def test_who_changes_says_what_they_saw(api: Api, protected: list[Operation]) -> None:
+    before = _state(api)
+    changes = [it for it in protected if "428" in it.description["responses"]]
+    assert len(changes) >= 4
+    for operation in changes:
+        for etag, status in (("*", 428), ('"0"', 412)):
+            answer = operation.request(api.client("admin"), ids_of(NORTH), **{"If-Match": etag})
+            assert answer.status_code == status, (str(operation), answer.text)
+    assert _state(api) == before
+
+
 def test_every_write_takes_an_idempotency_key(protected: list[Operation]) -> None:
     without = {
         str(it)

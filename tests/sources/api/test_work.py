@@ -39,7 +39,9 @@ def test_a_booking_is_worked_on_from_plan_to_review(api: Api) -> None:
     assert sent(timer)["ended_at"] is None
     assert sent(client.get(booking), 200)["status"] == "in_progress"
     assert sent(provider.post(f"{timer.headers['location']}/stop"), 200)["ended_at"]
-    assert sent(provider.patch(task.headers["location"], json={"status": "done"}), 200)["progress_pct"] == "100.00"
+    seen = {"If-Match": task.headers["etag"]}
+    done = provider.patch(task.headers["location"], json={"status": "done"}, headers=seen)
+    assert sent(done, 200)["progress_pct"] == "100.00"
     assert sent(client.get(booking), 200)["progress_pct"] == "100.00"
     assert sent(provider.post(f"{milestone}/transitions", json={"action": "submit"}), 200)["status"] == "submitted"
     for who in (admin, client):
@@ -63,8 +65,8 @@ def test_two_people_do_not_overwrite_each_other(api: Api, booking: str) -> None:
     assert problem(admin.patch(milestone, json={"weight": 3}, headers={"If-Match": seen}), 412) == "changed_meanwhile"
     assert sent(admin.get(milestone), 200)["weight"] == "1.00"
     task = provider.post(f"{milestone}/tasks", json={"title": "Sketch"})
-    provider.patch(task.headers["location"], json={"progress_pct": 40})
     late = {"If-Match": task.headers["etag"]}
+    sent(provider.patch(task.headers["location"], json={"progress_pct": 40}, headers=late), 200)
     assert problem(admin.patch(task.headers["location"], json={"progress_pct": 10}, headers=late), 412)
 
 
@@ -110,7 +112,9 @@ def test_input_that_is_not_as_documented_is_refused(
 ) -> None:
     milestone = api.client("provider").post(f"{booking}/milestones", json={"title": "Concept"}).headers["location"]
     api.client("provider").post(f"{milestone}/transitions", json={"action": "submit"})
-    answer = api.client("client").request(method, path.format(booking=booking, milestone=milestone), json=body)
+    seen = {"If-Match": '"0"'} if method == "PATCH" else {}
+    url = path.format(booking=booking, milestone=milestone)
+    answer = api.client("client").request(method, url, json=body, headers=seen)
     assert problem(answer, 422)
 
 
@@ -149,6 +153,7 @@ def test_others_see_and_change_nothing(api: Api, who: str) -> None:
     for path in reads:
         assert problem(stranger.get(path), 404) == "not_found", path
     for method, path, body in writes:
-        assert problem(stranger.request(method, path, json=body), 404) == "not_found", path
+        answer = stranger.request(method, path, json=body, headers={"If-Match": '"0"'})
+        assert problem(answer, 404) == "not_found", path
     assert status_of(api.business, booking_id) == "completed"
     sent(provider.post(f"{timer}/stop"), 200)
