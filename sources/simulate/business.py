@@ -40,6 +40,24 @@ class Package:
 
 
 PACKAGES: Final = (Package("Standard", 0.95, 1.0), Package("Plus", 1.3, 1.25))
+ADD_ONS: Final = (("Written summary", 0.15), ("Express turnaround", 0.3))  # of each service; price: times the service's
+
+
+@dataclass(frozen=True)
+class PriceRule:
+    name: str
+    adjust_pct: int
+    weekdays: str | None = None  # an array of ISO weekdays
+    min_lead_days: int | None = None
+
+
+PRICE_RULES: Final = (
+    PriceRule("Weekend", 20, weekdays="{6,7}"),
+    PriceRule("Four weeks ahead", -5, min_lead_days=28),
+)
+# What happens when a client gives up a booking late.
+CANCELLATION_RULES: Final = ({"hours_before": 72, "fee_pct": 25}, {"hours_before": 24, "fee_pct": 50})
+
 PACKAGE_SHARES: Final = (0.3, 0.15)  # of bookings; the rest is booked without one
 
 CLIENT_GROUPS: Final = ("direct", "agency", "enterprise")
