@@ -121,8 +121,10 @@ def _let_api_log_in(connection: psycopg.Connection, settings: Settings) -> None:
     may = connection.execute("select rolsuper or rolcreaterole from pg_roles where rolname = current_user").fetchone()
     if may == (True,):
         password = settings.secret("api_database_password")
+        # Already hashed: the server keeps the text of statements, in its log and in pg_stat_statements.
+        hashed = connection.pgconn.encrypt_password(password.encode(), API_ROLE.encode(), b"scram-sha-256").decode()
         connection.execute(
-            sql.SQL("alter role {} with login password {}").format(sql.Identifier(API_ROLE), sql.Literal(password))
+            sql.SQL("alter role {} with login password {}").format(sql.Identifier(API_ROLE), sql.Literal(hashed))
         )
 
 

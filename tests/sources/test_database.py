@@ -1,5 +1,6 @@
 """What the database keeps right by itself, and that the migrations are the metadata."""
 
+import psycopg
 from alembic import command
 
 from sources import database
@@ -12,3 +13,13 @@ def test_migrations_and_metadata_say_the_same(settings: Settings) -> None:
 
 def test_migrating_twice_changes_nothing(settings: Settings) -> None:
     database.migrate(settings)
+
+
+def test_slow_queries_are_shown_without_passwords(connection: psycopg.Connection) -> None:
+    with connection.transaction(force_rollback=True):  # roles belong to the server, which all tests share
+        connection.execute("create role somebody password 'in the clear'")
+    connection.execute("select count(*) as slow_ones from app.bookings")
+    connection.execute("set role pg_monitor")
+    rows = connection.execute("select query, calls, mean_ms, total_ms, rows from app.slow_queries").fetchall()
+    assert any("slow_ones" in row[0] for row in rows)
+    assert not any("in the clear" in row[0] for row in rows)
