@@ -29,8 +29,11 @@ from sources.simulate.incidents import Incident
 from sources.simulate.people import People, World, found, make_world, staff_and_offers
 from sources.simulate.progress import add_bookings, add_delivery, measure_progress
 from sources.simulate.statuses import add_history, approach, live
+from sources.simulate.terms import add_terms, in_settings
 
 TABLES: Final = (*tables.OPERATIONAL, tables.sample_incidents)  # parents before children
+# What the API sells by, beside the services; analysts read none of it.
+TERMS: Final = (tables.service_add_ons, tables.price_rules, tables.number_series)
 # What people add through the API to a sample organisation goes with it, children first.
 MADE_BY_USE: Final = (
     tables.idempotency_keys,
@@ -101,7 +104,7 @@ def load_sample(
             for business, count in zip(BUSINESSES, _shares(bookings), strict=True):
                 report(f"{business.name}: {count:,} bookings.")
                 world = simulate(business, rng, count, days, day_number(as_of), {"sample": made_by})
-                for table in (table for table in TABLES if table.name in world.rows):
+                for table in (table for table in (*TABLES, *TERMS) if table.name in world.rows):
                     rows = as_text(table, world.rows[table.name])
                     loads.append(loader.submit(copy_rows, connection, table, world.rows[table.name], rows))
             for load in loads:
@@ -116,7 +119,7 @@ def simulate(
 ) -> World:
     """The rows of one organisation, table by table, in `World.rows`. `as_of`: days since 1970-01-01."""
     world = make_world(business, rng, days, as_of)
-    found(world, settings)
+    found(world, settings | in_settings())
     requests = take_requests(world, bookings)
     people = staff_and_offers(world, first_bookings(requests))
     orders = place_orders(world, people, requests)
@@ -131,6 +134,7 @@ def simulate(
     add_messages(world, people, orders, lives, booking_ids)
     add_reviews(world, people, orders, lives, booking_ids)
     _add_incidents(world, people, orders)
+    add_terms(world, people)
     return world
 
 
