@@ -233,7 +233,6 @@ bookings = _operational(
     Index("ix_bookings_start_of_provider", "org_id", "provider_id", "start_key", "id"),
     Index("ix_bookings_amount", "org_id", "amount_minor", "id"),
     Index("ix_bookings_totals", "org_id", "status", "currency", postgresql_include=["amount_minor"]),
-    Index("ix_bookings_totals", "org_id", "status", "currency", postgresql_include=["amount_minor"]),
     Index("ix_bookings_amount_of_service", "org_id", "service_id", "amount_minor", "id"),
 )
 
@@ -717,6 +716,7 @@ events = Table(
     Column("created_at", Timestamp, nullable=False, server_default=text("now()")),
     _one_of("kind", EVENT_KINDS),
     Index(None, "org_id", "transaction_id"),
+    Index(None, "created_at", postgresql_using="brin"),
 )
 
 api_keys = _table(

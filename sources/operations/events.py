@@ -1,14 +1,10 @@
-"""Live events: what a reader missed, and how long events are kept. Triggers write them (app.events)."""
+"""Live events: what a reader missed. Triggers write them (app.events); timed.py deletes the old ones."""
 
-from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-import psycopg
-
 from sources.operations.transaction import Tx
 
-KEPT: Final = timedelta(days=7)
 MISSED_LIMIT: Final = 1000  # who missed more reads anew
 
 SELECT_MISSED: Final = """
@@ -47,10 +43,3 @@ async def missed_events(tx: Tx, last_id: UUID | None) -> Missed:
     if len(rows) > MISSED_LIMIT:
         return Missed(None, point["latest"])
     return Missed([Event(*row) for row in rows], point["latest"])
-
-
-def prune(connection: psycopg.Connection, now: datetime) -> int:
-    """Delete the events that are older than KEPT at `now`; how many. For the owner of the database, by a timed job."""
-    # A UUIDv7 begins with its milliseconds: the primary key finds the old ones.
-    oldest = UUID(int=int((now - KEPT).timestamp() * 1000) << 80)
-    return connection.execute("delete from app.events where id < %s", [oldest]).rowcount

@@ -29,6 +29,7 @@ create table app.events (
     ))
 );
 create index ix_events_org_id_transaction_id on app.events (org_id, transaction_id);
+create index ix_events_created_at on app.events using brin (created_at);  -- by which old ones are deleted
 alter table app.events enable row level security;
 grant select on app.events to hub_api;
 create policy caller on app.events to hub_api using (
@@ -239,6 +240,7 @@ do $$ begin
             and s.query !~* '\\mpassword\\M'
         order by s.total_exec_time desc
     $view$;
+    grant usage on schema app to pg_monitor;
     grant select on app.slow_queries to pg_monitor;
 exception when insufficient_privilege then
     raise notice 'app.slow_queries is left out: only a superuser may create the extension pg_stat_statements';
@@ -256,6 +258,7 @@ def downgrade() -> None:
     op.execute(
         """
         drop view if exists app.slow_queries;
+        revoke usage on schema app from pg_monitor;
         drop function app.booking_figures, app.outstanding;
         drop index app.ix_bookings_totals;
         drop trigger tell_new on app.bookings;

@@ -5,14 +5,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
 
 from sources.api import live
-from sources.operations.events import KEPT, MISSED_LIMIT, prune
+from sources.operations.events import MISSED_LIMIT
 from tests.sources.api.conftest import Api, token_of
 from tests.sources.api.streams import Stream, listening
 from tests.sources.business import NORTH, SOUTH, Organization
@@ -193,14 +192,3 @@ def test_a_stream_ends_with_its_token_and_with_its_time(serve: Callable[..., Abs
         with listening(api.url, token) as stream:
             assert not stream.ended.wait(0.5)
             assert stream.ended.wait(3)
-
-
-def test_events_are_kept_for_days_and_then_deleted(api: Api) -> None:
-    now = datetime.now(UTC)
-    old = UUID(int=(int((now - KEPT - timedelta(hours=1)).timestamp() * 1000) << 80) + 7)
-    api.business.connection.execute(
-        "insert into app.events (id, org_id, kind, data) values (%s, %s, 'reload', '{}')", [old, SOUTH.id]
-    )
-    with psycopg.connect(api.business.settings.database_url) as connection:
-        assert prune(connection, now) == 1
-        assert prune(connection, now) == 0
