@@ -62,6 +62,7 @@ ROUTERS: Final = (
 READABLE: Final = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]  # by pages elsewhere
 USED_HEADERS: Final = ["Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-ID"]
 POOL_SAMPLED_EVERY_S: Final = 1.0
+POOL_CLOSED_WITHIN_S: Final = 3.0
 
 
 @asynccontextmanager
@@ -84,7 +85,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     sampling.cancel()
     with suppress(asyncio.CancelledError):
         await sampling
-    await state.pool.close()
+    try:
+        async with asyncio.timeout(POOL_CLOSED_WITHIN_S):
+            await state.pool.close()
+    except TimeoutError:
+        state.pool.terminate()  # what the server gave up waiting for
     metrics.forget_worker()
 
 
