@@ -1,12 +1,11 @@
 """One answer for one request, however often it is sent: the Idempotency-Key of a write.
 
 The first request with a key inserts it, within its own transaction; the unique index makes every other one wait until
-that transaction has ended, and then read the answer that it kept. Keys belong to a person.
+that transaction has ended, and then read the answer that it kept. Keys belong to a person; timed.py prunes old ones.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 import asyncpg
@@ -14,7 +13,6 @@ import asyncpg
 from sources.operations.errors import Kind, Refusal, of_database
 from sources.operations.transaction import Tx
 
-KEPT_FOR: Final = timedelta(hours=24)
 # Refusals that say nothing about the request itself: the same request may well be done later.
 _TRANSIENT: Final[tuple[Kind, ...]] = ("unauthenticated", "unavailable")
 
@@ -30,10 +28,6 @@ from app.idempotency_keys where org_id = $1 and profile_id = $2 and key = $3
 UPDATE_KEY: Final = (
     "update app.idempotency_keys set response_status = $3, response_body = $4 where org_id = $1 and id = $2"
 )
-DELETE_OLD: Final = """
-with gone as (delete from app.idempotency_keys where org_id = $1 and created_at < $2 returning 1)
-select count(*) as keys from gone
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +82,3 @@ def _lasting(refusal: Refusal, refuse: Callable[[Refusal], Answer]) -> Answer:
     if refusal.kind in _TRANSIENT:
         raise refusal
     return refuse(refusal)
-
-
-async def forget_old_keys(tx: Tx) -> int:
-    """Delete the organisation's keys that are older than KEPT_FOR; how many. For the system alone."""
-    row = await tx.one(DELETE_OLD, tx.org_id, tx.at - KEPT_FOR)
-    return int(row["keys"])

@@ -138,10 +138,7 @@ POLICIES = {
     "insight_run_logs": ("select, insert", ADMINS),
     "notifications": ("select, update", "profile_id = (select app.person())"),
     "api_keys": ("select, insert, update", PERSONAL),
-    "idempotency_keys": (
-        "select, insert, update, delete",
-        "profile_id = (select app.person()) or current_setting('hub.role', true) = 'system'",
-    ),
+    "idempotency_keys": ("select, insert, update", "profile_id = (select app.person())"),
 }
 
 OPERATIONAL = (

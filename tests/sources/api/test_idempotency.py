@@ -1,12 +1,10 @@
 """A write is done once, however often it is sent."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import httpx
 
-from sources.operations.idempotency import KEPT_FOR, forget_old_keys
 from tests.sources.api.conftest import Api
 
 
@@ -103,11 +101,3 @@ def test_fifty_at_once_are_one(api: Api) -> None:
     assert all(_same(answers[0], it) for it in answers)
     assert answers[0].status_code == 201
     assert _count(api, "bookings") == before + 1
-
-
-def test_old_keys_are_forgotten(api: Api) -> None:
-    first = _book(api, "old")
-    now = datetime.now(UTC)
-    assert api.business.run("system", forget_old_keys, at=now) == 0
-    assert api.business.run("system", forget_old_keys, at=now + KEPT_FOR + timedelta(minutes=1)) > 0
-    assert _book(api, "old").json()["id"] != first.json()["id"]
