@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 
 from sources import database
 from sources.api import live, metrics, problems
@@ -126,7 +127,7 @@ def _told_to_stop(stopping: asyncio.Event) -> Iterator[None]:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; with the settings of the process where none are given."""
     settings = settings or get_settings()
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Business Services Hub",
         version="0.1.0",
         lifespan=lifespan,
