@@ -24,7 +24,7 @@ from sources.operations.values import Moment, Money, Request, Words
 
 WALKED: Final = 10_000  # bookings that a page looks through
 WALKED_WORDS: Final = 3_000  # where their words are read too
-GATHERED: Final = 20_000  # bookings that are gathered and sorted
+GATHERED: Final = 40_000  # bookings that are gathered and sorted
 GATHERED_WORDS: Final = 3_000  # of those that have the words, in any order
 COUNTED: Final = 1_000
 TERMS: Final = 8  # of a search, looked for as parts of words
