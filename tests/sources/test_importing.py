@@ -402,3 +402,9 @@ def test_the_resort_hotel(settings: Settings, connection: psycopg.Connection) ->
             or last.changed_at <> coalesce(completed_at, cancelled_at)
     """
     assert fetched(connection, broken) == []
+
+
+def test_a_history_that_no_steps_lead_through_is_refused(run: Importer) -> None:
+    report = run(ROWS[:1], ("{status: requested, when: created_at}", "{status: declined, when: created_at}"))
+    assert (report.imported, report.by_reason) == (0, {"history: impossible history": 1})
+    assert "goes from declined to completed" in report.first_rejections[0].message
