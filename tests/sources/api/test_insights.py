@@ -35,7 +35,12 @@ def test_list_filters_and_pages(api: Api) -> None:
     ]
     raise_insight(api, SOUTH, severity="critical")
     raise_insight(api, kind="pipeline", severity="critical")
-    query: dict[str, str | int | list[str]] = {"kind": "anomaly", "severity": ["critical", "high"], "status": "open", "limit": 2}
+    query: dict[str, str | int | list[str]] = {
+        "kind": "anomaly",
+        "severity": ["critical", "high"],
+        "status": "open",
+        "limit": 2,
+    }
     first = api.client("admin").get("/v1/insights", params=query).json()
     assert [it["id"] for it in first["items"]] == [ids[4], ids[3]]
     assert first["items"][0]["value"] == "12.5000"
