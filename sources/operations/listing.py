@@ -24,6 +24,7 @@ from sources.operations.values import Moment, Money, Request, Words
 
 WALKED: Final = 10_000  # bookings that a page looks through
 WALKED_WORDS: Final = 3_000  # where their words are read too
+FARTHER: Final = 4  # times as many, where there was too much to gather
 GATHERED: Final = 40_000  # bookings that are gathered and sorted
 GATHERED_WORDS: Final = 3_000  # of those that have the words, in any order
 COUNTED: Final = 1_000
@@ -256,11 +257,17 @@ def _keyed(cursor: str, sort: str) -> tuple[str, UUID]:
 
 async def _read(tx: Tx, parts: _Parts, most: int) -> _Reading:
     """The first `most` of the list, in its order."""
-    if parts.is_small:
-        gathered = await _gather(tx, parts, most)
-        if gathered is not None:
-            return _Reading(gathered)
-    walked = max(most, WALKED_WORDS if parts.search else WALKED)
+    if not parts.is_small:
+        read = await _walk_along(tx, parts, most, 1)
+        if read.end is None:
+            return read
+    gathered = await _gather(tx, parts, most)
+    return await _walk_along(tx, parts, most, FARTHER) if gathered is None else _Reading(gathered)
+
+
+async def _walk_along(tx: Tx, parts: _Parts, most: int, times: int) -> _Reading:
+    """What fits of the first bookings in the list's order; `times`: how often as many as usual are looked at."""
+    walked = max(most, times * (WALKED_WORDS if parts.search else WALKED))
     walk, rest = _walk(parts, walked)
     conditions = [*rest, parts.search or "true"]
     page, values = _bound(_page(f"({walk}) as b {parts.words}", conditions, parts, most), parts.values)
@@ -269,9 +276,7 @@ async def _read(tx: Tx, parts: _Parts, most: int) -> _Reading:
     if len(ids) == most or conditions == ["true"]:
         return _Reading(ids)
     last, values = _bound(f"{walk} offset {walked - 1}", parts.values)
-    end = await tx.row(last, *values)
-    gathered = None if parts.is_small or end is None else await _gather(tx, parts, most)
-    return _Reading(ids, end) if gathered is None else _Reading(gathered)
+    return _Reading(ids, await tx.row(last, *values))
 
 
 async def _gather(tx: Tx, parts: _Parts, most: int) -> list[UUID] | None:
