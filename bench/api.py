@@ -139,17 +139,15 @@ def make_business(settings: Settings, slug: str, count: int) -> Bench:
 @contextmanager
 def serving(settings: Settings) -> Iterator[None]:
     """The API as `hub up` serves it."""
-    environment = {
-        **os.environ, "HUB_HOME": str(settings.home), "HUB_PORT_DATABASE": str(settings.port_database),
-        "HUB_API_POOL_SIZE": str(settings.api_pool_size), "HUB_RATE_LIMIT": settings.rate_limit,
-        "HUB_RATE_LIMIT_ADDRESS": settings.rate_limit_address, "HUB_DATABASE_URL": "",
+    given = {
+        "HOME": settings.home, "DATABASE_URL": "", "PORT_DATABASE": settings.port_database,
+        "PORT_API": settings.port_api, "API_WORKERS": settings.api_workers,
+        "API_POOL_SIZE": settings.api_pool_size, "RATE_LIMIT": settings.rate_limit,
+        "RATE_LIMIT_ADDRESS": settings.rate_limit_address,
     }  # fmt: skip
-    command = ["uvicorn", "sources.api.app:app", "--port", str(settings.port_api), "--no-access-log"]
+    environment = {**os.environ, **{f"HUB_{name}": str(value) for name, value in given.items()}}
     with (settings.home / "api.log").open("w") as log:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).parent / command[0]), *command[1:], "--workers", str(WORKERS)],
-            env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
+        process = subprocess.Popen([sys.executable, "-m", "sources.api"], env=environment, stdout=log, stderr=log)
         try:
             _wait_until_ready(settings.port_api)
             yield
