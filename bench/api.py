@@ -289,6 +289,7 @@ def pgbench(settings: Settings, scripts: list[Path], seconds: float, turn: int) 
             f"--time={round(seconds)}", f"--define=n={turn * SLOTS_A_ROUND}", *arguments, database.api_url(settings),
         ],
         capture_output=True, text=True, check=False,
+        env={**os.environ, "PGOPTIONS": "-c plan_cache_mode=force_generic_plan"},  # as the API's connections have it
     )  # fmt: skip
     found = re.search(r"^tps = ([\d.]+)", finished.stdout, re.M)
     if not found or "aborted" in finished.stderr:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Protocol
 from uuid import UUID
 
 import jwt
+from cachetools import TTLCache
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
@@ -17,6 +18,8 @@ from sources.settings import Settings
 
 LEEWAY_S: Final = 30  # of clocks that differ
 REQUIRED: Final = ["exp", "aud", "org_id"]
+VERIFIED_S: Final = 30
+VERIFIED_MOST: Final = 10_000  # tokens that are remembered
 JWKS_ALGORITHMS: Final = ("RS256", "ES256")
 JWKS_KEPT_S: Final = 300
 JWKS_PAUSE_S: Final = 10  # between two fetches for a key that is not known, and after one that failed
@@ -37,7 +40,20 @@ class Verifier(Protocol):
 def make_verifier(settings: Settings) -> Verifier:
     """By JWKS where HUB_JWKS_URL is set (RS256, ES256), else by HUB_JWT_SECRET (HS256): never both, so that no
     token can choose how it is verified."""
-    return _by_jwks(settings) if settings.jwks_url else _by_secret(settings)
+    return _remembering(_by_jwks(settings) if settings.jwks_url else _by_secret(settings))
+
+
+def _remembering(verify: Verifier) -> Verifier:
+    """`verify`, whose signatures are not checked anew for VERIFIED_S: an eighth of the cost of reading a booking."""
+    verified: TTLCache[str, dict[str, Any]] = TTLCache(VERIFIED_MOST, VERIFIED_S)
+
+    async def remembered(token: str) -> dict[str, Any]:
+        claims = verified.get(token)
+        if claims is None or claims["exp"] <= time.time() - LEEWAY_S:
+            claims = verified[token] = await verify(token)
+        return claims
+
+    return remembered
 
 
 def _by_secret(settings: Settings) -> Verifier:

@@ -15,7 +15,7 @@ CONFIG: Final[dict[str, Any]] = {
     "filters": {"request": {"()": "sources.api.logs.WithRequest"}},
     "formatters": {
         "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
+            "()": "pythonjsonlogger.orjson.OrjsonFormatter",
             "fmt": "%(levelname)s %(name)s %(message)s",
             "rename_fields": {"levelname": "level", "name": "logger"},
             "timestamp": True,
