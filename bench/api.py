@@ -44,7 +44,7 @@ from sources.settings import Settings
 ROUNDS: Final = 3
 CLIENTS: Final = 50
 WORKERS: Final = 2
-CONNECTIONS: Final = 24  # of the API in all, and of pgbench
+CONNECTIONS: Final = 4  # of the API in all, and of pgbench: more than two a core wait for each other
 SCRIPTS: Final = 4  # few, so that pgbench has planned each statement before long
 READ: Final = 1_000  # different bookings
 CREATE_BAR: Final = 0.20  # of pgbench's rate

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     statement_timeout_ms: int = Field(8000, ge=1)
 
     api_workers: int = Field(1, ge=1)
-    api_pool_size: int = Field(12, ge=1)  # connections of each worker
+    api_pool_size: int = Field(6, ge=1)  # connections of each worker; on 2 cores 2 read fastest, more bear slow queries
     jwt_secret: SecretStr = SecretStr("")  # tokens signed HS256; where jwks_url is set, that alone counts
     jwks_url: str = ""  # tokens signed RS256 or ES256 by an identity provider
     jwt_audience: str = "business-services-hub"

@@ -675,9 +675,7 @@ payment_provider_events = _table(
 booking_search = Table(
     "booking_search",
     metadata,
-    Column(
-        "booking_id", UUID(as_uuid=True), ForeignKey(f"{SCHEMA}.bookings.id", ondelete="CASCADE"), primary_key=True
-    ),
+    Column("booking_id", UUID(as_uuid=True), ForeignKey(f"{SCHEMA}.bookings.id", ondelete="CASCADE"), primary_key=True),
     _id("org_id"),
     Column("document", Text, nullable=False),  # number, title, client, notes: folded
     Column("words", TSVECTOR, Computed("to_tsvector('simple', document)", persisted=True), nullable=False),

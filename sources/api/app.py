@@ -14,7 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from sources import database
-from sources.api import live, metrics, problems
+from sources.api import live, metrics, openapi, problems
 from sources.api.auth import make_verifier
 from sources.api.last_known import LastKnown
 from sources.api.limits import RateLimits
@@ -141,6 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    openapi.complete(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

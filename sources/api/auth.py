@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 import time
-from typing import Annotated, Any, Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import jwt
 from cachetools import TTLCache
-from fastapi import Depends, HTTPException, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import HTTPException, Request
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
 
 from sources.api import limits
 from sources.operations.errors import Refusal
@@ -25,10 +26,16 @@ JWKS_KEPT_S: Final = 300
 JWKS_PAUSE_S: Final = 10  # between two fetches for a key that is not known, and after one that failed
 JWKS_TIMEOUT_S: Final = 5
 
-_bearer = HTTPBearer(auto_error=False, description="A JWT with org_id, and sub (a profile id) or email.")
-_api_key = APIKeyHeader(
-    name="X-API-Key", auto_error=False, description="A key of POST /v1/keys; its scopes say what it may do."
-)
+# How the OpenAPI document names the two ways to say who calls; either will do.
+SCHEMES: Final = {
+    "HTTPBearer": {
+        "type": "http", "scheme": "bearer", "description": "A JWT with org_id, and sub (a profile id) or email.",
+    },
+    "APIKeyHeader": {
+        "type": "apiKey", "in": "header", "name": "X-API-Key",
+        "description": "A key of POST /v1/keys; its scopes say what it may do.",
+    },
+}  # fmt: skip
 
 
 class Verifier(Protocol):
@@ -107,26 +114,36 @@ def _claims(token: str, key: str | jwt.PyJWK, algorithm: str, settings: Settings
     )
 
 
-async def identify(
-    request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    api_key: Annotated[str | None, Depends(_api_key)],
-) -> Identity:
-    """The caller that the request's credentials name. Raises Refusal unauthenticated."""
-    identity = await _identity(request, bearer, api_key)
-    wait = request.app.state.limits.count("caller", _name(identity))
-    if wait is not None:
-        raise HTTPException(429, limits.DETAIL, {"Retry-After": str(wait)})
-    return identity
+class _Identify(SecurityBase):
+    """The caller whom the request's credentials name, as a dependency. Raises Refusal unauthenticated.
+
+    FastAPI's own classes, one for each scheme, take a tenth of the time of reading a booking.
+    """
+
+    def __init__(self) -> None:
+        self.model = HTTPBearerModel()
+        self.scheme_name = "HTTPBearer"
+
+    async def __call__(self, request: Request) -> Identity:
+        identity = await _identity(request)
+        wait = request.app.state.limits.count("caller", _name(identity))
+        if wait is not None:
+            raise HTTPException(429, limits.DETAIL, {"Retry-After": str(wait)})
+        return identity
 
 
-async def _identity(request: Request, bearer: HTTPAuthorizationCredentials | None, api_key: str | None) -> Person | Key:
+identify = _Identify()
+
+
+async def _identity(request: Request) -> Person | Key:
+    api_key = request.headers.get("x-api-key")
     if api_key is not None:
         return Key(hashlib.sha256(api_key.encode()).digest())
-    if bearer is None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
         raise Refusal("unauthenticated", "credentials_missing", "Send a bearer token, or an API key in X-API-Key.")
     try:
-        claims = await request.app.state.verify(bearer.credentials)
+        claims = await request.app.state.verify(token)
         request.state.expires_at = claims["exp"]  # no stream outlives it
         return person_of(claims)
     except jwt.ExpiredSignatureError:

@@ -89,19 +89,7 @@ def _as_code(phrase: str) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem document; those that nobody foresaw are the middleware's.
-
-    The OpenAPI document describes them too: what `responses` refers to.
-    """
-    generated = app.openapi
-
-    def with_problems() -> dict[str, Any]:
-        document = generated()
-        described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        document["components"]["schemas"] |= described.pop("$defs") | {"Problem": described}
-        return document
-
-    app.openapi = with_problems  # type: ignore[method-assign]
+    """Make every error of `app` a problem document; those that nobody foresaw are the middleware's."""
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:

@@ -29,4 +29,4 @@ def decode(cursor: str, sort: str) -> tuple[str, UUID]:
 
 def bad_cursor() -> Refusal:
     """For a cursor that no page of this list gave out."""
-    return Refusal("invalid", "invalid_cursor", "The cursor is not one of this list in this order.", field="cursor")
+    return Refusal("invalid", "invalid_cursor", "The cursor is not one of this list in this order.", field="after")

@@ -122,7 +122,7 @@ class BookingQuery(Request):
     )
     sort: Sort = Field("-created_at", description="A minus: the greatest first. No start counts as the latest.")
     limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = Field(None, max_length=keyset.MAX_LENGTH, description="`next` of the page before.")
+    after: str | None = Field(None, max_length=keyset.MAX_LENGTH, description="`next` of the page before.")
     count: bool = Field(False, description=f"Say how many fit, up to {COUNTED:,}.")
 
 
@@ -137,7 +137,7 @@ class BookingPage(BaseModel):
     """A page of a list. It may hold less than `limit`, even nothing, while `next` is set: go on until it is null."""
 
     items: list[Booking]
-    next: str | None = Field(description="The `cursor` of the next page; null at the end of the list.")
+    next: str | None = Field(description="The `after` of the next page; null at the end of the list.")
     count: Count | None = Field(description="Only where it was asked for.")
 
 
@@ -191,10 +191,10 @@ async def list_bookings(tx: Tx, query: BookingQuery) -> BookingPage:
     rows = await tx.rows(SELECT_IN_ORDER, tx.org_id, read.ids[: query.limit])
     last = rows[-1] if rows and len(read.ids) > query.limit else read.end
     count = None
-    if query.count and query.cursor is None and last is None:
+    if query.count and query.after is None and last is None:
         count = Count(value=len(rows), exact=True)
     elif query.count:
-        whole = _parts(tx, query.model_copy(update={"cursor": None}), words)
+        whole = _parts(tx, query.model_copy(update={"after": None}), words)
         counted = await _read(tx, whole, COUNTED + 1)
         count = Count(value=min(len(counted.ids), COUNTED), exact=len(counted.ids) <= COUNTED and not counted.end)
     return BookingPage.model_construct(
@@ -215,11 +215,11 @@ def _parts(tx: Tx, query: BookingQuery, words: str) -> _Parts:
         values["person"] = tx.caller.profile_id
     values |= {f"status_{place}": status for place, status in enumerate(dict.fromkeys(query.status))}
     after, search = "true", ""
-    if query.cursor is not None:
+    if query.after is not None:
         key, kind = KEYS[query.sort.removeprefix("-")]
         sign = "<" if query.sort.startswith("-") else ">"
         after = f"({key}, b.id) {sign} (%(key)s::text::{kind}, %(id)s::uuid)"
-        values["key"], values["id"] = _keyed(query.cursor, query.sort)
+        values["key"], values["id"] = _keyed(query.after, query.sort)
     if query.q is not None:
         values |= {"words": words, "parts": _like(words), "most": GATHERED_WORDS + 1}
         search = f"({HAS_WORDS} or {HAS_PARTS})" if values["parts"] else HAS_WORDS

@@ -205,7 +205,7 @@ def test_the_list_pages_and_searches(api: Api) -> None:
     answer = api.client("client").get("/v1/bookings", params={"q": "quillw", "limit": 2, "count": True}).json()
     assert [it["id"] for it in answer["items"]] == made[:0:-1]
     assert answer["count"] == {"value": 3, "exact": True}
-    rest = api.client("client").get("/v1/bookings", params={"q": "quillw", "limit": 2, "cursor": answer["next"]}).json()
+    rest = api.client("client").get("/v1/bookings", params={"q": "quillw", "limit": 2, "after": answer["next"]}).json()
     assert ([it["id"] for it in rest["items"]], rest["next"]) == (made[:1], None)
     for who, org in (("client2", NORTH), ("provider", NORTH), ("admin", SOUTH)):
         assert api.client(who, org=org).get("/v1/bookings", params={"q": "quillw"}).json()["items"] == []
@@ -213,7 +213,7 @@ def test_the_list_pages_and_searches(api: Api) -> None:
 
 @pytest.mark.parametrize(
     "params",
-    [{"status": "gone"}, {"limit": 0}, {"limit": 201}, {"sort": "title"}, {"cursor": "x"}, {"colour": "red"},
+    [{"status": "gone"}, {"limit": 0}, {"limit": 201}, {"sort": "title"}, {"after": "x"}, {"colour": "red"},
      {"created_from": "yesterday"}, {"amount_min": "NaN"}, {"q": ""}, {"q": "a\x00"}, {"client_id": "1"}],
 )  # fmt: skip
 def test_a_list_of_nonsense_is_refused(api: Api, params: dict[str, object]) -> None:

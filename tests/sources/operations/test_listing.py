@@ -58,7 +58,7 @@ def all_ids(business: Business, person: Person, query: BookingQuery) -> list[UUI
         ids += [booking.id for booking in found.items]
         if found.next is None:
             return ids
-        query = query.model_copy(update={"cursor": found.next})
+        query = query.model_copy(update={"after": found.next})
 
 
 def by_hand(rows: list[Row], query: BookingQuery) -> list[UUID]:
@@ -178,14 +178,14 @@ def test_counts_are_bounded(business: Business, rows: list[Row]) -> None:
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "W10", "bnVsbA", "é" * 10, "WyItY3JlYXRlZF9hdCIsIm5vIiwibm8iXQ"])
 def test_a_cursor_of_nothing_is_refused(business: Business, cursor: str) -> None:
     with pytest.raises(Refusal) as refused:
-        page(business, NORTH.person("admin"), BookingQuery(cursor=cursor))
+        page(business, NORTH.person("admin"), BookingQuery(after=cursor))
     assert refused.value.code == "invalid_cursor"
 
 
 def test_a_cursor_is_of_one_order(business: Business) -> None:
     cursor = page(business, NORTH.person("admin"), BookingQuery(limit=5)).next
     with pytest.raises(Refusal, match="cursor"):
-        page(business, NORTH.person("admin"), BookingQuery(limit=5, sort="created_at", cursor=cursor))
+        page(business, NORTH.person("admin"), BookingQuery(limit=5, sort="created_at", after=cursor))
 
 
 PLANS: Final[list[str]] = []
