@@ -138,7 +138,9 @@ def fill(connection: psycopg.Connection, org_id: UUID, count: int) -> None:
         indexes = connection.execute(SECONDARY_INDEXES).fetchall()  # one build is faster than a million insertions
         for name, _ in indexes:
             connection.execute(f"drop index app.{name}")
+        connection.execute("analyze app.profiles")  # what was just written, the planner takes for a single row
         connection.execute(BOOKINGS, given)
+        connection.execute("analyze app.bookings")
         connection.execute(INDEX_FOR_SEARCH, given)
         for _, definition in indexes:
             connection.execute(definition)
