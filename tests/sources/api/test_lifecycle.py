@@ -59,7 +59,7 @@ values (
 
 def expected() -> dict[tuple[str, str], tuple[set[str], str]]:
     """(action, status) -> who may, and the status that follows."""
-    table = {}
+    table: dict[tuple[str, str], tuple[set[str], str]] = {}
     for line in STEPS.strip().splitlines():
         who, _, path = line.partition(" : ")
         action, *roles = who.split()
