@@ -9,11 +9,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from sources import database, embedded_server
 from sources.settings import Settings
 
 TEMPLATE = "hub_migrated"
+# A machine that has much else to do generates slowly: that says nothing of what is tested.
+hypothesis_settings.register_profile("hub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("hub")
 # Roles belong to the server, which many Hubs of these tests share.
 os.environ["HUB_API_DATABASE_PASSWORD"] = "a" * 32
 

@@ -9,6 +9,7 @@ from sources import lifecycle
 from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Money
 
+ZERO: Final = Decimal("0.00")
 GROUPS: Final = {
     **dict.fromkeys(lifecycle.PENDING, "pending"),
     **dict.fromkeys(lifecycle.ONGOING, "active"),
@@ -71,11 +72,11 @@ async def summarise(tx: Tx) -> Summary:
         group = GROUPS[row["status"]]
         setattr(counts, group, getattr(counts, group) + row["bookings"])
         by_status[row["status"]] += row["bookings"]
-        total = totals.setdefault(row["currency"], [Decimal(0), Decimal(0)])
+        total = totals.setdefault(row["currency"], [ZERO, ZERO])
         if group != "cancelled":
-            total[0] += Decimal(row["amount_minor"]) / 100
+            total[0] += Decimal(row["amount_minor"]).scaleb(-2)
     for row in await tx.rows(SUM_OUTSTANDING):
-        totals.setdefault(row["currency"], [Decimal(0), Decimal(0)])[1] = row["outstanding"]
+        totals.setdefault(row["currency"], [ZERO, ZERO])[1] = row["outstanding"]
     return Summary(
         total=sum(by_status.values()),
         counts=counts,
