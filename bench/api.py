@@ -12,11 +12,9 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +23,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-import httpx
 import jwt
 import psycopg
 from psycopg import sql
@@ -34,7 +31,7 @@ from rich.table import Table
 
 from bench import http_load
 from bench.many_bookings import fill
-from bench.server import temporary_hub
+from bench.server import serving, temporary_hub
 from sources import database, embedded_server
 from sources.operations import bookings, transaction
 from sources.operations.bookings import NewBooking
@@ -98,10 +95,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=8.0, help="of each round")
     given = parser.parse_args()
     console = Console()
-    unlimited = "100000000/minute"
-    with temporary_hub(
-        api_workers=WORKERS, api_pool_size=CONNECTIONS // WORKERS, rate_limit=unlimited, rate_limit_address=unlimited
-    ) as settings:
+    with temporary_hub(api_workers=WORKERS, api_pool_size=CONNECTIONS // WORKERS) as settings:
         with console.status(f"Making {given.bookings:,} bookings"):
             bench = make_business(settings, "bench", given.bookings)
         with serving(settings):
@@ -135,37 +129,6 @@ def make_business(settings: Settings, slug: str, count: int) -> Bench:
             ids("select id from app.services where org_id = %s"),
             ids("select id from app.bookings where org_id = %s order by md5(id::text)")[:READ],
         )  # fmt: skip
-
-
-@contextmanager
-def serving(settings: Settings) -> Iterator[None]:
-    """The API as `hub up` serves it."""
-    given = {
-        "HOME": settings.home, "DATABASE_URL": "", "PORT_DATABASE": settings.port_database,
-        "PORT_API": settings.port_api, "API_WORKERS": settings.api_workers,
-        "API_POOL_SIZE": settings.api_pool_size, "RATE_LIMIT": settings.rate_limit,
-        "RATE_LIMIT_ADDRESS": settings.rate_limit_address,
-    }  # fmt: skip
-    environment = {**os.environ, **{f"HUB_{name}": str(value) for name, value in given.items()}}
-    with (settings.home / "api.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "sources.api"], env=environment, stdout=log, stderr=log)
-        try:
-            _wait_until_ready(settings.port_api)
-            yield
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _wait_until_ready(port: int) -> None:
-    for _ in range(150):
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise TimeoutError("The API did not become ready.")
 
 
 def compare(

@@ -47,10 +47,11 @@ insert into app.service_packages (id, org_id, service_id, name, price, currency)
 """
 BOOKINGS: Final = """
 insert into app.bookings (org_id, booking_number, client_id, provider_id, service_id, package_id, status, title,
-    total_amount, currency, scheduled_start, scheduled_end, progress_pct, completed_at, external_ref, created_at)
+    total_amount, currency, scheduled_start, scheduled_end, progress_pct, completed_at, external_ref, created_at,
+    is_exclusive)
 select md5('org')::uuid, 'B-' || n, md5('client' || n %% 1000)::uuid, md5('client' || n %% 10)::uuid,
     md5('service' || n %% 20)::uuid, md5('package' || n %% 20)::uuid, 'completed', 'Advice on the matter number ' || n,
-    (n %% 90000) / 100.0, 'EUR', at, at + interval '2 hours', 100, at + interval '2 hours', 'EXT-' || n, at
+    (n %% 90000) / 100.0, 'EUR', at, at + interval '2 hours', 100, at + interval '2 hours', 'EXT-' || n, at, false
 from (select n, timestamptz '2024-01-01 09:00Z' + n * interval '1 minute' as at from generate_series(1, %s) as n)
 """
 
@@ -81,12 +82,13 @@ def generate(connection: Connection, rows: int) -> None:
 
 
 def bare_copy(source: Connection, target: Connection) -> int:
-    """Pipe app.bookings into an empty table of the same columns by binary COPY; return how many rows."""
+    """Pipe the columns that landing reads into an empty table by binary COPY; return how many rows."""
+    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in bookings.columns if not column.computed)
     target.execute("drop table if exists raw.bare")
-    target.execute("create table raw.bare (like app.bookings)")
+    target.execute(sql.SQL("create table raw.bare as select {} from app.bookings with no data").format(columns))
     with source.cursor() as reading, target.cursor() as writing:
         with (
-            reading.copy("copy app.bookings to stdout (format binary)") as blocks,
+            reading.copy(sql.SQL("copy app.bookings ({}) to stdout (format binary)").format(columns)) as blocks,
             writing.copy("copy raw.bare from stdin (format binary)") as sink,
         ):
             for block in blocks:

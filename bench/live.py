@@ -8,13 +8,10 @@ the process is asked to stop while all of them listen.
 
 import argparse
 import asyncio
-import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing import get_context
@@ -22,7 +19,6 @@ from multiprocessing.connection import Connection
 from typing import Final
 from uuid import UUID
 
-import httpx
 import jwt
 import numpy as np
 import psutil
@@ -31,7 +27,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from bench.server import free_port, temporary_hub
+from bench.server import serving, temporary_hub
 from sources import database
 from sources.settings import Settings
 
@@ -40,7 +36,6 @@ GROWTH_BAR_MB: Final = 10.0  # from the middle to the end
 STOP_BAR_S: Final = 5.0
 BOOKINGS: Final = 1000
 SETTLE_S: Final = 2.0
-START_TIMEOUT_S: Final = 60.0
 VERSION: Final = re.compile(rb'"version": "(\d+)"')
 
 BUSINESS: Final = """
@@ -96,10 +91,10 @@ def measure(settings: Settings, *, listeners: int, rate: float, seconds: float) 
     """Listen and change, on the migrated database of `settings`."""
     with psycopg.connect(database.database_url(settings), autocommit=True) as connection:
         org_id, admin = connection.execute(BUSINESS, [BOOKINGS]).fetchall()[0]
-        with serving(settings) as (api, port):
+        with serving(settings) as api:
             ours, theirs = get_context("spawn").Pipe()
             process = get_context("spawn").Process(
-                target=_listen, args=(theirs, port, _token(settings, org_id, admin), listeners)
+                target=_listen, args=(theirs, settings.port_api, _token(settings, org_id, admin), listeners)
             )
             process.start()
             assert ours.recv() == "ready"
@@ -133,41 +128,6 @@ def change(connection: psycopg.Connection, org_id: UUID, rate: float, seconds: f
         row = connection.execute(CHANGE, [number, org_id, number % BOOKINGS + 1]).fetchall()[0]
         committed[int(row[0])] = time.monotonic()
     return committed
-
-
-@contextmanager
-def serving(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The API's process and its port."""
-    port = free_port()
-    environment = {
-        **os.environ,
-        "HUB_HOME": str(settings.home),
-        "HUB_DATABASE_URL": database.database_url(settings),
-        "HUB_API_DATABASE_PASSWORD": settings.secret("api_database_password"),
-        "HUB_JWT_SECRET": settings.secret("jwt_secret"),
-        "HUB_PORT_API": str(port),
-        "HUB_RATE_LIMIT": "1000000/minute",
-        "HUB_RATE_LIMIT_ADDRESS": "1000000/minute",
-    }
-    with (settings.home / "api.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "sources.api"], env=environment, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"The API did not start: {(settings.home / 'api.log').read_text()[-2000:]}")
-            time.sleep(0.1)
-        yield process, port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz").is_success
-    except httpx.TransportError:
-        return False
 
 
 def _memory_mb(process: subprocess.Popen[bytes]) -> float:

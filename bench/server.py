@@ -1,13 +1,23 @@
 """A Hub of its own for a bench: a server in a temporary folder that is gone afterwards."""
 
+import os
 import socket
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+import httpx
 
 from sources import database, embedded_server
 from sources.settings import Settings
+
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 30.0
 
 
 @contextmanager
@@ -22,6 +32,42 @@ def temporary_hub(**overrides: object) -> Iterator[Settings]:
             yield settings
         finally:
             embedded_server.stop(settings)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """The API as `hub up` serves it, on the port of `settings`, without a limit of requests; its (first) process."""
+    given = {
+        "HOME": settings.home,
+        "DATABASE_URL": database.database_url(settings),
+        "API_DATABASE_PASSWORD": settings.secret("api_database_password"),
+        "JWT_SECRET": settings.secret("jwt_secret"),
+        "PORT_API": settings.port_api,
+        "API_WORKERS": settings.api_workers,
+        "API_POOL_SIZE": settings.api_pool_size,
+        "RATE_LIMIT": "100000000/minute",
+        "RATE_LIMIT_ADDRESS": "100000000/minute",
+    }
+    environment = {**os.environ, **{f"HUB_{name}": str(value) for name, value in given.items()}}
+    with (settings.home / "api.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "sources.api"], env=environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not _is_ready(settings.port_api):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The API did not start: {(settings.home / 'api.log').read_text()[-2000:]}")
+            time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()  # with several workers only the first process can end the others
+        process.wait(STOP_TIMEOUT_S)
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).is_success
+    except httpx.TransportError:
+        return False
 
 
 def free_port() -> int:

@@ -9,8 +9,6 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import OperationalError
 
 from sources import embedded_server
 from sources.errors import HubError
@@ -20,7 +18,6 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 10
 SCHEMAS = ("app", "raw", "staging", "intermediate", "marts", "analytics", "ml", "dagster")
 API_ROLE = "hub_api"
-POOL_SIZE = 5  # the Dagster process works one asset at a time; the API has its own, larger pool
 
 
 def database_url(settings: Settings) -> str:
@@ -74,22 +71,6 @@ def connect(url: str) -> Iterator[psycopg.Connection]:
         raise _unreachable(url, error) from None
     with connection:
         yield connection
-
-
-def make_engine(settings: Settings) -> Engine:
-    """A pooled engine on the Hub's database. Raises HubError where the server cannot be reached."""
-    url = database_url(settings)
-    engine = create_engine(
-        driver_url(url, "psycopg"),
-        pool_size=POOL_SIZE,
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "hub"},
-    )
-    try:
-        engine.connect().close()
-    except OperationalError as error:
-        raise _unreachable(url, error.orig or error) from None
-    return engine
 
 
 def start(settings: Settings) -> bool:

@@ -27,6 +27,8 @@ FIRST: Final = ("draft", "requested")  # what a booking begins as
 
 # In these statuses an exclusive booking holds its provider's time.
 HOLDS_TIME: Final = tuple(status for status in STATUSES if status not in ("draft", *CANCELLED))
+# What is neither delivered nor over: still to be planned and moved.
+UNDELIVERED: Final = tuple(status for status in PENDING + ONGOING if status not in ("delivered", "disputed"))
 
 Role = Literal["client", "provider", "admin", "system"]
 
@@ -42,9 +44,6 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
     "approvals_given": "an approval is still pending or was rejected",
     "milestones_approved": "a milestone has not been approved yet",
 }
-
-# The requirements that the request itself meets; the others lie in the booking.
-GIVEN_WITH_REQUEST: Final = ("reason", "amount")
 
 
 @dataclass(frozen=True)

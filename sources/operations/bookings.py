@@ -1,4 +1,4 @@
-"""Bookings: create, read, reschedule."""
+"""Bookings: create and read."""
 
 from datetime import timedelta
 from decimal import Decimal

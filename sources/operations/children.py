@@ -8,23 +8,14 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, Field
 
-from sources.lifecycle import PENDING, words
+from sources.lifecycle import words
 from sources.operations.errors import Refusal, not_found
 from sources.operations.steps import lock_booking
 from sources.operations.transaction import Tx
 
 Item = TypeVar("Item", bound=BaseModel)
 
-# Where work may be planned, and where it may be done.
-PLANNABLE: Final = (
-    *PENDING,
-    "confirmed",
-    "scheduled",
-    "in_progress",
-    "on_hold",
-    "awaiting_client",
-    "revision_requested",
-)
+# Where work may be done.
 WORKABLE: Final = ("confirmed", "scheduled", "in_progress", "awaiting_client", "revision_requested")
 
 Weight = Annotated[Decimal, Field(gt=0, max_digits=6, decimal_places=2, examples=["2.50"])]

@@ -46,14 +46,10 @@ def of_database(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> Refusa
         return Refusal(kind, code, sentence)  # type: ignore[arg-type]
     if isinstance(error, asyncpg.QueryCanceledError):
         return Refusal("unavailable", "timeout", "The database took too long. Try again, or ask for less.")
-    if isinstance(error, (asyncpg.DataError, asyncpg.exceptions._base.InterfaceError)) and _is_bad_value(error):
+    if isinstance(error, (asyncpg.DataError, ValueError)):  # refused by the server, or by the driver
         return Refusal("invalid", "value_out_of_range", "A value cannot be stored: it is too large or malformed.")
     if isinstance(
         error, (asyncpg.OperatorInterventionError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError)
     ):
         return Refusal("unavailable", "database_unavailable", "The database does not answer. Try again shortly.")
     return None
-
-
-def _is_bad_value(error: Exception) -> bool:
-    return isinstance(error, (asyncpg.DataError, ValueError))

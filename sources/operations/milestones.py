@@ -9,9 +9,8 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.lifecycle import Role
+from sources.lifecycle import UNDELIVERED, Role
 from sources.operations.children import (
-    PLANNABLE,
     WORKABLE,
     All,
     Weight,
@@ -98,7 +97,7 @@ STEPS: Final[Mapping[Action, Step]] = {
     "submit": Step(("pending", "in_progress"), "submitted", ("provider", "admin"), WORKABLE),
     "approve": Step(("submitted",), "approved", ("client", "admin"), ANSWERABLE),
     "reject": Step(("submitted",), "in_progress", ("client", "admin"), ANSWERABLE),
-    "cancel": Step(EDITABLE, "cancelled", ("provider", "admin"), PLANNABLE),
+    "cancel": Step(EDITABLE, "cancelled", ("provider", "admin"), UNDELIVERED),
 }
 # What was delivered may still be sent back, although each milestone had been approved.
 REJECT_DELIVERED: Final = Step(("approved",), "in_progress", ("client", "admin"), ("delivered",))
@@ -188,7 +187,7 @@ async def create_milestone(tx: Tx, booking_id: UUID, request: NewMilestone) -> M
     """
     booking = await lock_booking(tx, booking_id)
     demand_staff(tx, "plan milestones")
-    demand_status(booking["status"], PLANNABLE, "booking", "plan milestones")
+    demand_status(booking["status"], UNDELIVERED, "booking", "plan milestones")
     there = await tx.one(COUNT_MILESTONES, tx.org_id, booking_id)
     if there["milestones"] >= MOST_MILESTONES:
         raise Refusal("conflict", "too_many", f"A booking has at most {MOST_MILESTONES} milestones.")
@@ -207,7 +206,7 @@ async def edit_milestone(tx: Tx, milestone_id: UUID, change: MilestoneChange, ex
     booking, row = await lock_child(tx, SELECT_MILESTONE, milestone_id, "milestone")
     demand_staff(tx, "edit milestones")
     demand_version(row, expected, "milestone")
-    demand_status(booking["status"], PLANNABLE, "booking", "edit milestones")
+    demand_status(booking["status"], UNDELIVERED, "booking", "edit milestones")
     demand_status(row["status"], EDITABLE, "milestone", "edit it")
     it = dict(row) | change.model_dump(exclude_unset=True)
     changed = await tx.one(

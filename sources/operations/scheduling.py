@@ -25,7 +25,6 @@ MAY_CHANGE: Final = {
 }
 # Work that has begun is moved by those who do it.
 MOVABLE_BY_CLIENT: Final = (*lifecycle.PENDING, "confirmed", "scheduled")
-MOVABLE: Final = (*MOVABLE_BY_CLIENT, "in_progress", "on_hold", "awaiting_client", "revision_requested")
 NEEDS_PROVIDER: Final = tuple(it for it in lifecycle.ONGOING if it != "confirmed")
 
 UPDATE_DETAILS: Final = """
@@ -105,7 +104,7 @@ async def reschedule_booking(tx: Tx, booking_id: UUID, request: Reschedule, expe
     scheduled. Raises Refusal: not_found, forbidden, conflict, stale, invalid.
     """
     booking = await lock_booking(tx, booking_id, expected)
-    if booking["status"] not in MOVABLE:
+    if booking["status"] not in lifecycle.UNDELIVERED:
         raise _wrong_status(booking, "be moved")
     if tx.caller.role == "client" and booking["status"] not in MOVABLE_BY_CLIENT:
         raise Refusal("forbidden", "not_allowed", "A client may not move a booking that is under way.")

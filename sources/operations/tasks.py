@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources.lifecycle import UNDELIVERED
 from sources.operations.children import (
-    PLANNABLE,
     WORKABLE,
     All,
     Hours,
@@ -131,7 +131,7 @@ async def create_task(tx: Tx, milestone_id: UUID, request: NewTask) -> Task:
     """
     booking, milestone = await lock_child(tx, SELECT_MILESTONE, milestone_id, "milestone")
     demand_staff(tx, "plan tasks")
-    demand_status(booking["status"], PLANNABLE, "booking", "plan tasks")
+    demand_status(booking["status"], UNDELIVERED, "booking", "plan tasks")
     demand_status(milestone["status"], EDITABLE, "milestone", "plan tasks")
     if (await tx.one(COUNT_TASKS, tx.org_id, milestone_id))["tasks"] >= MOST_TASKS:
         raise Refusal("conflict", "too_many", f"A milestone has at most {MOST_TASKS} tasks.")
@@ -160,7 +160,7 @@ async def edit_task(tx: Tx, task_id: UUID, change: TaskChange, expected: str | N
     if works and given["status"] != "cancelled":
         demand_status(booking["status"], WORKABLE, "booking", "work on tasks")
     else:
-        demand_status(booking["status"], PLANNABLE, "booking", "edit tasks")
+        demand_status(booking["status"], UNDELIVERED, "booking", "edit tasks")
     await _demand_assignable(tx, given.get("assignee_id"))
     it = dict(row) | given
     await tx.execute(
