@@ -4,18 +4,19 @@ Pick-up is the revenue manager's forecast: what stands on the books now, plus wh
 time on to the day itself, on average over recent days of that weekday (Weatherford and Kimes 2003).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import signal
 
 from ml.panel import Floats, Panel, to_book
 
 Positions = npt.NDArray[np.int64]
 
 # Measured on a hotel's revenue by arrival day, total and members (docs/methods.md).
-WEEKS = 26  # how many past weeks teach; 8 to 52 differ by 3 %
-WEEK_WEIGHT = 0.95  # each older week weighs this much of the next
-WEEKDAY_SHARE = 0.5  # of the mean of the same weekday; the rest is the mean of all days
+WEEK_WEIGHT = 0.975  # each older week weighs this much of the next; 0.95 to 0.99 differ by 2 %
 
 
 def book_series(on_hand: pd.DataFrame | None, *, as_of: pd.Timestamp) -> pd.DataFrame | None:
@@ -49,33 +50,96 @@ def book_array(book: pd.DataFrame, panel: Panel, horizon: int) -> Floats:
     return result
 
 
-def pick_up(values: Floats, book: Floats, origins: Positions, horizon: int) -> tuple[Floats, Floats]:
-    """Forecast and what was on hand, each (series, origin, step); NaN where the book does not reach.
+class Pace(NamedTuple):
+    """How days fill, each (series, day, lead): known at the end of the day, of that day and those before."""
 
-    values: (series, day) what the days came to; book: as `book_array` gives it.
-    """
-    count, length = values.shape
-    shape = (count, len(origins), horizon)
-    forecast, standing = np.full(shape, np.nan), np.full(shape, np.nan)
-    for lead in range(1, min(horizon, book.shape[2] - 1) + 1):
-        still_came = values - book[:, :length, lead]
-        target = origins + lead
-        weeks = np.arange(WEEKS)
-        newest = target - 7 * (-(-lead // 7))  # the last day of the target's weekday that is known
-        same = _weighted_mean(still_came, newest[:, None] - 7 * weeks, weeks.astype(float))
-        days = np.arange(7 * WEEKS)
-        any_day = _weighted_mean(still_came, origins[:, None] - days, days / 7)
-        share = np.where(np.isnan(same), 0.0, WEEKDAY_SHARE)
-        more = share * np.nan_to_num(same) + (1 - share) * any_day
-        standing[:, :, lead - 1] = book[:, target, lead]
-        forecast[:, :, lead - 1] = standing[:, :, lead - 1] + more
-    return forecast, standing
+    book: Floats  # what stood, days running past the values
+    more: Floats  # what still came in from that lead on: weighted mean of all days
+    more_weekday: Floats  # the same of the same weekdays
+    stood_weekday: Floats  # what stood, mean of the same weekdays
+    came_weekday: Floats  # what they came to
+    more_season: Floats  # what still came in, mean of the fortnight up to the day
+    stood_season: Floats
 
 
-def _weighted_mean(values: Floats, positions: Positions, weeks_old: Floats) -> Floats:
-    """Mean over the last axis of `positions` (origin, n), (series, origin); NaN where nothing is known."""
-    found = np.where(positions >= 0, values[:, np.maximum(positions, 0)], np.nan)
-    weights = np.where(np.isnan(found), 0.0, WEEK_WEIGHT**weeks_old)
-    total = weights.sum(axis=2)
-    mean = (np.nan_to_num(found) * weights).sum(axis=2) / np.where(total > 0, total, 1.0)
-    return np.where(total > 0, mean, np.nan)
+def pace(values: Floats, book: Floats) -> Pace:
+    """Tables of a book (series, day, lead) as `book_array` gives it, for values (series, day)."""
+    stood = book[:, : values.shape[1]]
+    came = np.where(np.isnan(stood), np.nan, values[:, :, None])
+    more = came - stood
+    return Pace(
+        book=book,
+        more=_weighted_mean(more, 1, WEEK_WEIGHT ** (1 / 7)),
+        more_weekday=_weighted_mean(more, 7, WEEK_WEIGHT),
+        stood_weekday=_weighted_mean(np.where(np.isnan(came), np.nan, stood), 7, WEEK_WEIGHT),
+        came_weekday=_weighted_mean(came, 7, WEEK_WEIGHT),
+        more_season=_fortnight(more),
+        stood_season=_fortnight(stood),
+    )
+
+
+def pick_up(tables: Pace, series: Positions, origin: Positions, step: Positions) -> Floats:
+    """Additive pick-up for each (series, origin, step): on hand, plus what still came in; NaN beyond the book."""
+    lead = np.minimum(step, tables.book.shape[2] - 1)
+    same = tables.more_weekday[series, origin + step - 7 * (-(-step // 7)), lead]
+    any_day = tables.more[series, origin, lead]
+    more = np.where(np.isnan(same), any_day, same)
+    return np.where(step == lead, tables.book[series, origin + step, lead] + more, np.nan)
+
+
+def features(tables: Pace, level: Floats, series: Positions, origin: Positions, step: Positions) -> list[Floats]:
+    """What the book says of each (series, origin, step), in units of the level (series, day); NaN where nothing."""
+    longest = tables.book.shape[2] - 1
+    target = origin + step
+    lead = np.minimum(step, longest)
+    newest = target - 7 * (-(-step // 7))
+    unit = level[series, origin]
+    standing = tables.book[series, target, lead]
+    usual, came = tables.stood_weekday[series, newest, lead], tables.came_weekday[series, newest, lead]
+    week_before = np.where(step + 7 <= longest, tables.book[series, target, np.minimum(step + 7, longest)], np.nan)
+    beside = [
+        tables.book[series, np.clip(target + shift, 0, tables.book.shape[1] - 1), np.clip(lead + shift, 0, longest)]
+        for shift in (-1, 1)
+    ]
+    ratio = standing * np.clip(came / np.where(usual > 0, usual, np.nan), 0, 5)
+    columns = [standing, tables.more[series, origin, lead], tables.more_weekday[series, newest, lead]]
+    columns += [usual, ratio, standing - week_before, (beside[0] + beside[1]) / 2]
+    last_year = target - 364
+    known = last_year - 7 >= 0
+    around = np.minimum(np.maximum(last_year + 7, 0), origin)
+    then = np.where(known, level[series, np.maximum(origin - 364, 0)], np.nan)
+    seasonal = [table[series, around, lead] / then for table in (tables.more_season, tables.stood_season)]
+    return [column / unit for column in columns] + seasonal + [growth(tables)[series, origin]]
+
+
+def growth(tables: Pace) -> Floats:
+    """What stands for the days ahead by what stood for them 364 days before, (series, day); NaN without both."""
+    longest = tables.book.shape[2] - 1
+    length = tables.more.shape[1]
+    ahead = np.arange(1, longest + 1)
+    at = np.minimum(np.arange(length)[:, None] + ahead, tables.book.shape[1] - 1)
+    total = tables.book[:, at, ahead[None, :]].sum(axis=2)
+    result = np.full(total.shape, np.nan)
+    if length > 364:
+        before = total[:, :-364]
+        result[:, 364:] = np.clip(total[:, 364:] / np.where(before > 0, before, np.nan), 0, 5)
+    return result
+
+
+def _weighted_mean(values: Floats, every: int, weight: float) -> Floats:
+    """Mean over each `every`-th day up to each day, the newer weighing more; NaN where nothing is known."""
+    known = ~np.isnan(values)
+    recursion = np.zeros(every + 1)
+    recursion[0], recursion[every] = 1.0, -weight
+    total = signal.lfilter([1.0], recursion, np.where(known, values, 0.0), axis=1)
+    count = signal.lfilter([1.0], recursion, known.astype(float), axis=1)
+    return np.asarray(np.where(count > 1e-9, total / np.maximum(count, 1e-9), np.nan))
+
+
+def _fortnight(values: Floats) -> Floats:
+    """Mean of the 15 days up to each day."""
+    known = ~np.isnan(values)
+    total, count = (np.cumsum(part, axis=1) for part in (np.where(known, values, 0.0), known.astype(float)))
+    for part in (total, count):
+        part[:, 15:] = part[:, 15:] - part[:, :-15]
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))

@@ -3,9 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special
 
 from ml import bookings_on_hand, seasonal
+from ml import forecasting_boosting as boosting
+from ml import forecasting_intervals as intervals
+from ml.forecasting_reconciliation import checked_hierarchy, reconcile
 from ml.panel import Day, Flags, Floats, Panel, fill_gaps, holiday_days, midnight, observed_days, to_panel
 
 Positions = npt.NDArray[np.int64]
@@ -13,16 +15,13 @@ Positions = npt.NDArray[np.int64]
 # Chosen by rolling origins on public daily series and a hotel's revenue: docs/methods.md has the measurement.
 MINIMUM_DAYS = 14  # with fewer days: their mean
 REGRESSION_FROM = 180  # days of history from which the regression joins the smoothing
-REGRESSION_SHARE = 0.35  # its share before the yearly season is known
-YEARLY_SHARE = 0.65  # its share from seasonal.YEARLY_FROM days on
+COMPONENTS = ("smoothing", "regression", "boosting")
+SHARES = (1.0, 2.0, 3.0)  # of those that speak
+SETTLED = ("constant", "dormant", "empty")  # nothing moved, and nothing is expected to
 RECENT_DAYS = 182  # what `intermittent` looks at
 INTERMITTENT_ZEROS = 0.5  # share of zeros from which the regression stays out
 DORMANT_DAYS = 56  # only zeros for so long, and none of it seasonal: forecast zero
 PAST_ORIGINS = 52  # weekly origins whose errors make the intervals
-ENOUGH_ORIGINS = 10  # with fewer: intervals from the spread of the values
-NEIGHBOURS = 3  # steps on each side that share their errors
-SIZE_POWER = 0.35  # errors grow with this power of the forecast: 0 undercovered growing seasons, 1 was too wide
-SIZE_FLOOR = 0.1  # of the usual value: what errors do not fall below
 CHUNK = 64  # series worked on at once: bounds the memory
 
 
@@ -34,12 +33,15 @@ def forecast(
     holidays: pd.DataFrame | None = None,
     on_hand: pd.DataFrame | None = None,
     levels: tuple[int, ...] = (80, 95),
+    hierarchy: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Forecast each series for the `horizon` days after `as_of`, from what was known at the end of `as_of`.
 
     history: series_id, day, value (an absent day is missing, not zero); holidays: day, name;
     on_hand: series_id, service_day, lead_days, value (what stood on the books for service_day, lead_days before
-    it; what a snapshot does not list is zero). Values keep their unit.
+    it; what a snapshot does not list is zero); hierarchy: series_id, total_id and, where a total is split in several
+    ways, dimension: the members of each total and dimension add up to it, and so will their forecasts.
+    Values keep their unit.
 
     Returns series_id, day, forecast, lower_L and upper_L for each level, on_hand (NA where no book reaches),
     model; sorted by series and day. Bounds enclose the forecast and each other, and are not negative where the
@@ -54,46 +56,125 @@ def forecast(
     named = None if book is None else pd.Index(book["series_id"].unique(), dtype=object)
     panel = to_panel(history, as_of=end, also=named)
     closed = holiday_days(holidays)
-    chunks = [
-        _forecast_chunk(
-            Panel(panel.series[begin : begin + CHUNK], panel.days, panel.values[begin : begin + CHUNK]),
-            closed,
-            book,
-            horizon,
-            tuple(sorted(levels)),
-        )
-        for begin in range(0, max(len(panel.series), 1), CHUNK)
-    ]
-    return pd.concat(chunks, ignore_index=True)
+    tree = None if hierarchy is None else checked_hierarchy(hierarchy, panel.series)
+    return _forecast_panel(panel, closed, book, tree, horizon=horizon, levels=tuple(sorted(levels)))
 
 
-def _forecast_chunk(
-    panel: Panel, holidays: pd.DatetimeIndex, book: pd.DataFrame | None, horizon: int, levels: tuple[int, ...]
+def _forecast_panel(
+    panel: Panel,
+    holidays: pd.DatetimeIndex,
+    book: pd.DataFrame | None,
+    tree: pd.DataFrame | None,
+    *,
+    horizon: int,
+    levels: tuple[int, ...],
 ) -> pd.DataFrame:
     largest = np.nanmax(np.abs(panel.values), axis=1, initial=0.0, where=~np.isnan(panel.values))
     # Work in units of each series' largest value, so that sums of squares of huge numbers stay finite.
     scale = np.where(largest > 0, largest, 1.0)[:, None]
     values = panel.values / scale
     origins = _origins(values.shape[1])
-    age = _age(values, origins)
-    share = _regression_share(values, age)
-    plain = _plain(values, share, days=panel.days, holidays=holidays, origins=origins, horizon=horizon)
-    plain[:, -1], names = _named(plain[:, -1], values, share[:, -1])
-    actual = np.where(_comparable(age, share)[:, :, None], _actual(values, origins, horizon), np.nan)
-    model = np.repeat(names[:, None], horizon, axis=1)
-    standing = np.full((len(values), horizon), np.nan)
-    best = plain
-    if book is not None and panel.series.isin(book["series_id"]).any():
-        array = bookings_on_hand.book_array(book, panel, horizon) / scale[:, :, None]
-        picked, stood = bookings_on_hand.pick_up(values, array, origins, horizon)
-        best, model = _choose(plain, picked, actual, model)
-        standing = stood[:, -1]
+    on_books = None if book is None else bookings_on_hand.book_array(book, panel, horizon) / scale[:, :, None]
+    standing = _standing(on_books, len(values), origins[-1], horizon)
+    best, model = _best(values, panel.days, holidays, on_books, ~np.isnan(standing), origins=origins)
     nonnegative = ~(np.nanmin(values, axis=1, initial=0.0, where=~np.isnan(values)) < 0)
     best = np.where(nonnegative[:, None, None], np.maximum(best, 0.0), best)
-    size = _size(best, values)
-    errors = ((actual - best) / size)[:, :-1]
-    bounds = _bounds(best[:, -1], size[:, -1], errors, values, names=names, nonnegative=nonnegative, levels=levels)
-    return _table(panel, horizon, scale=scale, centre=best[:, -1], bounds=bounds, standing=standing, model=model)
+    unit = intervals.size(best, values)
+    errors = (_actual(values, origins, horizon) - best)[:, :-1]
+    settled = np.isin(model[:, 0], SETTLED)
+    bounds = intervals.bounds(
+        best[:, -1], unit[:, -1], errors / unit[:, :-1], values,
+        short=model[:, 0] == "mean", settled=settled, nonnegative=nonnegative, levels=levels,
+    )  # fmt: skip
+    centre = best[:, -1]
+    if tree is not None:
+        variance = intervals.variance(errors, values)
+        added = reconcile(centre * scale, variance * scale**2, tree, panel.series, nonnegative=nonnegative) / scale
+        bounds = intervals.moved(bounds, centre, added, nonnegative)
+        centre = added
+    return _table(panel, horizon, scale=scale, centre=centre, bounds=bounds, standing=standing, model=model)
+
+
+def _best(
+    values: Floats,
+    days: pd.DatetimeIndex,
+    holidays: pd.DatetimeIndex,
+    on_books: Floats | None,
+    covered: Flags,
+    *,
+    origins: Positions,
+) -> tuple[Floats, npt.NDArray[np.object_]]:
+    """Forecasts (series, origin, step), NaN where their errors say nothing of the last; models (series, step)."""
+    horizon = covered.shape[1]
+    # Where the book covers every step, the boosting with the book stands in for the one without.
+    parts = _components(values, days, holidays, np.asarray(~covered.all(axis=1)), origins=origins, horizon=horizon)
+    share = _shares(parts)
+    plain = np.nansum(parts * share[:, :, :, None], axis=0)
+    plain[:, -1], names = _named(plain[:, -1], values, share[:, :, -1])
+    plain[:, :-1][~_comparable(_age(values, origins), share)[:, :-1]] = np.nan
+    model = np.repeat(names[:, None], horizon, axis=1)
+    if on_books is None or not covered.any():
+        return plain, model
+    booked = ~np.isnan(on_books).all(axis=(1, 2))
+    tables = boosting.tables(values[booked], days, holidays, horizon, on_books[booked])
+    picked = boosting.backcast_base(tables, origins, horizon)
+    boosted = boosting.backcast(tables, origins, horizon)
+    names = model[booked]
+    best, label = _choose(
+        np.stack([boosted, picked, (picked + plain[booked]) / 2, plain[booked]]),
+        _actual(values[booked], origins, horizon),
+        (np.full_like(names, "pickup+boosting"), np.full_like(names, "pickup"), "pickup+" + names, names),
+    )
+    result = plain.copy()
+    result[booked], model[booked] = best, label
+    return result, model
+
+
+def _components(
+    values: Floats,
+    days: pd.DatetimeIndex,
+    holidays: pd.DatetimeIndex,
+    boosted: Flags,
+    *,
+    origins: Positions,
+    horizon: int,
+) -> Floats:
+    """Forecasts (component, series, origin, step) of COMPONENTS; NaN where one cannot speak, or is not asked."""
+    through = pd.date_range(days[0], periods=len(days) + horizon, freq="D")
+    calendar = seasonal.calendar(through, holidays)
+    result = np.full((len(COMPONENTS), len(values), len(origins), horizon), np.nan)
+    old = _age(values, origins) >= REGRESSION_FROM
+    late = old.any(axis=0)
+    for begin in range(0, len(values), CHUNK):
+        part = slice(begin, begin + CHUNK)
+        result[0, part] = seasonal.smooth(values[part], calendar.holiday, origins, horizon)
+        if old[part].any():
+            filled = fill_gaps(values[part])
+            said = seasonal.regress(values[part], filled, calendar, origins[late], horizon)
+            result[1, part, late] = said.swapaxes(0, 1)
+    result[1][~old | _intermittent(values)[:, None]] = np.nan
+    if boosted.any():
+        tables = boosting.tables(values[boosted], days, holidays, horizon)
+        result[2, boosted] = boosting.backcast(tables, origins, horizon)
+    return result
+
+
+def _shares(parts: Floats) -> Floats:
+    """Share (component, series, origin) of each component that speaks."""
+    speaks = ~np.isnan(parts[:, :, :, 0])
+    share = np.where(speaks, np.array(SHARES)[:, None, None], 0.0)
+    total = share.sum(axis=0)
+    share[0] = np.where(total > 0, share[0], 1.0)
+    return np.asarray(share / share.sum(axis=0))
+
+
+def _standing(on_books: Floats | None, count: int, origin: int, horizon: int) -> Floats:
+    """What stands on the books at the origin for each step ahead, (series, step); NaN beyond the book."""
+    result = np.full((count, horizon), np.nan)
+    if on_books is not None:
+        steps = np.arange(1, min(horizon, on_books.shape[2] - 1) + 1)
+        result[:, steps - 1] = on_books[:, origin + steps, steps]
+    return result
 
 
 def _origins(length: int) -> Positions:
@@ -111,8 +192,8 @@ def _age(values: Floats, origins: Positions) -> Positions:
 def _comparable(age: Positions, share: Floats) -> Flags:
     """Origins whose errors speak for the last one: not too young, and of the same models where enough are."""
     grown = age >= MINIMUM_DAYS
-    same = grown & (share == share[:, -1:])
-    enough = same[:, :-1].sum(axis=1) >= 2 * ENOUGH_ORIGINS
+    same = grown & ((share > 0) == (share[:, :, -1:] > 0)).all(axis=0)
+    enough = same[:, :-1].sum(axis=1) >= 2 * intervals.ENOUGH_ORIGINS
     return np.where(enough[:, None], same, grown)
 
 
@@ -122,44 +203,15 @@ def _actual(values: Floats, origins: Positions, horizon: int) -> Floats:
     return np.asarray(padded[:, origins[:, None] + np.arange(1, horizon + 1)[None, :]])
 
 
-def _regression_share(values: Floats, age: Positions) -> Floats:
-    """The regression's share in the forecast of each (series, origin)."""
-    share = np.where(age >= seasonal.YEARLY_FROM, YEARLY_SHARE, REGRESSION_SHARE)
-    share[(age < REGRESSION_FROM) | _intermittent(values)[:, None]] = 0.0
-    return np.asarray(share)
-
-
-def _plain(
-    values: Floats,
-    share: Floats,
-    *,
-    days: pd.DatetimeIndex,
-    holidays: pd.DatetimeIndex,
-    origins: Positions,
-    horizon: int,
-) -> Floats:
-    """Forecasts (series, origin, step) of smoothing and regression, without a book."""
-    through = pd.date_range(days[0], periods=len(days) + horizon, freq="D")
-    calendar = seasonal.calendar(through, holidays)
-    smoothed = seasonal.smooth(values, calendar.holiday, origins, horizon)
-    chosen, late = share.any(axis=1), share.any(axis=0)
-    if not chosen.any():
-        return smoothed
-    regressed = np.zeros_like(smoothed)
-    regressed[np.ix_(chosen, late)] = seasonal.regress(
-        values[chosen], fill_gaps(values[chosen]), calendar, origins[late], horizon
-    )
-    return np.asarray((1 - share)[:, :, None] * smoothed + share[:, :, None] * regressed)
-
-
 def _named(plain: Floats, values: Floats, share: Floats) -> tuple[Floats, npt.NDArray[np.object_]]:
     """The forecast (series, step) with a simpler one where the series asks for it, and each series' model."""
     _, count = observed_days(values)
     seen = ~np.isnan(values)
     spread = np.max(values, axis=1, initial=-1.0, where=seen) - np.min(values, axis=1, initial=1.0, where=seen)
     mean = np.nansum(values, axis=1) / np.maximum(count, 1)
-    names = np.where(share > 0, "smoothing+regression", "smoothing").astype(object)
-    names[_intermittent(values)] = "intermittent smoothing"
+    labels = np.where(share > 0, np.array(COMPONENTS)[:, None], "")
+    names = np.array(["+".join(filter(None, label)) for label in labels.T], dtype=object)
+    names[_intermittent(values)] = "intermittent " + names[_intermittent(values)]
     simpler = (
         ("mean", count < MINIMUM_DAYS, mean),
         ("dormant", _dormant(values, plain.shape[1]), np.zeros_like(mean)),
@@ -187,92 +239,24 @@ def _dormant(values: Floats, horizon: int) -> Flags:
 
 
 def _choose(
-    plain: Floats, picked: Floats, actual: Floats, names: npt.NDArray[np.object_]
+    candidates: Floats, actual: Floats, labels: tuple[npt.NDArray[np.object_], ...]
 ) -> tuple[Floats, npt.NDArray[np.object_]]:
-    """At each series and step the pick-up, the plain forecast or their mean: what erred least from past origins."""
-    known = ~np.isnan(picked)
-    mixed = (plain + picked) / 2
+    """Of (candidate, series, origin, step), at each series and step, the one that erred least from past origins.
+
+    Only those that speak at the last origin stand for choice, and they are compared where all of them spoke; the
+    first of equals is taken. Returns the forecast (series, origin, step), NaN where the chosen one was silent, and the
+    label (series, step).
+    """
+    speaks = ~np.isnan(candidates[:, :, -1])
+    common = (~np.isnan(candidates) | ~speaks[:, :, None]).all(axis=0)
     losses = []
-    for candidate in (picked, mixed, plain):
-        loss = np.abs(candidate - actual)
-        pooled = _pool(np.where(known, loss, np.nan)[:, :-1])
-        seen = ~np.isnan(pooled)
-        losses.append(np.nansum(pooled, axis=2) / np.maximum(seen.sum(axis=2), 1))
-    # argmin takes the first of equals: the pick-up where nothing is known of the past.
+    for candidate, able in zip(candidates, speaks, strict=True):
+        pooled = intervals.pool(np.where(common, np.abs(candidate - actual), np.nan)[:, :-1])
+        mean = np.nansum(pooled, axis=2) / np.maximum((~np.isnan(pooled)).sum(axis=2), 1)
+        losses.append(np.where(able, mean, np.inf))
     winner = np.argmin(np.stack(losses), axis=0)
-    result = np.where(known, np.choose(winner[:, None, :], [np.nan_to_num(picked), mixed, plain]), plain)
-    labels = np.choose(winner, [np.full(names.shape, "pickup", dtype=object), "pickup+" + names, names])
-    return result, np.where(known[:, -1], labels, names)
-
-
-def _pool(errors: Floats) -> Floats:
-    """Errors (series, origin, step) as (series, step, errors of that and the neighbouring steps)."""
-    steps = errors.shape[2]
-    near = np.arange(steps)[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS + 1)[None, :]
-    inside = (near >= 0) & (near < steps)
-    pooled = np.where(inside, errors[:, :, np.clip(near, 0, steps - 1)], np.nan)
-    return pooled.transpose(0, 2, 1, 3).reshape(len(errors), steps, errors.shape[1] * near.shape[1])
-
-
-def _bounds(
-    centre: Floats,
-    size: Floats,
-    errors: Floats,
-    values: Floats,
-    *,
-    names: npt.NDArray[np.object_],
-    nonnegative: Flags,
-    levels: tuple[int, ...],
-) -> dict[int, tuple[Floats, Floats]]:
-    """Lower and upper bound (series, step) of each level: quantiles of past errors, or a t interval without any."""
-    pooled = np.sort(_pool(errors), axis=2)
-    enough = (~np.isnan(errors)).sum(axis=1) >= ENOUGH_ORIGINS
-    settled = np.isin(names, ("constant", "dormant", "empty"))
-    lower, upper = centre, centre
-    result = {}
-    for level in levels:
-        tail = (1 - level / 100) / 2
-        below, above = (size * _quantile(pooled, share, errors.shape[1]) for share in (tail, 1 - tail))
-        width = _spread(values)[:, None] * np.sqrt(1 + np.arange(1, centre.shape[1] + 1) / 28)
-        count = (~np.isnan(values)).sum(axis=1)
-        width = width * special.stdtrit(np.clip(count - 1, 2, None), 1 - tail)[:, None]
-        use = enough & ~np.isin(names, ("mean",))[:, None]
-        below, above = np.where(use, below, -width), np.where(use, above, width)
-        below, above = (np.where(settled[:, None], 0.0, side) for side in (below, above))
-        lower, upper = np.minimum(lower, centre + below), np.maximum(upper, centre + above)
-        lower = np.where(nonnegative[:, None], np.maximum(lower, 0.0), lower)
-        result[level] = (lower, upper)
-    return result
-
-
-def _size(forecasts: Floats, values: Floats) -> Floats:
-    """What errors (series, origin, step) are measured in: they grow with the forecast, though less than it does."""
-    usual = np.nansum(np.abs(values), axis=1) / np.maximum((~np.isnan(values)).sum(axis=1), 1)
-    usual = np.where(usual > 0, usual, 1.0)[:, None, None]
-    return np.asarray((np.abs(forecasts) / usual + SIZE_FLOOR) ** SIZE_POWER)
-
-
-def _quantile(ordered: Floats, share: float, origins: int) -> Floats:
-    """Quantile over the last axis (sorted, NaN last), a little outward: few origins know little of the tails."""
-    if ordered.shape[2] == 0:
-        return np.zeros(ordered.shape[:2])
-    count = (~np.isnan(ordered)).sum(axis=2)
-    outward = 0.5 + (share - 0.5) * (1 + 1 / max(origins, 1))
-    place = np.clip(outward, 0, 1) * np.maximum(count - 1, 0)
-    low = np.floor(place).astype(int)
-    high = np.minimum(low + 1, np.maximum(count - 1, 0))
-    below = np.take_along_axis(ordered, low[:, :, None], axis=2)[:, :, 0]
-    above = np.take_along_axis(ordered, high[:, :, None], axis=2)[:, :, 0]
-    return np.asarray(np.nan_to_num(below + (above - below) * (place - low)))
-
-
-def _spread(values: Floats) -> Floats:
-    """Standard deviation of the last eight weeks; of a single value, its size."""
-    recent = values[:, -DORMANT_DAYS:]
-    count = (~np.isnan(recent)).sum(axis=1)
-    mean = np.nansum(recent, axis=1) / np.maximum(count, 1)
-    squares = np.nansum((recent - mean[:, None]) ** 2, axis=1)
-    return np.asarray(np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1)), np.abs(mean)))
+    chosen = np.take_along_axis(candidates, winner[None, :, None, :], axis=0)[0]
+    return chosen, np.take_along_axis(np.stack(labels), winner[None], axis=0)[0]
 
 
 def _table(

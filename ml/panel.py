@@ -13,6 +13,7 @@ Day = date | str | pd.Timestamp
 
 # Older days do not enter: three years hold the yearly season three times and bound the work.
 MEMORY_DAYS = 1096
+LONGEST_LEAD = 10_000  # days; a longer one is a mistake
 
 
 class Panel(NamedTuple):
@@ -70,8 +71,9 @@ def to_panel(history: pd.DataFrame, *, as_of: Day, also: pd.Index | None = None)
     Raises ValueError for a missing column, an unreadable value, or two rows of one series and day.
     """
     end = midnight(as_of)
-    rows = checked(history, "history", ("series_id", "day", "value"), ("day",))
-    rows = rows[rows["day"] <= end]
+    # What comes later is not even read: it must not be able to change anything.
+    day = checked(history, "history", ("day",), ("day",))["day"]
+    rows = checked(history[(day <= end).to_numpy()], "history", ("series_id", "day", "value"), ("day",))
     _refuse_duplicates(rows, "history", ["series_id", "day"])
     series = pd.Index(rows["series_id"].unique(), dtype=object)
     if also is not None:
@@ -92,12 +94,16 @@ def to_book(on_hand: pd.DataFrame, *, as_of: Day) -> pd.DataFrame:
 
     Adds `snapshot`, the day at whose end the value stood. Raises ValueError like `to_panel`.
     """
+    when = checked(on_hand, "on_hand", ("service_day", "lead_days"), ("service_day",))
+    lead = when["lead_days"]
+    if not (lead.isna() | ((lead % 1 == 0) & (lead.abs() < LONGEST_LEAD))).all():
+        raise ValueError(f"on_hand: column lead_days must be whole days within {LONGEST_LEAD}")
+    snapshot = when["service_day"] - pd.to_timedelta(lead, unit="D")
+    early = (snapshot <= midnight(as_of)) & (lead >= 0)
     columns = ("series_id", "service_day", "lead_days", "value")
-    rows = checked(on_hand, "on_hand", columns, ("service_day",))
-    rows = rows[np.isfinite(rows["value"]) & np.isfinite(rows["lead_days"]) & (rows["lead_days"] >= 0)]
-    rows["lead_days"] = rows["lead_days"].astype(int)
-    rows["snapshot"] = rows["service_day"] - pd.to_timedelta(rows["lead_days"], unit="D")
-    known: pd.DataFrame = rows[rows["snapshot"] <= midnight(as_of)]
+    rows = checked(on_hand[early.to_numpy()], "on_hand", columns, ("service_day",))
+    rows = rows.assign(lead_days=rows["lead_days"].astype(int), snapshot=snapshot[early].to_numpy())
+    known: pd.DataFrame = rows[np.isfinite(rows["value"])]
     _refuse_duplicates(known, "on_hand", ["series_id", "service_day", "lead_days"])
     return known
 
