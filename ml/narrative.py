@@ -46,6 +46,12 @@ FORECAST = {
     "down": "Fill the free days ahead: follow up open quotes and invite past clients.",
     "level": "No action is needed.",
 }
+# What an anomaly that is more than one day's is told with, by pattern.
+PATTERNS = {
+    "level_shift": "The days before were {side} than expected too: this looks like a new level, not one odd day.",
+    "trend_break": "For some two weeks it has been moving away, {side} than expected.",
+}
+MISSING = "Check that the source still delivers this figure, load the day again, and look at later days with care."
 PIPELINE = "Open the run's log, put the cause right and run it again; until then figures may be out of date."
 
 
@@ -54,7 +60,8 @@ def tell(events: pd.DataFrame) -> pd.DataFrame:
 
     Columns: kind (anomaly, forecast, pipeline), metric, label (as in 'booked revenue'), unit (count, money,
     hours), currency (ISO code), dimension (total, service, provider), member_name, organization, day, value,
-    expected, lower, upper, severity, direction (up, down), good_direction, drivers (a list of mappings with
+    expected, lower, upper, severity, direction (up, down), pattern (of an anomaly:
+    spike, dropout, level_shift, trend_break, missing, as `ml.anomalies.detect` names it), good_direction, drivers (a list of mappings with
     member_name, dimension, value, expected, contribution), horizon (days) and compared (what the sum of a
     forecast, `value`, is held against: the days before it), detail (of a pipeline event). What does not apply may
     be absent or null. Raises ValueError for an unknown kind.
@@ -71,6 +78,8 @@ def tell(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def _anomaly(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    if event.get("pattern") == "missing":
+        return _missing(event)
     value, expected = _shown(event, event["value"]), _shown(event, event["expected"])
     subject = _subject(event)
     title = f"{_capital(subject)}: {_amount(event, value)}, {_brief(event, value, expected)}"
@@ -78,9 +87,24 @@ def _anomaly(event: Mapping[str, Any]) -> tuple[str, str, str]:
         f"On {_day(event)}, {subject}{_place(event)} came to {_amount(event, value)}, "
         f"{_against(event, value, expected)}.",
         _range(event, "The usual range for such a day is"),
+        _lasting(event, value, expected),
         _drivers(event),
     ]
     return title, _joined(sentences), _recommended(event)
+
+
+def _missing(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    subject, expected = _subject(event), _shown(event, event["expected"])
+    verb = "were" if event["unit"] == "count" and expected not in (0, 1) else "was"
+    awaited = f"{_amount(event, expected) if expected else 'nothing'} {verb} expected"
+    sentence = f"For {_day(event)}, no figure of {subject}{_place(event)} has come in, where {awaited}."
+    return f"{_capital(subject)}: no figure has come in", sentence, MISSING
+
+
+def _lasting(event: Mapping[str, Any], value: float, expected: float) -> str:
+    """What to add where the anomaly is more than one day's."""
+    pattern = PATTERNS.get(str(event.get("pattern")), "") if value != expected else ""
+    return pattern.format(side="higher" if value > expected else "lower")
 
 
 def _forecast(event: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from ml.anomalies import SEVERITY, THRESHOLD, detect, severity_of
 from tests.ml.series import AS_OF, book, days, frame, odd_series, seasonal
 
-COLUMNS = ["series_id", "day", "value", "expected", "lower", "upper", "score", "is_anomaly", "direction", "severity"]
+COLUMNS = [
+    "series_id", "day", "value", "expected", "lower", "upper", "score", "is_anomaly", "direction", "severity",
+    "pattern",
+]  # fmt: skip
 MONTH_AGO = AS_OF - pd.Timedelta(days=27)
 
 
@@ -21,8 +24,8 @@ def assert_whole(table: pd.DataFrame) -> None:
     assert (table["lower"] <= table["expected"]).all()
     assert (table["expected"] <= table["upper"]).all()
     outside = (table["value"] < table["lower"]) | (table["value"] > table["upper"])
-    assert table["is_anomaly"].eq(outside).all()
-    for label in ("direction", "severity"):
+    assert table["is_anomaly"].eq(outside | table["pattern"].eq("missing")).all()
+    for label in ("direction", "severity", "pattern"):
         assert table[label].notna().eq(table["is_anomaly"]).all()
 
 
@@ -117,7 +120,7 @@ def test_later_days_change_no_verdict(with_book: bool) -> None:
     values[-12] *= 3
     history, on_hand = frame(s=values, t=seasonal(90, seed=4)), book(values, "s") if with_book else None
     whole = detect(history, start=MONTH_AGO, as_of=AS_OF, on_hand=on_hand)
-    for back in (1, 8, 20):
+    for back in (1, 20):
         end = AS_OF - pd.Timedelta(days=back)
         wild = history.assign(value=history["value"].where(history["day"] <= end, -1e9))
         for given_history in (history, wild, history[history["day"] <= end]):
@@ -126,15 +129,88 @@ def test_later_days_change_no_verdict(with_book: bool) -> None:
             pd.testing.assert_frame_equal(part, expected, check_exact=True)
 
 
-def test_every_odd_series_is_judged_whole_and_missing_days_are_skipped() -> None:
+def test_every_odd_series_is_judged_whole() -> None:
     history = frame(**odd_series())
     table = detect(history, start=AS_OF - pd.Timedelta(days=399), as_of=AS_OF)
     assert_whole(table)
     assert not table["series_id"].eq("missing").any()
     present = history[np.isfinite(history["value"]) & (history["day"] > AS_OF - pd.Timedelta(days=400))]
-    assert len(table) == len(present)
+    assert table["pattern"].ne("missing").sum() == len(present)
     quiet = table[table["series_id"].isin(["one", "three", "ten", "fortnight", "constant", "zero"])]
     assert not quiet["is_anomaly"].any()
+
+
+def test_missing_days_are_told_for_a_week_and_closed_ones_are_not() -> None:
+    values = seasonal(noise=5.0)
+    values[-20:-9] = np.nan
+    values[np.asarray(days(730).day_of_week == 6)] = np.nan
+    table = judged(values)
+    assert_whole(table)
+    told = table[table["pattern"] == "missing"]
+    week = pd.date_range(days(730)[-20], periods=7)
+    assert list(told["day"]) == [day for day in week if day.day_of_week != 6]
+    assert set(told["value"]) == {0.0}
+    assert set(told["direction"]) == {"down"}
+
+
+@pytest.mark.parametrize(
+    ("change", "pattern"),
+    [({-5: 2.0}, "spike"), ({-5: 0.2}, "dropout"), ({-7: 0.6, -6: 0.6, -5: 0.6}, "level_shift")],
+)
+def test_patterns_are_told_apart(change: dict[int, float], pattern: str) -> None:
+    values = seasonal(noise=5.0)
+    for place, factor in change.items():
+        values[place] = round(values[place] * factor)
+    assert judged(values).query("is_anomaly").set_index("day").loc[days(730)[-5], "pattern"] == pattern
+
+
+def test_a_broken_trend_is_named() -> None:
+    values = seasonal(noise=3.0)
+    values[-14:] = (values[-14:] * np.linspace(1.0, 2.6, 14)).round()
+    assert "trend_break" in set(judged(values)["pattern"])
+
+
+def test_severity_heeds_money_where_it_is_known() -> None:
+    small, large = seasonal(noise=5.0), seasonal(noise=50.0, level=1000.0)
+    small[-5] *= 3
+    history = frame(small=small, large=large)
+    day = AS_OF - pd.Timedelta(days=4)
+
+    def severity(money: float | dict[str, float] | None) -> str:
+        table = detect(history, start=MONTH_AGO, as_of=AS_OF, money=money)
+        return str(table[table["day"].eq(day) & table["series_id"].eq("small")]["severity"].iloc[0])
+
+    assert severity(None) == "critical"
+    assert severity({"small": 1.0, "large": 1.0}) == "critical"
+    assert severity({"small": 1.0, "large": 10.0}) == "medium"
+    assert severity({"large": 1.0}) == "critical"
+
+
+def test_of_many_series_on_one_day_few_false_alarms() -> None:
+    rng = np.random.default_rng(11)
+    heavy = {f"s{i:03d}": 1000 + 20 * rng.standard_t(3, 250) for i in range(300)}
+    heavy["s007"][-1] += 900
+    table = detect(frame(**heavy), start=AS_OF, as_of=AS_OF).query("is_anomaly")
+    assert "s007" in set(table["series_id"])
+    assert len(table) <= 2
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    back=st.integers(0, 27),
+    later=st.lists(st.floats(-1e12, 1e12) | st.none(), min_size=27, max_size=27),
+    rising=st.booleans(),
+)
+def test_no_bit_of_a_verdict_depends_on_later_days(back: int, later: list[float | None], rising: bool) -> None:
+    history = frame(s=seasonal(200, noise=40.0), t=seasonal(120, seed=4) * (np.arange(120) if rising else 1))
+    end = AS_OF - pd.Timedelta(days=back)
+    changed = history.copy()
+    after = (changed["day"] > end).to_numpy()
+    changed.loc[after, "value"] = pd.array([*later, *later][: int(after.sum())], dtype="Float64").to_numpy(
+        dtype=float, na_value=np.nan
+    )
+    one, other = (detect(each, start=MONTH_AGO, as_of=AS_OF) for each in (history, changed))
+    pd.testing.assert_frame_equal(*(each[each["day"] <= end].reset_index(drop=True) for each in (one, other)))
 
 
 def test_nothing_to_judge_gives_an_empty_table() -> None:
@@ -143,6 +219,7 @@ def test_nothing_to_judge_gives_an_empty_table() -> None:
 
 
 def test_severity_follows_the_table() -> None:
+    assert list(severity_of(np.full(3, 99.0), np.array([0.01, 0.2, 9.0]))) == ["low", "high", "critical"]
     scores = np.array([least + nudge for least in SEVERITY.values() for nudge in (0.0, 0.1)])
     assert list(severity_of(scores)) == [name for name in SEVERITY for _ in range(2)]
 

@@ -75,6 +75,15 @@ CASES: dict[str, dict[str, Any]] = {
         **ANOMALY, **figures(3, 14.4, 9, 20), "metric": "reviews", "label": "reviews received", "unit": "count",
         "currency": None, "organization": None,
     },
+    "revenue_shifted_down": {
+        **ANOMALY, **MONEY, **figures(1255.5, 4327.5, 3100, 5600), "pattern": "level_shift", "drivers": DRIVERS[1:2],
+    },
+    "count_trending_up": {**ANOMALY, **COUNT, **figures(31, 22, 14, 29.5), "direction": "up", "pattern": "trend_break"},
+    "revenue_missing": {**ANOMALY, **MONEY, **figures(0, 4327.5, 0, 0), "pattern": "missing"},
+    "count_missing_of_a_service": {
+        **ANOMALY, **COUNT, **figures(0, 1, 0, 0), "pattern": "missing", "dimension": "service",
+        "member_name": "Moving", "organization": None,
+    },
     "forecast_up": {**FORECAST, **MONEY, **figures(125000, None, 110500, 141000), "compared": 117000.0},
     "forecast_level_one_day": {**FORECAST, **COUNT, **figures(12, None, 8, 16), "compared": 12.0, "horizon": 1},
     "forecast_of_a_service_alone": {
@@ -133,9 +142,23 @@ NUMBER = st.floats(-1e15, 1e15) | st.integers(-3, 3).map(float)
 
 
 @settings(max_examples=50, deadline=None)
-@given(NUMBER, NUMBER, st.sampled_from([MONEY, COUNT, HOURS]), st.sampled_from([ANOMALY, FORECAST]))
-def test_any_figures_read_well(value: float, other: float, unit: dict[str, Any], kind: dict[str, Any]) -> None:
-    case = {**kind, **unit, **figures(value, other, min(value, other), max(value, other)), "compared": other}
+@given(
+    NUMBER,
+    NUMBER,
+    st.sampled_from([MONEY, COUNT, HOURS]),
+    st.sampled_from([ANOMALY, FORECAST]),
+    st.sampled_from([None, "spike", "dropout", "level_shift", "trend_break", "missing"]),
+)
+def test_any_figures_read_well(
+    value: float, other: float, unit: dict[str, Any], kind: dict[str, Any], pattern: str | None
+) -> None:
+    case = {
+        **kind,
+        **unit,
+        "pattern": pattern,
+        **figures(value, other, min(value, other), max(value, other)),
+        "compared": other,
+    }
     words = text_of({**case, "drivers": [driver("Someone", value, other)]})
     for flaw in ("nan", "None", "inf", "-0.00", "  ", "..", " -0 "):
         assert flaw not in words.replace("information", "")
