@@ -60,10 +60,10 @@ def tell(events: pd.DataFrame) -> pd.DataFrame:
 
     Columns: kind (anomaly, forecast, pipeline), metric, label (as in 'booked revenue'), unit (count, money,
     hours), currency (ISO code), dimension (total, service, provider), member_name, organization, day, value,
-    expected, lower, upper, severity, direction (up, down), pattern (of an anomaly:
-    spike, dropout, level_shift, trend_break, missing, as `ml.anomalies.detect` names it), good_direction, drivers (a list of mappings with
-    member_name, dimension, value, expected, contribution), horizon (days) and compared (what the sum of a
-    forecast, `value`, is held against: the days before it), detail (of a pipeline event). What does not apply may
+    expected, lower, upper, severity, direction (up, down), pattern (of an anomaly, as `ml.anomalies.detect` names it),
+    good_direction, drivers (a list of mappings with member_name, dimension, value, expected, contribution), horizon
+    (days) and compared (what the sum of a forecast, `value`, is held against: the days before it), detail (of a
+    pipeline event). What does not apply may
     be absent or null. Raises ValueError for an unknown kind.
     """
     tellers = {"anomaly": _anomaly, "forecast": _forecast, "pipeline": _pipeline}

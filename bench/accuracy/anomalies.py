@@ -96,7 +96,7 @@ def _injected(clean: Floats, copy: int, rng: np.random.Generator) -> tuple[Float
             values[at : at + LASTING] *= np.maximum(1 + slope * np.arange(1, LASTING + 1), 0.1)
         events.append((kind, at, at + (length if kind == "drop" else WINDOWS[kind]) - 1))
     whole = bool(np.all(np.isnan(clean) | (clean == np.round(clean))))
-    return np.round(values) if whole else values, events
+    return np.asarray(np.round(values) if whole else values), events
 
 
 def measured(made: Sequence[Case], flags: Sequence[Flags]) -> dict[str, float]:
@@ -153,7 +153,8 @@ def peer_scores(name: str, peer: Peer, made: Sequence[Case]) -> tuple[list[Float
 def _filled(case: Case) -> Floats:
     """Values without gaps, as the peers need them: a missing day as its weekday before, else 0."""
     values = pd.Series(case.values)
-    return values.groupby(np.arange(len(values)) % 7).ffill().fillna(0.0).to_numpy(dtype=float)
+    filled = values.groupby(np.arange(len(values)) % 7).ffill().fillna(0.0)
+    return np.asarray(filled, dtype=np.float64)
 
 
 def _cache() -> Path:

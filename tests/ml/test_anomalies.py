@@ -1,5 +1,7 @@
 """Anomalies: known ones found, quiet series left in peace, each day judged from the past alone."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -29,7 +31,7 @@ def assert_whole(table: pd.DataFrame) -> None:
         assert table[label].notna().eq(table["is_anomaly"]).all()
 
 
-def judged(values: npt.NDArray[np.float64], **known: pd.DataFrame) -> pd.DataFrame:
+def judged(values: npt.NDArray[np.float64], **known: Any) -> pd.DataFrame:
     return detect(frame(s=values), start=MONTH_AGO, as_of=AS_OF, **known)
 
 
@@ -210,7 +212,8 @@ def test_no_bit_of_a_verdict_depends_on_later_days(back: int, later: list[float 
         dtype=float, na_value=np.nan
     )
     one, other = (detect(each, start=MONTH_AGO, as_of=AS_OF) for each in (history, changed))
-    pd.testing.assert_frame_equal(*(each[each["day"] <= end].reset_index(drop=True) for each in (one, other)))
+    one, other = (each[each["day"] <= end].reset_index(drop=True) for each in (one, other))
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 def test_nothing_to_judge_gives_an_empty_table() -> None:
