@@ -42,6 +42,8 @@ pictures: $(READY) ## docs/pictures/, from what `make up` serves in another shel
 lock: $(READY)   ## compile requirements.lock anew after pyproject.toml changed
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --extra dev --quiet pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate --quiet bench/accuracy/requirements.in --output-file bench/accuracy/requirements.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
