@@ -13,6 +13,8 @@ defs = dg.Definitions(
         warehouse.warehouse,
         modelling.anomalies,
         modelling.revenue_forecasts,
+        modelling.forecast_accuracy,
+        modelling.provider_workload,
         warehouse.published,
         insights.events,
         delivery.daily_digest,

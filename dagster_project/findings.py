@@ -23,6 +23,8 @@ RAISED_SEVERITIES: Final = {
 FORECAST_DAYS: Final = 28
 FORECAST_CHANGE: Final = 0.15  # a month ahead that differs less from the last one is no news
 FORECAST_FALL_HIGH: Final = -0.40
+WORKLOAD_DAYS: Final = 7
+WORKLOAD_SEVERITIES: Final = {"high": 0.25, "medium": 0.10}  # from this part of all hours that do not fit in
 
 # kind, severity, metric, dimension, member, direction, started_on, day, title, summary, value, expected, lower, upper,
 # impact, drivers, recommendation: what app.insight_events keeps of it.
@@ -57,7 +59,7 @@ ANOMALIES: Final[LiteralString] = """
         order by found.metric, found.dimension, found.member, found.direction, found.day desc
     )
     select metric, dimension, member, member_name, day, started_on, value::float8, expected::float8,
-        lower::float8, upper::float8, severity, direction, label, unit, good_direction,
+        lower::float8, upper::float8, severity, direction, pattern, label, unit, good_direction,
         case unit when 'money' then (value - expected)::float8 end as impact
     from told
     -- What shows in the total is told once, with its members as drivers.
@@ -94,6 +96,16 @@ FORECASTS: Final[LiteralString] = """
     from ahead, behind, marts.dim_metric as metric
     where metric.metric = 'realized_revenue' and behind.compared > 0
         and abs(ahead.value - behind.compared) >= %(change)s * behind.compared
+"""
+
+WORKLOAD: Final[LiteralString] = """
+    select load.provider_id::text as member, provider.provider_name as member_name, load.day,
+        load.booked_hours::float8, load.expected_hours::float8, load.available_hours::float8,
+        load.overload_hours::float8, load.will_overload
+    from ml.provider_workload as load
+    inner join marts.dim_provider as provider on provider.provider_id = load.provider_id
+    where load.org_id = %(org_id)s and load.as_of = %(as_of)s and load.day <= %(as_of)s::date + %(days)s
+    order by load.day, member
 """
 
 
@@ -147,6 +159,63 @@ def forecast_findings(connection: psycopg.Connection, scope: Scope) -> list[Find
                 "drivers": [],
             }
             for row in _records(connection, FORECASTS, parameters)
+        ],
+    )
+
+
+def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
+    """What the providers will be asked for beyond their hours in the days to come: one finding or none."""
+    parameters = {"org_id": scope.org_id, "as_of": scope.as_of, "days": WORKLOAD_DAYS}
+    loads = pd.DataFrame(_records(connection, WORKLOAD, parameters))
+    available = float(loads["available_hours"].sum()) if len(loads) else 0.0
+    if not available:
+        return []
+    beyond = loads[loads["will_overload"]]
+    share = float(beyond["overload_hours"].sum()) / available
+    severity = next((name for name, least in WORKLOAD_SEVERITIES.items() if share >= least), None)
+    if severity is None:
+        return []
+    worst = beyond.groupby(["member", "member_name"], as_index=False)[
+        ["expected_hours", "available_hours", "overload_hours"]
+    ].sum()
+    worst = worst.sort_values(["overload_hours", "member"], ascending=[False, True])
+    drivers = [
+        {
+            "dimension": "provider",
+            "member_name": str(row["member_name"]),
+            "value": round(float(row["expected_hours"]), 2),
+            "expected": round(float(row["available_hours"]), 2),
+            "contribution": round(float(row["overload_hours"]), 2),
+        }
+        for row in worst.head(NAMED_DRIVERS).to_dict("records")
+    ]
+    return _told(
+        scope,
+        [
+            {
+                "kind": "workload",
+                "metric": "booked_hours",
+                "label": "workload",
+                "unit": "hours",
+                "dimension": "total",
+                "member": "all",
+                "member_name": "all",
+                "day": scope.as_of,
+                "started_on": scope.as_of,
+                "value": round(float(loads["expected_hours"].sum()), 2),
+                "expected": round(available, 2),
+                "lower": None,
+                "upper": None,
+                "impact": None,
+                "providers": len(worst),
+                "first_day": beyond["day"].min(),
+                "beyond": round(float(beyond["overload_hours"].sum()), 2),
+                "horizon": WORKLOAD_DAYS,
+                "severity": severity,
+                "direction": "up",
+                "good_direction": "down",
+                "drivers": drivers,
+            }
         ],
     )
 

@@ -13,7 +13,11 @@ from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 
 GROUP: Final = "insights"
-FIGURE_KINDS: Final = ("anomaly", "forecast")  # what this asset judges; `pipeline` events come from health.py
+FIGURE_KINDS: Final = (
+    "anomaly",
+    "forecast",
+    "workload",
+)  # what this asset judges; `pipeline` events come from health.py
 
 
 @dg.asset(
@@ -23,7 +27,9 @@ FIGURE_KINDS: Final = ("anomaly", "forecast")  # what this asset judges; `pipeli
         ["analytics", "v_revenue_forecast"],
         ["analytics", "v_booking_trends"],
         ["marts", "dim_metric"],
+        ["marts", "dim_provider"],
         ["marts", "dim_service"],
+        ["ml", "provider_workload"],
         ["staging", "stg_app__profiles"],
     ],
     group_name=GROUP,
@@ -37,7 +43,11 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
     counts: Counter[str] = Counter()
     with database.connect() as connection:
         for scope in findings.scopes(connection):
-            found = [*findings.anomaly_findings(connection, scope), *findings.forecast_findings(connection, scope)]
+            found = [
+                *findings.anomaly_findings(connection, scope),
+                *findings.forecast_findings(connection, scope),
+                *findings.workload_findings(connection, scope),
+            ]
             changes = insight_events.keep(connection, scope, found, kinds=FIGURE_KINDS, now=now)
             counts.update(findings=len(found), opened=len(changes.opened), resolved=len(changes.resolved))
         _answer_requests(connection, counts)

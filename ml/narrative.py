@@ -52,21 +52,23 @@ PATTERNS = {
     "trend_break": "For some two weeks it has been moving away, {side} than expected.",
 }
 MISSING = "Check that the source still delivers this figure, load the day again, and look at later days with care."
+WORKLOAD = "Move bookings to days or colleagues with free hours, before their clients wait."
 PIPELINE = "Open the run's log, put the cause right and run it again; until then figures may be out of date."
 
 
 def tell(events: pd.DataFrame) -> pd.DataFrame:
     """Add title, summary and recommendation to each event; the same events give the same words.
 
-    Columns: kind (anomaly, forecast, pipeline), metric, label (as in 'booked revenue'), unit (count, money,
+    Columns: kind (anomaly, forecast, workload, pipeline), metric, label (as in 'booked revenue'), unit (count, money,
     hours), currency (ISO code), dimension (total, service, provider), member_name, organization, day, value,
     expected, lower, upper, severity, direction (up, down), pattern (of an anomaly, as `ml.anomalies.detect` names it),
     good_direction, drivers (a list of mappings with member_name, dimension, value, expected, contribution), horizon
-    (days) and compared (what the sum of a forecast, `value`, is held against: the days before it), detail (of a
-    pipeline event). What does not apply may
-    be absent or null. Raises ValueError for an unknown kind.
+    (days) and compared (what the sum of a forecast, `value`, is held against: the days before it), providers (how many
+    will overload), beyond (their hours that do not fit in) and first_day (on which it begins) of a workload, where
+    value is the expected and expected the available hours, detail (of a pipeline event). What does not apply may be
+    absent or null. Raises ValueError for an unknown kind.
     """
-    tellers = {"anomaly": _anomaly, "forecast": _forecast, "pipeline": _pipeline}
+    tellers = {"anomaly": _anomaly, "forecast": _forecast, "workload": _workload, "pipeline": _pipeline}
     told = []
     for record in events.to_dict("records"):
         event = {str(column): cell for column, cell in record.items()}
@@ -119,6 +121,29 @@ def _forecast(event: Mapping[str, Any]) -> tuple[str, str, str]:
         sentence += f", {_against(event, value, before, f'in the {days} before')}"
     sentences = [f"{sentence}.", _range(event, "The likely range is"), _drivers(event)]
     return title, _joined(sentences), FORECAST[trend]
+
+
+def _workload(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    providers, days = int(event["providers"]), _days(event["horizon"])
+    who = "1 provider" if providers == 1 else f"{providers} providers"
+    value, available = _shown(event, event["value"]), _shown(event, event["expected"])
+    sentences = [
+        f"In the {days} after {_day(event)}, {who}{_place(event)} will have more work than hours, from "
+        f"{_day({'day': event['first_day']})} on: {_amount(event, _shown(event, event['beyond']))} do not fit in.",
+        f"All together {_amount(event, value)} are expected and {_amount(event, available)} available.",
+        _overloaded(event),
+    ]
+    return f"Workload: {who} will overload in the next {days}", _joined(sentences), WORKLOAD
+
+
+def _overloaded(event: Mapping[str, Any]) -> str:
+    """Who has how much more to do on those days than time for it, the most first."""
+    told = [
+        f"{driver['member_name']} ({_amount(event, _shown(event, driver['value']))} in "
+        f"{_amount(event, _shown(event, driver['expected']))})"
+        for driver in sorted(event["drivers"], key=lambda each: -float(each["contribution"]))
+    ]
+    return f"Most of all: {_listed(told)}." if told else ""
 
 
 def _pipeline(event: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -233,7 +258,11 @@ def _drivers(event: Mapping[str, Any]) -> str:
     told, rest = phrases[:MOST_DRIVERS], len(phrases) - MOST_DRIVERS
     if rest > 0:
         told.append(f"{rest} {'other' if rest == 1 else 'others'} with less")
-    return f"What drove it: {told[0] if len(told) == 1 else ', '.join(told[:-1]) + ' and ' + told[-1]}."
+    return f"What drove it: {_listed(told)}."
+
+
+def _listed(told: list[str]) -> str:
+    return told[0] if len(told) == 1 else ", ".join(told[:-1]) + " and " + told[-1]
 
 
 def _driven(event: Mapping[str, Any], value: float, expected: float) -> str:

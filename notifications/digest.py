@@ -28,6 +28,8 @@ HORIZONS: Final = (7, 28)
 WORKLOAD_DAYS: Final = 7
 INSIGHTS_SHOWN: Final = 8
 OVERLOADS_SHOWN: Final = 5
+ACCURACY_LEAD: Final = 7
+ACCURACY_DAYS: Final = 14  # with fewer forecasts that have come true or not, there is nothing to say of them
 KEY_FIGURES: Final = (
     "bookings_created",
     "bookings_completed",
@@ -73,7 +75,8 @@ class Digest:
     open_insights: tuple[Row, ...]  # the most severe first, then the largest impact
     resolved_insights: tuple[Row, ...]  # since the digest before
     outlooks: tuple[Outlook, ...]
-    is_newest: bool  # whether the warehouse speaks of this day; if not, there are no statuses and overloads
+    is_newest: bool  # whether the warehouse speaks of this day; if not, there are no accuracy, statuses and overloads
+    accuracy: Row | None  # of the forecasts made ACCURACY_LEAD days ahead
     statuses: Row | None
     overloads: tuple[Row, ...]
     plot: Plot | None
@@ -114,6 +117,7 @@ def _read(connection: psycopg.Connection, org_id: UUID, known: Organization, day
         resolved_insights=_resolved_insights(connection, params, since, until),
         outlooks=tuple(_outlook(forecasts[:horizon]) for horizon in HORIZONS if len(forecasts) >= horizon),
         is_newest=bool(statuses),
+        accuracy=_accuracy(connection, params) if statuses else None,
         statuses=statuses[0] if statuses else None,
         overloads=_overloads(connection, params) if statuses else (),
         plot=_plot(history, forecasts, day, known.currency),
@@ -248,18 +252,33 @@ def _resolved_insights(
     return tuple(found)
 
 
-def _overloads(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[Row, ...]:
-    """Providers with overloaded days ahead: how many, the first, and the hours of those days."""
+def _accuracy(connection: psycopg.Connection, params: dict[str, Any]) -> Row | None:
+    """How good the forecasts of the total were, a week ahead; None where too few have been judged."""
     found = rows(
         connection,
         """
-        select provider_name, count(*) as days, min(day) as first_day,
-            sum(booked_hours) as booked_hours, sum(capacity_hours) as capacity_hours
+        select days, error_share, naive_error_share, covered_80_share
+        from analytics.v_forecast_accuracy
+        where org_id = %(org)s and as_of = %(day)s and service_id is null and lead_days = %(lead)s
+            and days >= %(days)s and error_share is not null
+        """,
+        {**params, "lead": ACCURACY_LEAD, "days": ACCURACY_DAYS},
+    )
+    return found[0] if found else None
+
+
+def _overloads(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[Row, ...]:
+    """Providers whose days ahead will overload: how many, the first, and the hours of those days."""
+    found = rows(
+        connection,
+        """
+        select provider_name, count(*) as days, min(day) as first_day, sum(booked_hours) as booked_hours,
+            sum(expected_hours) as expected_hours, sum(capacity_hours) as capacity_hours
         from analytics.v_provider_workload_analytics
-        where org_id = %(org)s and load_level = 'overloaded'
+        where org_id = %(org)s and will_overload
             and day between %(day)s::date + 1 and %(day)s::date + %(days)s::integer
         group by provider_id, provider_name
-        order by sum(booked_hours) - sum(capacity_hours) desc, provider_name
+        order by sum(expected_hours) - sum(capacity_hours) desc, provider_name
         """,
         {**params, "days": WORKLOAD_DAYS},
     )
@@ -384,7 +403,18 @@ def _forecast(digest: Digest) -> list[Block]:
         heading,
         *plot,
         Facts(tuple(_outlook_told(outlook, digest.organization.currency) for outlook in digest.outlooks)),
+        *([Text(_accuracy_told(digest.accuracy), muted=True)] if digest.accuracy else []),
     ]
+
+
+def _accuracy_told(accuracy: Row) -> str:
+    naive = accuracy["naive_error_share"]
+    beside = "" if naive is None else f"; repeating the same weekday would have missed {naive:.0%}"
+    return (
+        f"How good forecasts were: over the last {accuracy['days']} days, those made a week ahead missed "
+        f"{accuracy['error_share']:.0%} of the revenue{beside}. The 80 % range held on "
+        f"{accuracy['covered_80_share']:.0%} of the days."
+    )
 
 
 def _outlook_told(outlook: Outlook, currency: str) -> tuple[str, str]:
@@ -401,7 +431,7 @@ def _workload(digest: Digest) -> list[Block]:
         return []
     heading = Heading(f"Workload of the next {WORKLOAD_DAYS} days", level=2)
     if not digest.overloads:
-        return [heading, Text("Nobody is overloaded.")]
+        return [heading, Text("Nobody will overload.")]
     more = len(digest.overloads) - OVERLOADS_SHOWN
     rest = [Text(f"And {more} more: analytics.v_provider_workload_analytics has them all.", muted=True)]
     return [heading, *(_overload(row) for row in digest.overloads[:OVERLOADS_SHOWN]), *(rest if more > 0 else [])]
@@ -409,9 +439,10 @@ def _workload(digest: Digest) -> list[Block]:
 
 def _overload(row: Row) -> Entry:
     return Entry(
-        f"{row['provider_name']} is overloaded on {figures.counted(row['days'], 'day')}",
-        f"{row['booked_hours']:.0f} h booked, {row['capacity_hours']:.0f} h of capacity, from "
-        f"{figures.short_day(row['first_day'])}. What to do: move bookings, or give some to a colleague.",
+        f"{row['provider_name']} will overload on {figures.counted(row['days'], 'day')}",
+        f"{row['expected_hours']:.0f} h expected ({row['booked_hours']:.0f} h of them booked), "
+        f"{row['capacity_hours']:.0f} h of capacity, from {figures.short_day(row['first_day'])}. "
+        "What to do: move bookings, or give some to a colleague.",
         tone="high",
     )
 

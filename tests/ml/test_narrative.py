@@ -27,6 +27,10 @@ ANOMALY: dict[str, Any] = {
     "good_direction": "up",
     "drivers": [],
 }
+WORKLOAD = {
+    **ANOMALY, "kind": "workload", "metric": "booked_hours", "label": "workload", "unit": "hours", "horizon": 7,
+    "direction": "up", "good_direction": "down", "lower": None, "upper": None,
+}  # fmt: skip
 FORECAST = {**ANOMALY, "kind": "forecast", "horizon": 28, "direction": None, "severity": "low"}
 
 
@@ -84,6 +88,14 @@ CASES: dict[str, dict[str, Any]] = {
         **ANOMALY, **COUNT, **figures(0, 1, 0, 0), "pattern": "missing", "dimension": "service",
         "member_name": "Moving", "organization": None,
     },
+    "workload_of_several": {
+        **WORKLOAD, "value": 412.25, "expected": 390, "beyond": 61.5, "providers": 3, "first_day": date(2025, 7, 2),
+        "drivers": [driver("Ana Silva", 44.5, 24), driver("Tom Hill", 31.2, 16), driver("Kim Lee", 8.4, 8)],
+    },
+    "workload_of_one": {
+        **WORKLOAD, "value": 52, "expected": 40, "beyond": 1, "providers": 1, "first_day": date(2025, 7, 1),
+        "drivers": [driver("Ana Silva", 9, 8)], "organization": None,
+    },
     "forecast_up": {**FORECAST, **MONEY, **figures(125000, None, 110500, 141000), "compared": 117000.0},
     "forecast_level_one_day": {**FORECAST, **COUNT, **figures(12, None, 8, 16), "compared": 12.0, "horizon": 1},
     "forecast_of_a_service_alone": {
@@ -129,7 +141,7 @@ def test_no_events_give_no_words() -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="kind 'gossip' is not one of anomaly, forecast, pipeline"):
+    with pytest.raises(ValueError, match="kind 'gossip' is not one of anomaly, forecast, workload, pipeline"):
         tell(pd.DataFrame([{"kind": "gossip"}]))
 
 

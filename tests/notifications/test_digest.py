@@ -47,8 +47,9 @@ def filled(connection: psycopg.Connection) -> psycopg.Connection:
     )
     warehouse.overload(connection, "Ada <b>Ito</b>", DAY + timedelta(days=3))
     warehouse.overload(connection, "Ada <b>Ito</b>", DAY + timedelta(days=2))
-    warehouse.overload(connection, "Healthy", DAY + timedelta(days=2), load_level="healthy")
+    warehouse.overload(connection, "Healthy", DAY + timedelta(days=2), will_overload=False)
     warehouse.overload(connection, "Later", DAY + timedelta(days=8))
+    warehouse.judge_forecasts(connection, DAY)
     return connection
 
 
@@ -78,7 +79,7 @@ def test_figures_of_the_digest(filled: psycopg.Connection) -> None:
 def test_digest_html_is_one_sound_page(filled: psycopg.Connection) -> None:
     page = Page(digest_html(build_digest(filled, ORG, DAY)))
     assert "b" not in page.seen
-    assert "Ada <b>Ito</b> is overloaded on 2 days" in page.words
+    assert "Ada <b>Ito</b> will overload on 2 days" in page.words
     sources = [value for name, value in page.attributes if name == "src"]
     assert [source[:22] for source in sources] == ["data:image/png;base64,"]
 
@@ -115,9 +116,16 @@ def test_a_repeat_says_the_same(filled: psycopg.Connection) -> None:
 def test_what_is_known_only_of_the_newest_day_is_left_out_of_an_older_digest(filled: psycopg.Connection) -> None:
     warehouse.state_statuses(filled, NEXT_DAY)
     digest = build_digest(filled, ORG, DAY)
-    assert (digest.statuses, digest.overloads) == (None, ())
+    assert (digest.statuses, digest.overloads, digest.accuracy) == (None, (), None)
     assert "for its newest day" in digest_text(digest)
-    assert "Nobody is overloaded" not in digest_text(digest)
+    assert "Nobody will overload" not in digest_text(digest)
+
+
+def test_too_few_forecasts_are_not_judged(connection: psycopg.Connection) -> None:
+    warehouse.build(connection)
+    warehouse.fill(connection)
+    warehouse.judge_forecasts(connection, DAY, days=13)
+    assert "How good forecasts were" not in digest_text(build_digest(connection, ORG, DAY))
 
 
 def test_nothing_unusual(connection: psycopg.Connection) -> None:
@@ -126,7 +134,7 @@ def test_nothing_unusual(connection: psycopg.Connection) -> None:
     digest = build_digest(connection, ORG, DAY)
     text = digest_text(digest)
     assert "Nothing unusual." in text
-    assert "Nobody is overloaded." in text
+    assert "Nobody will overload." in text
     assert digest_message(digest, link_base="").subject.endswith("nothing unusual")
 
 

@@ -13,7 +13,8 @@ select
     anomalies.upper,
     anomalies.score,
     anomalies.severity,
-    anomalies.direction
+    anomalies.direction,
+    anomalies.pattern
 from {{ source('ml', 'anomalies') }} as anomalies
 left join {{ ref('dim_metric') }} as metrics on anomalies.metric = metrics.metric
 left join {{ ref('dim_service') }} as services

@@ -1,17 +1,5 @@
 with provider_days as (
-    select
-        providers.org_id,
-        providers.provider_id,
-        providers.provider_name,
-        dates.day,
-        run_clock.as_of,
-        case when dates.is_working_day then coalesce(providers.capacity_hours_per_day, 0) else 0 end as capacity_hours
-    from {{ ref('dim_provider') }} as providers
-    inner join {{ ref('stg_app__run_clock') }} as run_clock on providers.org_id = run_clock.org_id
-    inner join {{ ref('dim_date') }} as dates
-        on
-            dates.day between {{ add_days('run_clock.as_of', -var('workload_days')) }}
-            and {{ add_days('run_clock.as_of', var('workload_days')) }}
+    select * from {{ ref('int_provider_capacity') }}
 ),
 
 booked as (
@@ -47,13 +35,20 @@ loads as (
         provider_days.provider_name,
         provider_days.day,
         cast(coalesce(booked.booked_hours, 0) as numeric(10, 2)) as booked_hours,
-        cast(provider_days.capacity_hours as numeric(5, 2)) as capacity_hours,
+        provider_days.capacity_hours,
         {{ share('coalesce(booked.booked_hours, 0)', 'provider_days.capacity_hours') }} as utilization,
         coalesce(booked.active_bookings, 0) as active_bookings,
-        coalesce(overdue.overdue_tasks, 0) as overdue_tasks
+        coalesce(overdue.overdue_tasks, 0) as overdue_tasks,
+        ahead.expected_hours,
+        ahead.will_overload
     from provider_days
     left join booked on provider_days.provider_id = booked.provider_id and provider_days.day = booked.day
     left join overdue on provider_days.provider_id = overdue.provider_id and provider_days.day = overdue.day
+    left join {{ source('ml', 'provider_workload') }} as ahead
+        on
+            provider_days.provider_id = ahead.provider_id
+            and provider_days.day = ahead.day
+            and provider_days.as_of = ahead.as_of
 )
 
 select
@@ -73,5 +68,7 @@ select
         when utilization < {{ var('workload_healthy_below') }} then 'healthy'
         when utilization <= {{ var('workload_high_up_to') }} then 'high'
         else 'overloaded'
-    end as load_level
+    end as load_level,
+    expected_hours,
+    will_overload
 from loads
