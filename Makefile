@@ -5,8 +5,9 @@ PYTHON ?= $(shell for it in python3 python3.13 python3.12 python3.11; do \
 	$$it -c '$(IN_RANGE)' 2>/dev/null && echo $$it && break; done)
 BIN := .venv/bin
 READY := .venv/ready
+PEERS := .venv-peers
 
-.PHONY: demo up test fuzz lint format bench pictures lock clean
+.PHONY: demo up test fuzz lint format bench accuracy pictures lock clean
 
 demo: $(READY)   ## the whole way once, on the sample business, headless
 	$(BIN)/hub sample
@@ -35,6 +36,11 @@ bench: $(READY)  ## speed, as ratios to a limit measured in the same run
 	$(BIN)/python -m bench.ingestion
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.live
+	@$(MAKE) accuracy
+
+accuracy: $(READY) $(PEERS)/ready  ## forecasts and anomalies beside the methods that people use today
+	$(BIN)/python -m bench.sample_bookings > $(PEERS)/bookings.csv
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m bench.accuracy --bookings $(PEERS)/bookings.csv --cache $(PEERS)/cache
 
 pictures: $(READY) ## docs/pictures/, from what `make up` serves in another shell; needs Chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.pictures --org estudio-meridiano
@@ -46,7 +52,7 @@ lock: $(READY)   ## compile requirements.lock anew after pyproject.toml changed
 		--no-annotate --quiet bench/accuracy/requirements.in --output-file bench/accuracy/requirements.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache
 
 # uv installs the locked set in a third of pip's time, and byte-compiles it.
 $(READY): requirements.lock pyproject.toml
@@ -59,3 +65,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+$(PEERS)/ready: bench/accuracy/requirements.lock | $(READY)
+	@test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	@echo "Installing what the Hub is measured against into $(PEERS) ..."
+	@$(BIN)/uv pip sync --quiet --python $(PEERS)/bin/python --require-hashes --compile-bytecode $<
+	@touch $@
