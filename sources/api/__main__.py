@@ -7,6 +7,7 @@ from typing import Final
 
 import uvicorn
 
+from sources import database
 from sources.api import logs
 from sources.errors import HubError
 from sources.settings import Settings, get_settings
@@ -20,6 +21,8 @@ def main() -> None:
         settings = get_settings()
         if not settings.jwks_url:
             settings.secret("jwt_secret")  # a bad one is told here, in one sentence
+        with database.connect(database.api_url(settings)):
+            pass  # and so is a database that is not there
     except HubError as error:
         sys.exit(f"hub: {error}")
     if settings.api_workers > 1:
