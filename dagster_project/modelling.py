@@ -1,9 +1,15 @@
 """Modelling: the daily figures and the book in; anomalies, forecasts, how good they were, and the workload out."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import dagster as dg
+import pandas as pd
+import psycopg
 
 from dagster_project import modelling_inputs as inputs
 from dagster_project import modelling_outputs as outputs
@@ -56,20 +62,31 @@ def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
     description="Realised revenue of the next four weeks, total and by service, with 80 and 95 % intervals.",
 )
 def revenue_forecasts(database: HubDatabase) -> dg.MaterializeResult[None]:
-    rows = 0
-    with database.connect() as connection:
-        for organization in inputs.organizations(connection):
-            history = inputs.revenue_history(connection, organization)
-            predicted = forecast(
-                history,
-                as_of=organization.as_of,
-                horizon=HORIZON_DAYS,
-                holidays=inputs.public_holidays(organization.country, history["day"]),
-                on_hand=inputs.on_hand(connection, organization, longest_lead=HORIZON_DAYS),
-                hierarchy=inputs.revenue_hierarchy(history["series_id"]),
-            )
-            rows += outputs.keep_forecasts(connection, organization, predicted)
+    rows, cores = 0, os.cpu_count() or 1
+    with database.connect() as connection, ThreadPoolExecutor(cores) as workers:
+        organizations = inputs.organizations(connection)
+        # A core an organisation: learning, which is most of the time, lets go of Python's lock. In batches, so that
+        # the memory does not grow with the organisations.
+        for begin in range(0, len(organizations), cores):
+            batch = organizations[begin : begin + cores]
+            predicted = [workers.submit(_prepared_forecast(connection, organization)) for organization in batch]
+            for organization, future in zip(batch, predicted, strict=True):
+                rows += outputs.keep_forecasts(connection, organization, future.result())
     return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+
+
+def _prepared_forecast(connection: psycopg.Connection, organization: inputs.Organization) -> Callable[[], pd.DataFrame]:
+    """The forecast of an organisation with everything read that it needs, yet to be computed."""
+    history = inputs.revenue_history(connection, organization)
+    return partial(
+        forecast,
+        history,
+        as_of=organization.as_of,
+        horizon=HORIZON_DAYS,
+        holidays=inputs.public_holidays(organization.country, history["day"]),
+        on_hand=inputs.on_hand(connection, organization, longest_lead=HORIZON_DAYS),
+        hierarchy=inputs.revenue_hierarchy(history["series_id"]),
+    )
 
 
 @dg.asset(
