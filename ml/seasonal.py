@@ -158,7 +158,7 @@ def _coefficients(rows: Floats, target: Floats, yearly: Flags, ends: Positions, 
 
 
 def _moments(rows: Floats, target: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Sums over the rows of (series, row, feature) and (series, row), weighted: squares and products with the target."""
+    """Weighted sums over rows (series, row, feature) of their squares and of their products with the target."""
     weighted = (rows * weight[:, :, None]).transpose(0, 2, 1)
     return weighted @ rows, (weighted @ target[:, :, None])[:, :, 0]
 
