@@ -16,7 +16,7 @@ def regressed(values: Floats) -> Floats:
     through = pd.date_range(days(len(values))[0], periods=len(values) + HORIZON)
     calendar = seasonal.calendar(through, pd.DatetimeIndex([]))
     row = values[None, :]
-    return seasonal.regress(row, row, calendar, np.array([300, len(values) - 1]), HORIZON)[0]
+    return np.asarray(seasonal.regress(row, row, calendar, np.array([300, len(values) - 1]), HORIZON)[0])
 
 
 def test_one_event_does_not_teach_the_regression_for_years() -> None:
