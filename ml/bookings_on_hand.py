@@ -81,7 +81,8 @@ def pace(values: Floats, book: Floats) -> Pace:
 def pick_up(tables: Pace, series: Positions, origin: Positions, step: Positions) -> Floats:
     """Additive pick-up for each (series, origin, step): on hand, plus what still came in; NaN beyond the book."""
     lead = np.minimum(step, tables.book.shape[2] - 1)
-    same = tables.more_weekday[series, origin + step - 7 * (-(-step // 7)), lead]
+    newest = origin + step - 7 * (-(-step // 7))
+    same = np.where(newest >= 0, tables.more_weekday[series, np.maximum(newest, 0), lead], np.nan)
     any_day = tables.more[series, origin, lead]
     more = np.where(np.isnan(same), any_day, same)
     return np.where(step == lead, tables.book[series, origin + step, lead] + more, np.nan)

@@ -86,13 +86,21 @@ def _forecast_panel(
         best[:, -1], unit[:, -1], errors / unit[:, :-1], values,
         short=model[:, 0] == "mean", settled=settled, nonnegative=nonnegative, levels=levels,
     )  # fmt: skip
-    centre = best[:, -1]
+    centre, standing = _in_unit(best[:, -1], scale), _in_unit(standing, scale)
+    bounds = {level: (_in_unit(lower, scale), _in_unit(upper, scale)) for level, (lower, upper) in bounds.items()}
     if tree is not None:
-        variance = intervals.variance(errors, values)
-        added = reconcile(centre * scale, variance * scale**2, tree, panel.series, nonnegative=nonnegative) / scale
+        error = _in_unit(intervals.usual_error(errors, values), scale)
+        added = reconcile(centre, error, tree, panel.series, nonnegative=nonnegative)
         bounds = intervals.moved(bounds, centre, added, nonnegative)
         centre = added
-    return _table(panel, horizon, scale=scale, centre=centre, bounds=bounds, standing=standing, model=model)
+    return _table(panel, horizon, centre=centre, bounds=bounds, standing=standing, model=model)
+
+
+def _in_unit(array: Floats, scale: Floats) -> Floats:
+    """Scaled numbers (series, step) in their series' own unit, and finite."""
+    limit = np.finfo(float).max
+    with np.errstate(over="ignore"):
+        return np.asarray(np.clip(array * scale, -limit, limit))
 
 
 def _best(
@@ -263,7 +271,6 @@ def _table(
     panel: Panel,
     horizon: int,
     *,
-    scale: Floats,
     centre: Floats,
     bounds: dict[int, tuple[Floats, Floats]],
     standing: Floats,
@@ -271,22 +278,17 @@ def _table(
 ) -> pd.DataFrame:
     days = pd.date_range(panel.days[-1] + pd.Timedelta(days=1), periods=horizon, freq="D")
 
-    def column(array: Floats) -> Floats:
-        limit = np.finfo(float).max
-        with np.errstate(over="ignore"):
-            return np.clip(array * scale, -limit, limit).ravel()
-
     table = pd.DataFrame(
         {
             "series_id": np.repeat(panel.series.to_numpy(dtype=object), horizon),
             "day": np.tile(days.to_numpy(), len(panel.series)),
-            "forecast": column(centre),
+            "forecast": centre.ravel(),
         }
     )
     for level, (lower, upper) in bounds.items():
-        table[f"lower_{level}"] = column(lower)
-        table[f"upper_{level}"] = column(upper)
-    stood = column(standing)
+        table[f"lower_{level}"] = lower.ravel()
+        table[f"upper_{level}"] = upper.ravel()
+    stood = standing.ravel()
     table["on_hand"] = pd.array(np.where(np.isnan(stood), 0.0, stood), dtype="Float64")
     table.loc[np.isnan(stood), "on_hand"] = pd.NA
     table["model"] = model.ravel()
