@@ -15,6 +15,9 @@ Positions = npt.NDArray[np.int64]
 # Chosen by rolling origins on public daily series and a hotel's revenue: docs/methods.md has the measurement.
 MINIMUM_DAYS = 14  # with fewer days: their mean
 REGRESSION_FROM = 180  # days of history from which the regression joins the smoothing
+# The smoothing steadies the regression until that knows the yearly season. From then on MASE is 2 % lower without it
+# (28 days; 1.5 % at 90), and on made series 1 %; with 200 to 300 days one series was 10 % worse without.
+SMOOTHING_UNTIL = seasonal.YEARLY_FROM
 COMPONENTS = ("smoothing", "regression", "boosting")
 SHARES = (1.0, 2.0, 3.0)  # of those that speak
 SETTLED = ("constant", "dormant", "empty")  # nothing moved, and nothing is expected to
@@ -161,6 +164,8 @@ def _components(
             said = seasonal.regress(values[part], filled, calendar, origins[late], horizon)
             result[1, part, late] = said.swapaxes(0, 1)
     result[1][~old | _intermittent(values)[:, None]] = np.nan
+    mature = (_age(values, origins) >= SMOOTHING_UNTIL) & ~np.isnan(result[1, :, :, 0])
+    result[0][mature] = np.nan
     if boosted.any():
         tables = boosting.tables(values[boosted], days, holidays, horizon)
         result[2, boosted] = boosting.backcast(tables, origins, horizon)
