@@ -166,7 +166,7 @@ def assert_whole(table: pd.DataFrame) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(ODD, max_examples=60)
+@settings(ODD, max_examples=40)
 @given(st.one_of(st.just(PLAIN), HISTORY), maybe(HOLIDAYS), maybe(ON_HAND), maybe(HIERARCHY), st.integers(1, 30))
 def test_forecast_of_any_frames(
     history: pd.DataFrame,
@@ -181,7 +181,7 @@ def test_forecast_of_any_frames(
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(ODD, max_examples=60)
+@settings(ODD, max_examples=40)
 @given(st.one_of(st.just(PLAIN), HISTORY), maybe(HOLIDAYS), maybe(ON_HAND), maybe(INCIDENTS))
 def test_detection_in_any_frames(
     history: pd.DataFrame,
@@ -195,7 +195,7 @@ def test_detection_in_any_frames(
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(ODD, max_examples=30)
+@settings(ODD, max_examples=20)
 @given(st.one_of(st.just(PLAIN), HISTORY), maybe(ON_HAND))
 def test_backtest_of_any_frames(history: pd.DataFrame, on_hand: pd.DataFrame | None) -> None:
     origins = [START, AS_OF, date(2025, 6, 29)]
@@ -232,7 +232,7 @@ def long_histories(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(ODD, max_examples=6)
+@settings(ODD, max_examples=4)
 @given(long_histories(), st.sampled_from([1, 28, 100]), st.booleans())
 def test_methods_on_any_long_history(history: pd.DataFrame, horizon: int, with_book: bool) -> None:
     names = list(history["series_id"].unique())

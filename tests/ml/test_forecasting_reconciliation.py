@@ -40,7 +40,7 @@ def assert_adds_up(result: pd.Series) -> None:
         assert abs((parts / unit).sum() - whole / unit) < 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(SIZES, min_size=len(SERIES), max_size=len(SERIES)),
     st.lists(SIZES, min_size=len(SERIES), max_size=len(SERIES)),
