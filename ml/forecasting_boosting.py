@@ -46,6 +46,8 @@ PARAMETERS: Final[dict[str, Any]] = {
     "seed": 1,
     "verbosity": -1,
 }
+# With a book misses are small beside the level, where Huber's are squares: a hotel's members' mean WAPE is 2 % higher.
+PARAMETERS_BOOKED: Final[dict[str, Any]] = {**PARAMETERS, "objective": "regression_l1"}
 
 
 class Tables(NamedTuple):
@@ -198,7 +200,7 @@ def fit(tab: Tables, end: int, horizon: int) -> Any | None:
     edge = 3 * np.quantile(np.abs(target), 0.999)
     weight = _steadiness(tab.values[:, : end + 1])[series] * 0.5 ** ((end - origin - step) / HALF_LIFE)
     data = lightgbm.Dataset(features, np.clip(target, -edge, edge), weight=weight / weight.mean())
-    return lightgbm.train(PARAMETERS, data, ROUNDS)
+    return lightgbm.train(PARAMETERS if tab.pace is None else PARAMETERS_BOOKED, data, ROUNDS)
 
 
 def predict(model: Any, tab: Tables, origins: Positions, horizon: int) -> Floats:
