@@ -6,10 +6,10 @@ holidays matter in some series and not in others.
 
 from typing import Any, Final
 
-import lightgbm
 import numpy as np
 
 from ml.anomalies_features import BLOCK, Past, tree_rows
+from ml.boosting_library import lightgbm
 from ml.panel import Floats
 
 WARM_UP: Final = 56  # days before the first row
@@ -41,7 +41,7 @@ def boosted(past: Past, needed: int) -> Floats:
     rows: list[Floats] = []
     targets: list[Floats] = []
     ages: list[Floats] = []
-    model: lightgbm.Booster | None = None
+    model: Any | None = None
     for place, begin in enumerate(range(WARM_UP, length, BLOCK)):
         block = slice(begin, begin + BLOCK)
         if begin + FIT_BLOCKS * BLOCK > needed and place % FIT_BLOCKS == 0:
@@ -60,10 +60,11 @@ def boosted(past: Past, needed: int) -> Floats:
     return missed
 
 
-def _fitted(rows: list[Floats], targets: list[Floats], days: list[Floats]) -> lightgbm.Booster | None:
-    if sum(map(len, rows)) < FEWEST_ROWS:
+def _fitted(rows: list[Floats], targets: list[Floats], days: list[Floats]) -> Any | None:
+    library = lightgbm()
+    if library is None or sum(map(len, rows)) < FEWEST_ROWS:
         return None
     day = np.concatenate(days)
     weight = 0.5 ** ((day.max() - day) / HALF_LIFE)
-    data = lightgbm.Dataset(np.concatenate(rows), np.concatenate(targets), weight=weight)
-    return lightgbm.train(PARAMETERS, data, num_boost_round=ROUNDS)
+    data = library.Dataset(np.concatenate(rows), np.concatenate(targets), weight=weight)
+    return library.train(PARAMETERS, data, num_boost_round=ROUNDS)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ml import bookings_on_hand
+from ml.boosting_library import lightgbm
 from ml.panel import Floats, fill_gaps, observed_days
 
 Positions = npt.NDArray[np.int64]
@@ -187,11 +188,10 @@ def _periods(count: int) -> list[tuple[int, int]]:
 
 
 def fit(tab: Tables, end: int, horizon: int) -> Any | None:
-    """The model of what was known at the end of position `end`, or None where too little was."""
-    import lightgbm  # half a second that only forecasts should cost
-
+    """The model of what was known at the end of position `end`, or None where too little was or LightGBM is missing."""
+    library = lightgbm()
     drawn = _draw(tab, end, horizon)
-    if len(drawn[0]) < FEWEST_ROWS:
+    if library is None or len(drawn[0]) < FEWEST_ROWS:
         return None
     series, origin, step = drawn
     features = rows(tab, series, origin, step)
@@ -199,8 +199,8 @@ def fit(tab: Tables, end: int, horizon: int) -> Any | None:
     target = (tab.values[series, origin + step] - _base(tab, series, origin, step)) / level
     edge = 3 * np.quantile(np.abs(target), 0.999)
     weight = _steadiness(tab.values[:, : end + 1])[series] * 0.5 ** ((end - origin - step) / HALF_LIFE)
-    data = lightgbm.Dataset(features, np.clip(target, -edge, edge), weight=weight / weight.mean())
-    return lightgbm.train(PARAMETERS if tab.pace is None else PARAMETERS_BOOKED, data, ROUNDS)
+    data = library.Dataset(features, np.clip(target, -edge, edge), weight=weight / weight.mean())
+    return library.train(PARAMETERS if tab.pace is None else PARAMETERS_BOOKED, data, ROUNDS)
 
 
 def predict(model: Any, tab: Tables, origins: Positions, horizon: int) -> Floats:
