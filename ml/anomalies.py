@@ -17,12 +17,12 @@ from ml.bookings_on_hand import book_array, book_series
 from ml.panel import Day, Flags, Floats, Panel, checked, holiday_days, midnight, to_panel
 
 # All measured on anomalies injected into public daily series, a hotel's revenue and made businesses (docs/methods.md).
-THRESHOLD = 4.5  # scores from here on are anomalies; a score is a surprise in robust standard deviations
+THRESHOLD = 4.6  # scores from here on are anomalies: 0.45 clean days in 100; a score is in robust standard deviations
 WINDOW = 182  # days of surprises that the scale is made of
-# The scale above is the largest of these quantiles of the surprises, each over its value in a standard normal, below
-# likewise from the other end: a business that rain can halve but no sun can double has two scales, and the middle
-# alone took heavy-tailed series to be quieter than they are.
-TAILS = {0.75: 0.6745, 0.95: 1.6449}
+# The scale above is this quantile of the surprises over its value in a standard normal, below likewise from the other
+# end: a business that rain can halve but no sun can double has two scales, and the middle of the surprises would take
+# heavy-tailed series to be quieter than they are.
+TAIL, NORMAL_TAIL = 0.95, 1.6449
 LEAST_SCALE = 0.3  # of the running spread
 MINIMUM_DAYS = 21  # with fewer earlier days nothing is judged
 MINIMUM_NONZERO = 9  # amounts with fewer nonzero values in NONZERO_DAYS are not judged: the scale would not see them
@@ -86,10 +86,11 @@ def detect(
     missing = _missing(panel.values, np.asarray(panel.days.isin(feasts)))
     values = np.where(missing, 0.0, panel.values)
     booked = _booked(panel, on_hand, first)
-    foreseen = expected_values(_root(panel.values) - booked, panel.days, feasts, taught)
+    early = max(first - SHIFT_DAYS - TREND_DAYS, 0)  # patterns need the scores of some days before
+    needed = max(early - WINDOW, 0)
+    foreseen = expected_values(_root(panel.values) - booked, panel.days, feasts, taught, needed)
     known = np.nan_to_num(booked)
     surprise = _root(values) - (foreseen.forecast + known)
-    early = max(first - SHIFT_DAYS - TREND_DAYS, 0)  # patterns need the scores of some days before
     below, above, judgeable = _scales(panel, surprise, foreseen, taught=taught & ~missing, known=known, early=early)
     width = _width(panel.days, feasts)[early:]
     below, above, judgeable = below * width, above * width, judgeable | missing[:, early:]
@@ -200,16 +201,14 @@ def _scales(
 
 
 def _deviations(surprises: Floats) -> tuple[Floats, Floats]:
-    """The largest that the quantiles say of the standard deviation, below and above zero, each (series,)."""
+    """What the tails say of the standard deviation, below and above zero, each (series,); 0 where nothing is known."""
+    if not surprises.shape[1]:
+        return np.zeros(len(surprises)), np.zeros(len(surprises))
     ordered = np.sort(surprises, axis=1)
-    last = (~np.isnan(ordered)).sum(axis=1) - 1
-    below, above = np.zeros((2, len(surprises)))
-    for share, normal in TAILS.items() if surprises.shape[1] else ():
-        place = np.clip(np.ceil(share * last).astype(int), 0, None)
-        for side, at in ((below, np.maximum(last, 0) - place), (above, place)):
-            found = np.take_along_axis(ordered, np.maximum(at, 0)[:, None], axis=1)[:, 0] / normal
-            np.maximum(side, np.nan_to_num(found if side is above else -found), out=side)
-    return below, above
+    last = np.maximum((~np.isnan(ordered)).sum(axis=1) - 1, 0)
+    place = np.ceil(TAIL * last).astype(int)
+    below, above = (np.take_along_axis(ordered, at[:, None], axis=1)[:, 0] for at in (last - place, place))
+    return np.maximum(np.nan_to_num(-below / NORMAL_TAIL), 0.0), np.maximum(np.nan_to_num(above / NORMAL_TAIL), 0.0)
 
 
 def _width(days: pd.DatetimeIndex, feasts: pd.DatetimeIndex) -> Floats:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import pandas as pd
 
-from ml.panel import Day, checked, midnight
+from ml.panel import Day, checked, midnight, refuse_duplicates, snapshots
 
 Method = Callable[..., pd.DataFrame]
 
@@ -24,17 +25,13 @@ def backtest(
     Returns the method's columns with origin (day), step (days ahead) and actual (NaN where missing).
     """
     known = checked(history, "history", ("series_id", "day", "value"), ("day",))
-    book = None if on_hand is None else on_hand.assign(_snapshot=_snapshots(on_hand))
+    refuse_duplicates(known, "history", ["series_id", "day"])
+    taken = None if on_hand is None or on_hand.empty else snapshots(on_hand).to_numpy()
     actual = known.rename(columns={"value": "actual"})
     results = []
     for origin in map(midnight, origins):
-        before = None if book is None else book[book["_snapshot"] <= origin].drop(columns="_snapshot")
+        before = on_hand if on_hand is None or taken is None else on_hand[taken <= np.datetime64(origin)]
         said = method(known[known["day"] <= origin], as_of=origin, horizon=horizon, on_hand=before)
         step = (said["day"] - origin).dt.days
         results.append(said.assign(origin=origin, step=step).merge(actual, on=["series_id", "day"], how="left"))
     return pd.concat(results, ignore_index=True) if results else pd.DataFrame()
-
-
-def _snapshots(on_hand: pd.DataFrame) -> pd.Series:
-    days = pd.to_datetime(on_hand["service_day"])
-    return days - pd.to_timedelta(on_hand["lead_days"].astype(int), unit="D")

@@ -15,8 +15,15 @@ Positions = npt.NDArray[np.int64]
 # Chosen by rolling origins on public daily series and a hotel's revenue: docs/methods.md has the measurement.
 MINIMUM_DAYS = 14  # with fewer days: their mean
 REGRESSION_FROM = 180  # days of history from which the regression joins the smoothing
+# The smoothing steadies the regression until that knows the yearly season. From then on MASE is 2 % lower without it
+# (28 days; 1.5 % at 90), and on made series 1 %; with 200 to 300 days one series was 10 % worse without.
+SMOOTHING_UNTIL = seasonal.YEARLY_FROM
 COMPONENTS = ("smoothing", "regression", "boosting")
 SHARES = (1.0, 2.0, 3.0)  # of those that speak
+BOOKED = ("pickup+boosting", "pickup regression", "pickup")  # what speaks where the book reaches
+BOOKED_SHARES = np.array([3.0, 1.0, 1.0, 1.0])  # of those and the plain one, before their errors; alike is 0.5 % worse
+PROVEN = 4  # past origins from which one must have spoken to count
+TRUST_POWER = 16  # WAPE with a hotel's book and a made clinic's: 4 is 2 % worse, the best alone 0.5 %
 SETTLED = ("constant", "dormant", "empty")  # nothing moved, and nothing is expected to
 RECENT_DAYS = 182  # what `intermittent` looks at
 INTERMITTENT_ZEROS = 0.5  # share of zeros from which the regression stays out
@@ -86,13 +93,21 @@ def _forecast_panel(
         best[:, -1], unit[:, -1], errors / unit[:, :-1], values,
         short=model[:, 0] == "mean", settled=settled, nonnegative=nonnegative, levels=levels,
     )  # fmt: skip
-    centre = best[:, -1]
+    centre, standing = _in_unit(best[:, -1], scale), _in_unit(standing, scale)
+    bounds = {level: (_in_unit(lower, scale), _in_unit(upper, scale)) for level, (lower, upper) in bounds.items()}
     if tree is not None:
-        variance = intervals.variance(errors, values)
-        added = reconcile(centre * scale, variance * scale**2, tree, panel.series, nonnegative=nonnegative) / scale
+        error = _in_unit(intervals.usual_error(errors, values), scale)
+        added = reconcile(centre, error, tree, panel.series, nonnegative=nonnegative)
         bounds = intervals.moved(bounds, centre, added, nonnegative)
         centre = added
-    return _table(panel, horizon, scale=scale, centre=centre, bounds=bounds, standing=standing, model=model)
+    return _table(panel, horizon, centre=centre, bounds=bounds, standing=standing, model=model)
+
+
+def _in_unit(array: Floats, scale: Floats) -> Floats:
+    """Scaled numbers (series, step) in their series' own unit, and finite."""
+    limit = np.finfo(float).max
+    with np.errstate(over="ignore"):
+        return np.asarray(np.clip(array * scale, -limit, limit))
 
 
 def _best(
@@ -117,13 +132,12 @@ def _best(
         return plain, model
     booked = ~np.isnan(on_books).all(axis=(1, 2))
     tables = boosting.tables(values[booked], days, holidays, horizon, on_books[booked])
-    picked = boosting.backcast_base(tables, origins, horizon)
-    boosted = boosting.backcast(tables, origins, horizon)
+    said = boosting.backcast_with_book(tables, origins, horizon)
     names = model[booked]
-    best, label = _choose(
-        np.stack([boosted, picked, (picked + plain[booked]) / 2, plain[booked]]),
+    best, label = _combine(
+        np.concatenate([said, plain[None, booked]]),
         _actual(values[booked], origins, horizon),
-        (np.full_like(names, "pickup+boosting"), np.full_like(names, "pickup"), "pickup+" + names, names),
+        (*(np.full_like(names, name) for name in BOOKED), names),
     )
     result = plain.copy()
     result[booked], model[booked] = best, label
@@ -153,6 +167,8 @@ def _components(
             said = seasonal.regress(values[part], filled, calendar, origins[late], horizon)
             result[1, part, late] = said.swapaxes(0, 1)
     result[1][~old | _intermittent(values)[:, None]] = np.nan
+    mature = (_age(values, origins) >= SMOOTHING_UNTIL) & ~np.isnan(result[1, :, :, 0])
+    result[0][mature] = np.nan
     if boosted.any():
         tables = boosting.tables(values[boosted], days, holidays, horizon)
         result[2, boosted] = boosting.backcast(tables, origins, horizon)
@@ -238,32 +254,36 @@ def _dormant(values: Floats, horizon: int) -> Flags:
     return np.asarray(silent & (np.nan_to_num(year_ago) == 0).all(axis=1))
 
 
-def _choose(
+def _combine(
     candidates: Floats, actual: Floats, labels: tuple[npt.NDArray[np.object_], ...]
 ) -> tuple[Floats, npt.NDArray[np.object_]]:
-    """Of (candidate, series, origin, step), at each series and step, the one that erred least from past origins.
+    """Mean of (candidate, series, origin, step), by BOOKED_SHARES and by how little each erred from past origins.
 
-    Only those that speak at the last origin stand for choice, and they are compared where all of them spoke; the
-    first of equals is taken. Returns the forecast (series, origin, step), NaN where the chosen one was silent, and the
-    label (series, step).
+    At each series and step those count that speak at the last origin and spoke from PROVEN past ones (all that speak,
+    where none did), compared where all of them spoke. Returns the forecast (series, origin, step), NaN where one that
+    counts was silent, and the label (series, step) of the one that weighs most.
     """
     speaks = ~np.isnan(candidates[:, :, -1])
-    common = (~np.isnan(candidates) | ~speaks[:, :, None]).all(axis=0)
+    error = np.abs(candidates - actual)[:, :, :-1]
+    proven = speaks & ((~np.isnan(error)).sum(axis=2) >= PROVEN)
+    counts = np.where(proven.any(axis=0), proven, speaks)
+    common = (~np.isnan(error) | ~counts[:, :, None]).all(axis=0)
     losses = []
-    for candidate, able in zip(candidates, speaks, strict=True):
-        pooled = intervals.pool(np.where(common, np.abs(candidate - actual), np.nan)[:, :-1])
-        mean = np.nansum(pooled, axis=2) / np.maximum((~np.isnan(pooled)).sum(axis=2), 1)
-        losses.append(np.where(able, mean, np.inf))
-    winner = np.argmin(np.stack(losses), axis=0)
-    chosen = np.take_along_axis(candidates, winner[None, :, None, :], axis=0)[0]
-    return chosen, np.take_along_axis(np.stack(labels), winner[None], axis=0)[0]
+    for missed in error:
+        pooled = intervals.pool(np.where(common, missed, np.nan))
+        losses.append(np.nansum(pooled, axis=2) / np.maximum((~np.isnan(pooled)).sum(axis=2), 1))
+    loss = np.where(counts, np.maximum(losses, 1e-12), np.inf)
+    share = BOOKED_SHARES[:, None, None] * (loss / loss.min(axis=0)) ** -TRUST_POWER
+    share /= share.sum(axis=0)
+    said = np.where(counts[:, :, None], candidates * share[:, :, None], 0.0).sum(axis=0)
+    winner = np.argmax(share, axis=0)
+    return said, np.take_along_axis(np.stack(labels), winner[None], axis=0)[0]
 
 
 def _table(
     panel: Panel,
     horizon: int,
     *,
-    scale: Floats,
     centre: Floats,
     bounds: dict[int, tuple[Floats, Floats]],
     standing: Floats,
@@ -271,22 +291,17 @@ def _table(
 ) -> pd.DataFrame:
     days = pd.date_range(panel.days[-1] + pd.Timedelta(days=1), periods=horizon, freq="D")
 
-    def column(array: Floats) -> Floats:
-        limit = np.finfo(float).max
-        with np.errstate(over="ignore"):
-            return np.clip(array * scale, -limit, limit).ravel()
-
     table = pd.DataFrame(
         {
             "series_id": np.repeat(panel.series.to_numpy(dtype=object), horizon),
             "day": np.tile(days.to_numpy(), len(panel.series)),
-            "forecast": column(centre),
+            "forecast": centre.ravel(),
         }
     )
     for level, (lower, upper) in bounds.items():
-        table[f"lower_{level}"] = column(lower)
-        table[f"upper_{level}"] = column(upper)
-    stood = column(standing)
+        table[f"lower_{level}"] = lower.ravel()
+        table[f"upper_{level}"] = upper.ravel()
+    stood = standing.ravel()
     table["on_hand"] = pd.array(np.where(np.isnan(stood), 0.0, stood), dtype="Float64")
     table.loc[np.isnan(stood), "on_hand"] = pd.NA
     table["model"] = model.ravel()

@@ -4,21 +4,25 @@ Minimum trace reconciliation with error variances as weights (Wickramasuriya, At
 by constraints (Di Fonzo, Girolimetto 2023), so that one total may be split in several ways and totals may be nested.
 """
 
+from graphlib import CycleError, TopologicalSorter
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.sparse import csgraph
 
-from ml.panel import Flags, Floats
+from ml.panel import Flags, Floats, checked
 
-ROUNDS = 20  # of clipping at zero and projecting anew; each settles at least one series or ends
+LEAST_ERROR = 1e-6  # of the largest: as if even what never erred erred so much
+REPEATS = 3  # of the projection: the others take away what rounding left
+NOTHING = 1e-10  # of the largest: a sum all of whose parts are smaller is zero, not rounding
 
 
 def checked_hierarchy(hierarchy: pd.DataFrame, series: pd.Index) -> pd.DataFrame:
     """series_id, total_id and dimension as text. Raises ValueError with the column and why."""
-    absent = [column for column in ("series_id", "total_id") if column not in hierarchy.columns]
-    if absent:
-        raise ValueError(f"hierarchy has no column {', '.join(absent)}; it needs series_id, total_id")
+    columns = ("series_id", "total_id", "dimension")
     given = hierarchy if "dimension" in hierarchy.columns else hierarchy.assign(dimension="")
-    tree = given[["series_id", "total_id", "dimension"]].astype(str).reset_index(drop=True)
+    tree = checked(given, "hierarchy", columns, ())
     for column in ("series_id", "total_id"):
         unknown = tree.loc[~tree[column].isin(series), column]
         if len(unknown):
@@ -28,21 +32,34 @@ def checked_hierarchy(hierarchy: pd.DataFrame, series: pd.Index) -> pd.DataFrame
         raise ValueError(f"hierarchy: column series_id has {tree.loc[twice, 'series_id'].iloc[0]} more than once")
     if (tree["series_id"] == tree["total_id"]).any():
         raise ValueError("hierarchy: column total_id names a series as its own total")
+    try:
+        TopologicalSorter(tree.groupby("total_id")["series_id"].agg(list).to_dict()).prepare()
+    except CycleError as error:
+        raise ValueError(f"hierarchy: column total_id runs in a circle through {error.args[1][0]}") from None
     return tree
 
 
-def reconcile(
-    forecasts: Floats, variance: Floats, tree: pd.DataFrame, series: pd.Index, *, nonnegative: Flags
-) -> Floats:
+def reconcile(forecasts: Floats, errors: Floats, tree: pd.DataFrame, series: pd.Index, *, nonnegative: Flags) -> Floats:
     """Forecasts (series, step) that add up as `tree` says, those of `nonnegative` series not below zero.
 
-    variance: of the forecasts' errors, (series, step); what is known worse moves more.
+    errors: how much the forecasts usually err (root of the mean square), (series, step); what is known worse
+    moves more.
     """
     constraints = _constraints(tree, series)
     result = forecasts.copy()
-    for step in range(forecasts.shape[1]):
-        result[:, step] = _project(forecasts[:, step], variance[:, step], constraints, nonnegative)
+    for part in _parts(constraints):
+        rows = constraints[(constraints[:, part] != 0).any(axis=1)][:, part]
+        for step in range(forecasts.shape[1]):
+            result[part, step] = _project(forecasts[part, step], errors[part, step], rows, nonnegative[part])
     return result
+
+
+def _parts(constraints: Floats) -> list[npt.NDArray[np.int64]]:
+    """Positions of the series that hang together, of those that take part."""
+    linked = (constraints != 0).astype(int)
+    count, label = csgraph.connected_components(linked.T @ linked, directed=False)
+    parts = [np.flatnonzero(label == number) for number in range(count)]
+    return [part for part in parts if len(part) > 1]
 
 
 def _constraints(tree: pd.DataFrame, series: pd.Index) -> Floats:
@@ -55,20 +72,22 @@ def _constraints(tree: pd.DataFrame, series: pd.Index) -> Floats:
     return rows
 
 
-def _project(forecast: Floats, variance: Floats, constraints: Floats, nonnegative: Flags) -> Floats:
-    part = (constraints != 0).any(axis=0)
-    unit = np.abs(forecast[part]).max(initial=0.0)
+def _project(said: Floats, error: Floats, constraints: Floats, nonnegative: Flags) -> Floats:
+    """The nearest forecasts (series,) in units of their errors (series,) that fulfil the constraints."""
+    unit = np.abs(said).max()
     if unit == 0:
-        return forecast
-    weight = np.where(part, variance / unit**2, 0.0)
-    weight = np.where(part, weight + 1e-9 * weight.max(initial=0.0) + 1e-12, 0.0)
-    said = forecast / unit
-    for _ in range(ROUNDS):
-        spread = constraints * weight
-        said = said - spread.T @ np.linalg.lstsq(spread @ constraints.T, constraints @ said, rcond=None)[0]
-        below = nonnegative & part & (said < 0)
-        if not below.any():
+        return said
+    # Nothing but ratios enters: amounts to the largest, errors to the largest.
+    said, free = said / unit, np.maximum(error / (error.max() or 1.0), LEAST_ERROR)
+    while True:
+        for _ in range(REPEATS):
+            said = said - free * np.linalg.lstsq(constraints * free, constraints @ said, rcond=None)[0]
+        tiny = np.where(constraints != 0, np.abs(said), 0.0).max(axis=1) < NOTHING
+        zero = (nonnegative & (said < 0)) | ((constraints[tiny] != 0).any(axis=0) & (said != 0))
+        if not zero.any():
             break
         # A member that would be negative is zero, and the others make up for it.
-        said, weight = np.where(below, 0.0, said), np.where(below, 0.0, weight)
-    return np.asarray(np.where(part, said * unit, forecast))
+        said, free = np.where(zero, 0.0, said), np.where(zero, 0.0, free)
+    limit = np.finfo(float).max
+    with np.errstate(over="ignore"):
+        return np.asarray(np.clip(said * unit, -limit, limit))

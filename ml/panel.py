@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_number
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -14,6 +15,7 @@ Day = date | str | pd.Timestamp
 # Older days do not enter: three years hold the yearly season three times and bound the work.
 MEMORY_DAYS = 1096
 LONGEST_LEAD = 10_000  # days; a longer one is a mistake
+NAMES = ("series_id", "total_id", "dimension")  # columns that hold text
 
 
 class Panel(NamedTuple):
@@ -36,28 +38,54 @@ def checked(frame: pd.DataFrame, name: str, columns: tuple[str, ...], days: tupl
 
     Raises ValueError with the frame, the column and why.
     """
-    absent = [column for column in columns if column not in frame.columns]
+    labels = [label if isinstance(label, str) else None for label in frame.columns]
+    absent = [column for column in columns if column not in labels]
     if absent:
         raise ValueError(f"{name} has no column {', '.join(absent)}; it needs {', '.join(columns)}")
-    clean = frame.loc[:, list(columns)].reset_index(drop=True)
+    clean = {}
     for column in columns:
+        if labels.count(column) > 1:
+            raise ValueError(f"{name} has more than one column {column}")
+        read, kind = (_days, "day") if column in days else (_names, "name") if column in NAMES else (_numbers, "number")
         try:
-            if column in days:
-                stamps = pd.to_datetime(clean[column], format="ISO8601")
-                clean[column] = stamps.dt.tz_localize(None).dt.normalize().astype("datetime64[s]")
-            elif column == "series_id":
-                clean[column] = clean[column].astype(str).astype(object)
-            else:
-                numbers = clean[column].astype("Float64" if clean[column].dtype != object else object)
-                clean[column] = pd.to_numeric(numbers).to_numpy(dtype=float, na_value=np.nan)
-        except (ValueError, TypeError, OverflowError) as error:
+            clean[column] = read(_plain(frame.iloc[:, labels.index(column)].reset_index(drop=True)))
+        # The many ways in which the libraries below say that they cannot read a cell.
+        except (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError) as error:
             raise ValueError(f"{name}: column {column} cannot be read ({error})") from None
-        if column in days and clean[column].isna().any():
-            raise ValueError(f"{name}: column {column} has an empty day")
-    return clean
+        if kind != "number" and clean[column].isna().any():
+            raise ValueError(f"{name}: column {column} has an empty {kind}")
+    return pd.DataFrame(clean)
 
 
-def _refuse_duplicates(frame: pd.DataFrame, name: str, keys: list[str]) -> None:
+def _plain(cells: pd.Series) -> pd.Series:
+    """Cells of a category as what the categories are, of an object column as the one type that all are of, if any."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        cells = cells.astype(cells.cat.categories.dtype)
+    return cells.infer_objects()
+
+
+def _names(cells: pd.Series) -> pd.Series:
+    return cells.map(str, na_action="ignore").astype(object)
+
+
+def _days(cells: pd.Series) -> pd.Series:
+    if isinstance(cells.dtype, pd.PeriodDtype) and cells.dtype.freq.name == "D":
+        cells = cells.dt.to_timestamp()
+    elif cells.dtype.kind in "biufcm" or (cells.dtype == object and cells.map(is_number).any()):
+        raise TypeError("a number is not a day")
+    stamps = pd.to_datetime(cells, format="ISO8601")
+    return stamps.dt.tz_localize(None).dt.normalize().astype("datetime64[s]")
+
+
+def _numbers(cells: pd.Series) -> pd.Series:
+    if cells.dtype.kind in "cmM" or isinstance(cells.dtype, pd.PeriodDtype | pd.IntervalDtype):
+        raise TypeError(f"{cells.dtype} is not a number")
+    numbers = pd.to_numeric(cells if cells.dtype == object else cells.astype("Float64"))
+    return pd.Series(numbers.to_numpy(dtype=float, na_value=np.nan))
+
+
+def refuse_duplicates(frame: pd.DataFrame, name: str, keys: list[str]) -> None:
+    """Raise ValueError where two rows of the checked `frame` have the same `keys`."""
     twice = frame.duplicated(keys)
     if twice.any():
         row = frame.loc[twice, keys].iloc[0]
@@ -74,7 +102,7 @@ def to_panel(history: pd.DataFrame, *, as_of: Day, also: pd.Index | None = None)
     # What comes later is not even read: it must not be able to change anything.
     day = checked(history, "history", ("day",), ("day",))["day"]
     rows = checked(history[(day <= end).to_numpy()], "history", ("series_id", "day", "value"), ("day",))
-    _refuse_duplicates(rows, "history", ["series_id", "day"])
+    refuse_duplicates(rows, "history", ["series_id", "day"])
     series = pd.Index(rows["series_id"].unique(), dtype=object)
     if also is not None:
         series = series.union(also, sort=False)
@@ -89,22 +117,27 @@ def to_panel(history: pd.DataFrame, *, as_of: Day, also: pd.Index | None = None)
     return Panel(series, days, panel)
 
 
+def snapshots(on_hand: pd.DataFrame) -> pd.Series:
+    """The day at whose end each on-hand row stood; NaT where its lead is missing. Raises ValueError like `to_panel`."""
+    when = checked(on_hand, "on_hand", ("service_day", "lead_days"), ("service_day",))
+    lead = when["lead_days"]
+    if not (lead.isna() | ((lead % 1 == 0) & (lead.abs() < LONGEST_LEAD))).all():
+        raise ValueError(f"on_hand: column lead_days must be whole days within {LONGEST_LEAD}")
+    return pd.Series(when["service_day"] - pd.to_timedelta(lead, unit="D"), name="snapshot")
+
+
 def to_book(on_hand: pd.DataFrame, *, as_of: Day) -> pd.DataFrame:
     """On-hand rows (series_id, service_day, lead_days, value) whose snapshot lies at or before `as_of`.
 
     Adds `snapshot`, the day at whose end the value stood. Raises ValueError like `to_panel`.
     """
-    when = checked(on_hand, "on_hand", ("service_day", "lead_days"), ("service_day",))
-    lead = when["lead_days"]
-    if not (lead.isna() | ((lead % 1 == 0) & (lead.abs() < LONGEST_LEAD))).all():
-        raise ValueError(f"on_hand: column lead_days must be whole days within {LONGEST_LEAD}")
-    snapshot = when["service_day"] - pd.to_timedelta(lead, unit="D")
-    early = (snapshot <= midnight(as_of)) & (lead >= 0)
+    snapshot = snapshots(on_hand)
+    early = (snapshot <= midnight(as_of)).to_numpy()
     columns = ("series_id", "service_day", "lead_days", "value")
-    rows = checked(on_hand[early.to_numpy()], "on_hand", columns, ("service_day",))
+    rows = checked(on_hand[early], "on_hand", columns, ("service_day",))
     rows = rows.assign(lead_days=rows["lead_days"].astype(int), snapshot=snapshot[early].to_numpy())
-    known: pd.DataFrame = rows[np.isfinite(rows["value"])]
-    _refuse_duplicates(known, "on_hand", ["series_id", "service_day", "lead_days"])
+    known: pd.DataFrame = rows[np.isfinite(rows["value"]) & (rows["lead_days"] >= 0)]
+    refuse_duplicates(known, "on_hand", ["series_id", "service_day", "lead_days"])
     return known
 
 

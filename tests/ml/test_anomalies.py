@@ -116,9 +116,10 @@ def test_the_book_of_the_evening_before_sharpens_the_eye() -> None:
     assert list(with_book.query("is_anomaly")["day"]) == [day]
 
 
-@pytest.mark.parametrize("with_book", [False, True])
-def test_later_days_change_no_verdict(with_book: bool) -> None:
-    values = seasonal(400, noise=40.0)
+@pytest.mark.parametrize(("count", "with_book"), [(400, False), (400, True), (750, False)])
+def test_later_days_change_no_verdict(count: int, with_book: bool) -> None:
+    # With 750 days boosting is fitted anew on the last but one day of the earliest end.
+    values = seasonal(count, noise=40.0)
     values[-12] *= 3
     history, on_hand = frame(s=values, t=seasonal(90, seed=4)), book(values, "s") if with_book else None
     whole = detect(history, start=MONTH_AGO, as_of=AS_OF, on_hand=on_hand)
@@ -129,6 +130,16 @@ def test_later_days_change_no_verdict(with_book: bool) -> None:
             part = detect(given_history, start=MONTH_AGO, as_of=end, on_hand=on_hand)
             expected = whole[whole["day"] <= end].reset_index(drop=True)
             pd.testing.assert_frame_equal(part, expected, check_exact=True)
+
+
+def test_a_rhythm_that_only_boosting_can_learn_is_expected() -> None:
+    rng = np.random.default_rng(2)
+    fortnight = np.where((np.arange(800) // 7) % 2 == 0, 1.5, 1.0)
+    many = {f"s{i}": (100 * fortnight * rng.normal(1, 0.03, 800)).round() for i in range(4)}
+    table = detect(frame(**many), start=MONTH_AGO, as_of=AS_OF)
+    apart = (table["expected"] - table["value"]).abs() / table["value"]
+    assert apart.median() < 0.05
+    assert not table["is_anomaly"].any()
 
 
 def test_every_odd_series_is_judged_whole() -> None:

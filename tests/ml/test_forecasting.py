@@ -44,7 +44,8 @@ def test_every_odd_series_gets_a_whole_forecast_by_a_named_model() -> None:
     assert models["asleep"] == "dormant"
     assert models["intermittent"] == "intermittent smoothing+boosting"
     assert models["month"] == "smoothing"
-    assert models["growing"] == "smoothing+regression+boosting"
+    assert models["year"] == "smoothing+regression+boosting"
+    assert models["growing"] == "regression+boosting"
     assert table.loc[table["series_id"] == "constant", "forecast"].eq(42).all()
     closed = table[(table["series_id"] == "weekdays_only") & (table["day"].dt.day_of_week >= 5)]
     assert (closed["forecast"] < 20).all()
