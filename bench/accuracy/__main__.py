@@ -1,12 +1,13 @@
 """How well the Hub forecasts and finds anomalies beside what people use today.
 
-    python -m bench.accuracy [--data FOLDER] [--bookings FILE] [--only forecasts|anomalies] [--origins 8]
+    python -m bench.accuracy [--data FOLDER] [--bookings FILE] [--only forecasts|anomalies] [--origins 4]
         [--cache FOLDER] [--output FOLDER]
 
 Needs what requirements.lock beside this file lists. --data is a folder of public data sets (by default
 $HUB_SHARED_DATA or ../shared/data), without which the made businesses alone are measured; --bookings is a CSV of
 bookings (business, country, service_day, made, gone, revenue, service): those of the sample business, or your own.
---cache keeps what the peers said, which never changes: their fits are most of the time. Tables and a plot are printed,
+--origins is how many past days each series is forecast from. --cache keeps what the peers said, which never changes:
+their fits are most of the time, which is an hour or more of one core. Tables and a plot are printed,
 and written to --output.
 """
 
@@ -42,7 +43,7 @@ def main() -> None:
     if asked.only != "forecasts":
         for kind, sets in measured.items():
             console.print(f"Anomalies in {kind} series ...", style="dim")
-            table, notes = anomalies.run(sets)
+            table, notes = anomalies.run(sets, cache=asked.cache)
             console.print(f"\nAnomalies ({kind})\n{table.to_string()}\n{notes}", highlight=False)
             found = table if found is None else found
     asked.output.mkdir(parents=True, exist_ok=True)
@@ -59,7 +60,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(shared))
     parser.add_argument("--bookings", type=Path)
     parser.add_argument("--only", choices=("forecasts", "anomalies"))
-    parser.add_argument("--origins", type=int, default=8)
+    parser.add_argument("--origins", type=int, default=4)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--output", type=Path, default=Path("bench-results"))
     return parser.parse_args()

@@ -7,8 +7,6 @@ false, with or without the natural outliers of the clean series.
 """
 
 import hashlib
-import os
-import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -133,18 +131,22 @@ def _excused(case: Case) -> Flags:
     return excused
 
 
-def peer_scores(name: str, peer: Peer, made: Sequence[Case]) -> tuple[list[Floats], float]:
-    """A peer's scores of the judged days and its seconds; kept on disk, as they do not change."""
+def peer_scores(name: str, peer: Peer, made: Sequence[Case], cache: Path | None) -> tuple[list[Floats], float]:
+    """A peer's scores of the judged days and its seconds; kept in `cache` where one is given, as they do not change."""
     scores, seconds = [], 0.0
     for case in made:
         content = name.encode() + case.values.tobytes() + str(case.days[0]).encode()
-        kept = _cache() / f"{hashlib.sha1(content).hexdigest()}.npy"
-        if not kept.exists():
+        kept = None if cache is None else cache / "anomalies" / f"{hashlib.sha1(content).hexdigest()}.npy"
+        if kept is not None and kept.exists():
+            *result, spent = np.load(kept)
+        else:
             begun = time.process_time()
             result = peer(_filled(case), case.days, case.holidays, case.first)
             result = np.where(np.isnan(case.values[case.first :]), 0.0, result)
-            np.save(kept, np.append(result, time.process_time() - begun))
-        *result, spent = np.load(kept)
+            spent = time.process_time() - begun
+            if kept is not None:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                np.save(kept, np.append(result, spent))
         scores.append(np.asarray(result))
         seconds += spent
     return scores, seconds
@@ -155,12 +157,6 @@ def _filled(case: Case) -> Floats:
     values = pd.Series(case.values)
     filled = values.groupby(np.arange(len(values)) % 7).ffill().fillna(0.0)
     return np.asarray(filled, dtype=np.float64)
-
-
-def _cache() -> Path:
-    folder = Path(os.environ.get("BENCH_CACHE", Path(tempfile.gettempdir()) / "bench-accuracy")) / "anomalies"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def detected(made: Sequence[Case], books: Mapping[str, pd.DataFrame] | None = None) -> list[Flags]:
@@ -185,14 +181,14 @@ def detected(made: Sequence[Case], books: Mapping[str, pd.DataFrame] | None = No
     return [flags[k] for k in range(len(made))]
 
 
-def run(data: Sequence[DataSet]) -> tuple[pd.DataFrame, str]:
+def run(data: Sequence[DataSet], *, cache: Path | None = None) -> tuple[pd.DataFrame, str]:
     """One row a method (peers at the threshold that serves each best), and what else was measured."""
     made = cases(data)
     begun = time.process_time()
     rows = {"**detect**": measured(made, detected(made)) | {"seconds": time.process_time() - begun}}
     for name, (peer, thresholds) in PEERS.items():
         try:
-            scores, seconds = peer_scores(name, peer, made)
+            scores, seconds = peer_scores(name, peer, made, cache)
         except ImportError as error:
             rows[f"{name}: not installed ({error.name})"] = {}
             continue
