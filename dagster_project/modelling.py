@@ -1,7 +1,7 @@
 """Modelling: the daily figures and the book in; anomalies, forecasts, how good they were, and the workload out."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -22,6 +22,7 @@ from ml.workload import load
 GROUP: Final = "modelling"
 SCORED_DAYS: Final = 28  # re-decided on each run, so that figures that came late are judged as well
 HORIZON_DAYS: Final = 28  # as far as fct_bookings_on_hand knows the book
+_Model = Callable[[], pd.DataFrame]
 TOLD_LEADS: Final = (1, 7, 14, 28)  # days ahead whose accuracy the Dagster UI shows
 
 
@@ -36,17 +37,7 @@ TOLD_LEADS: Final = (1, 7, 14, 28)  # days ahead whose accuracy the Dagster UI s
 def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
     found = scored = 0
     with database.connect() as connection:
-        for organization in inputs.organizations(connection):
-            history = inputs.history(connection, organization)
-            decided = detect(
-                history,
-                start=organization.as_of - timedelta(days=SCORED_DAYS - 1),
-                as_of=organization.as_of,
-                holidays=inputs.public_holidays(organization.country, history["day"]),
-                on_hand=inputs.on_hand(connection, organization, longest_lead=1),  # the evening before
-                incidents=inputs.incidents(connection, organization),
-                money=inputs.money(connection, organization, history["series_id"]),
-            )
+        for organization, decided in _side_by_side(connection, _detection):
             outputs.keep_anomalies(connection, organization, decided)
             scored += len(decided)
             found += int(decided["is_anomaly"].sum())
@@ -62,31 +53,11 @@ def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
     description="Realised revenue of the next four weeks, total and by service, with 80 and 95 % intervals.",
 )
 def revenue_forecasts(database: HubDatabase) -> dg.MaterializeResult[None]:
-    rows, cores = 0, os.cpu_count() or 1
-    with database.connect() as connection, ThreadPoolExecutor(cores) as workers:
-        organizations = inputs.organizations(connection)
-        # A core an organisation: learning, which is most of the time, lets go of Python's lock. In batches, so that
-        # the memory does not grow with the organisations.
-        for begin in range(0, len(organizations), cores):
-            batch = organizations[begin : begin + cores]
-            predicted = [workers.submit(_prepared_forecast(connection, organization)) for organization in batch]
-            for organization, future in zip(batch, predicted, strict=True):
-                rows += outputs.keep_forecasts(connection, organization, future.result())
+    rows = 0
+    with database.connect() as connection:
+        for organization, predicted in _side_by_side(connection, _forecast):
+            rows += outputs.keep_forecasts(connection, organization, predicted)
     return dg.MaterializeResult(metadata={"dagster/row_count": rows})
-
-
-def _prepared_forecast(connection: psycopg.Connection, organization: inputs.Organization) -> Callable[[], pd.DataFrame]:
-    """The forecast of an organisation with everything read that it needs, yet to be computed."""
-    history = inputs.revenue_history(connection, organization)
-    return partial(
-        forecast,
-        history,
-        as_of=organization.as_of,
-        horizon=HORIZON_DAYS,
-        holidays=inputs.public_holidays(organization.country, history["day"]),
-        on_hand=inputs.on_hand(connection, organization, longest_lead=HORIZON_DAYS),
-        hierarchy=inputs.revenue_hierarchy(history["series_id"]),
-    )
 
 
 @dg.asset(
@@ -151,3 +122,49 @@ def provider_workload(database: HubDatabase) -> dg.MaterializeResult[None]:
             rows += len(loads)
             overloads += int(loads["will_overload"].sum())
     return dg.MaterializeResult(metadata={"dagster/row_count": rows, "overloaded days": overloads})
+
+
+def _side_by_side(
+    connection: psycopg.Connection, prepare: Callable[[psycopg.Connection, inputs.Organization], _Model]
+) -> Iterator[tuple[inputs.Organization, pd.DataFrame]]:
+    """What `prepare`'s model says of each organisation, a core an organisation.
+
+    Learning, which is most of the time, lets go of Python's lock. In batches, so that the memory does not grow with the
+    organisations.
+    """
+    organizations, cores = inputs.organizations(connection), os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as workers:
+        for begin in range(0, len(organizations), cores):
+            batch = organizations[begin : begin + cores]
+            said = [workers.submit(prepare(connection, organization)) for organization in batch]
+            for organization, future in zip(batch, said, strict=True):
+                yield organization, future.result()
+
+
+def _detection(connection: psycopg.Connection, organization: inputs.Organization) -> _Model:
+    """The verdicts on an organisation's last days, with everything read that they need, yet to be computed."""
+    history = inputs.history(connection, organization)
+    return partial(
+        detect,
+        history,
+        start=organization.as_of - timedelta(days=SCORED_DAYS - 1),
+        as_of=organization.as_of,
+        holidays=inputs.public_holidays(organization.country, history["day"]),
+        on_hand=inputs.on_hand(connection, organization, longest_lead=1),  # the evening before
+        incidents=inputs.incidents(connection, organization),
+        money=inputs.money(connection, organization, history["series_id"]),
+    )
+
+
+def _forecast(connection: psycopg.Connection, organization: inputs.Organization) -> _Model:
+    """The forecast of an organisation's revenue, with everything read that it needs, yet to be computed."""
+    history = inputs.revenue_history(connection, organization)
+    return partial(
+        forecast,
+        history,
+        as_of=organization.as_of,
+        horizon=HORIZON_DAYS,
+        holidays=inputs.public_holidays(organization.country, history["day"]),
+        on_hand=inputs.on_hand(connection, organization, longest_lead=HORIZON_DAYS),
+        hierarchy=inputs.revenue_hierarchy(history["series_id"]),
+    )

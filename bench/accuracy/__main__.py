@@ -12,6 +12,7 @@ and written to --output.
 """
 
 import argparse
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -27,8 +28,9 @@ def main() -> None:
     """Measure, print, and write accuracy.txt and accuracy.png."""
     asked = _asked()
     console = Console(width=200, record=True)
-    # The peers warn of every fit that does not converge.
+    # The peers warn of every fit that does not converge, and tell of every one.
     warnings.simplefilter("ignore")
+    logging.disable(logging.INFO)
     kinds = {"real": data.real(asked.data) if asked.data.is_dir() else [], "made": data.made()}
     if asked.bookings is not None:
         kinds["bookings"] = own_bookings.read(asked.bookings)
