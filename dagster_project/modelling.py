@@ -13,6 +13,7 @@ import psycopg
 
 from dagster_project import modelling_inputs as inputs
 from dagster_project import modelling_outputs as outputs
+from dagster_project.modelling_fingerprint import fingerprint
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from ml.anomalies import detect
@@ -22,7 +23,7 @@ from ml.workload import load
 GROUP: Final = "modelling"
 SCORED_DAYS: Final = 28  # re-decided on each run, so that figures that came late are judged as well
 HORIZON_DAYS: Final = 28  # as far as fct_bookings_on_hand knows the book
-_Model = Callable[[], pd.DataFrame]
+_Model = partial[pd.DataFrame]
 TOLD_LEADS: Final = (1, 7, 14, 28)  # days ahead whose accuracy the Dagster UI shows
 
 
@@ -35,13 +36,14 @@ TOLD_LEADS: Final = (1, 7, 14, 28)  # days ahead whose accuracy the Dagster UI s
     description="Each daily figure of the last four weeks against what the days before it led to expect.",
 )
 def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
-    found = scored = 0
+    scored = 0
     with database.connect() as connection:
-        for organization, decided in _side_by_side(connection, _detection):
+        for organization, decided in _side_by_side(connection, "anomalies", _detection):
             outputs.keep_anomalies(connection, organization, decided)
             scored += len(decided)
-            found += int(decided["is_anomaly"].sum())
-    return dg.MaterializeResult(metadata={"dagster/row_count": scored, "anomalies": found})
+        found = connection.execute("select count(*), count(*) filter (where is_anomaly) from ml.anomalies").fetchone()
+    rows, anomalies = found or (0, 0)
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows, "anomalies": anomalies, "judged anew": scored})
 
 
 @dg.asset(
@@ -53,11 +55,12 @@ def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
     description="Realised revenue of the next four weeks, total and by service, with 80 and 95 % intervals.",
 )
 def revenue_forecasts(database: HubDatabase) -> dg.MaterializeResult[None]:
-    rows = 0
+    said = 0
     with database.connect() as connection:
-        for organization, predicted in _side_by_side(connection, _forecast):
-            rows += outputs.keep_forecasts(connection, organization, predicted)
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+        for organization, predicted in _side_by_side(connection, "revenue_forecasts", _forecast):
+            said += outputs.keep_forecasts(connection, organization, predicted)
+        rows = connection.execute("select count(*) from ml.revenue_forecasts").fetchone()
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0, "forecast anew": said})
 
 
 @dg.asset(
@@ -125,19 +128,22 @@ def provider_workload(database: HubDatabase) -> dg.MaterializeResult[None]:
 
 
 def _side_by_side(
-    connection: psycopg.Connection, prepare: Callable[[psycopg.Connection, inputs.Organization], _Model]
+    connection: psycopg.Connection, name: str, prepare: Callable[[psycopg.Connection, inputs.Organization], _Model]
 ) -> Iterator[tuple[inputs.Organization, pd.DataFrame]]:
-    """What `prepare`'s model says of each organisation, a core an organisation.
+    """What `prepare`'s model says of each organisation whose inputs, or the model itself, changed since it last spoke.
 
-    Learning, which is most of the time, lets go of Python's lock. In batches, so that the memory does not grow with the
-    organisations.
+    A core an organisation: learning, which is most of the time, lets go of Python's lock. In batches, so that the
+    memory does not grow with the organisations.
     """
     organizations, cores = inputs.organizations(connection), os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as workers:
         for begin in range(0, len(organizations), cores):
-            batch = organizations[begin : begin + cores]
-            said = [workers.submit(prepare(connection, organization)) for organization in batch]
-            for organization, future in zip(batch, said, strict=True):
+            said = []
+            for organization in organizations[begin : begin + cores]:
+                model = prepare(connection, organization)
+                if outputs.is_new(connection, organization, name, fingerprint(model)):
+                    said.append((organization, workers.submit(model)))
+            for organization, future in said:
                 yield organization, future.result()
 
 

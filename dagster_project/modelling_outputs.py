@@ -13,6 +13,20 @@ BOUNDS: Final = ("lower_95", "lower_80", "upper_80", "upper_95")
 ACCURACY_DAYS: Final = 90  # forecasts are judged by the days of the last quarter
 
 
+def is_new(connection: psycopg.Connection, organization: Organization, model: str, fingerprint: str) -> bool:
+    """Whether the model was last run on something else; what it is now run on is kept, in the caller's transaction."""
+    kept = connection.execute(
+        """
+        insert into ml.fingerprints as known (org_id, model, fingerprint) values (%s, %s, %s)
+        on conflict (org_id, model) do update set fingerprint = excluded.fingerprint
+        where known.fingerprint <> excluded.fingerprint
+        returning true
+        """,
+        [organization.id, model, fingerprint],
+    )
+    return kept.fetchone() is not None
+
+
 def keep_anomalies(connection: psycopg.Connection, organization: Organization, decided: pd.DataFrame) -> None:
     """Bring ml.anomalies up to what was decided; days that are judged as before stay untouched."""
     columns = [

@@ -1,6 +1,7 @@
 """What is kept of the models: totals to the cent, forecasts by as_of, how good they were, what was dismissed."""
 
 from datetime import date, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import pandas as pd
@@ -9,6 +10,8 @@ import pytest
 
 from dagster_project import modelling_inputs as inputs
 from dagster_project import modelling_outputs as outputs
+from dagster_project.modelling_fingerprint import fingerprint
+from ml.forecasting import forecast
 
 DAY = date(2026, 3, 10)
 SERVICES = [uuid4(), uuid4(), uuid4()]
@@ -193,3 +196,18 @@ def test_the_work_still_to_come_falls_on_providers_as_it_did_before(
         (str(ana), after): 0.0,
         (str(ben), after): 0.0,
     }
+
+
+def test_a_model_is_run_again_where_its_inputs_changed(
+    connection: psycopg.Connection, organization: inputs.Organization
+) -> None:
+    history = pd.DataFrame({"series_id": ["a", "b"], "day": pd.Timestamp(DAY), "value": [1.0, 2.0]})
+
+    def is_new(frame: pd.DataFrame, as_of: date = DAY) -> bool:
+        return outputs.is_new(connection, organization, "m", fingerprint(partial(forecast, frame, as_of=as_of)))
+
+    assert is_new(history)
+    assert not is_new(history.iloc[::-1]), "the order of rows says nothing"
+    assert is_new(history.assign(value=[1.0, 2.5]))
+    assert is_new(history.assign(value=[1.0, 2.5]), as_of=DAY + timedelta(days=1))
+    assert is_new(history)

@@ -27,6 +27,14 @@ create table ml.forecast_accuracy (
     check (days > 0 and covered_80 <= covered_95 and covered_95 <= days)
 );
 
+-- What each model's output was made from: where that is the same, it is not made again.
+create table ml.fingerprints (
+    org_id uuid not null,
+    model text not null,
+    fingerprint text not null,
+    primary key (org_id, model)
+);
+
 create table ml.provider_workload (
     org_id uuid not null,
     as_of date not null,
@@ -50,5 +58,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("drop table ml.provider_workload")
+    op.execute("drop table ml.fingerprints")
     op.execute("drop table ml.forecast_accuracy")
     op.execute("alter table ml.anomalies drop column pattern")
