@@ -1,15 +1,12 @@
 """Forecasts: right where it is easy, whole where it is odd, blind to what comes after."""
 
-import re
 from datetime import date
 from decimal import Decimal
-from random import Random
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.backtest import backtest
@@ -61,45 +58,6 @@ def test_season_is_found_and_intervals_hold_it() -> None:
     inside = (table["actual"] >= table["lower_95"]) & (table["actual"] <= table["upper_95"])
     assert inside.sum() >= 25
     assert (table["upper_80"] - table["lower_80"]).mean() < 60
-
-
-LATER = st.fixed_dictionaries(
-    {
-        "series_id": st.sampled_from(["a", "b", "new"]),
-        "ahead": st.integers(1, 60),
-        "value": st.one_of(st.floats(), st.none(), st.just("unreadable"), st.integers(-(10**12), 10**12)),
-        "lead_days": st.integers(0, 28),
-    }
-)
-
-
-@settings(max_examples=6, deadline=None)
-@given(st.lists(LATER, max_size=8), st.randoms(use_true_random=False))
-def test_nothing_after_as_of_enters(later: list[dict[str, Any]], random: Random) -> None:
-    values = seasonal(200)
-    history, on_hand = frame(a=values, b=seasonal(150)), book(values, "a")
-    tomorrow = [(AS_OF + pd.Timedelta(days=row["ahead"]), row) for row in later]
-    rows = [{"series_id": row["series_id"], "day": day, "value": row["value"]} for day, row in tomorrow]
-    # A snapshot `ahead` days after as_of, of a service day that lies `lead_days` further on.
-    stood = [
-        {
-            "series_id": row["series_id"],
-            "service_day": day + pd.Timedelta(days=row["lead_days"]),
-            "lead_days": row["lead_days"],
-            "value": row["value"],
-        }
-        for day, row in tomorrow
-    ]
-    known = {"history": history, "on_hand": on_hand}
-    changed = {
-        name: pd.concat([table.astype(object), pd.DataFrame(more, columns=table.columns, dtype=object)]).sample(
-            frac=1, random_state=random.randrange(2**32)
-        )
-        for (name, table), more in zip(known.items(), (rows, stood), strict=True)
-    }
-    before = forecast(history, as_of=AS_OF, on_hand=on_hand)
-    after = forecast(changed["history"], as_of=AS_OF, on_hand=changed["on_hand"])
-    pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
 def test_order_of_rows_changes_nothing() -> None:
@@ -209,43 +167,6 @@ def test_any_numbers_give_a_whole_forecast(values: list[float | None], horizon: 
     table = forecast(history, as_of=AS_OF, horizon=horizon)
     assert_whole(table)
     assert len(table) == horizon
-
-
-JUNK = st.one_of(
-    st.none(),
-    st.floats(),
-    st.integers(-(2**70), 2**70),
-    st.text(max_size=4),
-    st.booleans(),
-    st.just(pd.NaT),
-    st.binary(max_size=2),
-)
-STAMPS = st.one_of(
-    st.dates(date(2025, 1, 1), date(2025, 12, 31)).map(pd.Timestamp),
-    st.dates(date(2024, 1, 1), date(2025, 12, 31)),
-    st.dates(date(2024, 1, 1), date(2025, 12, 31)).map(str),
-    JUNK,
-)
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(st.tuples(JUNK, STAMPS, JUNK), max_size=12),
-    st.sampled_from([None, "string", "category", "Float64"]),
-)
-def test_any_frame_gives_a_whole_forecast_or_a_sentence(rows: list[tuple[Any, Any, Any]], dtype: str | None) -> None:
-    history = pd.DataFrame(rows, columns=["series_id", "day", "value"], dtype=object)
-    if dtype is not None:
-        try:
-            history["value"] = history["value"].astype(dtype)  # type: ignore[call-overload]
-        except (ValueError, TypeError, OverflowError):
-            return
-    try:
-        table = forecast(history, as_of=AS_OF, horizon=3)
-    except ValueError as error:
-        assert re.match(r"history(: column| has more than one row) ", str(error)), error  # noqa: PT017
-    else:
-        assert_whole(table)
 
 
 def test_members_add_up_to_their_total_in_every_dimension() -> None:
