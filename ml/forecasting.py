@@ -27,6 +27,7 @@ TRUST_POWER = 16  # WAPE with a hotel's book and a made clinic's: 4 is 2 % worse
 SETTLED = ("constant", "dormant", "empty")  # nothing moved, and nothing is expected to
 RECENT_DAYS = 182  # what `intermittent` looks at
 INTERMITTENT_ZEROS = 0.5  # share of zeros from which the regression stays out
+CLOSED_WEEKS = 8  # a weekday that was zero for so long is closed, unless something is booked for it
 DORMANT_DAYS = 56  # only zeros for so long, and none of it seasonal: forecast zero
 PAST_ORIGINS = 52  # weekly origins whose errors make the intervals
 CHUNK = 64  # series worked on at once: bounds the memory
@@ -86,6 +87,7 @@ def _forecast_panel(
     best, model = _best(values, panel.days, holidays, on_books, ~np.isnan(standing), origins=origins)
     nonnegative = ~(np.nanmin(values, axis=1, initial=0.0, where=~np.isnan(values)) < 0)
     best = np.where(nonnegative[:, None, None], np.maximum(best, 0.0), best)
+    best[:, -1][_closed(values, standing)] = 0.0
     unit = intervals.size(best, values)
     errors = (_actual(values, origins, horizon) - best)[:, :-1]
     settled = np.isin(model[:, 0], SETTLED)
@@ -238,6 +240,16 @@ def _named(plain: Floats, values: Floats, share: Floats) -> tuple[Floats, npt.ND
         names[where] = name
         plain = np.where(where[:, None], level[:, None], plain)
     return plain, names
+
+
+def _closed(values: Floats, standing: Floats) -> Flags:
+    """Days ahead (series, step) whose weekday was zero without exception of late, and for which nothing stands."""
+    length, horizon = values.shape[1], standing.shape[1]
+    if length < 7 * CLOSED_WEEKS:
+        return np.zeros(standing.shape, dtype=bool)
+    same = values[:, length - 7 * CLOSED_WEEKS :].reshape(len(values), CLOSED_WEEKS, 7)
+    shut = (same == 0).all(axis=1)[:, np.arange(horizon) % 7] & ~_intermittent(values)[:, None]
+    return np.asarray(shut & (np.nan_to_num(standing) == 0))
 
 
 def _intermittent(values: Floats) -> Flags:

@@ -60,6 +60,17 @@ def test_season_is_found_and_intervals_hold_it() -> None:
     assert (table["upper_80"] - table["lower_80"]).mean() < 60
 
 
+def test_a_weekday_that_is_always_closed_is_forecast_zero_unless_something_is_booked() -> None:
+    values = seasonal(300)
+    values[np.asarray(days(300).day_of_week == 6)] = 0.0
+    table = forecast(frame(a=values), as_of=AS_OF)
+    sundays = table["day"].dt.day_of_week == 6
+    assert (table.loc[sundays, ["forecast", "lower_80", "lower_95"]].to_numpy() == 0).all()
+    assert (table.loc[~sundays, "forecast"] > 0).all()
+    booked = forecast(frame(a=values), as_of=AS_OF, on_hand=book(values, "a"))
+    assert (booked.loc[sundays & (booked["on_hand"] > 100), "forecast"] > 0).any()
+
+
 def test_order_of_rows_changes_nothing() -> None:
     history = frame(a=seasonal(250), b=seasonal(90, seed=2))
     once = forecast(history, as_of=AS_OF)
