@@ -78,7 +78,7 @@ def _forecasts(console: Console, kind: str, sets: list[DataSet], asked: argparse
         if "all" in table:
             bars[f"MASE, {name} ({kind})"] = table["all"]
         elif "WAPE" in table:
-            bars[f"Daily WAPE. {name} ({kind})"] = table["WAPE"]
+            bars[f"Daily WAPE, mean of the series. {name} ({kind})"] = table["mean of the series"]
     console.print("\n" + "\n".join(notes), highlight=False)
     return bars
 
