@@ -100,8 +100,7 @@ FORECASTS: Final[LiteralString] = """
 
 WORKLOAD: Final[LiteralString] = """
     select load.provider_id::text as member, provider.provider_name as member_name, load.day,
-        load.booked_hours::float8, load.expected_hours::float8, load.available_hours::float8,
-        load.overload_hours::float8, load.will_overload
+        load.expected_hours::float8, load.available_hours::float8, load.overload_hours::float8, load.will_overload
     from ml.provider_workload as load
     inner join marts.dim_provider as provider on provider.provider_id = load.provider_id
     where load.org_id = %(org_id)s and load.as_of = %(as_of)s and load.day <= %(as_of)s::date + %(days)s
@@ -179,16 +178,9 @@ def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Find
         ["expected_hours", "available_hours", "overload_hours"]
     ].sum()
     worst = worst.sort_values(["overload_hours", "member"], ascending=[False, True])
-    drivers = [
-        {
-            "dimension": "provider",
-            "member_name": str(row["member_name"]),
-            "value": round(float(row["expected_hours"]), 2),
-            "expected": round(float(row["available_hours"]), 2),
-            "contribution": round(float(row["overload_hours"]), 2),
-        }
-        for row in worst.head(NAMED_DRIVERS).to_dict("records")
-    ]
+    named = worst.rename(
+        columns={"expected_hours": "value", "available_hours": "expected", "overload_hours": "contribution"}
+    )
     return _told(
         scope,
         [
@@ -214,7 +206,7 @@ def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Find
                 "severity": severity,
                 "direction": "up",
                 "good_direction": "down",
-                "drivers": drivers,
+                "drivers": _named(named, "provider"),
             }
         ],
     )
@@ -257,15 +249,18 @@ def _drivers(connection: psycopg.Connection, scope: Scope, found: Finding) -> li
     explained = explain(
         members[["member", "value"]], members[["member", "expected"]].rename(columns={"expected": "value"})
     )
+    return _named(explained.rename(columns={"member": "member_name"}), "service")
+
+
+def _named(members: pd.DataFrame, dimension: str) -> list[dict[str, Any]]:
+    """The first members (member_name, value, expected, contribution) as an event keeps them."""
     return [
         {
-            "dimension": "service",
-            "member_name": str(row["member"]),
-            "value": round(float(row["value"]), 2),
-            "expected": round(float(row["expected"]), 2),
-            "contribution": round(float(row["contribution"]), 2),
+            "dimension": dimension,
+            "member_name": str(row["member_name"]),
+            **{name: round(float(row[name]), 2) for name in ("value", "expected", "contribution")},
         }
-        for row in explained.head(NAMED_DRIVERS).to_dict("records")
+        for row in members.head(NAMED_DRIVERS).to_dict("records")
     ]
 
 

@@ -13,11 +13,8 @@ from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 
 GROUP: Final = "insights"
-FIGURE_KINDS: Final = (
-    "anomaly",
-    "forecast",
-    "workload",
-)  # what this asset judges; `pipeline` events come from health.py
+# What this asset judges; `pipeline` events come from health.py.
+FIGURE_KINDS: Final = ("anomaly", "forecast", "workload")
 
 
 @dg.asset(

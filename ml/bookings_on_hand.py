@@ -57,10 +57,9 @@ def book_array(book: pd.DataFrame, panel: Panel, horizon: int) -> Floats:
     named = panel.series.isin(book["series_id"].unique())
     result = np.where(named[:, None, None] & covered[None], 0.0, np.nan)
     position = panel.series.get_indexer(pd.Index(rows["series_id"]))
+    place = (position, day, rows["lead_days"].to_numpy())
     known = position >= 0
-    result[position[known], day[known], rows["lead_days"].to_numpy()[known]] = rows["value"].to_numpy(dtype=float)[
-        known
-    ]
+    result[tuple(part[known] for part in place)] = rows["value"].to_numpy(dtype=float)[known]
     return result
 
 
