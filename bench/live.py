@@ -35,7 +35,7 @@ P95_BAR_S: Final = 1.0
 GROWTH_BAR_MB: Final = 10.0  # from the middle to the end
 STOP_BAR_S: Final = 5.0
 BOOKINGS: Final = 1000
-SETTLE_S: Final = 2.0
+SETTLE_S: Final = 30.0  # the longest wait for the last events
 VERSION: Final = re.compile(rb'"version": "(\d+)"')
 
 BUSINESS: Final = """
@@ -102,10 +102,9 @@ def measure(settings: Settings, *, listeners: int, rate: float, seconds: float) 
             committed = change(connection, org_id, rate, seconds / 2)
             memory.append(_memory_mb(api))
             committed |= change(connection, org_id, rate, seconds / 2)
-            time.sleep(SETTLE_S)
-            memory.append(_memory_mb(api))
-            ours.send("enough")
+            ours.send(listeners * len(committed))
             heard: Heard = ours.recv()
+            memory.append(_memory_mb(api))
             began = time.monotonic()
             api.terminate()
             api.wait(30)
@@ -188,7 +187,10 @@ async def _listen_all(pipe: Connection, port: int, token: str, listeners: int) -
         await reader.begun
         readers.append(reader)
     pipe.send("ready")
-    await asyncio.to_thread(pipe.recv)
+    expected: int = await asyncio.to_thread(pipe.recv)
+    deadline = time.monotonic() + SETTLE_S
+    while sum(len(versions) for _, _, versions in heard) < expected and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
     pipe.send(
         Heard(
             np.array([number for number, _, versions in heard for _ in versions], np.int32),

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from sources import embedded_server
 from sources.settings import Settings
 from sources.simulate import load_sample
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,22 +31,19 @@ def test_every_command_of_the_walk_works(settings: Settings) -> None:
     }  # fmt: skip
     api = subprocess.Popen([sys.executable, "-m", "sources.api"], cwd=ROOT, env=environment)
     try:
-        _wait_until_ready(settings.port_api)
+        wait_until(lambda: _is_ready(settings.port_api))
         shell = ["bash", "-eu", "-o", "pipefail", "-c", script]
         walked = subprocess.run(shell, env=environment, capture_output=True, text=True, check=False)
     finally:
         api.terminate()
-        api.wait(20)
+        api.wait(PATIENCE_S)
 
     assert walked.returncode == 0, walked.stdout + walked.stderr
     assert "('completed', None)" in walked.stdout
 
 
-def _wait_until_ready(port: int) -> None:
-    for _ in range(100):
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.2)
-    raise TimeoutError("the API did not become ready")
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").is_success
+    except httpx.HTTPError:
+        return False

@@ -6,11 +6,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from queue import Empty, Queue
+from queue import Queue
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-PATIENCE_S = 5.0
+from tests.waiting import PATIENCE_S
 
 
 class Told(NamedTuple):
@@ -38,14 +38,12 @@ class Stream:
         """The next event; fails where none comes."""
         return self._told.get(timeout=PATIENCE_S)
 
-    def rest(self, silence_s: float = 0.4) -> list[Told]:
-        """The events that come until there is silence."""
+    def until(self, mark: str) -> list[Told]:
+        """The events that come before the one whose data hold `mark`; other marks are no events."""
         events = []
-        while True:
-            try:
-                events.append(self._told.get(timeout=silence_s))
-            except Empty:
-                return events
+        while (told := self.next()).data.get("mark") != mark:
+            events.append(told)
+        return [told for told in events if "mark" not in told.data]
 
     def join(self) -> None:
         """Wait until nobody reads any more."""
@@ -71,7 +69,7 @@ class Stream:
 @contextmanager
 def listening(url: str, token: str, last_id: str | None = None) -> Iterator[Stream]:
     """The stream of GET /v1/events of the API at `url`, from `last_id` on."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": last_id} if last_id else {})
     connection.request("GET", "/v1/events", headers=headers)
     raw: socket.socket = connection.sock

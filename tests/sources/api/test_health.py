@@ -15,9 +15,11 @@ import httpx
 import psycopg
 import pytest
 
+from sources.operations import transaction
 from tests.conftest import execute, free_port
 from tests.sources.api.conftest import Api, token_of
 from tests.sources.business import NORTH, Business
+from tests.waiting import PATIENCE_S, wait_until
 
 Serve = Callable[..., AbstractContextManager[Api]]
 
@@ -41,19 +43,20 @@ def test_it_is_not_ready_for_another_schema(api: Api) -> None:
     assert api.new_client().get("/readyz").status_code == 200
 
 
-def test_it_is_not_ready_without_a_database_and_says_so_at_once(serve: Serve, server: str) -> None:
+def test_it_is_not_ready_without_a_database_and_says_so_at_once(
+    serve: Serve, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "ACQUIRE_TIMEOUT_S", 3600)  # who waited for it would get no answer here
     with serve() as api:
         name = urlsplit(api.business.settings.database_url).path[1:]
         execute(server, f"alter database {name} connection limit 0")
         api.business.connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and usename = 'hub_api'", [name]
         )
-        began = time.monotonic()
         assert api.new_client().get("/readyz").status_code == 503
         answer = api.client("client").get("/v1/keys")
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
-        assert time.monotonic() - began < 5
         assert api.new_client().get("/healthz").status_code == 200
         execute(server, f"alter database {name} connection limit -1")
         assert api.client("client").get("/v1/keys").status_code == 200
@@ -88,10 +91,12 @@ def test_two_workers_finish_what_they_began(own_business: Business) -> None:
     reading = Thread(target=lines.extend, args=(process.stderr,))
     reading.start()
     client = httpx.Client(
-        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token_of(NORTH, 'admin')}"}, timeout=20
+        base_url=f"http://127.0.0.1:{port}",
+        headers={"Authorization": f"Bearer {token_of(NORTH, 'admin')}"},
+        timeout=PATIENCE_S,
     )
     try:
-        _wait_until(lambda: _answers(client))
+        wait_until(lambda: _answers(client))
         booking = client.post(
             "/v1/bookings", json={"service_id": str(NORTH.service), "client_id": str(NORTH.client)}
         ).json()
@@ -100,17 +105,17 @@ def test_two_workers_finish_what_they_began(own_business: Business) -> None:
         with own_business.connection.transaction():
             own_business.connection.execute("select from app.bookings where id = %s for update", [booking["id"]])
             slow.start()
-            _wait_until(lambda: _waits_for_lock(own_business.connection))
+            wait_until(lambda: _waits_for_lock(own_business.connection))
             metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
             assert 'route="/v1/bookings",status="201"} 1.0' in metrics  # whichever worker did it
             process.send_signal(signal.SIGTERM)
             time.sleep(0.5)
             assert process.poll() is None
             assert not answers
-        slow.join(10)
+        slow.join(PATIENCE_S)
         assert answers[0].status_code == 200
         assert answers[0].json()["status"] == "under_review"
-        process.wait(10)
+        process.wait(PATIENCE_S)
         assert not _answers(client)
     finally:
         process.kill()
@@ -135,10 +140,3 @@ def _answers(client: httpx.Client) -> bool:
 def _waits_for_lock(connection: psycopg.Connection) -> bool:
     waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     return connection.execute(waiting).fetchone() is not None
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -73,6 +73,12 @@ def provider() -> Iterator[IdentityProvider]:
     it.server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def _long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two fetches of the keys, so that a slow machine is within it."""
+    monkeypatch.setattr(auth, "JWKS_PAUSE_S", 600)
+
+
 @pytest.fixture
 def api(provider: IdentityProvider, serve: Callable[..., AbstractContextManager[Api]]) -> Iterator[Api]:
     with serve(jwks_url=provider.url) as running:

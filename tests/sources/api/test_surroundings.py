@@ -18,6 +18,7 @@ from sources.errors import HubError
 from sources.operations import transaction
 from tests.sources.api.conftest import Api, token_of
 from tests.sources.business import NORTH
+from tests.waiting import wait_until
 
 Serve = Callable[..., AbstractContextManager[Api]]
 
@@ -77,7 +78,6 @@ def test_a_body_that_is_too_large_is_a_problem(api: Api, declared: bool) -> None
 
 
 def test_who_waits_too_long_for_a_connection_is_told_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transaction, "ACQUIRE_TIMEOUT_S", 0.3)
     with serve(api_pool_size=1) as api:
         booking = api.book()
         url, anybody = f"/v1/bookings/{booking['id']}", api.new_client()
@@ -87,10 +87,11 @@ def test_who_waits_too_long_for_a_connection_is_told_so(serve: Serve, monkeypatc
                 target=api.client("admin").post, args=(f"{url}/transitions",), kwargs={"json": {"action": "review"}}
             )
             slow.start()
-            for _ in range(100):
-                if 'hub_pool_connections{state="in_use"} 1.0' in anybody.get("/metrics").text:
-                    break
-            answer = api.client("client").get(url)
+            in_use = 'hub_pool_connections{state="in_use"} 1.0'
+            wait_until(lambda: in_use in anybody.get("/metrics").text)
+            with monkeypatch.context() as impatient:
+                impatient.setattr(transaction, "ACQUIRE_TIMEOUT_S", 0.1)
+                answer = api.client("client").get(url)
             assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
             assert int(answer.headers["Retry-After"]) > 0
             assert anybody.get("/readyz").status_code == 503
