@@ -55,6 +55,7 @@ class XID8(UserDefinedType[str]):
         return "xid8"
 
 
+WORKING_DAYS_CHECK: Final = "working_days <@ '{1,2,3,4,5,6,7}'"
 Timestamp = DateTime(timezone=True)
 Money = Numeric(14, 2)
 
@@ -73,6 +74,10 @@ def _text(name: str, *, required: bool = True, default: str | None = None) -> Co
 
 def _money(name: str) -> Column[object]:
     return Column(name, Money, nullable=False)
+
+
+def _working_days() -> Column[object]:
+    return Column("working_days", ARRAY(SmallInteger))  # ISO weekdays: 1 is Monday
 
 
 def _currency() -> Column[str]:
@@ -130,7 +135,9 @@ organizations = _operational(
     _text("country", required=False),  # ISO 3166-1 alpha-2: whose public holidays count
     _currency(),
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
+    _working_days(),  # null: read from when its bookings take place
     UniqueConstraint("slug"),
+    CheckConstraint(WORKING_DAYS_CHECK, "working_days"),
     CheckConstraint("org_id = id", "is_its_own_organization"),
     in_organization=False,
 )
@@ -144,10 +151,23 @@ profiles = _operational(
     Column("capacity_hours_per_day", Numeric(5, 2)),  # of a provider, on a working day
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     _text("external_ref", required=False),
+    _working_days(),  # of a provider; null: the organisation's
     _one_of("role", ("client", "provider", "admin")),
+    CheckConstraint(WORKING_DAYS_CHECK, "working_days"),
     CheckConstraint("capacity_hours_per_day between 0 and 24", "capacity"),
     UniqueConstraint("org_id", "email"),
     UniqueConstraint("org_id", "external_ref"),
+)
+
+provider_absences = _operational(
+    "provider_absences",
+    _id("provider_id"),
+    Column("starts_on", Date, nullable=False),
+    Column("ends_on", Date, nullable=False),  # the last day of it
+    _text("reason", required=False),
+    CheckConstraint("ends_on >= starts_on", "days"),
+    _belongs_to("profiles", "provider_id"),
+    Index(None, "org_id", "provider_id", "starts_on"),
 )
 
 services = _operational(

@@ -37,6 +37,12 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
             "ended_at": "2030-03-04T10:00Z",
         },
     ),
+    "provider_absences": (
+        "absence",
+        {
+            "provider_id": "provider", "starts_on": "2030-08-01", "ends_on": "2030-08-14", "reason": "Secret illness",
+        },
+    ),
     "approvals": ("approval", {"booking_id": "booking", "approver_role": "client"}),
     "invoices": (
         "invoice",
