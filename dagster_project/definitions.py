@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project import automation, delivery, ingestion, insights, modelling, quality, warehouse
+from dagster_project import automation, delivery, ingestion, insights, modelling, public_holidays, quality, warehouse
 from dagster_project.resources import Dbt, HubDatabase
 
 defs = dg.Definitions(
@@ -10,6 +10,7 @@ defs = dg.Definitions(
         *ingestion.operational_tables,
         *ingestion.landed_tables,
         ingestion.run_clock,
+        public_holidays.public_holidays,
         warehouse.warehouse,
         modelling.anomalies,
         modelling.revenue_forecasts,

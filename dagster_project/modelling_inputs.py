@@ -142,11 +142,11 @@ def money(connection: psycopg.Connection, organization: Organization, series: pd
 
 
 def booked_hours(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:
-    """Hours on the books for the days to come: provider_id, day, hours."""
+    """Hours on the books for the days to come, as far as they are known: provider_id, day, hours."""
     return _frame(
         connection,
         """
-        select provider_id::text, day, sum(booked_hours)::float8
+        select provider_id::text, day, coalesce(sum(booked_hours), 0)::float8
         from intermediate.int_provider_days
         where org_id = %(org_id)s and day > %(as_of)s
         group by provider_id, day
@@ -157,13 +157,13 @@ def booked_hours(connection: psycopg.Connection, organization: Organization) -> 
 
 
 def available_hours(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:
-    """Hours that each provider can work on the days to come: provider_id, day, hours."""
+    """Hours that each provider of known capacity can work on the days to come: provider_id, day, hours."""
     return _frame(
         connection,
         """
         select provider_id::text, day, capacity_hours::float8
         from intermediate.int_provider_capacity
-        where org_id = %(org_id)s and day > %(as_of)s
+        where org_id = %(org_id)s and day > %(as_of)s and capacity_hours is not null
         """,
         organization,
         ["provider_id", "day", "hours"],
@@ -171,54 +171,61 @@ def available_hours(connection: psycopg.Connection, organization: Organization) 
 
 
 def expected_hours(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:
-    """Hours that the days to come will come to: provider_id, day, hours.
+    """Hours that the days to come will come to, of each provider of known capacity: provider_id, day, hours.
 
-    What is booked, and the work that the revenue forecast expects still to come in, which falls on the providers as
-    the revenue of the last four weeks did, on days on which they work.
+    What is booked, and the work that the revenue forecast expects still to come in: as many hours as the revenue of the
+    last four weeks took, given to those who have hours free, in proportion.
     """
     return _frame(
         connection,
         """
-        with worked as (
-            select provider_id, sum(booked_hours) as hours
+        with capacity as (
+            select provider_id, day, capacity_hours
+            from intermediate.int_provider_capacity
+            where org_id = %(org_id)s and capacity_hours is not null
+        ),
+        booked as (
+            select provider_id, day, sum(booked_hours) as hours
             from intermediate.int_provider_days
-            where org_id = %(org_id)s and day <= %(as_of)s
-            group by provider_id
+            where org_id = %(org_id)s
+            group by provider_id, day
+        ),
+        worked as (
+            select sum(booked.hours) as hours
+            from capacity
+            inner join booked using (provider_id, day)
+            where capacity.day <= %(as_of)s
         ),
         earned as (
             select sum(kpi.value) as revenue
             from marts.kpi_daily as kpi
             where kpi.org_id = %(org_id)s and kpi.metric = %(revenue)s and kpi.dimension = 'total'
-                and kpi.day <= %(as_of)s
-                and kpi.day >= (
-                    select min(day) from intermediate.int_provider_capacity where org_id = %(org_id)s
-                )
+                and kpi.day between (select min(day) from capacity) and %(as_of)s
         ),
         to_come as (
-            select day, greatest(forecast - coalesce(on_hand, 0), 0) as revenue
-            from ml.revenue_forecasts
-            where org_id = %(org_id)s and as_of = %(as_of)s and service_id is null
+            select forecast.day,
+                greatest(forecast.forecast - coalesce(forecast.on_hand, 0), 0)
+                    * worked.hours / nullif(earned.revenue, 0) as hours
+            from ml.revenue_forecasts as forecast
+            cross join worked
+            cross join earned
+            where forecast.org_id = %(org_id)s and forecast.as_of = %(as_of)s and forecast.service_id is null
         ),
-        booked as (
-            select provider_id, day, sum(booked_hours) as hours
-            from intermediate.int_provider_days
-            where org_id = %(org_id)s and day > %(as_of)s
-            group by provider_id, day
+        ahead as (
+            select capacity.provider_id, capacity.day, coalesce(booked.hours, 0) as booked_hours,
+                greatest(capacity.capacity_hours - coalesce(booked.hours, 0), 0) as free_hours,
+                coalesce(to_come.hours, 0) as hours_to_come
+            from capacity
+            left join booked using (provider_id, day)
+            left join to_come using (day)
+            where capacity.day > %(as_of)s
         )
-        select capacity.provider_id::text, capacity.day,
+        select provider_id::text, day,
             (
-                coalesce(booked.hours, 0)
-                + case when capacity.capacity_hours > 0
-                    then coalesce(worked.hours / nullif(earned.revenue, 0) * to_come.revenue, 0)
-                    else 0
-                end
+                booked_hours
+                + coalesce(hours_to_come * free_hours / nullif(sum(free_hours) over (partition by day), 0), 0)
             )::float8
-        from intermediate.int_provider_capacity as capacity
-        cross join earned
-        left join to_come on to_come.day = capacity.day
-        left join worked on worked.provider_id = capacity.provider_id
-        left join booked on (booked.provider_id, booked.day) = (capacity.provider_id, capacity.day)
-        where capacity.org_id = %(org_id)s and capacity.day > %(as_of)s
+        from ahead
         """,
         organization,
         ["provider_id", "day", "hours"],

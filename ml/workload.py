@@ -9,6 +9,7 @@ COLUMNS = [
     "provider_id", "day", "booked_hours", "expected_hours", "available_hours", "free_hours", "overload_hours", "load",
     "will_overload",
 ]  # fmt: skip
+LONG_DAY_HOURS = 1.0  # an hour more is a long day: people work it, or do it on another one
 MOST_LOAD = 9.99  # a load is told up to here, also where hours are booked and none are available
 
 
@@ -22,20 +23,21 @@ def load(
 ) -> pd.DataFrame:
     """Each provider's load on each of the `horizon` days after `as_of`, and the days that will overload.
 
+    available: provider_id, day, hours (working hours less absences; a day without a row has none). A provider without
+    a row here has no known capacity, and is left out;
     booked: provider_id, day, hours (what stands on the books; rows of one provider and day are added);
-    available: provider_id, day, hours (working hours less absences; a day without a row has none);
     expected: provider_id, day, hours that the day will come to in the end, as a forecast says (never taken for less
     than what is booked; a day without a row comes to what is booked).
 
     Returns one row a provider and day: provider_id, day, booked_hours, expected_hours, available_hours, free_hours
     (available and not booked), overload_hours (expected beyond the available ones), load (expected over
-    available, at most MOST_LOAD), will_overload. Raises ValueError for a missing column or for hours that are missing
-    or negative.
+    available, at most MOST_LOAD), will_overload (by more than LONG_DAY_HOURS). Raises ValueError for a missing column
+    or for hours that are missing or negative.
     """
     days = pd.date_range(midnight(as_of) + pd.Timedelta(days=1), periods=horizon, freq="D").as_unit("s")
     hours = {"booked_hours": _hours(booked, "booked"), "available_hours": _hours(available, "available")}
     hours["expected_hours"] = hours["booked_hours"] if expected is None else _hours(expected, "expected")
-    providers = sorted({provider for sums in hours.values() for provider in sums.index.get_level_values(0)})
+    providers = sorted(set(hours["available_hours"].index.get_level_values(0)))
     index = pd.MultiIndex.from_product([providers, days], names=["provider_id", "day"])
     table = pd.DataFrame({name: sums.reindex(index, fill_value=0.0) for name, sums in hours.items()}).reset_index()
     table["expected_hours"] = table[["expected_hours", "booked_hours"]].max(axis=1)
@@ -45,7 +47,7 @@ def load(
     share = table["expected_hours"] / table["available_hours"].where(table["available_hours"] > 0)
     unavailable = np.where(table["expected_hours"] > 0, MOST_LOAD, 0.0)
     table["load"] = share.clip(upper=MOST_LOAD).where(share.notna(), unavailable)
-    table["will_overload"] = beyond > 0
+    table["will_overload"] = beyond > LONG_DAY_HOURS
     return table[COLUMNS]
 
 

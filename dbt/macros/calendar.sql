@@ -98,3 +98,23 @@
 {% macro postgres__every_number(first, last) -%}
     (select generate_series({{ first }}, {{ last }}) as number)
 {%- endmacro %}
+
+
+{# An array of ISO weekdays as text, one digit a day: 12345 is Monday to Friday. #}
+{% macro weekdays_as_text(weekdays) -%}
+    {{ adapter.dispatch('weekdays_as_text')(weekdays) }}
+{%- endmacro %}
+
+{% macro default__weekdays_as_text(weekdays) -%}
+    array_join({{ weekdays }}, '')
+{%- endmacro %}
+
+{% macro postgres__weekdays_as_text(weekdays) -%}
+    array_to_string({{ weekdays }}, '')
+{%- endmacro %}
+
+
+{# Whether a text of weekdays names this one. #}
+{% macro names_weekday(weekdays, weekday) -%}
+    {{ weekdays }} like '%' || cast({{ weekday }} as text) || '%'
+{%- endmacro %}

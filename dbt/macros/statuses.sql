@@ -16,7 +16,7 @@
 {%- endmacro %}
 
 
-{# The statuses in which an overdue booking waits for somebody else than its provider: var(`name`), as a list in SQL. #}
+{# The statuses of var(`name`), as a list in SQL. #}
 {% macro statuses_from(name) -%}
     ('{{ var(name) | join("', '") }}')
 {%- endmacro %}

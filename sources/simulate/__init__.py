@@ -1,7 +1,7 @@
 """The sample business: two organisations with a history, generated in memory and loaded by COPY.
 
-Each organisation is a pipeline of vectorised steps, one module a step: people (who), bookings
-(what is booked), delivery (how it would run), statuses (how far it got), then rows:
+Each organisation is a pipeline of vectorised steps, one module a step: people (who), availability (when they
+work), bookings (what is booked), delivery (how it would run), statuses (how far it got), then rows:
 progress, billing, feedback. incidents plants what an analyst should find.
 """
 
@@ -18,6 +18,7 @@ from psycopg import sql
 from sources import database, tables
 from sources.errors import HubError
 from sources.settings import Settings
+from sources.simulate.availability import add_absences, free_hours, plan_absences
 from sources.simulate.billing import add_billing
 from sources.simulate.bookings import Orders, first_bookings, place_orders, popular_service, take_requests
 from sources.simulate.business import BUSINESSES, Business
@@ -122,7 +123,9 @@ def simulate(
     found(world, settings | in_settings())
     requests = take_requests(world, bookings)
     people = staff_and_offers(world, first_bookings(requests))
-    orders = place_orders(world, people, requests)
+    absences = plan_absences(world, people)
+    orders = place_orders(world, people, requests, free_hours(world, people, absences))
+    add_absences(world, people, absences, orders.ill_provider)
     before = approach(world, orders)
     delivery = deliver(world, people, orders, before.start)
     lives = live(world, orders, before, delivery)

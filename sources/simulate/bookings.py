@@ -16,6 +16,7 @@ HOLIDAY_DEMAND: Final = 0.3
 GROWTH_A_YEAR: Final = 1.18
 DAY_NOISE: Final = 0.1  # of the logarithm: days differ by more than chance alone
 MAX_LEAD_DAYS: Final = 150
+INSISTING: Final = 0.01  # of the clients want a provider who is there, whether or not the hours are free
 NOTICE: Final = 2 * HOUR  # between a booking and a service on the same day
 SLOT: Final = HOUR // 2
 WORKDAY: Final = 9 * HOUR
@@ -49,6 +50,16 @@ class Requests:
     service: Ints
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What a provider is sought for, one item a booking."""
+
+    service: Ints
+    hours: Floats
+    first: Ints  # day number, as is last
+    last: Ints
+
+
 def take_requests(world: World, bookings: int) -> Requests:
     """`bookings` requests over the simulated days, by season, growth, weekday, holiday and incident."""
     rng = world.rng
@@ -75,15 +86,17 @@ def first_bookings(requests: Requests) -> Ints:
     return requests.created[np.unique(requests.client, return_index=True)[1]]
 
 
-def place_orders(world: World, people: People, requests: Requests) -> Orders:
-    """Give each request a price, a day and a provider."""
+def place_orders(world: World, people: People, requests: Requests, free: Floats) -> Orders:
+    """Give each request a price, a day and a provider. `free`: of each provider (row), hours by day of the calendar."""
     rng, calendar, services = world.rng, world.calendar, world.business.services
     count, service = len(requests.created), requests.service
     package = rng.choice([0, 1, -1], count, p=[*PACKAGE_SHARES, 1 - sum(PACKAGE_SHARES)])
     hours = _of(services, "hours")[service] * np.append([p.hours for p in PACKAGES], 1.0)[package]
     working_days = _of(services, "working_days")[service].astype(np.int64)
     start = _starts(world, requests, hours, working_days > 0)
-    provider, ill_provider = _providers(world, people, service, calendar.local(start))
+    span = np.where(working_days > 0, working_days * WORKDAY, hours * HOUR).astype(np.int64)
+    wanted = _Wanted(service, hours, calendar.local(start) // DAY, calendar.local_end(start + span) // DAY)
+    provider, ill_provider = _providers(world, people, wanted, free)
     return Orders(
         created=requests.created,
         client=requests.client,
@@ -93,7 +106,7 @@ def place_orders(world: World, people: People, requests: Requests) -> Orders:
         hours=hours,
         amount=_amounts(world, people, requests, package),
         start=start,
-        span=np.where(working_days > 0, working_days * WORKDAY, hours * HOUR).astype(np.int64),
+        span=span,
         ill_provider=ill_provider,
     )
 
@@ -147,20 +160,39 @@ def _starts(world: World, requests: Requests, hours: Floats, is_long: Bools) -> 
     return np.where(start - calendar.worked(created) < HOUR, start + HOUR, start)
 
 
-def _providers(world: World, people: People, service: Ints, starts: Ints) -> tuple[Ints, int]:
-    """A provider each, none before joining; and who falls ill: the busiest, for whom colleagues stand in."""
-    rng = world.rng
-    demand = rng.lognormal(0, 0.25, len(people.capacity)) * people.capacity
-    suits = rng.lognormal(0, 0.4, (len(world.business.services), len(people.capacity)))
-    weights = demand * suits[service] * (people.joined <= starts[:, None] // DAY)
-    chosen = _choose(rng, weights)
+def _providers(world: World, people: People, orders: _Wanted, free: Floats) -> tuple[Ints, int]:
+    """A provider each, and who falls ill: the one who suits most, for whom colleagues stand in.
+
+    First come, first served: among those who work that day and have the hours free, by liking; where nobody has, among
+    those who work that day. A few clients insist on a provider, who then has too much to do.
+    """
+    rng, count = world.rng, len(orders.service)
+    liking = rng.lognormal(0, 0.25, len(people.capacity)) * people.capacity
+    weights = liking * rng.lognormal(0, 0.4, (len(world.business.services), len(people.capacity)))
+    chance, insists = rng.random(count), rng.random(count) < INSISTING
     illness = world.incidents.get("provider_illness")
-    if illness is None:
-        return chosen, -1
-    ill = int(np.bincount(chosen).argmax())
-    weights[:, ill] = 0
-    handed_over = (chosen == ill) & illness.covers(starts) & (rng.random(len(starts)) < HANDED_OVER)
-    return np.where(handed_over, _choose(rng, weights), chosen), ill
+    ill = int(np.where(people.joined < world.first_day, weights.sum(axis=0), 0).argmax()) if illness else -1
+    handed_over = np.zeros(count, dtype=bool)
+    if illness:
+        handed_over = illness.covers(orders.first * DAY) & (rng.random(count) < HANDED_OVER)
+    works, first, last = free > 0, orders.first - world.calendar.first, orders.last + 1 - world.calendar.first
+    has_joined = people.joined <= orders.first[:, None]
+    free, chosen = free.copy(), np.empty(count, dtype=np.int64)
+    for booking in range(count):
+        days = slice(first[booking], last[booking])
+        liked = weights[orders.service[booking]] * has_joined[booking]
+        if handed_over[booking]:
+            liked[ill] = 0
+        is_there, room = works[:, first[booking]], free[:, days].sum(axis=1)
+        has_room = is_there & (room >= orders.hours[booking])
+        for suits in (is_there if insists[booking] else has_room, is_there):
+            if (liked * suits).any():
+                liked = liked * suits
+                break
+        reach = np.cumsum(liked)
+        chosen[booking] = provider = int(np.searchsorted(reach, chance[booking] * reach[-1], side="right"))
+        free[provider, days] *= 1 - min(orders.hours[booking] / max(room[provider], 0.01), 1)
+    return chosen, ill
 
 
 def _amounts(world: World, people: People, requests: Requests, package: Ints) -> Ints:

@@ -14,7 +14,7 @@ from sources.simulate.business import (
     PACKAGES,
     Business,
 )
-from sources.simulate.calendar import DAY, Calendar, Floats, Ids, Ints, Texts, make_calendar
+from sources.simulate.calendar import DAY, Bools, Calendar, Floats, Ids, Ints, Texts, make_calendar
 from sources.simulate.copy import NO_ID, Columns, or_null, uuid7s
 from sources.simulate.incidents import Incident, plan_incidents
 
@@ -23,6 +23,9 @@ MIN_CLIENTS: Final = 8
 BEFORE: Final = 30  # days: the organisation exists before its first booking
 AFTER: Final = 900  # days: how far the plans of the latest bookings can reach
 CAPACITY_HOURS: Final = (5.0, 6.0, 6.5, 7.0, 7.5)
+# Stated for some providers; the others work on the organisation's days. ISO weekdays, and the share of the providers.
+WORKING_DAYS: Final = ((None, 0.6), ((2, 3, 4, 5, 6), 0.25), ((1, 2, 3, 4), 0.15))
+USUAL_DAYS: Final = (1, 2, 3, 4, 5)
 
 
 @dataclass
@@ -67,6 +70,7 @@ class People:
     providers: Ids
     provider_names: list[str]
     capacity: Floats  # hours a working day
+    works_on: Bools  # a row a provider, a column a weekday from Monday on
     joined: Ints  # day number
     clients: Ids
     client_names: Texts
@@ -110,12 +114,15 @@ def staff_and_offers(world: World, first_bookings: Ints) -> People:
     names = _names(world, len(role))
     groups = rng.choice(len(CLIENT_GROUPS), len(role), p=CLIENT_GROUP_SHARES)
     capacity = rng.choice(CAPACITY_HOURS, len(role))
+    pattern = rng.choice(len(WORKING_DAYS), len(role), p=[share for _, share in WORKING_DAYS])
+    stated = [days and "{" + ",".join(map(str, days)) + "}" for days, _ in WORKING_DAYS]
+    works_on = np.array([[day in (days or USUAL_DAYS) for day in range(1, 8)] for days, _ in WORKING_DAYS])
     ids = world.new_ids(created)
     world.add_rows(
         "profiles", ids, created, created, role=role, full_name=names, email=_emails(names),
         client_group=or_null(role == "client", np.array(CLIENT_GROUPS, dtype=object)[groups]),
         capacity_hours_per_day=or_null(role == "provider", (capacity * 100).astype(np.int64)),
-        is_active=True,
+        working_days=or_null(role == "provider", np.array(stated, dtype=object)[pattern]), is_active=True,
     )  # fmt: skip
     is_provider, is_client = role == "provider", role == "client"
     services, packages = _offers(world, opened)
@@ -124,6 +131,7 @@ def staff_and_offers(world: World, first_bookings: Ints) -> People:
         providers=ids[is_provider],
         provider_names=names[is_provider].tolist(),
         capacity=capacity[is_provider],
+        works_on=works_on[pattern[is_provider]],
         joined=joined,
         clients=ids[is_client],
         client_names=names[is_client],

@@ -154,11 +154,12 @@ def test_the_hierarchy_is_the_services_of_the_total() -> None:
     ]
 
 
-def test_the_work_still_to_come_falls_on_providers_as_it_did_before(
+def test_the_work_still_to_come_goes_to_those_who_have_hours_free(
     connection: psycopg.Connection, organization: inputs.Organization
 ) -> None:
-    """29 days of 600 brought Ana 58 h and Ben none: 300 more to come are 1 h of Ana's, on days on which she works."""
-    ana, ben = uuid4(), uuid4()
+    """29 days of 600 brought 58 h: 300 more to come are 1 h, of Ana 8/13, whose day is free, and of Ben 5/13. Cy's
+    capacity is not known."""
+    ana, ben, cy = uuid4(), uuid4(), uuid4()
     connection.execute("create schema intermediate")
     connection.execute(
         "create table intermediate.int_provider_days (org_id uuid, provider_id uuid, day date, booked_hours numeric)"
@@ -167,20 +168,22 @@ def test_the_work_still_to_come_falls_on_providers_as_it_did_before(
         "create table intermediate.int_provider_capacity "
         "(org_id uuid, provider_id uuid, day date, capacity_hours numeric)"
     )
-    for provider in (ana, ben):
+    for provider, capacity in ((ana, 8), (ben, 8), (cy, None)):
         connection.execute(
             "insert into intermediate.int_provider_capacity select %(org)s, %(who)s, %(day)s::date + n, "
-            "case when n = 2 then 0 else 8 end from generate_series(-28, 2) as n",
-            {"org": organization.id, "who": provider, "day": DAY},
+            "case when n = 2 then 0 * %(capacity)s::integer else %(capacity)s end from generate_series(-28, 2) as n",
+            {"org": organization.id, "who": provider, "day": DAY, "capacity": capacity},
         )
     connection.execute(
         "insert into intermediate.int_provider_days select %s, %s, %s::date - n, 2 from generate_series(0, 28) as n",
         [organization.id, ana, DAY],
     )
     tomorrow, after = DAY + timedelta(days=1), DAY + timedelta(days=2)
-    connection.execute(
-        "insert into intermediate.int_provider_days values (%s, %s, %s, 3)", [organization.id, ben, tomorrow]
-    )
+    for provider, hours in ((ben, 3), (cy, 3), (cy, None)):
+        connection.execute(
+            "insert into intermediate.int_provider_days values (%s, %s, %s, %s)",
+            [organization.id, provider, tomorrow, hours],
+        )
     for day in (tomorrow, after):
         connection.execute(
             "insert into ml.revenue_forecasts (org_id, as_of, day, forecast, lower_80, upper_80, lower_95, upper_95, "
@@ -189,13 +192,15 @@ def test_the_work_still_to_come_falls_on_providers_as_it_did_before(
         )
     found = inputs.expected_hours(connection, organization)
     rows = zip(found["provider_id"], found["day"].dt.date, found["hours"].round(6), strict=True)
-    hours = {(who, day): hours for who, day, hours in rows}
-    assert hours == {
-        (str(ana), tomorrow): 1.0,
-        (str(ben), tomorrow): 3.0,
+    assert {(who, day): hours for who, day, hours in rows} == {
+        (str(ana), tomorrow): round(8 / 13, 6),
+        (str(ben), tomorrow): round(3 + 5 / 13, 6),
         (str(ana), after): 0.0,
         (str(ben), after): 0.0,
     }
+    booked = inputs.booked_hours(connection, organization)
+    assert dict(zip(booked["provider_id"], booked["hours"], strict=True)) == {str(ben): 3.0, str(cy): 3.0}
+    assert set(inputs.available_hours(connection, organization)["provider_id"]) == {str(ana), str(ben)}
 
 
 def test_a_model_is_run_again_where_its_inputs_changed(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.workload import COLUMNS, MOST_LOAD, load
+from ml.workload import COLUMNS, LONG_DAY_HOURS, MOST_LOAD, load
 
 AS_OF = pd.Timestamp("2025-06-30")
 
@@ -18,19 +18,25 @@ def hours(*rows: tuple[str, int, float]) -> pd.DataFrame:
 
 
 def test_booked_hours_stand_against_available_ones() -> None:
-    booked = hours(("ana", 1, 3.0), ("ana", 1, 2.0), ("ana", 2, 9.0), ("ben", 3, 1.0), ("ana", 0, 7.0), ("ana", 9, 7.0))
-    available = hours(("ana", 1, 8.0), ("ana", 2, 8.0), ("ana", 3, 8.0))
+    booked = hours(("ana", 1, 3.0), ("ana", 1, 2.0), ("ana", 2, 9.5), ("ben", 3, 2.0), ("ana", 0, 7.0), ("ana", 9, 7.0))
+    available = hours(("ana", 1, 8.0), ("ana", 2, 8.0), ("ana", 3, 8.0), ("ben", 1, 8.0))
     table = load(booked, available, as_of=AS_OF, horizon=3)
     assert list(table.columns) == COLUMNS
     ana = table[table["provider_id"] == "ana"].set_index("day")
-    assert list(ana["booked_hours"]) == [5, 9, 0]
+    assert list(ana["booked_hours"]) == [5, 9.5, 0]
     assert list(ana["free_hours"]) == [3, 0, 8]
-    assert list(ana["overload_hours"]) == [0, 1, 0]
-    assert list(ana["load"]) == [5 / 8, 9 / 8, 0]
+    assert list(ana["overload_hours"]) == [0, 1.5, 0]
+    assert list(ana["load"]) == [5 / 8, 9.5 / 8, 0]
     assert list(ana["will_overload"]) == [False, True, False]
     ben = table[table["provider_id"] == "ben"]
     assert list(ben["load"]) == [0, 0, MOST_LOAD]
     assert list(ben["will_overload"]) == [False, False, True]
+
+
+def test_who_has_no_known_capacity_is_left_out() -> None:
+    table = load(hours(("ana", 1, 3.0), ("ben", 1, 99.0)), hours(("ana", 1, 8.0)), as_of=AS_OF, horizon=1)
+    assert list(table["provider_id"]) == ["ana"]
+    assert load(hours(("ben", 1, 99.0)), hours(), as_of=AS_OF).empty
 
 
 def test_what_is_still_to_come_can_overload_a_day() -> None:
@@ -58,6 +64,6 @@ ROWS = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(-2, 9), st.fl
 def test_any_hours_give_a_whole_table(booked: list, available: list, expected: list, horizon: int) -> None:  # type: ignore[type-arg]
     frames = [hours(*rows) for rows in (booked, available, expected)]
     table = load(frames[0], frames[1], as_of=AS_OF, horizon=horizon, expected=frames[2])
-    assert len(table) == horizon * len({provider for frame in frames for provider in frame["provider_id"]})
+    assert len(table) == horizon * len(set(frames[1]["provider_id"]))
     assert np.isfinite(table[COLUMNS[2:8]].to_numpy(dtype=float)).all()
-    assert table["will_overload"].eq(table["overload_hours"] > 0).all()
+    assert table["will_overload"].eq(table["overload_hours"] > LONG_DAY_HOURS).all()

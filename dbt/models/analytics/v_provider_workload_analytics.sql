@@ -2,11 +2,12 @@ with provider_days as (
     select * from {{ ref('int_provider_capacity') }}
 ),
 
+-- Where the hours of one booking are not known, neither is their sum.
 booked as (
     select
         provider_id,
         day,
-        sum(booked_hours) as booked_hours,
+        case when count(*) = count(booked_hours) then sum(booked_hours) end as booked_hours,
         count(*) as active_bookings
     from {{ ref('int_provider_days') }}
     group by provider_id, day
@@ -34,9 +35,8 @@ loads as (
         provider_days.provider_id,
         provider_days.provider_name,
         provider_days.day,
-        cast(coalesce(booked.booked_hours, 0) as numeric(10, 2)) as booked_hours,
+        cast(case when booked.day is null then 0 else booked.booked_hours end as numeric(10, 2)) as booked_hours,
         provider_days.capacity_hours,
-        {{ share('coalesce(booked.booked_hours, 0)', 'provider_days.capacity_hours') }} as utilization,
         coalesce(booked.active_bookings, 0) as active_bookings,
         coalesce(overdue.overdue_tasks, 0) as overdue_tasks,
         ahead.expected_hours,
@@ -58,16 +58,16 @@ select
     day,
     booked_hours,
     capacity_hours,
-    utilization,
+    {{ share('booked_hours', 'capacity_hours') }} as utilization,
     active_bookings,
     overdue_tasks,
-    -- Hours on a day without capacity are too many; no hours on it are none.
+    -- Hours on a day without capacity are too many; no hours on it are none. What is not known has no level.
     case
-        when utilization is null and booked_hours > 0 then 'overloaded'
-        when utilization is null or utilization < {{ var('workload_idle_below') }} then 'idle'
-        when utilization < {{ var('workload_healthy_below') }} then 'healthy'
-        when utilization <= {{ var('workload_high_up_to') }} then 'high'
-        else 'overloaded'
+        when booked_hours is null or capacity_hours is null then null
+        when booked_hours > capacity_hours * {{ var('workload_high_up_to') }} then 'overloaded'
+        when capacity_hours = 0 or booked_hours < capacity_hours * {{ var('workload_idle_below') }} then 'idle'
+        when booked_hours < capacity_hours * {{ var('workload_healthy_below') }} then 'healthy'
+        else 'high'
     end as load_level,
     expected_hours,
     will_overload

@@ -1,16 +1,13 @@
 -- The hours that each provider can work, on every day that the workload shows.
 select
-    providers.org_id,
-    providers.provider_id,
+    calendar.org_id,
+    calendar.provider_id,
     providers.provider_name,
-    dates.day,
-    run_clock.as_of,
-    cast(
-        case when dates.is_working_day then coalesce(providers.capacity_hours_per_day, 0) else 0 end as numeric(5, 2)
-    ) as capacity_hours
-from {{ ref('dim_provider') }} as providers
-inner join {{ ref('stg_app__run_clock') }} as run_clock on providers.org_id = run_clock.org_id
-inner join {{ ref('dim_date') }} as dates
-    on
-        dates.day between {{ add_days('run_clock.as_of', -var('workload_days')) }}
-        and {{ add_days('run_clock.as_of', var('workload_days')) }}
+    calendar.day,
+    calendar.as_of,
+    cast(calendar.capacity_hours as numeric(5, 2)) as capacity_hours
+from {{ ref('int_provider_calendar') }} as calendar
+inner join {{ ref('dim_provider') }} as providers on calendar.provider_id = providers.provider_id
+where
+    calendar.day between {{ add_days('calendar.as_of', -var('workload_days')) }}
+    and {{ add_days('calendar.as_of', var('workload_days')) }}

@@ -6,6 +6,7 @@ select
     country,
     currency,
     settings,
+    {{ weekdays_as_text('working_days') }} as working_days,
     created_at,
     updated_at,
     _loaded_at

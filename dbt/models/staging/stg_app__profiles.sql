@@ -7,6 +7,7 @@ select
     client_group,
     capacity_hours_per_day,
     is_active,
+    {{ weekdays_as_text('working_days') }} as working_days,
     external_ref,
     created_at,
     updated_at,

@@ -1,0 +1,5 @@
+select
+    country,
+    day,
+    name as holiday_name
+from {{ source('app', 'public_holidays') }}

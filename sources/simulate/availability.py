@@ -1,0 +1,87 @@
+"""When each provider of a simulated organisation works: weekdays, vacations, illnesses; and the hours to be booked."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from sources.simulate.calendar import DAY, HOUR, Floats, Ints, Texts, weekday
+from sources.simulate.people import People, World
+
+VACATIONS: Final = ((215, 14), (95, 5), (355, 7))  # day of the year around which they begin, and their days
+VACATION_SPREAD: Final = 18  # days: not everybody leaves at once
+VACATION_KNOWN: Final = 60  # days before it begins
+PLANNED_AHEAD: Final = 90  # days after as_of for which vacations are entered already
+ILLNESSES_A_YEAR: Final = 2.5
+ILLNESS_DAYS: Final = (1, 4)  # from, up to but not including
+
+
+@dataclass(frozen=True)
+class Absences:
+    """One item an absence: whose (by position), first and last day number, why, and the local moment of its entry."""
+
+    provider: Ints
+    first: Ints
+    last: Ints
+    reason: Texts
+    entered: Ints
+
+
+def plan_absences(world: World, people: People) -> Absences:
+    """Vacations and short illnesses of each provider since joining."""
+    # Of its own randomness: the rest of the business is the same whoever is away.
+    (rng,) = world.rng.spawn(1)
+    rows = []
+    years = range(_year(world.first_day), _year(world.as_of + PLANNED_AHEAD) + 1)
+    for provider, joined in enumerate(people.joined.tolist()):
+        for year in years:
+            new_year = int(np.datetime64(f"{year}-01-01", "D").astype(np.int64))
+            for begins, days in VACATIONS:
+                first = new_year + begins + int(rng.integers(-VACATION_SPREAD, VACATION_SPREAD + 1))
+                entered = max((first - VACATION_KNOWN) * DAY, joined * DAY) + 10 * HOUR
+                if joined < first <= world.as_of + PLANNED_AHEAD and entered < world.now:
+                    rows.append((provider, first, first + days - 1, "Vacation", entered))
+        ill = rng.poisson(ILLNESSES_A_YEAR * max(world.as_of - joined, 0) / 365)
+        for first in rng.integers(joined + 1, max(world.as_of, joined + 2), ill).tolist():
+            days = int(rng.integers(*ILLNESS_DAYS))
+            rows.append((provider, first, first + days - 1, "Illness", first * DAY + 8 * HOUR))
+    return _absences([row for row in rows if row[4] < world.now])
+
+
+def _absences(rows: list[tuple[int, int, int, str, int]]) -> Absences:
+    provider, first, last, reason, entered = zip(*rows, strict=True) if rows else ([], [], [], [], [])
+    numbers = (np.array(values, dtype=np.int64) for values in (provider, first, last))
+    return Absences(*numbers, np.array(reason, dtype=object), np.array(entered, dtype=np.int64))
+
+
+def _year(day: int) -> int:
+    year: int = np.datetime64(day, "D").astype(object).year
+    return year
+
+
+def free_hours(world: World, people: People, absences: Absences) -> Floats:
+    """Hours of each provider (row) on each day of the calendar (column) before anything is booked."""
+    calendar = world.calendar
+    days = np.arange(calendar.first, calendar.first + len(calendar.open_for))
+    hours = np.minimum(people.capacity[:, None], calendar.open_for / HOUR)
+    hours = np.where(people.works_on[:, weekday(days)] & (people.joined[:, None] <= days), hours, 0.0)
+    for provider, first, last in zip(absences.provider, absences.first, absences.last, strict=True):
+        hours[provider, first - calendar.first : last + 1 - calendar.first] = 0.0
+    return hours
+
+
+def add_absences(world: World, people: People, absences: Absences, ill_provider: int) -> None:
+    """Add the rows of the absences, and of the long illness where the business has one."""
+    provider, first, last, reason, entered = (
+        absences.provider, absences.first, absences.last, absences.reason, absences.entered,
+    )  # fmt: skip
+    if illness := world.incidents.get("provider_illness"):
+        provider, first, last = (
+            np.append(values, one)
+            for values, one in ((provider, ill_provider), (first, illness.first), (last, illness.last))
+        )
+        reason, entered = np.append(reason, "Illness"), np.append(entered, illness.first * DAY + 8 * HOUR)
+    world.add_rows(
+        "provider_absences", world.new_ids(entered), entered, entered, provider_id=people.providers[provider],
+        starts_on=first.astype("datetime64[D]"), ends_on=last.astype("datetime64[D]"), reason=reason,
+    )  # fmt: skip
