@@ -58,6 +58,11 @@
 {%- endmacro %}
 
 
+{% macro last_day_of(part, day) -%}
+    cast({{ dbt.last_day(day, part) }} as date)
+{%- endmacro %}
+
+
 {# Seconds from one moment to another, with their fraction. #}
 {% macro seconds_from_to(first_moment, last_moment) -%}
     {{ adapter.dispatch('seconds_from_to')(first_moment, last_moment) }}

@@ -36,7 +36,7 @@ with months as (
 dated as (
     select
         months.*,
-        {{ add_days(dbt.dateadd('month', 1, 'month'), -1) }} as month_end
+        {{ last_day_of('month', 'month') }} as month_end
     from months
 )
 

@@ -70,8 +70,8 @@ as_seen as (
     left join {{ ref('int_booking_terms') }} as terms
         on
             stood.booking_id = terms.booking_id
-            and (terms.valid_from is null or terms.valid_from < stood.seen_at)
-            and (terms.valid_to is null or terms.valid_to >= stood.seen_at)
+            and (terms.valid_from is null or stood.seen_at > terms.valid_from)
+            and (terms.valid_to is null or stood.seen_at <= terms.valid_to)
     where
         bookings.known_from < stood.seen_at
         and (

@@ -23,22 +23,7 @@ with bookings as (
         case status_group when 'completed' then completed_at when 'cancelled' then cancelled_at end as ended_at,
         _loaded_at
     from {{ ref('fct_bookings') }}
-    {%- if is_incremental() %}
-    where booking_id in (
-        select changed.booking_id
-        from {{ ref('fct_bookings') }} as changed
-        where changed._loaded_at > (select max(held._booking_loaded_at) from {{ this }} as held)
-        union all
-        select changed.booking_id
-        from {{ ref('fct_booking_status_changes') }} as changed
-        where changed._loaded_at > (select max(held._loaded_at) from {{ this }} as held)
-        union all
-        select held.booking_id
-        from {{ this }} as held
-        left join {{ ref('fct_booking_status_changes') }} as alive on held.status_change_id = alive.status_change_id
-        where held.status_change_id is not null and alive.status_change_id is null
-    )
-    {%- endif %}
+    {{ only_changed_histories() }}
 ),
 
 recorded as (
