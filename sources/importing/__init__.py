@@ -19,7 +19,6 @@ from psycopg import Connection, sql
 from sources import database
 from sources.errors import HubError
 from sources.importing import statements
-from sources.importing.files import Record, open_csv
 from sources.importing.mapping import (
     KINDS,
     ImportMapping,
@@ -29,6 +28,7 @@ from sources.importing.mapping import (
     find_mapping,
     load_mapping,
 )
+from sources.importing.reading import Record, open_table
 from sources.importing.rows import STAGED, Block, Rejection, Seen, stage
 from sources.settings import Settings
 
@@ -91,13 +91,13 @@ def import_file(
     model = load_mapping(mapping)
     try:
         with (
-            open_csv(file, model.format) as (header, records),
+            open_table(file, model.format) as table,
             database.connect(database.database_url(settings)) as connection,
         ):
-            plan = compile_mapping(model, header, mapping.name)
+            plan = compile_mapping(model, table.header, table.layout, mapping.name)
             with connection.transaction(force_rollback=dry_run):
                 _prepare(connection, model)
-                rows_read = _stage_all(connection, records, header, model, plan, progress=progress)
+                rows_read = _stage_all(connection, table.records, table.header, model, plan, progress=progress)
                 return _settle(connection, model, file.name, rows_read=rows_read, as_of_now=as_of_now, dry_run=dry_run)
     except psycopg.Error as error:
         reason = (error.diag.message_primary or str(error)).strip()

@@ -15,6 +15,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, Inexact, In
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from sources.importing.date_forms import day_forms, moment_forms
+
 Kind = Literal["text", "number", "date", "instant", "truth", "null"]
 Value = str | Decimal | date | datetime | bool | None
 
@@ -23,6 +25,7 @@ EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero
 # A quotient may have no end (1/3), so it is rounded to 34 digits.
 DIVISION: Final = Context(prec=34, traps=[InvalidOperation, DivisionByZero, Overflow])
 MONTHS: Final = [name.lower() for name in month_name[1:]]  # English: the process never sets a locale
+ISO_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?")
 NAMED_KINDS: Final[Mapping[Kind, str]] = {
     "text": "text",
     "number": "a number",
@@ -95,10 +98,22 @@ def _date(year: str | Decimal, month: str | Decimal, day: str | Decimal) -> date
 
 
 def _parsed(value: str, form: str) -> datetime:
+    """`value` as `form` says. What is written as 2025-12-24, or 2025-12-24 09:30, can be nothing else, and is read too:
+    that is how the cells of a workbook arrive.
+    """
+    plain = value.strip()
     try:
-        return datetime.strptime(value.strip(), form)  # noqa: DTZ007 - the caller gives it the zone
+        return datetime.strptime(plain, form)  # noqa: DTZ007 - the caller gives it the zone
     except ValueError:
-        raise Refused("not in the date format", f"'{value}' is not a date of the form {form}.") from None
+        pass
+    try:
+        if ISO_MOMENT.fullmatch(plain):
+            return datetime.fromisoformat(plain)
+    except ValueError:
+        pass
+    fitting = " or ".join(f"'{other}'" for other in (*day_forms(plain), *moment_forms(plain)))
+    looks = f"; it looks like {fitting}" if fitting else ""
+    raise Refused("not in the date format", f"'{value}' is not a date of the form '{form}'{looks}.") from None
 
 
 def _check_form(form: str) -> None:

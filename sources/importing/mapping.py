@@ -3,13 +3,12 @@
 docs/importing.md explains the format to the people who write mappings.
 """
 
-import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, get_args
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -36,6 +35,7 @@ from sources.importing.expressions import (
     remembered,
 )
 from sources.importing.functions import Dialect, Kind, Wrong
+from sources.importing.reading import Format, Layout
 from sources.lifecycle import STATUSES
 
 SHIPPED: Final = Path(__file__).parent.parent / "mappings"
@@ -82,15 +82,6 @@ def _from_text(given: Any) -> Any:
     return {"expression": given} if isinstance(given, str) else given
 
 
-def _known_encoding(name: str) -> str:
-    try:
-        codecs.lookup(name)
-    except LookupError:
-        raise ValueError(f"there is no encoding '{name}'; write one such as utf-8 or cp1252") from None
-    # A spreadsheet's byte order mark is no part of the first column's name.
-    return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
-
-
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -106,22 +97,6 @@ def _known_status(name: str) -> str:
 
 
 Value = Annotated[Source, BeforeValidator(_from_text)]
-
-
-class Format(Section):
-    """How the file is written."""
-
-    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8-sig"
-    delimiter: str = Field(",", min_length=1, max_length=1)
-    decimal: Literal[".", ","] = "."
-    thousands: Literal["", ".", ",", " ", "'"] = ""
-    nulls: tuple[str, ...] = ("",)
-
-    @model_validator(mode="after")
-    def _marks_differ(self) -> "Format":
-        if self.decimal == self.thousands:
-            raise ValueError("decimal and thousands have to differ")
-        return self
 
 
 class Organization(Section):
@@ -254,14 +229,13 @@ def load_mapping(path: Path) -> ImportMapping:
         raise HubError(f"{path.name}: {_first_fault(error)}.") from None
 
 
-def compile_mapping(mapping: ImportMapping, header: Sequence[str], mapping_name: str) -> Plan:
-    """Compile every expression of `mapping` for a file with `header`.
+def compile_mapping(mapping: ImportMapping, header: Sequence[str], layout: Layout, mapping_name: str) -> Plan:
+    """Compile every expression of `mapping` for a table with `header` that is written as `layout` says.
 
     Raises HubError, "<mapping_name>: <field>: ...", for an unknown column or name and for a bad expression.
     """
-    form = mapping.format
     zone = ZoneInfo(mapping.organization.timezone)
-    dialect = Dialect(zone, form.decimal, form.thousands, frozenset(form.nulls))
+    dialect = Dialect(zone, layout.decimal, layout.thousands, layout.nulls)
     columns = [
         *header,
         "row_key",

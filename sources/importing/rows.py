@@ -12,9 +12,9 @@ from operator import itemgetter
 from typing import Final, cast
 
 from sources.importing.expressions import Cells, Refusal, Rows
-from sources.importing.files import Record
 from sources.importing.functions import Value
 from sources.importing.mapping import KINDS, ROW_KEY, TARGETS, ImportMapping, Plan
+from sources.importing.reading import Record
 from sources.lifecycle import COMPLETED, STATUSES, leads_to
 
 DIGEST_BYTES: Final = 16  # at 10 million rows two equal digests have a chance below 1 in 10^24
@@ -75,7 +75,7 @@ def stage(records: Sequence[Record], header: Sequence[str], mapping: ImportMappi
         seen.digests[content] += 1
         row_key = f"{content}-{seen.digests[content]}"
         if record.problem:
-            value = mapping.format.delimiter.join(record.fields).replace("\0", "\\0")
+            value = ",".join(record.fields).replace("\0", "\\0")
             refusal = Refusal(record.problem[0], value or None, record.problem[1])
             block.rejections.append(_rejection(record.line, row_key, "row", refusal))
         else:
