@@ -180,9 +180,10 @@ def first_vanished(connection: Connection, target: Target, given: Mapping[str, A
 def delete_vanished(connection: Connection, target: Target, given: Mapping[str, Any]) -> int:
     """Delete them, with what hangs on them."""
     chosen = sql.SQL("select record.row_id" + _VANISHED).format(**_names(target))
-    delete = sql.SQL("delete from {} where org_id = %(org)s and id in ({})").format(
-        sql.Identifier("app", target.table), chosen
-    )
+    delete = sql.SQL(
+        "with gone as (delete from {} where org_id = %(org)s and id in ({}) returning id) "
+        "delete from app.import_records as record using gone where record.org_id = %(org)s and record.row_id = gone.id"
+    ).format(sql.Identifier("app", target.table), chosen)
     return connection.execute(delete, given).rowcount
 
 
