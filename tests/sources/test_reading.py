@@ -3,6 +3,7 @@
 import gzip
 import tracemalloc
 import zipfile
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +30,7 @@ def written(folder: Path, content: str | bytes, name: str = "bookings.csv") -> P
     return file
 
 
-def workbook(folder: Path, **sheets: list[list[Any]]) -> Path:
+def workbook(folder: Path, **sheets: Sequence[Sequence[Any]]) -> Path:
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
     for name, rows in sheets.items():
@@ -65,7 +66,7 @@ def test_the_way_of_writing_is_found(tmp_path: Path, encoding: str, found: str) 
         ("cp1251", "Клиент;Услуга\nИван Петров;Стрижка\nАнна Смирнова;Окраска волос\n"),
         ("cp1253", "Πελάτης;Υπηρεσία\nΓιώργος Παπαδόπουλος;Κούρεμα\n"),
         ("cp1254", "Müşteri;Hizmet\nAyşe Yılmaz;Saç kesimi\nGökhan Şahin;Boya\n"),
-        ("mac_roman", "Kunde;Ort\nMüller;Köln\n"),
+        ("mac_roman", "Kunde;Ort\nMüller;Köln\nJürgens;Großenhain\n"),
         ("shift_jis", "顧客;サービス\n山田太郎;カット\n鈴木花子;カラー\n"),
     ],
 )
@@ -137,7 +138,7 @@ BEGIN = datetime(2025, 1, 2, 9, 30)  # noqa: DTZ001 - a cell has no time zone
 
 
 def test_cells_of_a_workbook_arrive_as_the_functions_read_them(tmp_path: Path) -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["Bookings"],
         [],
         ["Number", "Client", "Begin", "Day", "Clock", "Amount", "Long", "Paid", "Formula"],

@@ -27,9 +27,9 @@ COMMON: Final = [
 WESTERN: Final = frozenset("äöüßáéíóúñçàèìòùâêîôûëïœæåãõÄÖÜÁÉÍÓÚÑÇÀÈÌÒÙÂÊÎÔÛËÏŒÆÅÃÕ¿¡ºª€£°·–—’‘“”„«»…´•§\u00a0")
 ALPHABETS: Final = {
     "cp1252": WESTERN,
+    "mac_roman": frozenset("äöüßéèáàçÄÖÜÉñóíúêëâîôï"),  # fewer letters: its bytes are letters of the others too
     "cp1254": frozenset("çğıöşüâîûÇĞİÖŞÜ€–’“”\u00a0"),
     "cp1250": frozenset("ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňóřšťúůýžÁČĎÉĚÍŇÓŘŠŤÚŮÝŽäĺľôŕÄĹĽÔŔőűöüŐŰÖÜăâîşţĂÂÎŞŢđĐ€–’“”„°\u00a0"),
-    "mac_roman": WESTERN,
     "cp850": WESTERN,
 }
 ANOTHER_SCRIPT: Final = 0.4  # measured: 0 to 0.15 in Latin text, over 0.7 in Cyrillic, Greek and East Asian text
