@@ -18,7 +18,7 @@ EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+(?:[;,]\s*[^@\s]+@[^@\s]+\.[
 PHONE: Final = re.compile(r"\+?\(?[0-9][0-9 ()/.\-]{5,18}[0-9]")
 LINK: Final = re.compile(r"(?:https?://|www\.)\S+")
 BEFORE: Final = r"(?:[A-Z]{3}|[A-Z]{0,2}[^\w\s.,'+\-]|Fr\.|kr)?"  # a currency
-AFTER: Final = r"(?:[A-Za-z]{3}|[^\w\s.,]|kr|zł|,-)?"
+AFTER: Final = r"(?:[A-Z]{3}|[^\w\s.,]|kr|zł|,-)?"
 NUMBER: Final = re.compile(rf"([+-]?){BEFORE}\s*([+-]?[0-9][0-9.,'’\s]*?)\s*{AFTER}")
 DURATION: Final = re.compile(
     r"(?:[0-9]{1,3}\s*(?:h|hrs?|hours?|std|stunden?|horas?|heures?)\.?)?\s*"

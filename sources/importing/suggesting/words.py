@@ -38,6 +38,7 @@ def _vocabulary() -> Mapping[str, str]:
 @cache
 def meanings(name: str) -> tuple[frozenset[str], int]:
     """What the words of a column name mean, and how many of them are not known."""
+    name = re.sub(r"#(?=\s*$)|^#$", " number ", name)
     words = f" {plain(name)} "
     if " " not in words.strip() and not _taken_apart(words.strip()):  # customerName
         words = f" {plain(re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', name))} "

@@ -20,7 +20,7 @@ def written(draft: Draft, *, name: str, source: str, rows: int, layout: Layout, 
     return "\n".join(
         [
             f"# A first mapping for {source}, drafted from its header and {rows:,} of its rows.",
-            "# Read it line by line: what is not sure, and what says CHECK or TODO, wants your eyes. See docs/importing.md.",
+            "# Read it line by line: what is not sure, and what says CHECK or TODO, has to be checked.",
             "#",
             *_aligned(draft.became),
             *(["#", "# What the file lacks:", *(f"#   {what}" for what in draft.lacks)] if draft.lacks else []),
