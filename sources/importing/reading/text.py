@@ -62,6 +62,8 @@ def _table(name: str, text: TextIO, encoding: str, form: Format) -> Table:
     if not any(line.strip() for line in sample[skipped:]):
         raise HubError(f"{name} is empty: there is nothing to import. Export it again.")
     delimiter = form.delimiter or hinted or _delimiter(sample[skipped:])
+    if form.delimiter:
+        _check_separator(name, sample[skipped:], delimiter)
     rows = _rows(sample[skipped:], delimiter, skipped)
     position = evidence.header_position(rows)
     header_line = form.header or rows[position][0]
@@ -72,7 +74,6 @@ def _table(name: str, text: TextIO, encoding: str, form: Format) -> Table:
         header, notes = column_names(next(reader))
     except csv.Error as error:
         raise HubError(f"{name}, line {header_line}: the header is not CSV: {error}.") from None
-    _check_separator(name, sample[skipped:], header, delimiter)
     cells = [cell for line, row in rows if line > header_line for cell in row]
     decimal, thousands = evidence.number_marks(cells, form)
     layout = Layout(
@@ -134,12 +135,14 @@ def _rows(sample: Sequence[str], delimiter: str, skipped: int) -> list[tuple[int
             continue
 
 
-def _check_separator(name: str, sample: Sequence[str], header: Sequence[str], delimiter: str) -> None:
-    """Raise HubError where the separator that the mapping gives leaves the header whole, and another cuts it."""
+def _check_separator(name: str, sample: Sequence[str], delimiter: str) -> None:
+    """Raise HubError where the header lacks the separator that the mapping gives, and has another."""
     found = _delimiter(sample)
-    if len(header) == 1 and found != delimiter and found in header[0]:
+    rows = _rows(sample, found, 0)
+    header = rows[evidence.header_position(rows)][1]
+    if found != delimiter and len(header) > 1 and delimiter not in "".join(header):
         raise HubError(
-            f"{name} has one column when {_shown(delimiter)} separates them: {_shown(found)} does. Correct "
+            f"{name}: the columns are not separated by {_shown(delimiter)} but by {_shown(found)}. Correct "
             "format.delimiter in the mapping, or leave it out."
         )
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetVisibleEnum, ZipError
 
@@ -45,7 +45,7 @@ Cell = Any  # int, float, str, bool, date, datetime, time, timedelta
 @contextmanager
 def open_workbook(path: Path) -> Iterator[CalamineWorkbook]:
     """The workbook at `path`. Raises HubError where it is protected by a password, too large or broken."""
-    if path.suffix.lower() != ".xls" and (size := _unpacked_size(path)) > LARGEST:
+    if (size := _unpacked_size(path)) > LARGEST:
         raise HubError(
             f"{path.name} holds {size // 2**20:,} MB when unpacked, and a workbook is read as a whole up to "
             f"{LARGEST // 2**20} MB: save the sheet as CSV, which has no limit."
@@ -66,7 +66,7 @@ def _unpacked_size(path: Path) -> int:
     try:
         with ZipFile(path) as packed:
             return sum(member.file_size for member in packed.infolist())
-    except (OSError, ValueError):
+    except BadZipFile:  # an .xls is packed in another way, and has at most 65,536 rows
         return 0
 
 
