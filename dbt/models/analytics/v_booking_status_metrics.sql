@@ -11,7 +11,8 @@
 {%- set firm_amount = 'case when ' ~ is_firm ~ ' and bookings.is_in_own_currency then bookings.total_amount end' %}
 {%- set figures = ['total_bookings'] + derived + [
     'completion_rate', 'cancellation_rate', 'total_revenue', 'avg_booking_value', 'no_show_rate',
-    'other_currency_bookings', 'completed_in_period', 'overdue_provider_now', 'overdue_client_now', 'overdue_payment_now',
+    'other_currency_bookings', 'completed_in_period',
+    'overdue_provider_now', 'overdue_client_now', 'overdue_payment_now',
 ] + outcome_names + durations | list %}
 {%- for status in open_now %}{% do figures.append(status ~ '_now') %}{% endfor %}
 
@@ -74,7 +75,7 @@ stocks as (
         on
             periods.org_id = states.org_id
             and periods.periods_ago = states.periods_ago
-            and states.derived_status in ('{{ open_now | join("', '") }}')
+            and states.derived_status in ('pending', 'active', 'at_risk', 'overdue')
     group by periods.org_id, periods.periods_ago
 ),
 

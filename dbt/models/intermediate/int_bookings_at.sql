@@ -31,7 +31,7 @@ with stood as (
 delivered as (
     select
         booking_id,
-        min(valid_from) as delivered_at
+        case when {{ count_where('not is_moment_known') }} = 0 then min(valid_from) end as delivered_at
     from {{ ref('fct_booking_statuses') }}
     where status in ('delivered', 'completed')
     group by booking_id
