@@ -18,13 +18,14 @@ from tests.conftest import TEMPLATE, clone
 
 AS_OF = date(2025, 6, 30)
 RELATIONS = """
-select nspname as schema, relname as name, array_agg(attname::text order by attnum) as columns
+select nspname as schema, relname as name, relkind = 'r' as is_table,
+    array_agg(attname::text order by attnum) as columns
 from pg_class
 join pg_namespace on pg_namespace.oid = relnamespace
 join pg_attribute on attrelid = pg_class.oid
-where nspname in ('staging', 'intermediate', 'marts', 'analytics') and relkind in ('r', 'v')
+where nspname in ('snapshots', 'staging', 'intermediate', 'marts', 'analytics') and relkind in ('r', 'v')
     and attnum > 0 and not attisdropped
-group by nspname, relname
+group by nspname, relname, relkind
 """
 
 Dbt = Callable[..., None]
@@ -36,12 +37,17 @@ def land_tables(settings: Settings, *names: str) -> None:
         if not names or table.name in names:
             with psycopg.connect(settings.database_url) as source, psycopg.connect(settings.database_url) as hub:
                 land(source, hub, table)
+    set_clock(settings, AS_OF)
+
+
+def set_clock(settings: Settings, as_of: date) -> None:
+    """Let the next build speak of the end of `as_of`."""
     with psycopg.connect(settings.database_url) as hub:
         hub.execute("delete from raw.run_clock")
         hub.execute(
             "insert into raw.run_clock select id, %(as_of)s, (%(as_of)s::date + 1)::timestamp at time zone timezone "
             "from app.organizations",
-            {"as_of": AS_OF},
+            {"as_of": as_of},
         )
 
 
