@@ -8,7 +8,7 @@ import dagster as dg
 import psycopg
 from psycopg.types.json import Jsonb
 
-from dagster_project import findings, insight_events
+from dagster_project import findings, health, insight_events
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 
@@ -39,14 +39,16 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
     now = datetime.now(UTC)
     counts: Counter[str] = Counter()
     with database.connect() as connection:
+        health.forget_failures(connection, "insights")
         for scope in findings.scopes(connection):
-            found = [
-                *findings.anomaly_findings(connection, scope),
-                *findings.forecast_findings(connection, scope),
-                *findings.workload_findings(connection, scope),
-            ]
-            changes = insight_events.keep(connection, scope, found, kinds=FIGURE_KINDS, now=now)
-            counts.update(findings=len(found), opened=len(changes.opened), resolved=len(changes.resolved))
+            with health.apart(connection, scope.org_id, scope.as_of, "insights"):
+                found = [
+                    *findings.anomaly_findings(connection, scope),
+                    *findings.forecast_findings(connection, scope),
+                    *findings.workload_findings(connection, scope),
+                ]
+                changes = insight_events.keep(connection, scope, found, kinds=FIGURE_KINDS, now=now)
+                counts.update(findings=len(found), opened=len(changes.opened), resolved=len(changes.resolved))
         _answer_requests(connection, counts)
         total = connection.execute("select count(*) from app.insight_events").fetchone()
     return dg.MaterializeResult(metadata={"dagster/row_count": total[0] if total else 0, **counts})
