@@ -39,16 +39,19 @@ class RunOutcome:
         return not self.failures
 
 
-def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], None]) -> RunOutcome:
+def execute(
+    settings: Settings, *, as_of: date | None, on_step: Callable[[str], None], now: datetime | None = None
+) -> RunOutcome:
     """Ingest, build, model, insights, deliver; then tell people of whatever of it failed.
 
-    `on_step` hears the name of each step as it begins. The database and the Dagster instance must be prepared.
+    `on_step` hears the name of each step as it begins; `now` is taken for the moment of the run (default: its start).
+    The database and the Dagster instance must be prepared.
     """
     with dg.DagsterInstance.get() as instance:
         # Dagster opens a connection for each event otherwise: 1,300 a run, half of its time.
         instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
         bury_killed_runs(settings, instance, hub_run.name)
-        result = _execute(instance, as_of, on_step)
+        result = _execute(instance, _clock(as_of, now), on_step)
         checks = list(defs.resolve_asset_graph().asset_check_keys)
         failing_now = health.current_failures(instance, [job.name for job in all_jobs], checks)
     if health.report(settings, failing_now).opened:
@@ -60,8 +63,13 @@ def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], 
     return RunOutcome(result.run_id, {**_failures(result), **apart}, _warnings(result), _seconds(result), notes)
 
 
+def _clock(as_of: date | None, now: datetime | None) -> dict[str, str]:
+    """The settings of the asset raw/run_clock."""
+    return {name: value.isoformat() for name, value in (("as_of", as_of), ("now", now)) if value}
+
+
 def _execute(
-    instance: dg.DagsterInstance, as_of: date | None, on_step: Callable[[str], None]
+    instance: dg.DagsterInstance, clock: dict[str, str], on_step: Callable[[str], None]
 ) -> dg.ExecuteInProcessResult:
     @dg.logger
     def progress(_: dg.InitLoggerContext) -> logging.Logger:
@@ -70,7 +78,6 @@ def _execute(
         return logger
 
     job = dg.Definitions.merge(defs, dg.Definitions(loggers={"progress": progress})).resolve_job_def(hub_run.name)
-    clock = {"as_of": as_of.isoformat()} if as_of else {}
     return job.execute_in_process(
         instance=instance,
         raise_on_error=False,
