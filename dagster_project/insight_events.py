@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from dagster_project.findings import Finding, Scope
+from insights.findings import Finding, Scope
 from notifications.ledger import enqueue_insights
 
 

@@ -8,9 +8,10 @@ import dagster as dg
 import psycopg
 from psycopg.types.json import Jsonb
 
-from dagster_project import findings, insight_events
+from dagster_project import insight_events
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
+from insights import findings
 
 GROUP: Final = "insights"
 # What this asset judges; `pipeline` events come from health.py.

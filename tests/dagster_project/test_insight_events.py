@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from dagster_project.findings import Finding, Scope
+from insights.findings import Finding, Scope
 from dagster_project.insight_events import keep
 
 DAY = date(2026, 3, 10)

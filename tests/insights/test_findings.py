@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from dagster_project.findings import Scope, workload_findings
+from insights.findings import Scope, workload_findings
 
 DAY = date(2026, 3, 10)
 SCOPE = Scope(uuid4(), "Studio", "EUR", DAY, datetime(2026, 3, 11, tzinfo=UTC))

@@ -9,8 +9,8 @@ from uuid import UUID
 import pandas as pd
 import psycopg
 
+from insights.narrative import tell
 from ml.drivers import explain
-from ml.narrative import tell
 
 RECENT_DAYS: Final = 2  # a thing is over when its last two days were normal
 NAMED_DRIVERS: Final = 3

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.narrative import RECOMMENDATIONS, tell
+from insights.narrative import RECOMMENDATIONS, tell
 
 GOLDEN = Path(__file__).parent / "golden"
 MONEY = {"metric": "booked_revenue", "label": "booked revenue", "unit": "money", "currency": "EUR"}
