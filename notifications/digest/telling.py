@@ -121,7 +121,7 @@ def _insights(digest: Digest) -> list[Block]:
     if not digest.new_insights and not digest.earlier_insights:
         return [] if digest.has_ended else [heading, Text("Nothing unusual.")]
     currency = digest.organization.currency
-    shown = [_insight(row, currency) for row in digest.new_insights[:INSIGHTS_SHOWN]]
+    shown: list[Block] = [_insight(row, currency) for row in digest.new_insights[:INSIGHTS_SHOWN]]
     earlier = [_earlier_insight(row) for row in digest.earlier_insights[:EARLIER_SHOWN]]
     more = len(digest.new_insights) + len(digest.earlier_insights) - len(shown) - len(earlier)
     return [

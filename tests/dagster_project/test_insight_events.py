@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from insights.findings import Finding, Scope
 from dagster_project.insight_events import keep
+from insights.findings import Finding, Scope
 
 DAY = date(2026, 3, 10)
 
