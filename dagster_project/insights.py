@@ -12,6 +12,8 @@ from dagster_project import insight_events
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from insights import findings
+from insights.anomalies import anomaly_findings
+from insights.questions import booking_questions
 
 GROUP: Final = "insights"
 # What this asset judges; `pipeline` events come from health.py.
@@ -24,9 +26,13 @@ FIGURE_KINDS: Final = ("anomaly", "forecast", "workload")
         ["analytics", "v_booking_anomalies"],
         ["analytics", "v_revenue_forecast"],
         ["analytics", "v_booking_trends"],
+        ["intermediate", "int_unusual_bookings"],
         ["marts", "dim_metric"],
+        ["marts", "dim_organization"],
         ["marts", "dim_provider"],
         ["marts", "dim_service"],
+        ["marts", "fct_bookings"],
+        ["marts", "kpi_daily"],
         ["ml", "provider_workload"],
         ["staging", "stg_app__profiles"],
     ],
@@ -40,14 +46,17 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
     now = datetime.now(UTC)
     counts: Counter[str] = Counter()
     with database.connect() as connection:
-        for scope in findings.scopes(connection):
+        for scope in findings.known_scopes(connection):
             found = [
-                *findings.anomaly_findings(connection, scope),
+                *anomaly_findings(connection, scope),
                 *findings.forecast_findings(connection, scope),
                 *findings.workload_findings(connection, scope),
             ]
             changes = insight_events.keep(connection, scope, found, kinds=FIGURE_KINDS, now=now)
-            counts.update(findings=len(found), opened=len(changes.opened), resolved=len(changes.resolved))
+            asked = insight_events.ask(connection, scope, booking_questions(connection, scope), now=now)
+            counts.update(
+                findings=len(found), opened=len(changes.opened), resolved=len(changes.resolved), questions=len(asked)
+            )
         _answer_requests(connection, counts)
         total = connection.execute("select count(*) from app.insight_events").fetchone()
     return dg.MaterializeResult(metadata={"dagster/row_count": total[0] if total else 0, **counts})

@@ -214,7 +214,8 @@ def _brief(event: Mapping[str, Any], value: float, expected: float) -> str:
 
 def _next_to_nothing(event: Mapping[str, Any], value: float, expected: float) -> bool:
     """Whether beside the value, what was expected is too small to tell."""
-    return figures.is_small(expected, event["unit"], _currency(event)) and abs(expected) <= NEXT_TO_NOTHING * abs(value)
+    is_small = figures.is_small(expected, "money", _currency(event)) if event["unit"] == "money" else abs(expected) < 1
+    return is_small and abs(expected) <= NEXT_TO_NOTHING * abs(value)
 
 
 def _difference(event: Mapping[str, Any], value: float, expected: float) -> str:

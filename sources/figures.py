@@ -66,7 +66,8 @@ def is_small(base: Number, unit: str, currency: str | None = None) -> bool:
 def change(value: Number, base: Number, unit: str, currency: str | None = None) -> str | None:
     """By how much `value` differs from `base`, e.g. 25%; None where a percentage would mislead."""
     size, apart = abs(float(base)), abs(float(value) - float(base))
-    if is_small(base, unit, currency) or apart > MOST_TIMES * size:
+    other_side = float(value) * float(base) < 0  # a fall of more than the whole is no share of it
+    if is_small(base, unit, currency) or apart > MOST_TIMES * size or other_side:
         return None
     return "under 1%" if apart < 0.005 * size else percent(apart / size)
 

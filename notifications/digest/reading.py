@@ -18,8 +18,9 @@ from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
 from notifications.messages import Plot
 from notifications.queries import Metric, Organization, metrics, organization, rows
+from sources.activity import has_ended
 from sources.errors import HubError
-from sources.tables import SEVERITIES
+from sources.tables import BOOKING_QUESTION, SEVERITIES
 
 HISTORY_DAYS: Final = 28
 WEEKS: Final = 4  # the usual figure: the average of the same weekday of as many weeks
@@ -27,8 +28,6 @@ HORIZONS: Final = (7, 28)
 WORKLOAD_DAYS: Final = 7
 ACCURACY_LEAD: Final = 7
 ACCURACY_DAYS: Final = 14  # fewer forecasts whose day has come are too few to judge by
-# Data without activity for so long have ended: no weekly or monthly business pauses for four whole weeks.
-ENDED_DAYS: Final = 28
 KEY_FIGURES: Final = (
     "bookings_created",
     "bookings_completed",
@@ -104,8 +103,8 @@ class Digest:
     @property
     def has_ended(self) -> bool:
         """Whether the data ended long before the day, which the warehouse knows."""
-        as_of, last_day = self.known.as_of, self.known.last_day
-        return bool(as_of and last_day and self.day <= as_of and (self.day - last_day).days >= ENDED_DAYS)
+        as_of = self.known.as_of
+        return as_of is not None and self.day <= as_of and has_ended(self.known.last_day, self.day)
 
 
 def build_digest(connection: psycopg.Connection, org_id: UUID, day: date) -> Digest:
@@ -324,9 +323,10 @@ def _resolved_insights(
         select id, kind, severity, metric, day, title
         from app.insight_events
         where org_id = %(org)s and status = 'resolved' and resolved_at >= %(since)s and resolved_at < %(until)s
+            and dimension <> %(question)s  -- that was answered, and nothing is back to normal
         order by array_position(%(severities)s::text[], severity), resolved_at, id
         """,
-        {**params, "since": since, "until": until},
+        {**params, "since": since, "until": until, "question": BOOKING_QUESTION},
     )
     return tuple(found)
 

@@ -213,18 +213,21 @@ def _workload(digest: Digest) -> list[Block]:
     heading = Heading(f"Workload of the next {WORKLOAD_DAYS} days", level=2)
     if not digest.overloads:
         return [heading, Text("Nobody will overload.")]
-    more = len(digest.overloads) - OVERLOADS_SHOWN
+    shown, more = digest.overloads[:OVERLOADS_SHOWN], len(digest.overloads) - OVERLOADS_SHOWN
     rest = [Text(f"And {more} more: analytics.v_provider_workload_analytics has them all.", muted=True)]
-    return [heading, *(_overload(row) for row in digest.overloads[:OVERLOADS_SHOWN]), *(rest if more > 0 else [])]
+    who = figures.counted(len(digest.overloads), "provider")
+    return [
+        heading,
+        Text(f"{who} will overload. What to do: move bookings, or give some to a colleague."),
+        Facts(tuple((row["provider_name"], _overload(row)) for row in shown)),
+        *(rest if more > 0 else []),
+    ]
 
 
-def _overload(row: Row) -> Entry:
-    return Entry(
-        f"{row['provider_name']} will overload on {figures.counted(row['days'], 'day')}",
-        f"{row['expected_hours']:.0f} h expected ({row['booked_hours']:.0f} h of them booked), "
-        f"{row['capacity_hours']:.0f} h of capacity, from {figures.short_day(row['first_day'])}. "
-        "What to do: move bookings, or give some to a colleague.",
-        tone="high",
+def _overload(row: Row) -> str:
+    return (
+        f"{row['expected_hours']:.0f} h expected ({row['booked_hours']:.0f} h booked) in {row['capacity_hours']:.0f} h "
+        f"on {figures.counted(row['days'], 'day')}, from {figures.short_day(row['first_day'])}"
     )
 
 

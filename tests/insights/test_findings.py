@@ -9,7 +9,7 @@ import pytest
 from insights.findings import Scope, workload_findings
 
 DAY = date(2026, 3, 10)
-SCOPE = Scope(uuid4(), "Studio", "EUR", DAY, datetime(2026, 3, 11, tzinfo=UTC))
+SCOPE = Scope(uuid4(), "Studio", "EUR", DAY, datetime(2026, 3, 11, tzinfo=UTC), knows_capacity=True)
 ANA, BEN = uuid4(), uuid4()
 
 
