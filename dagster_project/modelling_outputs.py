@@ -33,8 +33,8 @@ def keep_anomalies(connection: psycopg.Connection, organization: Organization, d
         "metric", "dimension", "member", "day", "value", "expected", "lower", "upper", "score", "is_anomaly",
         "direction", "severity", "pattern",
     ]  # fmt: skip
-    parts = decided["series_id"].str.split(SEPARATOR, n=2, expand=True, regex=False)
-    frame = decided.assign(metric=parts[0], dimension=parts[1], member=parts[2])[columns]
+    parts = decided["series_id"].astype(str).str.split(SEPARATOR, n=2)
+    frame = decided.assign(metric=parts.str[0], dimension=parts.str[1], member=parts.str[2])[columns]
     connection.execute("create temp table decided (like ml.anomalies including defaults) on commit drop")
     _copy(connection, sql.Identifier("decided"), organization, frame)
     connection.execute(

@@ -8,7 +8,18 @@ from ml import bookings_on_hand, seasonal
 from ml import forecasting_boosting as boosting
 from ml import forecasting_intervals as intervals
 from ml.forecasting_reconciliation import checked_hierarchy, reconcile
-from ml.panel import Day, Flags, Floats, Panel, fill_gaps, holiday_days, midnight, observed_days, to_panel
+from ml.panel import (
+    Day,
+    Flags,
+    Floats,
+    Panel,
+    beyond_largest,
+    fill_gaps,
+    holiday_days,
+    midnight,
+    observed_days,
+    to_panel,
+)
 
 Positions = npt.NDArray[np.int64]
 
@@ -88,6 +99,9 @@ def _forecast_panel(
     nonnegative = ~(np.nanmin(values, axis=1, initial=0.0, where=~np.isnan(values)) < 0)
     best = np.where(nonnegative[:, None, None], np.maximum(best, 0.0), best)
     best[:, -1][_closed(values, standing)] = 0.0
+    # In the scaled unit the largest value is one; what stands on the books was seen as well.
+    limit = beyond_largest(np.maximum(1.0, np.abs(np.nan_to_num(standing)).max(axis=1)))[:, None]
+    best[:, -1] = np.clip(best[:, -1], -limit, limit)
     unit = intervals.size(best, values)
     errors = (_actual(values, origins, horizon) - best)[:, :-1]
     settled = np.isin(model[:, 0], SETTLED)
@@ -95,6 +109,7 @@ def _forecast_panel(
         best[:, -1], unit[:, -1], errors / unit[:, :-1], values,
         short=model[:, 0] == "mean", settled=settled, nonnegative=nonnegative, levels=levels,
     )  # fmt: skip
+    bounds = {level: (np.maximum(lower, -limit), np.minimum(upper, limit)) for level, (lower, upper) in bounds.items()}
     centre, standing = _in_unit(best[:, -1], scale), _in_unit(standing, scale)
     bounds = {level: (_in_unit(lower, scale), _in_unit(upper, scale)) for level, (lower, upper) in bounds.items()}
     if tree is not None:
