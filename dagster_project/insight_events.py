@@ -39,9 +39,23 @@ def keep(
     resolved = _resolve_others(connection, scope, findings, kinds)
     recipients = {scope.org_id: _administrators(connection, scope)}
     enqueue_insights(connection, opened, "opened", now=now, recipients=recipients)
-    if not scope.has_ended:  # where nothing is recorded any more, nothing is back to normal
-        enqueue_insights(connection, resolved, "resolved", now=now, recipients=recipients)
+    enqueue_insights(connection, resolved, "resolved", now=now, recipients=recipients)
     return Changes(opened, resolved)
+
+
+def lapse(connection: psycopg.Connection, scope: Scope, kinds: Sequence[str]) -> None:
+    """Close the events of these kinds without a message: the data do not say any more whether they are over.
+
+    They count as resolved when they were last seen, so that nobody reads that they are back to normal now.
+    """
+    connection.execute(
+        """
+        update app.insight_events
+        set resolved_at = last_seen, status = case status when 'dismissed' then 'dismissed' else 'resolved' end
+        where org_id = %(org_id)s and kind = any(%(kinds)s) and resolved_at is null and dimension <> %(question)s
+        """,
+        {"org_id": scope.org_id, "kinds": list(kinds), "question": BOOKING_QUESTION},
+    )
 
 
 def ask(connection: psycopg.Connection, scope: Scope, questions: Sequence[Finding], *, now: datetime) -> list[UUID]:

@@ -1,6 +1,7 @@
 """Insights: what the figures say, as events that people are told of."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,8 +17,12 @@ from insights.anomalies import anomaly_findings
 from insights.questions import booking_questions
 
 GROUP: Final = "insights"
-# What this asset judges; `pipeline` events come from health.py.
-FIGURE_KINDS: Final = ("anomaly", "forecast", "workload")
+# Kind of insight: what finds it now, or None where the data cannot say. `pipeline` events come from health.py too.
+JUDGES: Final[dict[str, Callable[[psycopg.Connection, findings.Scope], list[findings.Finding] | None]]] = {
+    "anomaly": anomaly_findings,
+    "forecast": findings.forecast_findings,
+    "workload": findings.workload_findings,
+}
 
 
 @dg.asset(
@@ -47,12 +52,11 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
     counts: Counter[str] = Counter()
     with database.connect() as connection:
         for scope in findings.known_scopes(connection):
-            found = [
-                *anomaly_findings(connection, scope),
-                *findings.forecast_findings(connection, scope),
-                *findings.workload_findings(connection, scope),
-            ]
-            changes = insight_events.keep(connection, scope, found, kinds=FIGURE_KINDS, now=now)
+            judged = {kind: judge(connection, scope) for kind, judge in JUDGES.items()}
+            insight_events.lapse(connection, scope, [kind for kind, found in judged.items() if found is None])
+            known = {kind: found for kind, found in judged.items() if found is not None}
+            found = [finding for each in known.values() for finding in each]
+            changes = insight_events.keep(connection, scope, found, kinds=list(known), now=now)
             asked = insight_events.ask(connection, scope, booking_questions(connection, scope), now=now)
             counts.update(
                 findings=len(found), opened=len(changes.opened), resolved=len(changes.resolved), questions=len(asked)

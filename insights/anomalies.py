@@ -142,13 +142,14 @@ SERVICES: Final[LiteralString] = """
 """
 
 
-def anomaly_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
+def anomaly_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding] | None:
     """What is out of the ordinary now, one insight for one cause; the services of a total are its drivers.
 
     A finding that is not to be told is among them with `opens` false: if it was told before, it is not over.
+    None where the data have ended: nothing is usual any more.
     """
     if scope.has_ended:
-        return []
+        return None
     flagged = records(
         connection,
         ANOMALIES,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final, LiteralString, cast
 from uuid import UUID
 
@@ -54,16 +54,23 @@ FORECASTS: Final[LiteralString] = """
         where org_id = %(org_id)s and as_of = %(as_of)s and service_id is null
     ),
     behind as (
-        select sum(realized_revenue)::float8 as compared
-        from analytics.v_booking_trends
-        where org_id = %(org_id)s and day > %(as_of)s::date - %(days)s and day <= %(as_of)s
+        select sum(value)::float8 as compared
+        from marts.kpi_daily
+        where org_id = %(org_id)s and metric = 'realized_revenue' and dimension = 'total' and member = 'all'
+            and day > %(as_of)s::date - %(days)s and day <= %(as_of)s
+    ),
+    began as (
+        select min(day) as first_day from marts.kpi_daily
+        where org_id = %(org_id)s and metric = 'realized_revenue' and dimension = 'total' and member = 'all'
+            and value <> 0
     )
     select metric.metric, 'total' as dimension, 'all' as member, ahead.value, ahead.lower, ahead.upper,
         behind.compared,
         lower(left(metric.label, 1)) || substr(metric.label, 2) as label, metric.unit, metric.good_direction,
         (ahead.value - behind.compared) / behind.compared as change
-    from ahead, behind, marts.dim_metric as metric
+    from ahead, behind, began, marts.dim_metric as metric
     where metric.metric = 'realized_revenue' and behind.compared > 0
+        and began.first_day <= %(as_of)s::date - %(days)s + 1
         and ahead.days = %(days)s and abs(ahead.value - behind.compared) >= %(change)s * behind.compared
 """
 
@@ -104,14 +111,14 @@ def known_scopes(connection: psycopg.Connection) -> list[Scope]:
     return [Scope(*row) for row in rows]
 
 
-def forecast_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
+def forecast_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding] | None:
     """Where the revenue of the next weeks departs from that of the last: one finding or none.
 
-    None where the two are not alike: where the coming service days are known in part only, or the past ones.
+    Only from the fourth week of revenue on, so that whole weeks are compared. None where the coming service days are
+    known in part only, or where the data have ended.
     """
-    whole_past = scope.first_day is not None and scope.first_day <= scope.as_of - timedelta(days=FORECAST_DAYS - 1)
-    if scope.book_until is not None or scope.has_ended or not whole_past:
-        return []
+    if scope.book_until is not None or scope.has_ended:
+        return None
     parameters = {
         "org_id": scope.org_id,
         "as_of": scope.as_of,
@@ -145,10 +152,13 @@ def _overloading(connection: psycopg.Connection, scope: Scope) -> bool:
     return scope.knows_capacity and any(row["will_overload"] for row in records(connection, WORKLOAD, parameters))
 
 
-def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
-    """What the providers will be asked for beyond their hours in the days to come: one finding or none."""
+def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding] | None:
+    """What the providers will be asked for beyond their hours in the days to come: one finding or none.
+
+    None where no hours are known, or where the data have ended.
+    """
     if not scope.knows_capacity or scope.has_ended:
-        return []
+        return None
     parameters = {"org_id": scope.org_id, "as_of": scope.as_of, "days": WORKLOAD_DAYS}
     loads = pd.DataFrame(records(connection, WORKLOAD, parameters))
     available = float(loads["available_hours"].sum()) if len(loads) else 0.0

@@ -47,7 +47,7 @@ FORECAST = {
 }
 # A fall while some providers have more work than hours: more bookings as such would not help.
 FORECAST_DOWN_OVERLOADED = (
-    "Find out which services lack bookings, and give the providers of these services work that others cannot fit in."
+    "Find out which services lack bookings; their providers may have time for work that others cannot fit in."
 )
 # What an anomaly that is more than one day's is told with, by pattern.
 PATTERNS = {

@@ -37,6 +37,9 @@ KEY_FIGURES: Final = (
     "collected_revenue",
 )
 
+# Near the edge of the data these are incomplete: the bookings of later service days are not there.
+CUT_OFF_AT_THE_EDGE: Final = ("bookings_created", "bookings_cancelled", "booked_revenue")
+
 Row = Mapping[str, Any]
 
 
@@ -54,11 +57,15 @@ class Known:
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A metric of the day; usual: the average of the same weekday of the last weeks, None where there was none."""
+    """A metric of the day; usual: the average of the same weekday of the last weeks, as far as they are known.
+
+    weeks: how many are; with none, usual is None.
+    """
 
     metric: Metric
     value: Decimal
     usual: Decimal | None
+    weeks: int
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,6 @@ class Digest:
     day: date
     known: Known
     key_figures: tuple[KeyFigure, ...]
-    weeks: int  # that the usual figures are the average of
     new_insights: tuple[Row, ...]  # since the digest before: the most severe first, then the largest impact
     earlier_insights: tuple[Row, ...]  # still open
     resolved_insights: tuple[Row, ...]  # since the digest before
@@ -125,7 +131,6 @@ def _read(connection: psycopg.Connection, org_id: UUID, found: Organization, day
     params = {"org": org_id, "day": day, "timezone": found.timezone, "severities": list(SEVERITIES)}
     known = _known(connection, params)
     history = _history(connection, params)
-    weeks = [history[past] for past in (day - timedelta(weeks=n) for n in range(1, WEEKS + 1)) if past in history]
     forecasts = _forecasts(connection, params)
     until = _moment(connection, params)
     since = _moment(connection, {**params, "day": _day_before(connection, params)})
@@ -140,8 +145,7 @@ def _read(connection: psycopg.Connection, org_id: UUID, found: Organization, day
         organization=found,
         day=day,
         known=known,
-        key_figures=_key_figures(connection, params, history.get(day), weeks),
-        weeks=len(weeks),
+        key_figures=_key_figures(connection, params, history, known.book_until),
         new_insights=tuple(row for row in open_insights if row["first_seen"] >= since),
         earlier_insights=tuple(row for row in open_insights if row["first_seen"] < since),
         resolved_insights=_resolved_insights(connection, params, since, until),
@@ -183,32 +187,39 @@ def _history(connection: psycopg.Connection, params: dict[str, Any]) -> dict[dat
 
 
 def _key_figures(
-    connection: psycopg.Connection, params: dict[str, Any], today: Row | None, weeks: Sequence[Row]
+    connection: psycopg.Connection, params: dict[str, Any], history: Mapping[date, Row], book_until: date | None
 ) -> tuple[KeyFigure, ...]:
-    """The day's figures, of the metrics of which anything was ever recorded."""
-    if today is None:
+    """The day's figures, of the metrics of which anything was ever recorded; none where the day is not known."""
+    day: date = params["day"]
+    if day not in history:
         return ()
     recorded = rows(
         connection,
         """
-        select wanted.metric from unnest(%(metrics)s::text[]) as wanted (metric)
-        where exists (
-            select from marts.kpi_daily as kpi
-            where kpi.org_id = %(org)s and kpi.metric = wanted.metric and kpi.dimension = 'total' and kpi.member = 'all'
-                and kpi.day <= %(day)s and kpi.value <> 0
-        )
+        select wanted.metric, (
+            select min(kpi.day) from marts.kpi_daily as kpi
+            where kpi.org_id = %(org)s and kpi.metric = wanted.metric and kpi.dimension = 'total'
+                and kpi.member = 'all' and kpi.day <= %(day)s and kpi.value <> 0
+        ) as first_day
+        from unnest(%(metrics)s::text[]) as wanted (metric)
         """,
         {**params, "metrics": list(KEY_FIGURES)},
     )
-    ever = {row["metric"] for row in recorded}
+    first_days = {row["metric"]: row["first_day"] for row in recorded if row["first_day"]}
     known = metrics(connection)
-    return tuple(
-        KeyFigure(known[name], Decimal(today[name]), _average(weeks, name)) for name in KEY_FIGURES if name in ever
-    )
+    key_figures = []
+    for name in (name for name in KEY_FIGURES if name in first_days):
+        is_cut_off = book_until is not None and name in CUT_OFF_AT_THE_EDGE
+        weeks = [] if is_cut_off else _weeks_before(history, day, first_days[name])
+        usual = sum((Decimal(row[name]) for row in weeks), Decimal()) / len(weeks) if weeks else None
+        key_figures.append(KeyFigure(known[name], Decimal(history[day][name]), usual, len(weeks)))
+    return tuple(key_figures)
 
 
-def _average(past: Sequence[Row], metric: str) -> Decimal | None:
-    return sum((Decimal(row[metric]) for row in past), Decimal()) / len(past) if past else None
+def _weeks_before(history: Mapping[date, Row], day: date, first_day: date) -> list[Row]:
+    """The same weekday of the weeks before, from the metric's first day on."""
+    past = (day - timedelta(weeks=n) for n in range(1, WEEKS + 1))
+    return [history[each] for each in past if each in history and each >= first_day]
 
 
 def _forecasts(connection: psycopg.Connection, params: dict[str, Any]) -> list[dict[str, Any]]:
@@ -304,7 +315,9 @@ def _open_insights(connection: psycopg.Connection, params: dict[str, Any], at: d
     return rows(
         connection,
         """
-        select id, kind, severity, metric, day, title, summary, impact, recommendation, first_seen
+        select id, kind, severity, metric, day, title, summary, impact, recommendation, first_seen,
+            -- A run speaks of the end of a day, which is the beginning of the next one.
+            ((first_seen - interval '1 second') at time zone %(timezone)s)::date as first_day
         from app.insight_events
         where org_id = %(org)s and first_seen < %(at)s
             and (status in ('open', 'acknowledged') or status = 'resolved' and resolved_at >= %(at)s)

@@ -108,12 +108,24 @@ def _key_figure(key: KeyFigure, currency: str) -> tuple[str, str]:
 
 
 def _compared_with(digest: Digest) -> str:
+    """What the usual figures are, and why some have none."""
     weekday = digest.day.strftime("%A")
-    if digest.weeks == 0:
-        return f"There is no earlier {weekday} to compare with."
-    if digest.weeks == 1:
-        return f"Usual: the {weekday} before, the only one that is known."
-    return f"Usual: the average {weekday} of the last {digest.weeks} weeks."
+    weeks = {key.weeks for key in digest.key_figures if key.usual is not None}
+    edge = digest.known.book_until
+    if not weeks:
+        usual = f"There is no earlier {weekday} to compare with."
+    elif weeks == {1}:
+        usual = f"Usual: the {weekday} before, the only one that is known."
+    elif len(weeks) == 1:
+        usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks."
+    else:
+        usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks, or of those that are known."
+    if edge is None:
+        return usual
+    return (
+        f"{usual} What is made and cancelled is not compared: bookings for days after {figures.date_words(edge)} are "
+        "not in the data."
+    )
 
 
 def _insights(digest: Digest) -> list[Block]:
@@ -142,7 +154,7 @@ def _insight(row: Row, currency: str) -> Entry:
 
 
 def _earlier_insight(row: Row) -> Entry:
-    return Entry(f"{row['title']} ({figures.short_day(row['day'])})", "", tone=row["severity"])
+    return Entry(f"{row['title']} (since {figures.date_words(row['first_day'])})", "", tone=row["severity"])
 
 
 def _resolved(digest: Digest) -> list[Block]:
@@ -238,7 +250,7 @@ def _statuses(digest: Digest) -> list[Block]:
         return [heading, Text("Known for the newest day of the warehouse only, as is the workload.", muted=True)]
     return [
         heading,
-        Facts((("Open now", _open_now(found)), *_overdue(found), *_cohorts(found))),
+        Facts((("Open now", _open_now(found)), *_overdue(found), *_cohorts(found, digest.known.book_until))),
         Text("Called off: cancelled, declined, expired, refunded or not shown up.", muted=True),
     ]
 
@@ -255,10 +267,13 @@ def _overdue(found: Row) -> list[tuple[str, str]]:
     return [("Overdue wait for", ", ".join(reasons))] if reasons else []
 
 
-def _cohorts(found: Row) -> list[tuple[str, str]]:
-    """Bookings made in the period, beside those made in the period before as they stood at the same age."""
+def _cohorts(found: Row, edge: date | None) -> list[tuple[str, str]]:
+    """Bookings made in the period, beside those made in the period before as they stood at the same age.
+
+    Alone near the edge of the data, which lack bookings that were made for later days.
+    """
     now = _cohort(found, start="period_start", end="period_end", suffix="")
-    if not found["total_bookings_previous"]:
+    if not found["total_bookings_previous"] or edge is not None:
         return [now]
     label, counts = _cohort(found, start="previous_period_start", end="previous_period_end", suffix="_previous")
     return [now, (label, f"at the same age: {counts}")]

@@ -192,6 +192,9 @@ def test_the_edge_of_the_data_is_named(filled: psycopg.Connection) -> None:
     assert "Nothing is known of service days after 7 May 2026: the data end there." in text
     assert "The forecast beyond follows past days alone." in text
     assert "€600 already booked" in text
+    assert "Bookings created 12 Bookings completed 8, as usual" in text
+    assert "Realized revenue €900, as usual" in text
+    assert "at the same age" not in text
 
 
 def test_at_the_edge_itself_nothing_is_said_to_be_booked(filled: psycopg.Connection) -> None:
@@ -233,13 +236,27 @@ def test_the_usual_is_made_from_the_weeks_that_are_known(filled: psycopg.Connect
     assert words in one_line(filled)
 
 
+def test_weeks_before_a_metric_was_recorded_are_not_its_usual(filled: psycopg.Connection) -> None:
+    filled.execute("update marts.kpi_daily set day = %s where metric = 'realized_revenue'", [DAY - timedelta(days=15)])
+    digest = build_digest(filled, ORG, DAY)
+    assert {key.metric.label: key.weeks for key in digest.key_figures} == {
+        "Bookings created": 4,
+        "Bookings completed": 4,
+        "Bookings cancelled": 4,
+        "Booked revenue": 4,
+        "Realized revenue": 2,
+        "Collected revenue": 4,
+    }
+    assert "Usual: the average Monday of the last 4 weeks, or of those that are known." in one_line(filled)
+
+
 def test_an_insight_is_told_in_full_once(filled: psycopg.Connection) -> None:
     filled.execute("update app.insight_events set first_seen = %s", [NOW - timedelta(days=3)])
     digest = build_digest(filled, ORG, DAY)
     text = digest_text(digest)
     assert digest.new_insights == ()
     assert "Nothing new." in text
-    assert "* Booked revenue fell by half (Mon 4 May)" in text
+    assert "* Booked revenue fell by half (since 2 May 2026)" in text
     assert "What to do: Look at" not in text
     assert digest_message(digest, link_base="").subject.endswith("nothing new, 3 still open")
 
