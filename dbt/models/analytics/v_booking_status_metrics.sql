@@ -57,16 +57,7 @@ select
         this_period.{{ figure }} - previous.{{ figure }} as {{ figure }}_delta,
     {% endfor %}
     previous.period_start as previous_period_start,
-    previous.period_end as previous_period_end,
-    {% for status in ['pending', 'active', 'at_risk', 'overdue'] %}
-        (
-            select count(*) from {{ ref('int_booking_states') }} as states
-            where states.org_id = this_period.org_id and states.derived_status = '{{ status }}'
-        ) as {{ status }}_now,
-    {% endfor %}
-    cast(0 as bigint) as overdue_provider_now,
-    cast(0 as bigint) as overdue_client_now,
-    cast(0 as bigint) as overdue_payment_now
+    previous.period_end as previous_period_end
 from rated as this_period
 inner join rated as previous on this_period.org_id = previous.org_id and previous.periods_ago = 1
 where this_period.periods_ago = 0
