@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from dagster_project import automation, delivery, ingestion, insights, modelling, quality, warehouse
+from dagster_project import automation, delivery, ingestion, insights, modelling, quality, run_clock, warehouse
 from dagster_project.resources import Dbt, HubDatabase
 
 defs = dg.Definitions(
     assets=[
         *ingestion.operational_tables,
         *ingestion.landed_tables,
-        ingestion.run_clock,
+        run_clock.run_clock,
         warehouse.warehouse,
         modelling.anomalies,
         modelling.revenue_forecasts,

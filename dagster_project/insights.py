@@ -9,7 +9,7 @@ import dagster as dg
 import psycopg
 from psycopg.types.json import Jsonb
 
-from dagster_project import insight_events
+from dagster_project import health, insight_events
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from insights import findings
@@ -51,19 +51,24 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
     now = datetime.now(UTC)
     counts: Counter[str] = Counter()
     with database.connect() as connection:
+        health.forget_failures(connection, "insights")
         for scope in findings.known_scopes(connection):
-            judged = {kind: judge(connection, scope) for kind, judge in JUDGES.items()}
-            insight_events.lapse(connection, scope, [kind for kind, found in judged.items() if found is None])
-            known = {kind: found for kind, found in judged.items() if found is not None}
-            found = [finding for each in known.values() for finding in each]
-            changes = insight_events.keep(connection, scope, found, kinds=list(known), now=now)
-            asked = insight_events.ask(connection, scope, booking_questions(connection, scope), now=now)
-            counts.update(
-                findings=len(found), opened=len(changes.opened), resolved=len(changes.resolved), questions=len(asked)
-            )
+            with health.apart(connection, scope.org_id, scope.as_of, "insights"):
+                _tell(connection, scope, counts, now)
         _answer_requests(connection, counts)
         total = connection.execute("select count(*) from app.insight_events").fetchone()
     return dg.MaterializeResult(metadata={"dagster/row_count": total[0] if total else 0, **counts})
+
+
+def _tell(connection: psycopg.Connection, scope: findings.Scope, counts: Counter[str], now: datetime) -> None:
+    """Judge one organisation's figures, and bring its events up to that."""
+    judged = {kind: judge(connection, scope) for kind, judge in JUDGES.items()}
+    insight_events.lapse(connection, scope, [kind for kind, found in judged.items() if found is None])
+    known = {kind: found for kind, found in judged.items() if found is not None}
+    found = [finding for each in known.values() for finding in each]
+    changes = insight_events.keep(connection, scope, found, kinds=list(known), now=now)
+    asked = insight_events.ask(connection, scope, booking_questions(connection, scope), now=now)
+    counts.update(findings=len(found), opened=len(changes.opened), resolved=len(changes.resolved), questions=len(asked))
 
 
 def _answer_requests(connection: psycopg.Connection, counts: Counter[str]) -> None:

@@ -16,7 +16,9 @@ from dagster_project.automation import hub_run
 from dagster_project.automation import jobs as all_jobs
 from dagster_project.definitions import defs
 from dagster_project.instance import bury_killed_runs
+from dagster_project.run_clock import clock_notes
 from notifications.ledger import deliver_due
+from sources import database
 from sources.settings import Settings
 
 COUNTED: Final = {"app": "operational", "raw": "landed", "marts": "marts", "ml": "model outputs"}
@@ -24,12 +26,13 @@ COUNTED: Final = {"app": "operational", "raw": "landed", "marts": "marts", "ml":
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run did. seconds: by stage, in the order of the data."""
+    """What a run did. seconds: by stage, in the order of the data; notes: whose data ended or have not begun."""
 
     run_id: str
     failures: dict[str, str]
     warnings: dict[str, str]
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def held(self) -> bool:
@@ -50,7 +53,11 @@ def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], 
         failing_now = health.current_failures(instance, [job.name for job in all_jobs], checks)
     if health.report(settings, failing_now).opened:
         deliver_due(settings, now=lambda: datetime.now(UTC))
-    return RunOutcome(result.run_id, _failures(result), _warnings(result), _seconds(result))
+    with database.connect(database.database_url(settings)) as connection:
+        landed = connection.execute("select to_regclass('raw.organizations')").fetchone()
+        has_landed = landed != (None,)  # the first run may have failed before
+        apart, notes = (_failures_apart(connection), clock_notes(connection)) if has_landed else ({}, [])
+    return RunOutcome(result.run_id, {**_failures(result), **apart}, _warnings(result), _seconds(result), notes)
 
 
 def _execute(
@@ -91,6 +98,15 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE
     }
     return {**failed_steps, **_failed_checks(result, dg.AssetCheckSeverity.ERROR)}
+
+
+def _failures_apart(connection: psycopg.Connection) -> dict[str, str]:
+    names = dict(connection.execute("select id, name from raw.organizations").fetchall())
+    return {
+        f"{step} of {names.get(org_id, org_id)}": message
+        for org_id, failures in health.failures_apart(connection).items()
+        for step, message in failures.items()
+    }
 
 
 def _warnings(result: dg.ExecuteInProcessResult) -> dict[str, str]:

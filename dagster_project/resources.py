@@ -23,7 +23,7 @@ from dagster_project.run_lock import exclusive_run
 from sources import database
 from sources.settings import Settings, get_settings
 
-RESULT_EVENTS: Final = {"LogModelResult", "LogTestResult", "LogSeedResult"}
+RESULT_EVENTS: Final = {"LogModelResult", "LogSnapshotResult", "LogTestResult", "LogSeedResult"}
 COUNTED_SCHEMA: Final = "marts"  # tables: counting a view would run it
 
 

@@ -148,7 +148,7 @@ def anomaly_findings(connection: psycopg.Connection, scope: Scope) -> list[Findi
     A finding that is not to be told is among them with `opens` false: if it was told before, it is not over.
     None where the data have ended: nothing is usual any more.
     """
-    if scope.has_ended:
+    if scope.is_past_its_end:
         return None
     flagged = records(
         connection,
@@ -211,8 +211,10 @@ def _is_ordinary(row: Mapping[str, Any], dear: Mapping[tuple[str, str], float]) 
 
 
 def _is_cut_off(scope: Scope, row: Mapping[str, Any]) -> bool:
-    """Whether it is a fall of what is booked at the edge of the data, which lack the bookings of later service days."""
-    return scope.book_until is not None and row["direction"] == "down" and _family(row) == "booked"
+    """Whether it is a fall of what is booked near the edge of the data, which lack bookings of later service days."""
+    complete_until = scope.bookings_complete_until
+    is_incomplete = complete_until is not None and row["day"] > complete_until
+    return is_incomplete and row["direction"] == "down" and _family(row) == "booked"
 
 
 def _family(row: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ import psycopg
 from psycopg import sql
 
 from insights.narrative import tell
-from sources.activity import has_ended
 
 NAMED_DRIVERS: Final = 3
 FORECAST_DAYS: Final = 28
@@ -37,13 +36,15 @@ class Scope:
     as_of_at: datetime
     first_day: date | None = None  # with any recorded activity
     last_day: date | None = None
+    has_ended: bool = False  # whether the data end with last_day
     book_until: date | None = None  # the last known service day, where the data end there
+    bookings_complete_until: date | None = None  # later days of booking lack those of service days beyond book_until
     knows_capacity: bool = False
 
     @property
-    def has_ended(self) -> bool:
-        """Whether the organisation's data ended long before."""
-        return has_ended(self.last_day, self.as_of)
+    def is_past_its_end(self) -> bool:
+        """Whether as_of lies beyond data that ended."""
+        return self.has_ended and self.last_day is not None and self.as_of > self.last_day
 
 
 FORECASTS: Final[LiteralString] = """
@@ -101,8 +102,8 @@ def known_scopes(connection: psycopg.Connection) -> list[Scope]:
     """Every organisation of the built warehouse, in a fixed order, with what is known of its data."""
     rows = connection.execute(
         """
-        select org_id, organization_name, currency, as_of, as_of_at, first_day, last_day, book_until,
-            coalesce(knows_capacity, false)
+        select org_id, organization_name, currency, as_of, as_of_at, first_day, last_day, has_ended, book_until,
+            bookings_complete_until, knows_capacity
         from marts.dim_organization
         where as_of is not null
         order by org_id

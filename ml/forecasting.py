@@ -53,13 +53,16 @@ def forecast(
     on_hand: pd.DataFrame | None = None,
     levels: tuple[int, ...] = (80, 95),
     hierarchy: pd.DataFrame | None = None,
+    book_until: Day | None = None,
 ) -> pd.DataFrame:
     """Forecast each series for the `horizon` days after `as_of`, from what was known at the end of `as_of`.
 
     history: series_id, day, value (an absent day is missing, not zero); holidays: day, name;
     on_hand: series_id, service_day, lead_days, value (what stood on the books for service_day, lead_days before
     it; what a snapshot does not list is zero); hierarchy: series_id, total_id and, where a total is split in several
-    ways, dimension: the members of each total and dimension add up to it, and so will their forecasts.
+    ways, dimension: the members of each total and dimension add up to it, and so will their forecasts;
+    book_until: the last service day that the book knows, where it ends at the edge of an export: what stands on later
+    days is not known, and they are forecast without it.
     Values keep their unit.
 
     Returns series_id, day, forecast, lower_L and upper_L for each level, on_hand (NA where no book reaches),
@@ -76,7 +79,8 @@ def forecast(
     panel = to_panel(history, as_of=end, also=named)
     closed = holiday_days(holidays)
     tree = None if hierarchy is None else checked_hierarchy(hierarchy, panel.series)
-    return _forecast_panel(panel, closed, book, tree, horizon=horizon, levels=tuple(sorted(levels)))
+    edge = None if book_until is None else midnight(book_until)
+    return _forecast_panel(panel, closed, book, tree, edge, horizon=horizon, levels=tuple(sorted(levels)))
 
 
 def _forecast_panel(
@@ -84,6 +88,7 @@ def _forecast_panel(
     holidays: pd.DatetimeIndex,
     book: pd.DataFrame | None,
     tree: pd.DataFrame | None,
+    edge: pd.Timestamp | None,
     *,
     horizon: int,
     levels: tuple[int, ...],
@@ -93,7 +98,9 @@ def _forecast_panel(
     scale = np.where(largest > 0, largest, 1.0)[:, None]
     values = panel.values / scale
     origins = _origins(values.shape[1])
-    on_books = None if book is None else bookings_on_hand.book_array(book, panel, horizon) / scale[:, :, None]
+    on_books = None
+    if book is not None:
+        on_books = bookings_on_hand.book_array(book, panel, horizon, edge) / scale[:, :, None]
     standing = _standing(on_books, len(values), origins[-1], horizon)
     best, model = _best(values, panel.days, holidays, on_books, ~np.isnan(standing), origins=origins)
     nonnegative = ~(np.nanmin(values, axis=1, initial=0.0, where=~np.isnan(values)) < 0)

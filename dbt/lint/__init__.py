@@ -24,16 +24,33 @@ def _calls(name: str) -> Any:
 
 add_days = _calls("add_days")
 as_money = _calls("as_money")
+count_where = _calls("count_where")
 days_from_to = _calls("days_from_to")
 derived_status = _calls("derived_status")
 first_day_of = _calls("first_day_of")
 local_day = _calls("local_day")
-mean_completion_days = _calls("mean_completion_days")
+local_hour = _calls("local_hour")
+mean_days = _calls("mean_days")
 metric_total = _calls("metric_total")
 seconds_from_to = _calls("seconds_from_to")
 share = _calls("share")
+start_of_day = _calls("start_of_day")
 status_group = _calls("status_group")
+was_done = _calls("was_done")
 weekday_of = _calls("weekday_of")
+
+
+def statuses(*_: Any) -> str:
+    """A list of statuses."""
+    return "('completed')"
+
+
+statuses_from = statuses
+
+
+def outcomes() -> list[tuple[str, str]]:
+    """One of the ways in which a booking ends: the name of its count, and the status."""
+    return [("no_shows", "no_show")]
 
 
 def every_number(*_: Any) -> str:

@@ -13,6 +13,34 @@
 {%- endmacro %}
 
 
+{# The hour of the day, 0 to 23, of a moment in a time zone. #}
+{% macro local_hour(moment, timezone) -%}
+    {{ adapter.dispatch('local_hour')(moment, timezone) }}
+{%- endmacro %}
+
+{% macro default__local_hour(moment, timezone) -%}
+    hour(from_utc_timestamp({{ moment }}, {{ timezone }}))
+{%- endmacro %}
+
+{% macro postgres__local_hour(moment, timezone) -%}
+    extract(hour from {{ moment }} at time zone {{ timezone }})
+{%- endmacro %}
+
+
+{# The moment at which a business day begins. #}
+{% macro start_of_day(day, timezone) -%}
+    {{ adapter.dispatch('start_of_day')(day, timezone) }}
+{%- endmacro %}
+
+{% macro default__start_of_day(day, timezone) -%}
+    to_utc_timestamp(cast({{ day }} as timestamp), {{ timezone }})
+{%- endmacro %}
+
+{% macro postgres__start_of_day(day, timezone) -%}
+    (cast({{ day }} as timestamp) at time zone {{ timezone }})
+{%- endmacro %}
+
+
 {# `day` moved by `days` days (either may be an expression), as a date. #}
 {% macro add_days(day, days) -%}
     cast({{ dbt.dateadd('day', days, day) }} as date)

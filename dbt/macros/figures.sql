@@ -9,15 +9,17 @@
 {%- endmacro %}
 
 
-{# Mean days from booking to completion of the rows of `bookings` for which `condition` holds. #}
-{% macro mean_completion_days(condition) -%}
+{# The number of rows for which `condition` holds. #}
+{% macro count_where(condition) -%}
+    sum(case when {{ condition }} then 1 else 0 end)
+{%- endmacro %}
+
+
+{# Mean days from one moment to another of the rows for which `condition` holds and both are known. #}
+{% macro mean_days(first_moment, last_moment, condition='true') -%}
     round(
         cast(
-            avg(
-                case
-                    when {{ condition }} then {{ seconds_from_to('bookings.created_at', 'bookings.completed_at') }}
-                end
-            ) / 86400 as numeric
+            avg(case when {{ condition }} then {{ seconds_from_to(first_moment, last_moment) }} end) / 86400 as numeric
         ),
         2
     )

@@ -100,5 +100,7 @@ where {{ staged }}.{{ key }} in (
 
 {# A table that was just made has no statistics, and the models on it would be planned blindly: some then take minutes. #}
 {% macro analyze_table() -%}
+    {%- if config.get('materialized') != 'view' %}
     analyze {{ this }}
+    {%- endif %}
 {%- endmacro %}

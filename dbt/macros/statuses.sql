@@ -4,6 +4,24 @@
 {%- endmacro %}
 
 
+{# The five ways in which a booking ends without its service: the name of their count, and the status. #}
+{% macro outcomes() -%}
+    {{ return([
+        ('cancellations', 'cancelled'),
+        ('no_shows', 'no_show'),
+        ('declined', 'declined'),
+        ('expired', 'expired'),
+        ('refunded', 'refunded'),
+    ]) }}
+{%- endmacro %}
+
+
+{# The statuses in which an overdue booking waits for somebody else than its provider: var(`name`), as a list in SQL. #}
+{% macro statuses_from(name) -%}
+    ('{{ var(name) | join("', '") }}')
+{%- endmacro %}
+
+
 {# pending, ongoing, completed or cancelled. #}
 {% macro status_group(status) -%}
     case
@@ -29,4 +47,10 @@
             then 'at_risk'
         else 'active'
     end
+{%- endmacro %}
+
+
+{# Whether a row of `work` (milestones or tasks) was done by `moment`; one without a time of it, by any. #}
+{% macro was_done(work, moment) -%}
+    ({{ work }}.is_done and ({{ work }}.completed_at is null or {{ work }}.completed_at < {{ moment }}))
 {%- endmacro %}

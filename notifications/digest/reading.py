@@ -18,7 +18,6 @@ from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
 from notifications.messages import Plot
 from notifications.queries import Metric, Organization, metrics, organization, rows
-from sources.activity import has_ended
 from sources.errors import HubError
 from sources.tables import BOOKING_QUESTION, SEVERITIES
 
@@ -50,7 +49,9 @@ class Known:
     as_of: date | None  # the newest day of the warehouse
     first_day: date | None
     last_day: date | None  # with any recorded activity
+    has_ended: bool  # the data end with last_day
     book_until: date | None  # the last known service day, where the data end there
+    bookings_complete_until: date | None  # later days of booking lack those of service days beyond book_until
     payments: bool
     capacity: bool
 
@@ -107,10 +108,16 @@ class Digest:
         return self.known.first_day is not None and self.known.first_day <= self.day
 
     @property
-    def has_ended(self) -> bool:
-        """Whether the data ended long before the day, which the warehouse knows."""
-        as_of = self.known.as_of
-        return as_of is not None and self.day <= as_of and has_ended(self.known.last_day, self.day)
+    def is_past_its_end(self) -> bool:
+        """Whether the day lies beyond data that ended."""
+        as_of, last_day = self.known.as_of, self.known.last_day
+        return self.known.has_ended and as_of is not None and last_day is not None and last_day < self.day <= as_of
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether bookings that were made on the day are missing: those of service days beyond the data's edge."""
+        complete_until = self.known.bookings_complete_until
+        return complete_until is not None and self.day > complete_until
 
 
 def build_digest(connection: psycopg.Connection, org_id: UUID, day: date) -> Digest:
@@ -145,7 +152,7 @@ def _read(connection: psycopg.Connection, org_id: UUID, found: Organization, day
         organization=found,
         day=day,
         known=known,
-        key_figures=_key_figures(connection, params, history, known.book_until),
+        key_figures=_key_figures(connection, params, history, known.bookings_complete_until),
         new_insights=tuple(row for row in open_insights if row["first_seen"] >= since),
         earlier_insights=tuple(row for row in open_insights if row["first_seen"] < since),
         resolved_insights=_resolved_insights(connection, params, since, until),
@@ -162,14 +169,14 @@ def _known(connection: psycopg.Connection, params: dict[str, Any]) -> Known:
     found = rows(
         connection,
         """
-        select as_of, first_day, last_day, book_until, coalesce(knows_payments, false) as payments,
-            coalesce(knows_capacity, false) as capacity
+        select as_of, first_day, last_day, has_ended, book_until, bookings_complete_until,
+            knows_payments as payments, knows_capacity as capacity
         from marts.dim_organization
         where org_id = %(org)s
         """,
         params,
     )
-    return Known(**found[0]) if found else Known(None, None, None, None, payments=False, capacity=False)
+    return Known(**found[0]) if found else Known(None, None, None, False, None, None, payments=False, capacity=False)
 
 
 def _history(connection: psycopg.Connection, params: dict[str, Any]) -> dict[date, Row]:
@@ -187,7 +194,7 @@ def _history(connection: psycopg.Connection, params: dict[str, Any]) -> dict[dat
 
 
 def _key_figures(
-    connection: psycopg.Connection, params: dict[str, Any], history: Mapping[date, Row], book_until: date | None
+    connection: psycopg.Connection, params: dict[str, Any], history: Mapping[date, Row], complete_until: date | None
 ) -> tuple[KeyFigure, ...]:
     """The day's figures, of the metrics of which anything was ever recorded; none where the day is not known."""
     day: date = params["day"]
@@ -209,7 +216,7 @@ def _key_figures(
     known = metrics(connection)
     key_figures = []
     for name in (name for name in KEY_FIGURES if name in first_days):
-        is_cut_off = book_until is not None and name in CUT_OFF_AT_THE_EDGE
+        is_cut_off = complete_until is not None and day > complete_until and name in CUT_OFF_AT_THE_EDGE
         weeks = [] if is_cut_off else _weeks_before(history, day, first_days[name])
         usual = sum((Decimal(row[name]) for row in weeks), Decimal()) / len(weeks) if weeks else None
         key_figures.append(KeyFigure(known[name], Decimal(history[day][name]), usual, len(weeks)))

@@ -20,6 +20,14 @@ OPEN_STATUSES: Final = (
     ("at_risk_now", "at risk"),
     ("overdue_now", "overdue"),
 )
+OUTCOMES: Final = (
+    ("completed", "completed"),
+    ("cancellations", "cancelled"),
+    ("no_shows", "not shown up"),
+    ("declined", "declined"),
+    ("expired", "expired"),
+    ("refunded", "refunded"),
+)
 OVERDUE_REASONS: Final = (
     ("overdue_provider_now", "the provider"),
     ("overdue_client_now", "the client"),
@@ -57,7 +65,7 @@ def _gist(digest: Digest) -> str:
         return figures.counted(len(digest.new_insights), "new insight")
     if digest.earlier_insights:
         return f"nothing new, {len(digest.earlier_insights)} still open"
-    return "nothing unusual" if digest.key_figures and not digest.has_ended else "no data"
+    return "nothing unusual" if digest.key_figures and not digest.is_past_its_end else "no data"
 
 
 def _sections(digest: Digest) -> list[Block]:
@@ -83,7 +91,7 @@ def _sections(digest: Digest) -> list[Block]:
 def _happened(digest: Digest) -> list[Block]:
     heading = Heading("What happened", level=2)
     last_day = digest.known.last_day
-    if last_day and digest.has_ended:
+    if last_day and digest.is_past_its_end:
         return [heading, Text(_last_activity(last_day))]
     if not digest.key_figures:
         return [heading, Text(f"Nothing is known of this day: hub run --as-of {digest.day.isoformat()} builds it.")]
@@ -111,7 +119,6 @@ def _compared_with(digest: Digest) -> str:
     """What the usual figures are, and why some have none."""
     weekday = digest.day.strftime("%A")
     weeks = {key.weeks for key in digest.key_figures if key.usual is not None}
-    edge = digest.known.book_until
     if not weeks:
         usual = f"There is no earlier {weekday} to compare with."
     elif weeks == {1}:
@@ -120,18 +127,18 @@ def _compared_with(digest: Digest) -> str:
         usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks."
     else:
         usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks, or of those that are known."
-    if edge is None:
+    if not digest.is_cut_off or digest.known.book_until is None:
         return usual
     return (
-        f"{usual} What is made and cancelled is not compared: bookings for days after {figures.date_words(edge)} are "
-        "not in the data."
+        f"{usual} What is made and cancelled is not compared: bookings for days after "
+        f"{figures.date_words(digest.known.book_until)} are not in the data."
     )
 
 
 def _insights(digest: Digest) -> list[Block]:
     heading = Heading("What needs attention", level=2)
     if not digest.new_insights and not digest.earlier_insights:
-        return [] if digest.has_ended else [heading, Text("Nothing unusual.")]
+        return [] if digest.is_past_its_end else [heading, Text("Nothing unusual.")]
     currency = digest.organization.currency
     shown: list[Block] = [_insight(row, currency) for row in digest.new_insights[:INSIGHTS_SHOWN]]
     earlier = [_earlier_insight(row) for row in digest.earlier_insights[:EARLIER_SHOWN]]
@@ -158,14 +165,14 @@ def _earlier_insight(row: Row) -> Entry:
 
 
 def _resolved(digest: Digest) -> list[Block]:
-    if not digest.resolved_insights or digest.has_ended:
+    if not digest.resolved_insights or digest.is_past_its_end:
         return []
     entries = (Entry(row["title"], figures.long_day(row["day"]), tone="good") for row in digest.resolved_insights)
     return [Heading("Back to normal", level=2), *entries]
 
 
 def _outlook(digest: Digest) -> list[Block]:
-    if digest.has_ended:
+    if digest.is_past_its_end:
         return []
     currency = digest.organization.currency
     has_forecast = any(outlook.forecast is not None for outlook in digest.outlooks)
@@ -220,7 +227,7 @@ def _accuracy(accuracy: Row) -> str:
 
 
 def _workload(digest: Digest) -> list[Block]:
-    if not digest.is_newest or not digest.known.capacity or digest.has_ended:
+    if not digest.is_newest or not digest.known.capacity or digest.known.has_ended:
         return []
     heading = Heading(f"Workload of the next {WORKLOAD_DAYS} days", level=2)
     if not digest.overloads:
@@ -250,8 +257,7 @@ def _statuses(digest: Digest) -> list[Block]:
         return [heading, Text("Known for the newest day of the warehouse only, as is the workload.", muted=True)]
     return [
         heading,
-        Facts((("Open now", _open_now(found)), *_overdue(found), *_cohorts(found, digest.known.book_until))),
-        Text("Called off: cancelled, declined, expired, refunded or not shown up.", muted=True),
+        Facts((("Open now", _open_now(found)), *_overdue(found), *_cohorts(found, is_cut_off=digest.is_cut_off))),
     ]
 
 
@@ -267,27 +273,25 @@ def _overdue(found: Row) -> list[tuple[str, str]]:
     return [("Overdue wait for", ", ".join(reasons))] if reasons else []
 
 
-def _cohorts(found: Row, edge: date | None) -> list[tuple[str, str]]:
+def _cohorts(found: Row, *, is_cut_off: bool) -> list[tuple[str, str]]:
     """Bookings made in the period, beside those made in the period before as they stood at the same age.
 
     Alone near the edge of the data, which lack bookings that were made for later days.
     """
     now = _cohort(found, start="period_start", end="period_end", suffix="")
-    if not found["total_bookings_previous"] or edge is not None:
+    if not found["total_bookings_previous"] or is_cut_off:
         return [now]
     label, counts = _cohort(found, start="previous_period_start", end="previous_period_end", suffix="_previous")
     return [now, (label, f"at the same age: {counts}")]
 
 
 def _cohort(found: Row, *, start: str, end: str, suffix: str) -> tuple[str, str]:
-    def count(*statuses: str) -> str:
-        return f"{sum(found[status + suffix] for status in statuses):,}"
-
-    still_open = count("pending", "active", "at_risk", "overdue")
+    counts = [(found[column + suffix], words) for column, words in OUTCOMES]
+    still_open = sum(found[status + suffix] for status in ("pending", "active", "at_risk", "overdue"))
+    parts = [f"{number:,} {words}" for number, words in (*counts, (still_open, "open")) if number]
     return (
         f"Made {figures.day_month(found[start])} to {figures.day_month(found[end])}",
-        f"{count('total_bookings')}, of which {count('completed')} completed, {count('cancelled')} called off, "
-        f"{still_open} open",
+        f"{found['total_bookings' + suffix]:,}" + (f", of which {', '.join(parts)}" if parts else ""),
     )
 
 

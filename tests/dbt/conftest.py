@@ -1,7 +1,7 @@
 """A small sample business, landed and built by dbt once a session; tests that write take a clone of it."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from dagster_project import dbt_runner
 from dagster_project.landing import create_raw_table, land
+from dagster_project.run_clock import set_clock
 from sources.settings import Settings
 from sources.simulate import load_sample
 from sources.tables import OPERATIONAL
@@ -37,12 +38,7 @@ def land_tables(settings: Settings, *names: str) -> None:
             with psycopg.connect(settings.database_url) as source, psycopg.connect(settings.database_url) as hub:
                 land(source, hub, table)
     with psycopg.connect(settings.database_url) as hub:
-        hub.execute("delete from raw.run_clock")
-        hub.execute(
-            "insert into raw.run_clock select id, %(as_of)s, (%(as_of)s::date + 1)::timestamp at time zone timezone "
-            "from app.organizations",
-            {"as_of": AS_OF},
-        )
+        set_clock(hub, as_of=AS_OF, now=datetime.now(UTC))
 
 
 def rows(settings: Settings, query: str, *parameters: object) -> list[dict[str, Any]]:

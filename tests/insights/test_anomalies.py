@@ -212,10 +212,11 @@ def test_what_is_not_told_is_still_known_not_to_be_over(warehouse: psycopg.Conne
 
 def test_fewer_bookings_at_the_edge_of_the_data_are_no_news(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", None, 100, 1000)
-    assert opened(warehouse, replace(SCOPE, book_until=DAY + timedelta(days=20))) == []
-    assert opened(warehouse) == [("booked_revenue", "total", "critical")]
+    assert opened(warehouse, replace(SCOPE, bookings_complete_until=DAY - timedelta(days=1))) == []
+    assert opened(warehouse, replace(SCOPE, bookings_complete_until=DAY)) == [("booked_revenue", "total", "critical")]
 
 
 def test_data_that_ended_are_not_judged(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", None, 0, 1000)
-    assert anomaly_findings(warehouse, replace(SCOPE, last_day=DAY - timedelta(days=28))) is None
+    assert anomaly_findings(warehouse, replace(SCOPE, has_ended=True, last_day=DAY - timedelta(days=28))) is None
+    assert opened(warehouse, replace(SCOPE, has_ended=True)) == [("booked_revenue", "total", "critical")]

@@ -187,7 +187,7 @@ def test_what_was_never_recorded_is_absent_and_said_once(filled: psycopg.Connect
 
 
 def test_the_edge_of_the_data_is_named(filled: psycopg.Connection) -> None:
-    warehouse.know(filled, book_until=DAY + timedelta(days=3))
+    warehouse.know(filled, book_until=DAY + timedelta(days=3), bookings_complete_until=DAY - timedelta(days=1))
     text = one_line(filled)
     assert "Nothing is known of service days after 7 May 2026: the data end there." in text
     assert "The forecast beyond follows past days alone." in text
@@ -205,7 +205,7 @@ def test_at_the_edge_itself_nothing_is_said_to_be_booked(filled: psycopg.Connect
 
 
 def test_data_that_ended_are_not_as_usual(filled: psycopg.Connection) -> None:
-    warehouse.know(filled, last_day=DAY - timedelta(days=28))
+    warehouse.know(filled, last_day=DAY - timedelta(days=28), has_ended=True)
     filled.execute("delete from app.insight_events where status <> 'resolved'")
     digest = build_digest(filled, ORG, DAY)
     text = digest_text(digest)
@@ -263,7 +263,7 @@ def test_an_insight_is_told_in_full_once(filled: psycopg.Connection) -> None:
 
 def test_an_organisation_without_any_data(connection: psycopg.Connection) -> None:
     warehouse.build(connection)
-    warehouse.know(connection, first_day=None, last_day=None, knows_payments=None, knows_capacity=None)
+    warehouse.know(connection, first_day=None, last_day=None, knows_payments=False, knows_capacity=False)
     assert "Nothing is recorded up to this day." in digest_text(build_digest(connection, ORG, DAY))
 
 

@@ -11,8 +11,8 @@ TABLES = """
 create schema if not exists analytics;
 create schema if not exists marts;
 create table marts.dim_organization (
-    org_id uuid, as_of date, first_day date, last_day date, book_until date, knows_payments boolean,
-    knows_capacity boolean
+    org_id uuid, as_of date, first_day date, last_day date, has_ended boolean, book_until date,
+    bookings_complete_until date, knows_payments boolean, knows_capacity boolean
 );
 create table marts.dim_metric (metric text, label text, unit text);
 create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
@@ -31,7 +31,9 @@ create table analytics.v_booking_status_metrics (
     previous_period_end date, total_bookings_previous bigint, pending_previous bigint, active_previous bigint,
     at_risk_previous bigint, overdue_previous bigint, completed_previous bigint, cancelled_previous bigint,
     pending_now bigint, active_now bigint, at_risk_now bigint, overdue_now bigint, overdue_provider_now bigint,
-    overdue_client_now bigint, overdue_payment_now bigint
+    overdue_client_now bigint, overdue_payment_now bigint, cancellations bigint, no_shows bigint, declined bigint,
+    expired bigint, refunded bigint, cancellations_previous bigint, no_shows_previous bigint,
+    declined_previous bigint, expired_previous bigint, refunded_previous bigint
 );
 create table analytics.v_provider_workload_analytics (
     org_id uuid, provider_id uuid, provider_name text, day date, booked_hours numeric(10, 2),
@@ -73,7 +75,9 @@ def know(connection: psycopg.Connection, **changes: Any) -> None:
         "as_of": DAY,
         "first_day": DAY - timedelta(days=35),
         "last_day": DAY,
+        "has_ended": False,
         "book_until": None,
+        "bookings_complete_until": None,
         "knows_payments": True,
         "knows_capacity": True,
         **changes,
@@ -81,7 +85,7 @@ def know(connection: psycopg.Connection, **changes: Any) -> None:
     connection.execute("delete from marts.dim_organization")
     connection.execute(
         "insert into marts.dim_organization values (%(org_id)s, %(as_of)s, %(first_day)s, %(last_day)s, "
-        "%(book_until)s, %(knows_payments)s, %(knows_capacity)s)",
+        "%(has_ended)s, %(book_until)s, %(bookings_complete_until)s, %(knows_payments)s, %(knows_capacity)s)",
         known,
     )
 
@@ -131,7 +135,8 @@ def state_statuses(connection: psycopg.Connection, as_of: date) -> None:
     connection.execute("delete from analytics.v_booking_status_metrics")
     connection.execute(
         "insert into analytics.v_booking_status_metrics values "
-        "(%s, %s, %s, %s, 280, 20, 100, 10, 5, 120, 25, %s, %s, 260, 10, 90, 10, 10, 110, 30, 22, 108, 11, 9, 4, 3, 2)",
+        "(%s, %s, %s, %s, 280, 20, 100, 10, 5, 120, 25, %s, %s, 260, 10, 90, 10, 10, 110, 30, 22, 108, 11, 9, 4, 3, 2, "
+        "20, 3, 2, 0, 0, 22, 4, 0, 3, 1)",
         [
             ORG,
             as_of,

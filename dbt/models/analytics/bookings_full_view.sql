@@ -1,31 +1,34 @@
 with tasks as (
     select
-        booking_id,
+        bookings.booking_id,
         count(*) as tasks_total,
-        sum(case when is_done then 1 else 0 end) as tasks_done
-    from {{ ref('fct_tasks') }}
-    where status <> 'cancelled'
-    group by booking_id
+        {{ count_where(was_done('tasks', 'bookings.seen_at')) }} as tasks_done
+    from {{ ref('fct_tasks') }} as tasks
+    inner join {{ ref('int_bookings_as_of') }} as bookings on tasks.booking_id = bookings.booking_id
+    where tasks.status <> 'cancelled'
+    group by bookings.booking_id
 ),
 
 tracked as (
     select
-        booking_id,
-        sum(hours) as tracked_hours
-    from {{ ref('fct_time_entries') }}
-    group by booking_id
+        bookings.booking_id,
+        sum(time_entries.hours) as tracked_hours
+    from {{ ref('fct_time_entries') }} as time_entries
+    inner join {{ ref('int_bookings_as_of') }} as bookings
+        on time_entries.booking_id = bookings.booking_id and time_entries.ended_at < bookings.seen_at
+    group by bookings.booking_id
 )
 
 select
     bookings.org_id,
     organizations.organization_name,
     bookings.booking_id,
-    bookings.booking_number,
-    bookings.title,
+    own.booking_number,
+    own.title,
     bookings.status,
     states.derived_status,
-    bookings.priority,
-    bookings.client_id,
+    own.priority,
+    own.client_id,
     clients.client_name,
     clients.email as client_email,
     clients.client_group,
@@ -34,14 +37,14 @@ select
     bookings.service_id,
     services.service_name,
     services.category as service_category,
-    bookings.package_id,
+    own.package_id,
     packages.package_name,
     bookings.total_amount,
     bookings.currency,
     states.invoiced_amount,
     states.paid_amount,
     states.outstanding_amount,
-    bookings.progress_pct,
+    states.progress_pct,
     states.milestones_total,
     states.milestones_done,
     states.milestones_past_due,
@@ -55,21 +58,25 @@ select
     bookings.scheduled_end,
     bookings.completed_at,
     bookings.cancelled_at,
-    bookings.cancel_reason,
+    own.cancel_reason,
     bookings.created_day,
     bookings.service_day,
     bookings.completed_day,
     bookings.cancelled_day,
     bookings.lead_days,
     states.last_activity_at,
-    bookings.updated_at
-from {{ ref('fct_bookings') }} as bookings
-inner join {{ ref('int_booking_states') }} as states on bookings.booking_id = states.booking_id
+    own.updated_at,
+    states.overdue_reason
+from {{ ref('int_bookings_as_of') }} as bookings
+inner join {{ ref('int_booking_states') }} as states
+    on bookings.booking_id = states.booking_id and bookings.periods_ago = states.periods_ago
+inner join {{ ref('fct_bookings') }} as own on bookings.booking_id = own.booking_id
 left join {{ ref('dim_organization') }} as organizations on bookings.org_id = organizations.org_id
-left join {{ ref('dim_client') }} as clients on bookings.client_id = clients.client_id
+left join {{ ref('dim_client') }} as clients on own.client_id = clients.client_id
 left join {{ ref('dim_provider') }} as providers on bookings.provider_id = providers.provider_id
 left join {{ ref('dim_service') }} as services on bookings.service_id = services.service_id
-left join {{ ref('stg_app__service_packages') }} as packages on bookings.package_id = packages.package_id
-left join {{ ref('fct_reviews') }} as reviews on bookings.booking_id = reviews.booking_id
+left join {{ ref('stg_app__service_packages') }} as packages on own.package_id = packages.package_id
+left join {{ ref('fct_reviews') }} as reviews
+    on bookings.booking_id = reviews.booking_id and reviews.reviewed_at < bookings.seen_at
 left join tasks on bookings.booking_id = tasks.booking_id
 left join tracked on bookings.booking_id = tracked.booking_id

@@ -1,13 +1,13 @@
 select
     bookings.org_id,
     bookings.booking_id,
-    bookings.booking_number,
+    own.booking_number,
     clients.client_name,
     providers.provider_name,
     services.service_name,
     bookings.status,
     states.derived_status,
-    bookings.progress_pct,
+    states.progress_pct,
     states.milestones_total,
     states.milestones_done,
     bookings.total_amount,
@@ -19,9 +19,12 @@ select
     bookings.scheduled_start,
     bookings.scheduled_end,
     bookings.completed_at,
-    states.last_activity_at
-from {{ ref('fct_bookings') }} as bookings
-inner join {{ ref('int_booking_states') }} as states on bookings.booking_id = states.booking_id
-left join {{ ref('dim_client') }} as clients on bookings.client_id = clients.client_id
+    states.last_activity_at,
+    states.overdue_reason
+from {{ ref('int_bookings_as_of') }} as bookings
+inner join {{ ref('int_booking_states') }} as states
+    on bookings.booking_id = states.booking_id and bookings.periods_ago = states.periods_ago
+inner join {{ ref('fct_bookings') }} as own on bookings.booking_id = own.booking_id
+left join {{ ref('dim_client') }} as clients on own.client_id = clients.client_id
 left join {{ ref('dim_provider') }} as providers on bookings.provider_id = providers.provider_id
 left join {{ ref('dim_service') }} as services on bookings.service_id = services.service_id

@@ -1,52 +1,110 @@
 {%- set derived = ['pending', 'active', 'at_risk', 'overdue', 'completed', 'cancelled'] %}
-{%- set figures = ['total_bookings'] + derived + [
-    'completion_rate', 'cancellation_rate', 'total_revenue', 'avg_booking_value', 'avg_completion_days',
-] %}
-{%- set kept_amount = "case when states.derived_status <> 'cancelled' then bookings.total_amount end" %}
+{%- set open_now = ['pending', 'active', 'at_risk', 'overdue'] %}
+{%- set reasons = ['provider', 'client', 'payment'] %}
+{%- set outcome_names = outcomes() | map('first') | list %}
+{%- set durations = {
+    'avg_completion_days': ('created_at', 'completed_at'),
+    'avg_lead_days': ('created_at', 'scheduled_start'),
+    'avg_delivery_days': ('scheduled_start', 'delivered_at'),
+    'avg_acceptance_days': ('delivered_at', 'completed_at'),
+} %}
+{%- set is_firm = "bookings.status_group in ('ongoing', 'completed')" %}
+{%- set firm_amount = 'case when ' ~ is_firm ~ ' and bookings.is_in_own_currency then bookings.total_amount end' %}
+{%- set figures = ['total_bookings'] + derived + ['completion_rate', 'cancellation_rate', 'total_revenue', 'avg_booking_value']
+    + outcome_names + ['no_show_rate', 'other_currency_bookings', 'completed_in_period'] + durations | list %}
+{%- for status in open_now %}{% do figures.append(status ~ '_now') %}{% endfor %}
+{%- for reason in reasons %}{% do figures.append('overdue_' ~ reason ~ '_now') %}{% endfor %}
 
-with periods as (
-    select
-        run_clock.org_id,
-        run_clock.as_of,
-        numbers.number as periods_ago,
-        {{ add_days('run_clock.as_of', '1 - (numbers.number + 1) * ' ~ var('status_period_days')) }} as period_start,
-        {{ add_days('run_clock.as_of', '- numbers.number * ' ~ var('status_period_days')) }} as period_end
-    from {{ ref('stg_app__run_clock') }} as run_clock
-    cross join {{ every_number(0, 1) }} as numbers
-),
-
-counted as (
+-- The bookings made in each period, as they stood at its end: both are seen at the same age.
+with cohorts as (
     select
         periods.org_id,
-        periods.as_of,
         periods.periods_ago,
-        periods.period_start,
-        periods.period_end,
         count(bookings.booking_id) as total_bookings,
         {% for status in derived %}
-            sum(case when states.derived_status = '{{ status }}' then 1 else 0 end) as {{ status }},
+            {{ count_where("states.derived_status = '" ~ status ~ "'") }} as {{ status }},
         {% endfor %}
-        coalesce(sum({{ kept_amount }}), 0) as total_revenue,
-        round(avg({{ kept_amount }}), 2) as avg_booking_value,
-        {{ mean_completion_days("states.derived_status = 'completed'") }} as avg_completion_days
-    from periods
-    left join {{ ref('fct_bookings') }} as bookings
-        on periods.org_id = bookings.org_id and bookings.created_day between periods.period_start and periods.period_end
-    left join {{ ref('int_booking_states') }} as states on bookings.booking_id = states.booking_id
-    group by periods.org_id, periods.as_of, periods.periods_ago, periods.period_start, periods.period_end
+        {% for name, status in outcomes() %}
+            {{ count_where("states.status = '" ~ status ~ "'") }} as {{ name }},
+        {% endfor %}
+        {{ count_where('not bookings.is_in_own_currency') }} as other_currency_bookings,
+        coalesce(sum({{ firm_amount }}), 0) as total_revenue,
+        round(avg({{ firm_amount }}), 2) as avg_booking_value
+    from {{ ref('int_periods') }} as periods
+    left join {{ ref('int_booking_states') }} as states
+        on
+            periods.org_id = states.org_id
+            and periods.periods_ago = states.periods_ago
+            and states.created_day between periods.period_start and periods.period_end
+    left join {{ ref('int_bookings_at') }} as bookings
+        on states.booking_id = bookings.booking_id and states.periods_ago = bookings.periods_ago
+    group by periods.org_id, periods.periods_ago
+),
+
+-- What was completed in each period, whenever it was made: young bookings would show the quick ones alone.
+completions as (
+    select
+        periods.org_id,
+        periods.periods_ago,
+        count(bookings.booking_id) as completed_in_period,
+        {% for name, (first_moment, last_moment) in durations.items() %}
+            {{ mean_days('bookings.' ~ first_moment, 'bookings.' ~ last_moment) }} as {{ name }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ ref('int_periods') }} as periods
+    left join {{ ref('int_bookings_as_of') }} as bookings
+        on
+            periods.org_id = bookings.org_id
+            and bookings.completed_day between periods.period_start and periods.period_end
+    group by periods.org_id, periods.periods_ago
+),
+
+-- Everything that was open at the end of each period, whenever it was made.
+stocks as (
+    select
+        periods.org_id,
+        periods.periods_ago,
+        {% for status in open_now %}
+            {{ count_where("states.derived_status = '" ~ status ~ "'") }} as {{ status }}_now,
+        {% endfor %}
+        {% for reason in reasons %}
+            {{ count_where("states.overdue_reason = '" ~ reason ~ "'") }} as overdue_{{ reason }}_now{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ ref('int_periods') }} as periods
+    left join {{ ref('int_booking_states') }} as states
+        on
+            periods.org_id = states.org_id
+            and periods.periods_ago = states.periods_ago
+            and states.derived_status in ('{{ open_now | join("', '") }}')
+    group by periods.org_id, periods.periods_ago
 ),
 
 rated as (
     select
-        counted.*,
-        {{ share('completed', 'total_bookings') }} as completion_rate,
-        {{ share('cancelled', 'total_bookings') }} as cancellation_rate
-    from counted
+        periods.period_start,
+        periods.period_end,
+        cohorts.*,
+        {{ share('cohorts.completed', 'cohorts.total_bookings') }} as completion_rate,
+        {{ share('cohorts.cancellations', 'cohorts.total_bookings') }} as cancellation_rate,
+        {{ share('cohorts.no_shows', 'cohorts.total_bookings') }} as no_show_rate,
+        completions.completed_in_period,
+        {% for name in durations %}
+            completions.{{ name }},
+        {% endfor %}
+        {% for status in open_now %}
+            stocks.{{ status }}_now,
+        {% endfor %}
+        {% for reason in reasons %}
+            stocks.overdue_{{ reason }}_now{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ ref('int_periods') }} as periods
+    inner join cohorts on periods.org_id = cohorts.org_id and periods.periods_ago = cohorts.periods_ago
+    inner join completions on periods.org_id = completions.org_id and periods.periods_ago = completions.periods_ago
+    inner join stocks on periods.org_id = stocks.org_id and periods.periods_ago = stocks.periods_ago
 )
 
 select
     this_period.org_id,
-    this_period.as_of,
+    this_period.period_end as as_of,
     this_period.period_start,
     this_period.period_end,
     {% for figure in figures %}

@@ -1,39 +1,44 @@
+-- A row for each currency in which a service was booked; one in its own currency where it was never booked.
 with booked as (
     select
         bookings.service_id,
+        bookings.currency,
         count(*) as bookings,
-        sum(case when bookings.status_group = 'completed' then 1 else 0 end) as completed,
-        sum(case when bookings.status_group = 'cancelled' then 1 else 0 end) as cancelled,
+        {{ count_where("bookings.status_group = 'completed'") }} as completed,
+        {{ count_where("bookings.status_group = 'cancelled'") }} as cancelled,
+        {% for name, status in outcomes() %}
+            {{ count_where("bookings.status = '" ~ status ~ "'") }} as {{ name }},
+        {% endfor %}
         sum(bookings.total_amount) as booked_revenue,
-        avg(case when bookings.status_group <> 'cancelled' then bookings.total_amount end) as avg_booking_value
-    from {{ ref('fct_bookings') }} as bookings
-    group by bookings.service_id
-),
-
-realized as (
-    select
-        member,
-        sum(value) as realized_revenue
-    from {{ ref('kpi_daily') }}
-    where metric = 'realized_revenue' and dimension = 'service'
-    group by member
+        sum(case when bookings.is_realized then bookings.total_amount end) as realized_revenue,
+        avg(case when bookings.status_group in ('ongoing', 'completed') then bookings.total_amount end)
+            as avg_booking_value
+    from {{ ref('int_bookings_as_of') }} as bookings
+    group by bookings.service_id, bookings.currency
 ),
 
 tracked as (
     select
-        service_id,
-        sum(hours) as tracked_hours
-    from {{ ref('fct_time_entries') }}
-    group by service_id
+        bookings.service_id,
+        bookings.currency,
+        sum(time_entries.hours) as tracked_hours,
+        sum(case when bookings.is_realized then time_entries.hours end) as realized_hours
+    from {{ ref('fct_time_entries') }} as time_entries
+    inner join {{ ref('int_bookings_as_of') }} as bookings
+        on time_entries.booking_id = bookings.booking_id and time_entries.ended_at < bookings.seen_at
+    group by bookings.service_id, bookings.currency
 ),
 
 reviewed as (
     select
-        service_id,
+        bookings.service_id,
+        bookings.currency,
         count(*) as reviews,
-        avg(rating) as avg_rating
-    from {{ ref('fct_reviews') }}
-    group by service_id
+        avg(reviews.rating) as avg_rating
+    from {{ ref('fct_reviews') }} as reviews
+    inner join {{ ref('int_bookings_as_of') }} as bookings
+        on reviews.booking_id = bookings.booking_id and reviews.reviewed_at < bookings.seen_at
+    group by bookings.service_id, bookings.currency
 )
 
 select
@@ -41,21 +46,25 @@ select
     services.service_id,
     services.service_name,
     services.category,
-    services.currency,
+    coalesce(booked.currency, services.currency) as currency,
     coalesce(booked.bookings, 0) as bookings,
     coalesce(booked.completed, 0) as completed,
     coalesce(booked.cancelled, 0) as cancelled,
     {{ share('booked.completed', 'booked.bookings') }} as completion_rate,
-    {{ share('booked.cancelled', 'booked.bookings') }} as cancellation_rate,
+    {{ share('booked.cancellations', 'booked.bookings') }} as cancellation_rate,
     {{ as_money('coalesce(booked.booked_revenue, 0)') }} as booked_revenue,
-    {{ as_money('coalesce(realized.realized_revenue, 0)') }} as realized_revenue,
+    {{ as_money('coalesce(booked.realized_revenue, 0)') }} as realized_revenue,
     {{ as_money('booked.avg_booking_value') }} as avg_booking_value,
     coalesce(tracked.tracked_hours, 0) as tracked_hours,
-    {{ share('realized.realized_revenue', 'tracked.tracked_hours', digits=2) }} as revenue_per_hour,
+    -- Hours of cancelled bookings bring nothing in, and those of bookings to come nothing yet.
+    {{ share('booked.realized_revenue', 'tracked.realized_hours', digits=2) }} as revenue_per_hour,
     coalesce(reviewed.reviews, 0) as reviews,
-    round(reviewed.avg_rating, 2) as avg_rating
+    round(reviewed.avg_rating, 2) as avg_rating,
+    {% for name, _ in outcomes() %}
+        coalesce(booked.{{ name }}, 0) as {{ name }},
+    {% endfor %}
+    {{ share('booked.no_shows', 'booked.bookings') }} as no_show_rate
 from {{ ref('dim_service') }} as services
 left join booked on services.service_id = booked.service_id
-left join realized on cast(services.service_id as text) = realized.member
-left join tracked on services.service_id = tracked.service_id
-left join reviewed on services.service_id = reviewed.service_id
+left join tracked on booked.service_id = tracked.service_id and booked.currency = tracked.currency
+left join reviewed on booked.service_id = reviewed.service_id and booked.currency = reviewed.currency

@@ -1,5 +1,5 @@
 {%- set moments = [
-    ('fct_bookings', 'created_at'),
+    ('fct_bookings', 'known_from'),
     ('fct_bookings', 'completed_at'),
     ('fct_bookings', 'cancelled_at'),
     ('fct_booking_status_changes', 'changed_at'),
@@ -18,10 +18,12 @@ with moments as (
     {% for model, moment in moments %}
         {{ 'union all' if not loop.first }}
         select
-            booking_id,
-            max({{ moment }}) as happened_at
-        from {{ ref(model) }}
-        group by booking_id
+            happenings.booking_id,
+            max(happenings.{{ moment }}) as happened_at
+        from {{ ref(model) }} as happenings
+        inner join {{ ref('stg_app__run_clock') }} as run_clock
+            on happenings.org_id = run_clock.org_id and happenings.{{ moment }} < run_clock.as_of_at
+        group by happenings.booking_id
     {% endfor %}
 )
 

@@ -12,19 +12,31 @@
     )
 }}
 
-with local_days as (
+-- A booking that expired or was declined may carry no moment of it: its history may have one.
+with endings as (
+    select
+        booking_id,
+        to_status,
+        max(changed_at) as changed_at
+    from {{ ref('stg_app__booking_status_history') }}
+    where to_status in {{ statuses('cancelled') }}
+    group by booking_id, to_status
+),
+
+local_days as (
     select
         bookings.*,
         organizations._loaded_at as _organization_loaded_at,
+        bookings.currency = organizations.currency as is_in_own_currency,
         {{ status_group('bookings.status') }} as status_group,
         {{ local_day('bookings.created_at', 'organizations.timezone') }} as created_day,
         {{ local_day('bookings.scheduled_start', 'organizations.timezone') }} as service_day,
         {{ local_day('bookings.scheduled_end', 'organizations.timezone') }} as service_end_day,
         {{ local_day('bookings.completed_at', 'organizations.timezone') }} as completed_day,
-        -- A booking that expired or was declined may carry no moment of it: its last change stands for it.
-        {{ local_day('coalesce(bookings.cancelled_at, bookings.updated_at)', 'organizations.timezone') }} as ended_day
+        {{ local_day('coalesce(bookings.cancelled_at, endings.changed_at)', 'organizations.timezone') }} as ended_day
     from {{ ref('stg_app__bookings') }} as bookings
     inner join {{ ref('stg_app__organizations') }} as organizations on bookings.org_id = organizations.org_id
+    left join endings on bookings.booking_id = endings.booking_id and bookings.status = endings.to_status
     {{ only_changed('bookings', 'booking_id', has_booking=false) }}
 )
 
@@ -42,6 +54,7 @@ select
     title,
     total_amount,
     currency,
+    is_in_own_currency,
     scheduled_start,
     scheduled_end,
     progress_pct,
@@ -50,6 +63,7 @@ select
     completed_at,
     cancelled_at,
     updated_at,
+    known_from,
     created_day,
     service_day,
     service_end_day,

@@ -24,6 +24,7 @@ select
     invoices.status,
     invoices.total_amount,
     invoices.currency,
+    invoices.currency = organizations.currency as is_in_own_currency,
     invoices.issued_at,
     invoices.due_at,
     {{ local_day('invoices.issued_at', 'organizations.timezone') }} as issued_day,

@@ -25,6 +25,7 @@ select
     payments.status,
     payments.amount,
     payments.currency,
+    payments.currency = organizations.currency as is_in_own_currency,
     payments.method,
     payments.failure_reason,
     payments.paid_at,

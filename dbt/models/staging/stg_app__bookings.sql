@@ -19,6 +19,7 @@ select
     completed_at,
     external_ref,
     created_at,
+    created_at as known_from,
     updated_at,
     _loaded_at
 from {{ source('app', 'bookings') }}

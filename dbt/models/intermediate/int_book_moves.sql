@@ -1,0 +1,82 @@
+-- A booking enters the books of its service day when it becomes firm (neither pending nor cancelled), and leaves them when
+-- it no longer is, or moves to another day or amount. Two moves for each stay on the books, each at its lead: the days that
+-- the service day was still away. What enters and leaves on one day never stood at the end of a day.
+with turns as (
+    select
+        booking_id,
+        org_id,
+        valid_from,
+        status_group in ('ongoing', 'completed') as is_firm,
+        lag(status_group in ('ongoing', 'completed'), 1, false) over booking as was_firm
+    from {{ ref('fct_booking_statuses') }}
+    window booking as (partition by booking_id order by position)
+),
+
+firm as (
+    select
+        turns.*,
+        lead(valid_from) over (partition by booking_id order by valid_from, is_firm) as valid_to
+    from turns
+    where is_firm <> was_firm
+),
+
+stays as (
+    select
+        firm.booking_id,
+        firm.org_id,
+        bookings.service_id,
+        greatest(firm.valid_from, terms.valid_from) as valid_from,
+        least(firm.valid_to, terms.valid_to) as valid_to,
+        case when terms.booking_id is null then bookings.scheduled_start else terms.scheduled_start end as scheduled_start,
+        case
+            when not bookings.is_in_own_currency then 0
+            when terms.booking_id is null then bookings.total_amount
+            else terms.total_amount
+        end as revenue
+    from firm
+    inner join {{ ref('fct_bookings') }} as bookings on firm.booking_id = bookings.booking_id
+    left join {{ ref('int_booking_terms') }} as terms
+        on
+            firm.booking_id = terms.booking_id
+            and (terms.valid_from is null or firm.valid_to is null or terms.valid_from < firm.valid_to)
+            and (terms.valid_to is null or terms.valid_to > firm.valid_from)
+    where firm.is_firm
+),
+
+days as (
+    select
+        stays.org_id,
+        stays.service_id,
+        stays.revenue,
+        {{ local_day('stays.scheduled_start', 'organizations.timezone') }} as service_day,
+        {{ local_day('stays.valid_from', 'organizations.timezone') }} as first_day,
+        {{ local_day('stays.valid_to', 'organizations.timezone') }} as left_day
+    from stays
+    inner join {{ ref('stg_app__organizations') }} as organizations on stays.org_id = organizations.org_id
+    where stays.scheduled_start is not null
+),
+
+standing as (
+    select *
+    from days
+    where first_day <= service_day and (left_day is null or left_day > first_day)
+)
+
+select
+    org_id,
+    service_id,
+    service_day,
+    least({{ days_from_to('first_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
+    1 as bookings,
+    revenue
+from standing
+union all
+select
+    org_id,
+    service_id,
+    service_day,
+    least({{ days_from_to('left_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
+    -1 as bookings,
+    -revenue as revenue
+from standing
+where left_day <= service_day

@@ -1,0 +1,127 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='only_differences',
+        on_schema_change='fail',
+        unique_key=['booking_id', 'periods_ago'],
+        post_hook="{{ analyze_table() }}",
+        indexes=[{'columns': ['booking_id', 'periods_ago'], 'unique': true}],
+    )
+}}
+
+-- Each booking as it stood at the end of as_of, and at the end of the period before: there only what was open at that
+-- moment or made in that period, which is all that is asked of it.
+with stood as (
+    select
+        statuses.booking_id,
+        statuses.status,
+        statuses.status_group,
+        periods.periods_ago,
+        periods.period_start,
+        periods.period_end,
+        periods.seen_at,
+        periods.timezone
+    from {{ ref('fct_booking_statuses') }} as statuses
+    inner join {{ ref('int_periods') }} as periods on statuses.org_id = periods.org_id
+    where
+        statuses.valid_from < periods.seen_at
+        and (statuses.valid_to is null or statuses.valid_to >= periods.seen_at)
+),
+
+delivered as (
+    select
+        booking_id,
+        min(valid_from) as delivered_at
+    from {{ ref('fct_booking_statuses') }}
+    where status in ('delivered', 'completed')
+    group by booking_id
+),
+
+as_seen as (
+    select
+        stood.booking_id,
+        stood.periods_ago,
+        bookings.org_id,
+        bookings.service_id,
+        bookings.provider_id,
+        stood.status,
+        stood.status_group,
+        {% for term in ['total_amount', 'scheduled_start', 'scheduled_end'] %}
+            case when terms.booking_id is null then bookings.{{ term }} else terms.{{ term }} end as {{ term }},
+        {% endfor %}
+        bookings.currency,
+        bookings.is_in_own_currency,
+        bookings.created_at,
+        bookings.created_day,
+        case when delivered.delivered_at < stood.seen_at then delivered.delivered_at end as delivered_at,
+        case when bookings.completed_at < stood.seen_at then bookings.completed_at end as completed_at,
+        case when bookings.cancelled_at < stood.seen_at then bookings.cancelled_at end as cancelled_at,
+        case when bookings.completed_day <= stood.period_end then bookings.completed_day end as completed_day,
+        case
+            when stood.status_group = 'cancelled' and bookings.cancelled_day <= stood.period_end
+                then bookings.cancelled_day
+        end as cancelled_day,
+        stood.period_end,
+        stood.seen_at,
+        stood.timezone
+    from stood
+    inner join {{ ref('fct_bookings') }} as bookings on stood.booking_id = bookings.booking_id
+    left join delivered on stood.booking_id = delivered.booking_id
+    left join {{ ref('int_booking_terms') }} as terms
+        on
+            stood.booking_id = terms.booking_id
+            and (terms.valid_from is null or terms.valid_from < stood.seen_at)
+            and (terms.valid_to is null or terms.valid_to >= stood.seen_at)
+    where
+        bookings.known_from < stood.seen_at
+        and (
+            stood.periods_ago = 0
+            or stood.status_group in ('pending', 'ongoing')
+            or bookings.created_day >= stood.period_start
+        )
+),
+
+local_days as (
+    select
+        as_seen.*,
+        {{ local_day('scheduled_start', 'timezone') }} as service_day,
+        {{ local_day('scheduled_end', 'timezone') }} as service_end_day,
+        {{ local_day('delivered_at', 'timezone') }} as delivered_day
+    from as_seen
+)
+
+select
+    booking_id,
+    periods_ago,
+    org_id,
+    service_id,
+    provider_id,
+    status,
+    status_group,
+    total_amount,
+    currency,
+    is_in_own_currency,
+    scheduled_start,
+    scheduled_end,
+    created_at,
+    delivered_at,
+    completed_at,
+    cancelled_at,
+    created_day,
+    service_day,
+    service_end_day,
+    delivered_day,
+    completed_day,
+    cancelled_day,
+    {{ days_from_to('created_day', 'service_day') }} as lead_days,
+    -- A refund after the service day leaves that day's revenue as it was: it is refunded revenue on its own day.
+    coalesce(
+        service_day <= period_end
+        and (
+            status_group in ('ongoing', 'completed')
+            or (status = 'refunded' and cancelled_day > service_day)
+        ),
+        false
+    ) as is_realized,
+    seen_at
+from local_days

@@ -1,0 +1,12 @@
+-- What was paid for a booking that ended without its service is kept from the day of that end on, or of the payment
+-- where that is later; a refund counts against it in the same way.
+select
+    payments.payment_id,
+    payments.org_id,
+    payments.service_id,
+    payments.collected_amount as kept_amount,
+    greatest(payments.paid_day, bookings.cancelled_day) as kept_day
+from {{ ref('fct_payments') }} as payments
+inner join {{ ref('int_bookings_as_of') }} as bookings
+    on payments.booking_id = bookings.booking_id and bookings.status_group = 'cancelled'
+where payments.status = 'succeeded' and payments.is_in_own_currency and payments.paid_at < bookings.seen_at

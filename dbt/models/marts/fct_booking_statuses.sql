@@ -1,0 +1,126 @@
+{{
+    config(
+        unique_key='booking_id',
+        incremental_strategy='delete+insert',
+        post_hook="{{ forget_deleted('bookings', 'booking_id', has_booking=false) }}",
+        indexes=[
+            {'columns': ['booking_id', 'position'], 'unique': true},
+            {'columns': ['status_change_id']},
+            {'columns': ['_loaded_at']},
+            {'columns': ['_booking_loaded_at']},
+        ],
+    )
+}}
+
+-- A booking that changed, or whose history did, gets all its rows anew.
+with bookings as (
+    select
+        booking_id,
+        org_id,
+        status,
+        known_from,
+        updated_at,
+        case status_group when 'completed' then completed_at when 'cancelled' then cancelled_at end as ended_at,
+        _loaded_at
+    from {{ ref('fct_bookings') }}
+    {%- if is_incremental() %}
+    where booking_id in (
+        select changed.booking_id
+        from {{ ref('fct_bookings') }} as changed
+        where changed._loaded_at > (select max(held._booking_loaded_at) from {{ this }} as held)
+        union all
+        select changed.booking_id
+        from {{ ref('fct_booking_status_changes') }} as changed
+        where changed._loaded_at > (select max(held._loaded_at) from {{ this }} as held)
+        union all
+        select held.booking_id
+        from {{ this }} as held
+        left join {{ ref('fct_booking_status_changes') }} as alive on held.status_change_id = alive.status_change_id
+        where held.status_change_id is not null and alive.status_change_id is null
+    )
+    {%- endif %}
+),
+
+recorded as (
+    select
+        changes.booking_id,
+        changes.status_change_id,
+        changes.from_status,
+        changes.to_status,
+        changes.changed_at,
+        changes._loaded_at,
+        row_number() over (partition by changes.booking_id order by changes.changed_at, changes.status_change_id)
+            as number,
+        count(*) over (partition by changes.booking_id) as changes
+    from {{ ref('fct_booking_status_changes') }} as changes
+    inner join bookings on changes.booking_id = bookings.booking_id
+),
+
+-- What a booking was before its first recorded change, and what it is by the last one. One without any history was on
+-- the books until it ended.
+edges as (
+    select
+        bookings.*,
+        first_change.changed_at as first_changed_at,
+        last_change.changed_at as last_changed_at,
+        case
+            when first_change.booking_id is not null then first_change.from_status
+            when bookings.ended_at > bookings.known_from then 'confirmed'
+            else bookings.status
+        end as first_status,
+        last_change.to_status as last_status
+    from bookings
+    left join recorded as first_change
+        on bookings.booking_id = first_change.booking_id and first_change.number = 1
+    left join recorded as last_change
+        on bookings.booking_id = last_change.booking_id and last_change.number = last_change.changes
+),
+
+statuses as (
+    select
+        booking_id,
+        first_status as status,
+        cast(null as uuid) as status_change_id,
+        0 as number,
+        known_from as valid_from
+    from edges
+    where first_status is not null and (first_changed_at is null or known_from < first_changed_at)
+    union all
+    select
+        recorded.booking_id,
+        recorded.to_status as status,
+        recorded.status_change_id,
+        recorded.number,
+        case
+            when recorded.number = 1 and recorded.from_status is null then least(edges.known_from, recorded.changed_at)
+            else recorded.changed_at
+        end as valid_from
+    from recorded
+    inner join edges on recorded.booking_id = edges.booking_id
+    union all
+    -- The booking's own status is its last one, whatever the history says.
+    select
+        booking_id,
+        status,
+        null as status_change_id,
+        2147483647 as number,
+        greatest(coalesce(ended_at, updated_at), last_changed_at, known_from) as valid_from
+    from edges
+    where coalesce(last_status, first_status) <> status
+)
+
+select
+    statuses.booking_id,
+    edges.org_id,
+    row_number() over booking as position,
+    statuses.status,
+    {{ status_group('statuses.status') }} as status_group,
+    statuses.valid_from,
+    lead(statuses.valid_from) over booking as valid_to,
+    statuses.status_change_id,
+    changed._loaded_at,
+    edges._loaded_at as _booking_loaded_at
+from statuses
+inner join edges on statuses.booking_id = edges.booking_id
+left join recorded as changed on statuses.status_change_id = changed.status_change_id
+window booking as (partition by statuses.booking_id order by statuses.valid_from, statuses.number)
