@@ -11,8 +11,9 @@ from uuid import UUID
 import dagster as dg
 import psycopg
 
-from dagster_project import findings, insight_events
+from dagster_project import insight_events
 from dagster_project.verdicts import last_verdicts
+from insights import findings
 from sources import database
 from sources.settings import Settings
 
