@@ -19,8 +19,9 @@ up: demo         ## the same, then the Dagster UI and the API until Ctrl-C
 test: lint       ## lint and every test
 	$(BIN)/pytest -n 2 --dist loadfile
 
-fuzz: $(READY)   ## thousands of generated requests to the API, by each role
+fuzz: $(READY)   ## thousands of generated requests to the API, by each role; 200 generated businesses through hub run
 	HUB_FUZZ_EXAMPLES=30 $(BIN)/pytest -s tests/sources/api/test_openapi.py
+	HUB_BUSINESSES=200 $(BIN)/pytest tests/end_to_end/test_any_business.py
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

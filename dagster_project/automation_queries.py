@@ -13,8 +13,12 @@ TO_JUDGE: Final = """
     select clock.org_id
     from raw.run_clock as clock
     where not exists (
-        select from ml.revenue_forecasts as judged
-        where judged.org_id = clock.org_id and judged.as_of >= clock.as_of
+        select from ml.fingerprints as judged
+        where judged.org_id = clock.org_id and judged.model = 'revenue_forecasts' and judged.as_of >= clock.as_of
+    )
+    -- What failed on that day is tried again with the next day, or when somebody asks.
+    and not exists (
+        select from raw.run_failures as failed where failed.org_id = clock.org_id and failed.as_of >= clock.as_of
     )
 """
 
@@ -45,7 +49,7 @@ REQUESTED: Final = "select id from app.insight_run_logs where status = 'requeste
 
 
 def organizations_to_judge(settings: Settings) -> list[UUID]:
-    """Organisations whose last complete day has no forecast yet."""
+    """Organisations whose last complete day was not judged yet."""
     return [row[0] for row in _rows(settings, TO_JUDGE, {})]
 
 

@@ -2,14 +2,24 @@
 
 import dagster as dg
 
-from dagster_project import automation, delivery, ingestion, insights, modelling, public_holidays, quality, warehouse
+from dagster_project import (
+    automation,
+    delivery,
+    ingestion,
+    insights,
+    modelling,
+    public_holidays,
+    quality,
+    run_clock,
+    warehouse,
+)
 from dagster_project.resources import Dbt, HubDatabase
 
 defs = dg.Definitions(
     assets=[
         *ingestion.operational_tables,
         *ingestion.landed_tables,
-        ingestion.run_clock,
+        run_clock.run_clock,
         public_holidays.public_holidays,
         warehouse.warehouse,
         modelling.anomalies,

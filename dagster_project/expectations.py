@@ -212,12 +212,13 @@ NOT_EMPTY: Final = Rule(
 CURRENCY: Final = Rule(
     "currency_of_organization",
     "currency",
-    "currency is that of the organisation",
+    "currency is that of the organisation (what is in another one is in no sum: see analytics.v_other_currencies)",
     sql.SQL(
         "select child.id, child.currency, parent.currency as currency_of_organization "
         "from (select * from {batch}) as child, raw.organizations as parent "
         "where parent.id = child.org_id and parent._deleted_at is null and child.currency <> parent.currency"
     ),
+    "warn",
 )
 FEW_NEGATIVE_TOTALS: Final = Rule(
     "few_negative_totals",

@@ -1,14 +1,19 @@
 """The Hub's own failures, made loud: a failed run, check, sensor or delivery becomes an insight of kind `pipeline`."""
 
+import logging
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import Final
+from uuid import UUID
 
 import dagster as dg
 import psycopg
 
-from dagster_project import findings, insight_events
+from dagster_project import insight_events
 from dagster_project.verdicts import last_verdicts
+from insights import findings
 from sources import database
 from sources.settings import Settings
 
@@ -44,16 +49,46 @@ def dead_deliveries(connection: psycopg.Connection) -> dict[str, str]:
     }
 
 
+@contextmanager
+def apart(connection: psycopg.Connection, org_id: UUID, as_of: date, step: str) -> Iterator[None]:
+    """Do one organisation's part of a step: where it fails it is undone and recorded, and the caller goes on."""
+    try:
+        with connection.transaction():
+            yield
+    except Exception as error:  # whatever it is, it must not become the trouble of the others
+        logging.getLogger(__name__).exception("%s failed for organisation %s", step, org_id)
+        connection.execute(
+            "insert into raw.run_failures (org_id, step, as_of, message) values (%s, %s, %s, %s) "
+            "on conflict (org_id, step) do update set as_of = excluded.as_of, message = excluded.message",
+            [org_id, step, as_of, first_line(str(error) or type(error).__name__)],
+        )
+
+
+def forget_failures(connection: psycopg.Connection, step: str) -> None:
+    """Begin a step anew: what it then cannot do is recorded again."""
+    connection.execute("delete from raw.run_failures where step = %s", [step])
+
+
+def failures_apart(connection: psycopg.Connection) -> dict[UUID, dict[str, str]]:
+    """What the last run could not do: organisation -> step -> what it said."""
+    failures: defaultdict[UUID, dict[str, str]] = defaultdict(dict)
+    for org_id, step, message in connection.execute(
+        "select org_id, step, message from raw.run_failures order by org_id, step"
+    ):
+        failures[org_id][f"step {step}"] = message
+    return failures
+
+
 def report(settings: Settings, failures: Mapping[str, str]) -> insight_events.Changes:
-    """Tell every organisation's administrators of `failures`; what is no longer among them is resolved."""
+    """Tell every organisation's administrators of `failures` and of its own; what is over is resolved."""
     opened, resolved = [], []
     with database.connect(database.database_url(settings)) as connection:
         known = connection.execute("select to_regclass('staging.stg_app__organizations')").fetchone()
         if known == (None,):  # the first run failed before there was anybody to tell
             return insight_events.Changes([], [])
-        told = {**failures, **dead_deliveries(connection)}
+        shared, own = {**failures, **dead_deliveries(connection)}, failures_apart(connection)
         for scope in findings.scopes(connection):
-            found = findings.pipeline_findings(scope, told)
+            found = findings.pipeline_findings(scope, {**shared, **own.get(scope.org_id, {})})
             changes = insight_events.keep(connection, scope, found, kinds=["pipeline"], now=datetime.now(UTC))
             opened += changes.opened
             resolved += changes.resolved

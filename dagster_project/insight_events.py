@@ -1,7 +1,8 @@
 """From findings to insight events: an ongoing thing is one event, and what goes back to normal is resolved.
 
 An event's identity is (kind, metric, dimension, member, direction). While an event of that identity is unresolved,
-a new finding only refreshes it; a dismissed one stays dismissed until the thing itself has ended.
+a new finding only refreshes it; a dismissed one stays dismissed until the thing itself has ended. A finding that does
+not open an event (`opens` false) keeps the one that there is from being resolved.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,9 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from dagster_project.findings import Finding, Scope
+from insights.findings import Finding, Scope
 from notifications.ledger import enqueue_insights
+from sources.tables import BOOKING_QUESTION
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,48 @@ def keep(
     enqueue_insights(connection, opened, "opened", now=now, recipients=recipients)
     enqueue_insights(connection, resolved, "resolved", now=now, recipients=recipients)
     return Changes(opened, resolved)
+
+
+def lapse(connection: psycopg.Connection, scope: Scope, kinds: Sequence[str]) -> None:
+    """Close the events of these kinds without a message: the data do not say any more whether they are over.
+
+    They count as resolved when they were last seen, so that nobody reads that they are back to normal now.
+    """
+    connection.execute(
+        """
+        update app.insight_events
+        set resolved_at = last_seen, status = case status when 'dismissed' then 'dismissed' else 'resolved' end
+        where org_id = %(org_id)s and kind = any(%(kinds)s) and resolved_at is null and dimension <> %(question)s
+        """,
+        {"org_id": scope.org_id, "kinds": list(kinds), "question": BOOKING_QUESTION},
+    )
+
+
+def ask(connection: psycopg.Connection, scope: Scope, questions: Sequence[Finding], *, now: datetime) -> list[UUID]:
+    """Open an event for each question that was never asked; the ids of those.
+
+    A question stays open until somebody answers it, or until its booking has another amount or is gone: then it is
+    closed without a message, because whoever corrected it knows.
+    """
+    connection.execute(
+        """
+        update app.insight_events as event
+        set resolved_at = %(now)s, status = case event.status when 'dismissed' then 'dismissed' else 'resolved' end
+        where event.org_id = %(org_id)s and event.dimension = %(dimension)s and event.resolved_at is null
+            and not exists (
+                select from marts.fct_bookings as booking
+                where booking.org_id = event.org_id and booking.booking_id::text = event.member
+                    and booking.total_amount = event.value
+            )
+        """,
+        {"org_id": scope.org_id, "dimension": BOOKING_QUESTION, "now": scope.as_of_at},
+    )
+    kept = [_keep_one(connection, scope, question) for question in questions]
+    opened = [event for event in kept if event is not None]
+    enqueue_insights(
+        connection, opened, "opened", now=now, recipients={scope.org_id: _administrators(connection, scope)}
+    )
+    return opened
 
 
 def _administrators(connection: psycopg.Connection, scope: Scope) -> list[UUID]:
@@ -69,7 +113,7 @@ def _keep_one(connection: psycopg.Connection, scope: Scope, finding: Finding) ->
         """,
         values,
     )
-    if refreshed.rowcount:
+    if refreshed.rowcount or not finding.get("opens", True):
         return None
     # The same thing, found again for the same beginning after somebody resolved it, was told already.
     opened = connection.execute(
@@ -100,6 +144,7 @@ def _resolve_others(
         with ended as (
             select event.id, event.status from app.insight_events as event
             where event.org_id = %(org_id)s and event.kind = any(%(kinds)s) and event.resolved_at is null
+                and event.dimension <> %(question)s
                 and event.last_seen <= %(now)s
                 and not exists (
                     select from unnest(%(ongoing)s::text[]) as ongoing (identity)
@@ -117,6 +162,7 @@ def _resolve_others(
         {
             "org_id": scope.org_id,
             "kinds": list(kinds),
+            "question": BOOKING_QUESTION,
             "now": scope.as_of_at,
             "ongoing": [_identity(finding) for finding in findings],
         },

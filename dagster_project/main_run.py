@@ -16,7 +16,9 @@ from dagster_project.automation import hub_run
 from dagster_project.automation import jobs as all_jobs
 from dagster_project.definitions import defs
 from dagster_project.instance import bury_killed_runs
+from dagster_project.run_clock import clock_notes
 from notifications.ledger import deliver_due
+from sources import database
 from sources.settings import Settings
 
 COUNTED: Final = {"app": "operational", "raw": "landed", "marts": "marts", "ml": "model outputs"}
@@ -24,37 +26,50 @@ COUNTED: Final = {"app": "operational", "raw": "landed", "marts": "marts", "ml":
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run did. seconds: by stage, in the order of the data."""
+    """What a run did. seconds: by stage, in the order of the data; notes: whose data ended or have not begun."""
 
     run_id: str
     failures: dict[str, str]
     warnings: dict[str, str]
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def held(self) -> bool:
         return not self.failures
 
 
-def execute(settings: Settings, *, as_of: date | None, on_step: Callable[[str], None]) -> RunOutcome:
+def execute(
+    settings: Settings, *, as_of: date | None, on_step: Callable[[str], None], now: datetime | None = None
+) -> RunOutcome:
     """Ingest, build, model, insights, deliver; then tell people of whatever of it failed.
 
-    `on_step` hears the name of each step as it begins. The database and the Dagster instance must be prepared.
+    `on_step` hears the name of each step as it begins; `now` is taken for the moment of the run (default: its start).
+    The database and the Dagster instance must be prepared.
     """
     with dg.DagsterInstance.get() as instance:
         # Dagster opens a connection for each event otherwise: 1,300 a run, half of its time.
         instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
         bury_killed_runs(settings, instance, hub_run.name)
-        result = _execute(instance, as_of, on_step)
+        result = _execute(instance, _clock(as_of, now), on_step)
         checks = list(defs.resolve_asset_graph().asset_check_keys)
         failing_now = health.current_failures(instance, [job.name for job in all_jobs], checks)
     if health.report(settings, failing_now).opened:
         deliver_due(settings, now=lambda: datetime.now(UTC))
-    return RunOutcome(result.run_id, _failures(result), _warnings(result), _seconds(result))
+    with database.connect(database.database_url(settings)) as connection:
+        landed = connection.execute("select to_regclass('raw.organizations')").fetchone()
+        has_landed = landed != (None,)  # the first run may have failed before
+        apart, notes = (_failures_apart(connection), clock_notes(connection)) if has_landed else ({}, [])
+    return RunOutcome(result.run_id, {**_failures(result), **apart}, _warnings(result), _seconds(result), notes)
+
+
+def _clock(as_of: date | None, now: datetime | None) -> dict[str, str]:
+    """The settings of the asset raw/run_clock."""
+    return {name: value.isoformat() for name, value in (("as_of", as_of), ("now", now)) if value}
 
 
 def _execute(
-    instance: dg.DagsterInstance, as_of: date | None, on_step: Callable[[str], None]
+    instance: dg.DagsterInstance, clock: dict[str, str], on_step: Callable[[str], None]
 ) -> dg.ExecuteInProcessResult:
     @dg.logger
     def progress(_: dg.InitLoggerContext) -> logging.Logger:
@@ -63,7 +78,6 @@ def _execute(
         return logger
 
     job = dg.Definitions.merge(defs, dg.Definitions(loggers={"progress": progress})).resolve_job_def(hub_run.name)
-    clock = {"as_of": as_of.isoformat()} if as_of else {}
     return job.execute_in_process(
         instance=instance,
         raise_on_error=False,
@@ -91,6 +105,15 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE
     }
     return {**failed_steps, **_failed_checks(result, dg.AssetCheckSeverity.ERROR)}
+
+
+def _failures_apart(connection: psycopg.Connection) -> dict[str, str]:
+    names = dict(connection.execute("select id, name from raw.organizations").fetchall())
+    return {
+        f"{step} of {names.get(org_id, org_id)}": message
+        for org_id, failures in health.failures_apart(connection).items()
+        for step, message in failures.items()
+    }
 
 
 def _warnings(result: dg.ExecuteInProcessResult) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Modelling: the daily figures and the book in; anomalies, forecasts, how good they were, and the workload out."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -11,6 +11,7 @@ import dagster as dg
 import pandas as pd
 import psycopg
 
+from dagster_project import health
 from dagster_project import modelling_inputs as inputs
 from dagster_project import modelling_outputs as outputs
 from dagster_project.modelling_fingerprint import fingerprint
@@ -21,7 +22,6 @@ from ml.forecasting import forecast
 from ml.workload import load
 
 GROUP: Final = "modelling"
-SCORED_DAYS: Final = 28  # re-decided on each run, so that figures that came late are judged as well
 HORIZON_DAYS: Final = 28  # as far as fct_bookings_on_hand knows the book
 _Model = partial[pd.DataFrame]
 TOLD_LEADS: Final = (1, 7, 14, 28)  # days ahead whose accuracy the Dagster UI shows
@@ -29,18 +29,20 @@ TOLD_LEADS: Final = (1, 7, 14, 28)  # days ahead whose accuracy the Dagster UI s
 
 @dg.asset(
     key=["ml", "anomalies"],
-    deps=[["marts", "kpi_daily"], ["marts", "dim_metric"], ["marts", "fct_bookings_on_hand"]],
+    deps=[
+        ["marts", "kpi_daily"],
+        ["marts", "dim_metric"],
+        ["marts", "dim_organization"],
+        ["marts", "fct_bookings_on_hand"],
+    ],
     group_name=GROUP,
     kinds={"python", "postgres"},
     owners=OWNERS,
     description="Each daily figure of the last four weeks against what the days before it led to expect.",
 )
 def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
-    scored = 0
     with database.connect() as connection:
-        for organization, decided in _side_by_side(connection, "anomalies", _detection):
-            outputs.keep_anomalies(connection, organization, decided)
-            scored += len(decided)
+        scored = _side_by_side(connection, "anomalies", _detection, outputs.keep_anomalies)
         found = connection.execute("select count(*), count(*) filter (where is_anomaly) from ml.anomalies").fetchone()
     rows, anomalies = found or (0, 0)
     return dg.MaterializeResult(metadata={"dagster/row_count": rows, "anomalies": anomalies, "judged anew": scored})
@@ -48,24 +50,22 @@ def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
 
 @dg.asset(
     key=["ml", "revenue_forecasts"],
-    deps=[["marts", "kpi_daily"], ["marts", "fct_bookings_on_hand"]],
+    deps=[["marts", "kpi_daily"], ["marts", "dim_organization"], ["marts", "fct_bookings_on_hand"]],
     group_name=GROUP,
     kinds={"python", "postgres"},
     owners=OWNERS,
     description="Realised revenue of the next four weeks, total and by service, with 80 and 95 % intervals.",
 )
 def revenue_forecasts(database: HubDatabase) -> dg.MaterializeResult[None]:
-    said = 0
     with database.connect() as connection:
-        for organization, predicted in _side_by_side(connection, "revenue_forecasts", _forecast):
-            said += outputs.keep_forecasts(connection, organization, predicted)
+        said = _side_by_side(connection, "revenue_forecasts", _forecast, outputs.keep_forecasts)
         rows = connection.execute("select count(*) from ml.revenue_forecasts").fetchone()
     return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0, "forecast anew": said})
 
 
 @dg.asset(
     key=["ml", "forecast_accuracy"],
-    deps=[["ml", "revenue_forecasts"], ["marts", "kpi_daily"]],
+    deps=[["ml", "revenue_forecasts"], ["marts", "kpi_daily"], ["marts", "dim_organization"]],
     group_name=GROUP,
     kinds={"python", "postgres"},
     owners=OWNERS,
@@ -73,7 +73,11 @@ def revenue_forecasts(database: HubDatabase) -> dg.MaterializeResult[None]:
 )
 def forecast_accuracy(database: HubDatabase) -> dg.MaterializeResult[None]:
     with database.connect() as connection:
-        judged = sum(outputs.judge_forecasts(connection, each) for each in inputs.organizations(connection))
+        judged = 0
+        health.forget_failures(connection, "forecast_accuracy")
+        for each in inputs.organizations(connection):
+            with health.apart(connection, each.id, each.as_of, "forecast_accuracy"):
+                judged += outputs.judge_forecasts(connection, each)
         told = connection.execute(
             """
             select organization.organization_name, accuracy.lead_days, accuracy.days,
@@ -103,6 +107,7 @@ def forecast_accuracy(database: HubDatabase) -> dg.MaterializeResult[None]:
         ["intermediate", "int_provider_days"],
         ["intermediate", "int_provider_capacity"],
         ["marts", "kpi_daily"],
+        ["marts", "dim_organization"],
         ["ml", "revenue_forecasts"],
     ],
     group_name=GROUP,
@@ -113,38 +118,51 @@ def forecast_accuracy(database: HubDatabase) -> dg.MaterializeResult[None]:
 def provider_workload(database: HubDatabase) -> dg.MaterializeResult[None]:
     rows = overloads = 0
     with database.connect() as connection:
+        health.forget_failures(connection, "provider_workload")
         for organization in inputs.organizations(connection):
-            loads = load(
-                inputs.booked_hours(connection, organization),
-                inputs.available_hours(connection, organization),
-                as_of=organization.as_of,
-                horizon=HORIZON_DAYS,
-                expected=inputs.expected_hours(connection, organization),
-            )
-            outputs.keep_workload(connection, organization, loads)
-            rows += len(loads)
-            overloads += int(loads["will_overload"].sum())
+            with health.apart(connection, organization.id, organization.as_of, "provider_workload"):
+                loads = load(
+                    inputs.booked_hours(connection, organization),
+                    inputs.available_hours(connection, organization),
+                    as_of=organization.as_of,
+                    horizon=HORIZON_DAYS,
+                    expected=inputs.expected_hours(connection, organization),
+                )
+                loads = loads if organization.is_judged else loads.head(0)
+                outputs.keep_workload(connection, organization, loads)
+                rows += len(loads)
+                overloads += int(loads["will_overload"].sum())
     return dg.MaterializeResult(metadata={"dagster/row_count": rows, "overloaded days": overloads})
 
 
 def _side_by_side(
-    connection: psycopg.Connection, name: str, prepare: Callable[[psycopg.Connection, inputs.Organization], _Model]
-) -> Iterator[tuple[inputs.Organization, pd.DataFrame]]:
-    """What `prepare`'s model says of each organisation whose inputs, or the model itself, changed since it last spoke.
+    connection: psycopg.Connection,
+    name: str,
+    prepare: Callable[[psycopg.Connection, inputs.Organization], _Model],
+    keep: Callable[[psycopg.Connection, inputs.Organization, pd.DataFrame], int],
+) -> int:
+    """Run `prepare`'s model for each organisation whose inputs, or the model itself, changed since it last ran.
 
     A core an organisation: learning, which is most of the time, lets go of Python's lock. In batches, so that the
-    memory does not grow with the organisations.
+    memory does not grow with the organisations. Returns how many rows were kept anew.
     """
+    health.forget_failures(connection, name)
     organizations, cores = inputs.organizations(connection), os.cpu_count() or 1
+    rows = 0
     with ThreadPoolExecutor(cores) as workers:
         for begin in range(0, len(organizations), cores):
-            said = []
+            started = []
             for organization in organizations[begin : begin + cores]:
-                model = prepare(connection, organization)
-                if outputs.is_new(connection, organization, name, fingerprint(model)):
-                    said.append((organization, workers.submit(model)))
-            for organization, future in said:
-                yield organization, future.result()
+                with health.apart(connection, organization.id, organization.as_of, name):
+                    model = prepare(connection, organization)
+                    mark = fingerprint(model)
+                    if not outputs.is_known(connection, organization, name, mark):
+                        started.append((organization, mark, workers.submit(model)))
+            for organization, mark, future in started:
+                with health.apart(connection, organization.id, organization.as_of, name):
+                    rows += keep(connection, organization, future.result())
+                    outputs.remember(connection, organization, name, mark)
+    return rows
 
 
 def _detection(connection: psycopg.Connection, organization: inputs.Organization) -> _Model:
@@ -153,10 +171,10 @@ def _detection(connection: psycopg.Connection, organization: inputs.Organization
     return partial(
         detect,
         history,
-        start=organization.as_of - timedelta(days=SCORED_DAYS - 1),
+        start=organization.as_of - timedelta(days=outputs.SCORED_DAYS - 1),
         as_of=organization.as_of,
         holidays=inputs.public_holidays(organization.country, history["day"]),
-        on_hand=inputs.on_hand(connection, organization, longest_lead=1),  # the evening before
+        on_hand=inputs.on_hand(connection, organization, history["series_id"], longest_lead=1),  # the evening before
         incidents=inputs.incidents(connection, organization),
         money=inputs.money(connection, organization, history["series_id"]),
     )
@@ -171,6 +189,7 @@ def _forecast(connection: psycopg.Connection, organization: inputs.Organization)
         as_of=organization.as_of,
         horizon=HORIZON_DAYS,
         holidays=inputs.public_holidays(organization.country, history["day"]),
-        on_hand=inputs.on_hand(connection, organization, longest_lead=HORIZON_DAYS),
+        on_hand=inputs.on_hand(connection, organization, history["series_id"], longest_lead=HORIZON_DAYS),
+        book_until=organization.book_until,
         hierarchy=inputs.revenue_hierarchy(history["series_id"]),
     )

@@ -7,48 +7,57 @@ import pandas as pd
 import psycopg
 from psycopg import sql
 
-from dagster_project.modelling_inputs import REVENUE, SEPARATOR, TOTAL_REVENUE, Organization
+from dagster_project.modelling_inputs import REST_REVENUE, REVENUE, SEPARATOR, TOTAL_REVENUE, Organization
 
 BOUNDS: Final = ("lower_95", "lower_80", "upper_80", "upper_95")
+SCORED_DAYS: Final = 28  # decided anew on each run, so that figures that came late are judged as well
 ACCURACY_DAYS: Final = 90  # forecasts are judged by the days of the last quarter
 
 
-def is_new(connection: psycopg.Connection, organization: Organization, model: str, fingerprint: str) -> bool:
-    """Whether the model was last run on something else; what it is now run on is kept, in the caller's transaction."""
-    kept = connection.execute(
-        """
-        insert into ml.fingerprints as known (org_id, model, fingerprint) values (%s, %s, %s)
-        on conflict (org_id, model) do update set fingerprint = excluded.fingerprint
-        where known.fingerprint <> excluded.fingerprint
-        returning true
-        """,
+def is_known(connection: psycopg.Connection, organization: Organization, model: str, fingerprint: str) -> bool:
+    """Whether the model last ran on the same."""
+    known = connection.execute(
+        "select true from ml.fingerprints where (org_id, model, fingerprint) = (%s, %s, %s)",
         [organization.id, model, fingerprint],
     )
-    return kept.fetchone() is not None
+    return known.fetchone() is not None
 
 
-def keep_anomalies(connection: psycopg.Connection, organization: Organization, decided: pd.DataFrame) -> None:
-    """Bring ml.anomalies up to what was decided; days that are judged as before stay untouched."""
+def remember(connection: psycopg.Connection, organization: Organization, model: str, fingerprint: str) -> None:
+    """Keep what the model ran on, and of which day it spoke: also where it had nothing to say."""
+    connection.execute(
+        """
+        insert into ml.fingerprints (org_id, model, fingerprint, as_of) values (%s, %s, %s, %s)
+        on conflict (org_id, model) do update set fingerprint = excluded.fingerprint, as_of = excluded.as_of
+        """,
+        [organization.id, model, fingerprint, organization.as_of],
+    )
+
+
+def keep_anomalies(connection: psycopg.Connection, organization: Organization, decided: pd.DataFrame) -> int:
+    """Bring ml.anomalies up to what was decided, and return how many rows that is.
+
+    Days that are judged as before stay untouched; what is not judged any more goes.
+    """
     columns = [
         "metric", "dimension", "member", "day", "value", "expected", "lower", "upper", "score", "is_anomaly",
         "direction", "severity", "pattern",
     ]  # fmt: skip
-    parts = decided["series_id"].str.split(SEPARATOR, n=2, expand=True, regex=False)
-    frame = decided.assign(metric=parts[0], dimension=parts[1], member=parts[2])[columns]
+    parts = decided["series_id"].astype(str).str.split(SEPARATOR, n=2)
+    frame = decided.assign(metric=parts.str[0], dimension=parts.str[1], member=parts.str[2])[columns]
     connection.execute("create temp table decided (like ml.anomalies including defaults) on commit drop")
     _copy(connection, sql.Identifier("decided"), organization, frame)
     connection.execute(
         """
         delete from ml.anomalies as kept
-        using (select min(day) as first_day, max(day) as last_day from decided) as judged
-        where kept.org_id = %s and kept.day between judged.first_day and judged.last_day
+        where kept.org_id = %(org_id)s and kept.day <= %(as_of)s and kept.day > %(as_of)s::date - %(scored)s
             and not exists (
                 select from decided
                 where (decided.metric, decided.dimension, decided.member, decided.day)
                     = (kept.metric, kept.dimension, kept.member, kept.day)
             )
         """,
-        [organization.id],
+        {"org_id": organization.id, "as_of": organization.as_of, "scored": SCORED_DAYS},
     )
     connection.execute(
         """
@@ -67,6 +76,7 @@ def keep_anomalies(connection: psycopg.Connection, organization: Organization, d
         """
     )
     connection.execute("drop table decided")
+    return len(frame)
 
 
 def keep_forecasts(connection: psycopg.Connection, organization: Organization, predicted: pd.DataFrame) -> int:
@@ -74,7 +84,7 @@ def keep_forecasts(connection: psycopg.Connection, organization: Organization, p
     member = predicted["series_id"].str.split(SEPARATOR, n=1).str[1]
     service_id = member.where(predicted["series_id"] != TOTAL_REVENUE).str.removeprefix("service" + SEPARATOR)
     columns = ["service_id", "day", "forecast", *BOUNDS, "on_hand", "model"]
-    frame = _to_the_cent(predicted).assign(service_id=service_id)[columns]
+    frame = _to_the_cent(predicted).assign(service_id=service_id)[columns][predicted["series_id"] != REST_REVENUE]
     connection.execute(
         "delete from ml.revenue_forecasts where org_id = %s and as_of = %s", [organization.id, organization.as_of]
     )
@@ -91,29 +101,38 @@ def keep_workload(connection: psycopg.Connection, organization: Organization, lo
 def judge_forecasts(connection: psycopg.Connection, organization: Organization) -> int:
     """Hold the kept forecasts of the last ACCURACY_DAYS days against what came; return how many leads were judged.
 
-    One row a series and number of days ahead, beside repeating the last known value of the same weekday.
+    One row a series and number of days ahead, beside repeating the last known value of the same weekday. A day without
+    a row in kpi_daily is zero, up to the last day of the data.
     """
     connection.execute("delete from ml.forecast_accuracy where org_id = %s", [organization.id])
     judged = connection.execute(
         """
+        with ahead as (
+            select forecasts.*, coalesce(actual.value, 0) as actual,
+                -- The newest day of the same weekday that was known when the forecast was made.
+                forecasts.day - 7 * ((forecasts.day - forecasts.as_of + 6) / 7) as week_before,
+                case when forecasts.service_id is null then 'total' else 'service' end as dimension,
+                coalesce(forecasts.service_id::text, 'all') as member
+            from ml.revenue_forecasts as forecasts
+            inner join marts.dim_organization as organization on organization.org_id = forecasts.org_id
+            left join marts.kpi_daily as actual
+                on (actual.org_id, actual.metric, actual.day) = (forecasts.org_id, %(revenue)s, forecasts.day)
+                and actual.dimension = case when forecasts.service_id is null then 'total' else 'service' end
+                and actual.member = coalesce(forecasts.service_id::text, 'all')
+            where forecasts.org_id = %(org_id)s and forecasts.day <= least(%(as_of)s, organization.last_day)
+                and forecasts.day > %(as_of)s::date - %(days)s
+        )
         insert into ml.forecast_accuracy
-        select said.org_id, %(as_of)s, said.service_id, said.day - said.as_of as lead_days, count(*),
-            sum(came.value), sum(said.forecast), sum(abs(came.value - said.forecast)),
-            sum(abs(came.value - week_before.value)),
-            count(*) filter (where came.value between said.lower_80 and said.upper_80),
-            count(*) filter (where came.value between said.lower_95 and said.upper_95)
-        from ml.revenue_forecasts as said
-        inner join marts.kpi_daily as came
-            on (came.org_id, came.metric, came.day) = (said.org_id, %(revenue)s, said.day)
-            and came.dimension = case when said.service_id is null then 'total' else 'service' end
-            and came.member = coalesce(said.service_id::text, 'all')
-        -- The newest day of the same weekday that was known when it was said.
-        left join marts.kpi_daily as week_before
-            on (week_before.org_id, week_before.metric, week_before.dimension, week_before.member)
-                = (came.org_id, came.metric, came.dimension, came.member)
-            and week_before.day = said.day - 7 * ((said.day - said.as_of + 6) / 7)
-        where said.org_id = %(org_id)s and said.day <= %(as_of)s and said.day > %(as_of)s::date - %(days)s
-        group by said.org_id, said.service_id, lead_days
+        select ahead.org_id, %(as_of)s, ahead.service_id, ahead.day - ahead.as_of as lead_days, count(*),
+            sum(ahead.actual), sum(ahead.forecast), sum(abs(ahead.actual - ahead.forecast)),
+            sum(abs(ahead.actual - coalesce(naive.value, 0))),
+            count(*) filter (where ahead.actual between ahead.lower_80 and ahead.upper_80),
+            count(*) filter (where ahead.actual between ahead.lower_95 and ahead.upper_95)
+        from ahead
+        left join marts.kpi_daily as naive
+            on (naive.org_id, naive.metric, naive.day) = (ahead.org_id, %(revenue)s, ahead.week_before)
+            and (naive.dimension, naive.member) = (ahead.dimension, ahead.member)
+        group by ahead.org_id, ahead.service_id, lead_days
         """,
         {"org_id": organization.id, "as_of": organization.as_of, "revenue": REVENUE, "days": ACCURACY_DAYS},
     )

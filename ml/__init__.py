@@ -1,1 +1,1 @@
-"""Statistics as pure functions on DataFrames: series in, tables and sentences out. No SQL, no clock, no network."""
+"""Statistics as pure functions on DataFrames: series in, tables out. No SQL, no clock, no network, no sentences."""

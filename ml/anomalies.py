@@ -14,7 +14,7 @@ import pandas as pd
 
 from ml.anomalies_expected import Expected, expected_values
 from ml.bookings_on_hand import book_array, book_series
-from ml.panel import Day, Flags, Floats, Panel, checked, holiday_days, midnight, to_panel
+from ml.panel import Day, Flags, Floats, Panel, beyond_largest, checked, holiday_days, midnight, to_panel
 
 # All measured on anomalies injected into public daily series, a hotel's revenue and made businesses (docs/methods.md).
 THRESHOLD = 4.6  # scores from here on are anomalies: 0.45 clean days in 100; a score is in robust standard deviations
@@ -24,6 +24,9 @@ WINDOW = 182  # days of surprises that the scale is made of
 # heavy-tailed series to be quieter than they are.
 TAIL, NORMAL_TAIL = 0.95, 1.6449
 LEAST_SCALE = 0.3  # of the running spread
+MOST_SURPRISE = (
+    50.0  # spreads: what came out of the blue is no more surprising than that, or one such day blinds WINDOW
+)
 MINIMUM_DAYS = 21  # with fewer earlier days nothing is judged
 MINIMUM_NONZERO = 9  # amounts with fewer nonzero values in NONZERO_DAYS are not judged: the scale would not see them
 NONZERO_DAYS = 84
@@ -187,7 +190,7 @@ def _scales(
     is_count = (whole & np.logical_and.accumulate(~(values < 0), axis=1))[:, early:]
     middle = np.abs(foreseen.forecast + known)[:, early:]
     floor = np.maximum(SHARE_FLOOR * middle, np.where(is_count, COUNT_FLOOR, LEAST_SCALE * spread[:, early:]))
-    relative = np.where(taught & seen, surprise / spread, np.nan)
+    relative = np.where(taught & seen, np.clip(surprise / spread, -MOST_SURPRISE, MOST_SURPRISE), np.nan)
     below, above = np.empty(floor.shape), np.empty(floor.shape)
     judgeable = seen[:, early:] & (np.cumsum(seen, axis=1)[:, early:] > MINIMUM_DAYS)
     for column in range(floor.shape[1]):
@@ -264,7 +267,10 @@ def _table(
 ) -> pd.DataFrame:
     values = panel.values[:, judged]
     nonnegative = ~(np.fmin.accumulate(panel.values, axis=1)[:, judged] < 0)
-    expected, lower, upper = (np.where(nonnegative, np.maximum(side, 0.0), side) for side in bounds)
+    # The largest value seen includes the day's own, so that no verdict changes.
+    limit = beyond_largest(np.maximum.accumulate(np.abs(np.nan_to_num(panel.values)), axis=1)[:, judged])
+    plausible = (np.clip(side, -limit, limit) for side in bounds)
+    expected, lower, upper = (np.where(nonnegative, np.maximum(side, 0.0), side) for side in plausible)
     # A day that cannot be judged lies within its range.
     lower, upper = (
         np.where(judgeable, side, extreme(side, np.nan_to_num(values)))

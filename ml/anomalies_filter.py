@@ -17,7 +17,7 @@ SPREAD_RATE = 0.05
 CLIP = 2.5  # larger surprises teach as if they were this many spreads
 SHIFT_DAYS = 4  # so many surprises on one side in a row are a new level
 YOUNG_DAYS = 21  # so long everything teaches in full
-SHARE_FLOOR = 0.02  # of the level: quieter than that no series is taken to be
+SHARE_FLOOR = 0.02  # of the level, and of a usual day that is not zero: no series is taken to be quieter than that
 SMALLEST = 1e-9  # of a spread, so that surprises in spreads are finite
 
 
@@ -38,6 +38,9 @@ def filtered_days(work: Floats, is_holiday: Flags, taught: Flags) -> Filtered:
     season, seen_weekday = np.zeros((2, count, 7))
     holiday: Floats | None = None  # the effect of a holiday in place of its weekday's: until one was seen, the lowest
     recent = np.zeros((count, SHIFT_DAYS))
+    # A series that was idle for long is level at zero, with a spread of zero, of which it would never get out again:
+    # the size of the days that were not zero keeps the spread from vanishing.
+    sizes, moved_days = np.zeros((2, count))
     forecast, clipped_all, spreads = np.zeros((3, count, length))
     surprise, seasons = np.full(work.shape, np.nan), np.zeros((count, length, 7))
     known = ~np.isnan(work)
@@ -47,10 +50,14 @@ def filtered_days(work: Floats, is_holiday: Flags, taught: Flags) -> Filtered:
         if is_holiday[t]:
             effect = season.min(axis=1) if holiday is None else holiday
         forecast[:, t] = level + effect
-        spreads[:, t] = np.maximum(spread, SHARE_FLOOR * np.abs(level) + SMALLEST)
+        usual = np.maximum(np.abs(level), sizes / np.maximum(moved_days, 1))
+        spread = np.maximum(spread, np.where(moved_days > 0, SHARE_FLOOR * usual, 0.0))
+        spreads[:, t] = np.maximum(spread, SHARE_FLOOR * usual + SMALLEST)
         seasons[:, t] = season
         surprise[:, t] = work[:, t] - forecast[:, t]
         teaches = known[:, t] & taught[:, t]
+        size_today = np.where(teaches, np.abs(np.nan_to_num(work[:, t])), 0.0)
+        sizes, moved_days = sizes + size_today, moved_days + (size_today > 0)
         error = np.where(teaches, surprise[:, t], 0.0)
         new = seen < YOUNG_DAYS
         limit = np.where(new, np.inf, CLIP * spread)

@@ -37,12 +37,12 @@ def book_series(on_hand: pd.DataFrame | None, *, as_of: pd.Timestamp) -> pd.Data
     return None if book.empty else book
 
 
-def book_array(book: pd.DataFrame, panel: Panel, horizon: int) -> Floats:
+def book_array(book: pd.DataFrame, panel: Panel, horizon: int, until: pd.Timestamp | None = None) -> Floats:
     """What stood on the books: (series, day, lead), days running `horizon` past the panel; NaN where not known.
 
-    Snapshots between the first and the last in the whole book are known, and what they do not list is zero; a
-    series that the book never names stays NaN, as do days further ahead than the book's longest lead. Rows of a
-    series that the panel does not know are left aside.
+    Of days after `until` nothing is known. Snapshots between the first and the last in the whole book are known, and
+    what they do not list is zero; a series that the book never names stays NaN, as do days further ahead than the
+    book's longest lead. Rows of a series that the panel does not know are left aside.
     """
     leads = int(min(book["lead_days"].max(), horizon))
     first = panel.days[0]
@@ -60,6 +60,8 @@ def book_array(book: pd.DataFrame, panel: Panel, horizon: int) -> Floats:
     place = (position, day, rows["lead_days"].to_numpy())
     known = position >= 0
     result[tuple(part[known] for part in place)] = rows["value"].to_numpy(dtype=float)[known]
+    if until is not None:
+        result[:, max((until - first).days + 1, 0) :] = np.nan
     return result
 
 

@@ -8,7 +8,18 @@ from ml import bookings_on_hand, seasonal
 from ml import forecasting_boosting as boosting
 from ml import forecasting_intervals as intervals
 from ml.forecasting_reconciliation import checked_hierarchy, reconcile
-from ml.panel import Day, Flags, Floats, Panel, fill_gaps, holiday_days, midnight, observed_days, to_panel
+from ml.panel import (
+    Day,
+    Flags,
+    Floats,
+    Panel,
+    beyond_largest,
+    fill_gaps,
+    holiday_days,
+    midnight,
+    observed_days,
+    to_panel,
+)
 
 Positions = npt.NDArray[np.int64]
 
@@ -42,13 +53,16 @@ def forecast(
     on_hand: pd.DataFrame | None = None,
     levels: tuple[int, ...] = (80, 95),
     hierarchy: pd.DataFrame | None = None,
+    book_until: Day | None = None,
 ) -> pd.DataFrame:
     """Forecast each series for the `horizon` days after `as_of`, from what was known at the end of `as_of`.
 
     history: series_id, day, value (an absent day is missing, not zero); holidays: day, name;
     on_hand: series_id, service_day, lead_days, value (what stood on the books for service_day, lead_days before
     it; what a snapshot does not list is zero); hierarchy: series_id, total_id and, where a total is split in several
-    ways, dimension: the members of each total and dimension add up to it, and so will their forecasts.
+    ways, dimension: the members of each total and dimension add up to it, and so will their forecasts;
+    book_until: the last service day that the book knows, where it ends at the edge of an export: what stands on later
+    days is not known, and they are forecast without it.
     Values keep their unit.
 
     Returns series_id, day, forecast, lower_L and upper_L for each level, on_hand (NA where no book reaches),
@@ -65,7 +79,8 @@ def forecast(
     panel = to_panel(history, as_of=end, also=named)
     closed = holiday_days(holidays)
     tree = None if hierarchy is None else checked_hierarchy(hierarchy, panel.series)
-    return _forecast_panel(panel, closed, book, tree, horizon=horizon, levels=tuple(sorted(levels)))
+    edge = None if book_until is None else midnight(book_until)
+    return _forecast_panel(panel, closed, book, tree, edge, horizon=horizon, levels=tuple(sorted(levels)))
 
 
 def _forecast_panel(
@@ -73,6 +88,7 @@ def _forecast_panel(
     holidays: pd.DatetimeIndex,
     book: pd.DataFrame | None,
     tree: pd.DataFrame | None,
+    edge: pd.Timestamp | None,
     *,
     horizon: int,
     levels: tuple[int, ...],
@@ -82,12 +98,17 @@ def _forecast_panel(
     scale = np.where(largest > 0, largest, 1.0)[:, None]
     values = panel.values / scale
     origins = _origins(values.shape[1])
-    on_books = None if book is None else bookings_on_hand.book_array(book, panel, horizon) / scale[:, :, None]
+    on_books = None
+    if book is not None:
+        on_books = bookings_on_hand.book_array(book, panel, horizon, edge) / scale[:, :, None]
     standing = _standing(on_books, len(values), origins[-1], horizon)
     best, model = _best(values, panel.days, holidays, on_books, ~np.isnan(standing), origins=origins)
     nonnegative = ~(np.nanmin(values, axis=1, initial=0.0, where=~np.isnan(values)) < 0)
     best = np.where(nonnegative[:, None, None], np.maximum(best, 0.0), best)
     best[:, -1][_closed(values, standing)] = 0.0
+    # In the scaled unit the largest value is one; what stands on the books was seen as well.
+    limit = beyond_largest(np.maximum(1.0, np.abs(np.nan_to_num(standing)).max(axis=1)))[:, None]
+    best[:, -1] = np.clip(best[:, -1], -limit, limit)
     unit = intervals.size(best, values)
     errors = (_actual(values, origins, horizon) - best)[:, :-1]
     settled = np.isin(model[:, 0], SETTLED)
@@ -95,6 +116,7 @@ def _forecast_panel(
         best[:, -1], unit[:, -1], errors / unit[:, :-1], values,
         short=model[:, 0] == "mean", settled=settled, nonnegative=nonnegative, levels=levels,
     )  # fmt: skip
+    bounds = {level: (np.maximum(lower, -limit), np.minimum(upper, limit)) for level, (lower, upper) in bounds.items()}
     centre, standing = _in_unit(best[:, -1], scale), _in_unit(standing, scale)
     bounds = {level: (_in_unit(lower, scale), _in_unit(upper, scale)) for level, (lower, upper) in bounds.items()}
     if tree is not None:

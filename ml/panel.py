@@ -15,6 +15,7 @@ Day = date | str | pd.Timestamp
 # Older days do not enter: three years hold the yearly season three times and bound the work.
 MEMORY_DAYS = 1096
 LONGEST_LEAD = 10_000  # days; a longer one is a mistake
+MOST_OF_LARGEST = 3.0  # forecasts and bounds lie within so many times the largest value ever seen
 NAMES = ("series_id", "total_id", "dimension")  # columns that hold text
 
 
@@ -164,3 +165,8 @@ def fill_gaps(values: Floats) -> Floats:
             week_ago = filled[missing, t - 7] if t >= 7 else np.full(missing.sum(), np.nan)
             filled[missing, t] = np.where(np.isnan(week_ago), filled[missing, t - 1], week_ago)
     return np.nan_to_num(filled)
+
+
+def beyond_largest(largest: Floats) -> Floats:
+    """The size that no forecast and no bound exceeds, for series whose `largest` value is known."""
+    return np.asarray(MOST_OF_LARGEST * np.minimum(largest, np.finfo(float).max / MOST_OF_LARGEST))

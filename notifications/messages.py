@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
-from notifications import figures
+from notifications.queries import Metric
+from sources import figures
 
 Tone = Literal["neutral", "good", "low", "medium", "high", "critical"]
 Event = Literal["opened", "resolved"]
@@ -102,15 +103,17 @@ def insight_message(
     event: Event,
     link_base: str,
     currency: str | None = None,
+    metric: Metric | None = None,
     plot: Plot | None = None,
 ) -> Message:
     """The message that an insight was opened or resolved.
 
-    insight: a row of app.insight_events; currency: ISO 4217, for money metrics; plot: the metric's recent days.
+    insight: a row of app.insight_events; currency: ISO 4217, for money; metric: the insight's, None where it is not
+    about a metric of kpi_daily; plot: the metric's recent days.
     """
     resolved = event == "resolved"
     title = RESOLVED_PREFIX + insight["title"] if resolved else insight["title"]
-    blocks = _resolved_blocks(insight) if resolved else _opened_blocks(insight, currency)
+    blocks = _resolved_blocks(insight, metric) if resolved else _opened_blocks(insight, currency, metric)
     return Message(
         id=f"{insight['id']}:{event}",
         type=f"insight.{event}",
@@ -131,41 +134,43 @@ def open_hub(link_base: str) -> Iterable[Block]:
     return [Actions((Link("Open the Hub", link_base),))] if link_base else []
 
 
-def _opened_blocks(insight: Mapping[str, Any], currency: str | None) -> list[Block]:
-    blocks: list[Block] = [Text(insight["summary"]), Facts(_insight_facts(insight, currency))]
+def _opened_blocks(insight: Mapping[str, Any], currency: str | None, metric: Metric | None) -> list[Block]:
+    blocks: list[Block] = [Text(insight["summary"]), Facts(_insight_facts(insight, currency, metric))]
     if insight["recommendation"]:
         blocks.append(Entry("What to do", insight["recommendation"]))
     return blocks
 
 
-def _resolved_blocks(insight: Mapping[str, Any]) -> list[Block]:
-    since = ("Alert of", figures.long_day(insight["day"]))
-    return [Text(BACK_TO_NORMAL), Facts((("Metric", figures.label(insight["metric"])), since))]
+def _resolved_blocks(insight: Mapping[str, Any], metric: Metric | None) -> list[Block]:
+    about = [("Metric", metric.label)] if metric else []
+    return [Text(BACK_TO_NORMAL), Facts((*about, ("Alert of", figures.long_day(insight["day"]))))]
 
 
-def _insight_facts(insight: Mapping[str, Any], currency: str | None) -> tuple[tuple[str, str], ...]:
-    metric = insight["metric"]
-    facts = [
-        ("Severity", insight["severity"].capitalize()),
-        ("Metric", figures.label(metric)),
-        ("Day", figures.long_day(insight["day"])),
-    ]
-    if insight["value"] is not None:
-        facts.append(("Value", figures.figure(insight["value"], metric, currency)))
-    if insight["expected"] is not None:
-        facts.append(("Expected", _expected(insight, currency)))
+def _insight_facts(
+    insight: Mapping[str, Any], currency: str | None, metric: Metric | None
+) -> tuple[tuple[str, str], ...]:
+    facts = [("Severity", insight["severity"].capitalize()), ("Day", figures.long_day(insight["day"]))]
+    if metric:
+        facts.insert(1, ("Metric", metric.label))
+        facts += _compared(insight, currency, metric)
     if insight["impact"] is not None and currency:
         facts.append(("Impact", figures.money(insight["impact"], currency)))
     return tuple(facts)
 
 
-def _expected(insight: Mapping[str, Any], currency: str | None) -> str:
-    def shown(name: str) -> str:
-        return figures.figure(insight[name], insight["metric"], currency)
+def _compared(insight: Mapping[str, Any], currency: str | None, metric: Metric) -> list[tuple[str, str]]:
+    """The value and what it is held against, named after what they are in an insight of this kind."""
 
-    if insight["lower"] is None or insight["upper"] is None:
-        return shown("expected")
-    return f"{shown('expected')} ({shown('lower')} to {shown('upper')})"
+    def shown(name: str) -> str:
+        return figures.figure(insight[name], metric.unit, currency)
+
+    value, base = ("Forecast", "As many days before") if insight["kind"] == "forecast" else ("Value", "Expected")
+    facts = [(value, shown("value"))] if insight["value"] is not None else []
+    if insight["expected"] is None:
+        return facts
+    known_range = insight["lower"] is not None and insight["upper"] is not None and insight["kind"] != "forecast"
+    likely = f" ({shown('lower')} to {shown('upper')})" if known_range else ""
+    return [*facts, (base, shown("expected") + likely)]
 
 
 def _what_next(insight: Mapping[str, Any]) -> str:

@@ -17,6 +17,14 @@ class Organization:
     timezone: str
 
 
+@dataclass(frozen=True)
+class Metric:
+    """How a metric of kpi_daily is named and measured."""
+
+    label: str
+    unit: str  # count, money or hours
+
+
 def rows(connection: psycopg.Connection, query: LiteralString, params: Params) -> list[dict[str, Any]]:
     """Every row of `query` as a dict."""
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -33,3 +41,11 @@ def organization(connection: psycopg.Connection, org_id: UUID) -> Organization |
         {"org": org_id},
     )
     return Organization(**found[0]) if found else None
+
+
+def metrics(connection: psycopg.Connection) -> dict[str, Metric]:
+    """The metrics of kpi_daily by name; empty before the warehouse is built."""
+    if not rows(connection, "select 1 where to_regclass('marts.dim_metric') is not null", {}):
+        return {}
+    found = rows(connection, "select metric, label, unit from marts.dim_metric", {})
+    return {row["metric"]: Metric(row["label"], row["unit"]) for row in found}

@@ -4,11 +4,10 @@ from typing import Any, Final
 
 import psycopg
 
-from notifications import figures
 from notifications.channels.base import Delivery
 from notifications.digest import build_digest, digest_message
 from notifications.messages import Message, Plot, insight_message
-from notifications.queries import organization, rows
+from notifications.queries import Metric, metrics, organization, rows
 from sources.errors import HubError
 from sources.settings import Settings
 
@@ -25,16 +24,19 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
     if not found:
         raise HubError(f"The insight {delivery.insight_id} of the delivery {delivery.id} does not exist any more.")
     known = organization(connection, delivery.org_id)
+    metric = metrics(connection).get(found[0]["metric"])
+    is_anomaly = found[0]["kind"] == "anomaly"
     return insight_message(
         found[0],
         event="resolved" if delivery.event == "resolved" else "opened",
         link_base=settings.link_base,
         currency=known.currency if known else None,
-        plot=_recent_days(connection, found[0]) if found[0]["kind"] == "anomaly" else None,
+        metric=metric,
+        plot=_recent_days(connection, found[0], metric) if metric and is_anomaly else None,
     )
 
 
-def _recent_days(connection: psycopg.Connection, insight: dict[str, Any]) -> Plot | None:
+def _recent_days(connection: psycopg.Connection, insight: dict[str, Any], metric: Metric) -> Plot | None:
     """The metric's days before the insight's, with what was expected of each; None where too few are known."""
     found = rows(
         connection,
@@ -50,7 +52,7 @@ def _recent_days(connection: psycopg.Connection, insight: dict[str, Any]) -> Plo
     if len(found) < PLOT_MIN_DAYS:
         return None
     return Plot(
-        title=f"{figures.label(insight['metric'])} a day, expected range shaded",
+        title=f"{metric.label} a day, expected range shaded",
         days=tuple(row["day"] for row in found),
         actual=tuple(float(row["value"]) for row in found),
         expected=tuple(float(row["expected"]) for row in found),

@@ -554,6 +554,8 @@ insight_run_logs = Table(
 )
 
 SEVERITIES: Final = ("critical", "high", "medium", "low")
+# An insight of this dimension is a question about one booking, its member: whoever keeps the data answers it.
+BOOKING_QUESTION: Final = "booking"
 INSIGHT_KINDS: Final = ("anomaly", "forecast", "workload", "milestone", "revenue", "pipeline")
 
 insight_events = _table(

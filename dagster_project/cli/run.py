@@ -1,5 +1,6 @@
 """hub run: one pass of the main job."""
 
+from datetime import UTC, date, datetime
 from time import monotonic
 from typing import Annotated, Any
 
@@ -21,14 +22,14 @@ def run(
     """One pass: ingest, build, model, insights, deliver. Exit code 0 only if all of it held.
 
     With --as-of the run speaks of the end of that day (sample: of the day that the sample business stands at);
-    without, of now and of yesterday's complete figures.
+    without, of now and of yesterday's complete figures. Of data that ended it speaks as on their last day.
 
     Example: hub run --as-of 2026-03-31
     """
     began = monotonic()
     with progress_console.status("Preparing ...") as status:
         settings = common.prepared()
-        day = common.sample_day(settings) if as_of == "sample" else common.day(as_of)
+        day = common.sample_day(settings) if as_of == "sample" else _past_day(settings, as_of)
         prepare_dagster(settings)
         from dagster_project import main_run  # needs the prepared instance and manifest
 
@@ -41,6 +42,7 @@ def run(
         "held": outcome.held,
         "failures": outcome.failures,
         "warnings": outcome.warnings,
+        "notes": outcome.notes,
         "seconds": {**outcome.seconds, "total": monotonic() - began},
         "rows": rows,
     }
@@ -54,6 +56,17 @@ def run(
             _print_where_to_look()
     if not outcome.held:
         raise typer.Exit(1)
+
+
+def _past_day(settings: Settings, text: str | None) -> date | None:
+    """The day that --as-of names. Raises HubError if it is none, or has not come yet."""
+    day = common.day(text)
+    if day is not None:
+        from dagster_project import run_clock
+
+        with database.connect(database.source_url(settings)) as connection:
+            run_clock.refuse_day_ahead(connection, as_of=day, now=datetime.now(UTC))
+    return day
 
 
 def prepare_dagster(settings: Settings) -> None:
@@ -74,6 +87,8 @@ def _print(report: dict[str, Any]) -> None:
     for step, seconds in report["seconds"].items():
         steps.add_row(step, f"{seconds:.1f}")
     console.print(steps)
+    for note in report["notes"]:
+        console.print(note, markup=False)
     for name, said in report["warnings"].items():
         console.print(f"[yellow]Worth a look:[/] {name}: {said}")
     for name, said in report["failures"].items():

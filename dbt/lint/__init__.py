@@ -34,12 +34,14 @@ local_day = _calls("local_day")
 local_hour = _calls("local_hour")
 mean_days = _calls("mean_days")
 metric_total = _calls("metric_total")
+names_weekday = _calls("names_weekday")
 seconds_from_to = _calls("seconds_from_to")
 share = _calls("share")
 start_of_day = _calls("start_of_day")
 status_group = _calls("status_group")
 was_done = _calls("was_done")
 weekday_of = _calls("weekday_of")
+weekdays_as_text = _calls("weekdays_as_text")
 
 
 def statuses(*_: Any) -> str:

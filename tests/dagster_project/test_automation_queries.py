@@ -1,6 +1,6 @@
 """What is due, read from state."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
 import psycopg
@@ -64,16 +64,19 @@ def test_before_the_first_run_nothing_is_due(settings: Settings) -> None:
     assert not due.insights_requested(settings)
 
 
-def test_a_day_is_to_be_judged_until_it_has_a_forecast(
+def test_a_day_is_to_be_judged_until_its_forecast_was_asked_for(
     settings: Settings, connection: psycopg.Connection, org_id: UUID
 ) -> None:
+    """Also where there was too little to forecast, and where it failed: that is not asked again every quarter hour."""
     assert due.organizations_to_judge(settings) == [org_id]
-    connection.execute(
-        "insert into ml.revenue_forecasts "
-        "(org_id, as_of, day, forecast, lower_80, upper_80, lower_95, upper_95, model) "
-        "values (%s, %s, %s, 1, 1, 1, 1, 1, 'naive')",
-        [org_id, DAY, DAY + timedelta(days=1)],
-    )
+    mark = "insert into ml.fingerprints (org_id, model, fingerprint, as_of) values (%s, %s, 'x', %s)"
+    connection.execute(mark, [org_id, "anomalies", DAY])
+    assert due.organizations_to_judge(settings) == [org_id]
+    connection.execute(mark, [org_id, "revenue_forecasts", DAY])
+    assert due.organizations_to_judge(settings) == []
+    connection.execute("update ml.fingerprints set as_of = as_of - 1")
+    assert due.organizations_to_judge(settings) == [org_id]
+    connection.execute("insert into raw.run_failures values (%s, 'anomalies', %s, 'It failed.')", [org_id, DAY])
     assert due.organizations_to_judge(settings) == []
 
 

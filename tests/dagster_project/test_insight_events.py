@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from dagster_project.findings import Finding, Scope
-from dagster_project.insight_events import keep
+from dagster_project.insight_events import ask, keep, lapse
+from insights.findings import Finding, Scope
 
 DAY = date(2026, 3, 10)
 
@@ -142,3 +142,89 @@ def test_a_pass_that_speaks_of_the_past_resolves_nothing(connection: psycopg.Con
 def test_administrators_are_told_in_the_app(connection: psycopg.Connection, org_id: UUID) -> None:
     passes(connection, org_id, DAY, finding(DAY))
     assert connection.execute("select count(*) from app.notifications where event = 'opened'").fetchone() == (1,)
+
+
+def test_what_is_not_to_be_told_opens_nothing_and_resolves_nothing(
+    connection: psycopg.Connection, org_id: UUID
+) -> None:
+    assert passes(connection, org_id, DAY, finding(DAY, opens=False)) == (0, 0)
+    passes(connection, org_id, DAY, finding(DAY))
+    later = DAY + timedelta(days=1)
+    assert passes(connection, org_id, later, finding(later, opens=False)) == (0, 0)
+    assert (event(connection)["status"], event(connection)["day"]) == ("open", later)
+
+
+def test_what_cannot_be_judged_any_more_lapses_without_a_message(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    lapse(connection, scope_of(org_id, DAY + timedelta(days=40)), ["forecast"])
+    assert event(connection)["status"] == "open"
+    lapse(connection, scope_of(org_id, DAY + timedelta(days=40)), ["anomaly"])
+    kept = event(connection)
+    assert (kept["status"], kept["resolved_at"]) == ("resolved", kept["last_seen"])
+    assert messages(connection) == ["opened"]
+
+
+@pytest.fixture
+def booking(connection: psycopg.Connection, org_id: UUID) -> UUID:
+    """A booking of € 5,400."""
+    booking_id = uuid4()
+    connection.execute("create schema marts")
+    connection.execute("create table marts.fct_bookings (booking_id uuid, org_id uuid, total_amount numeric(14, 2))")
+    connection.execute("insert into marts.fct_bookings values (%s, %s, 5400)", [booking_id, org_id])
+    return booking_id
+
+
+def question(booking_id: UUID, amount: float = 5400) -> Finding:
+    return finding(
+        DAY,
+        kind="pipeline",
+        metric="booking_amount",
+        dimension="booking",
+        member=str(booking_id),
+        started_on=amount,
+        value=amount,
+    )
+
+
+def asks(connection: psycopg.Connection, org_id: UUID, day: date, *questions: Finding) -> int:
+    return len(ask(connection, scope_of(org_id, day), questions, now=datetime.now(UTC)))
+
+
+def test_a_question_is_asked_once_and_stays(connection: psycopg.Connection, org_id: UUID, booking: UUID) -> None:
+    assert asks(connection, org_id, DAY, question(booking)) == 1
+    assert asks(connection, org_id, DAY + timedelta(days=1), question(booking)) == 0
+    # It is no longer among the newest bookings, and passes that know nothing of it resolve other things.
+    assert asks(connection, org_id, DAY + timedelta(days=9)) == 0
+    later = scope_of(org_id, DAY + timedelta(days=9))
+    assert keep(connection, later, [], kinds=["pipeline"], now=datetime.now(UTC)).resolved == []
+    assert event(connection)["status"] == "open"
+    assert messages(connection) == ["opened"]
+
+
+@pytest.mark.parametrize("answer", ["dismissed", "resolved"])
+def test_a_question_that_was_answered_is_not_asked_again(
+    connection: psycopg.Connection, org_id: UUID, booking: UUID, answer: str
+) -> None:
+    asks(connection, org_id, DAY, question(booking))
+    connection.execute(
+        "update app.insight_events set status = %s, resolved_at = case %s when 'resolved' then now() end",
+        [answer, answer],
+    )
+    assert asks(connection, org_id, DAY + timedelta(days=1), question(booking)) == 0
+    assert event(connection)["status"] == answer
+
+
+def test_a_corrected_amount_answers_the_question_without_a_message(
+    connection: psycopg.Connection, org_id: UUID, booking: UUID
+) -> None:
+    asks(connection, org_id, DAY, question(booking))
+    connection.execute("update marts.fct_bookings set total_amount = 54")
+    asks(connection, org_id, DAY + timedelta(days=1))
+    assert event(connection)["status"] == "resolved"
+    assert messages(connection) == ["opened"]
+
+
+def test_another_wrong_amount_is_another_question(connection: psycopg.Connection, org_id: UUID, booking: UUID) -> None:
+    asks(connection, org_id, DAY, question(booking))
+    connection.execute("update marts.fct_bookings set total_amount = 54000")
+    assert asks(connection, org_id, DAY + timedelta(days=1), question(booking, 54000)) == 1

@@ -25,7 +25,15 @@ def organization(connection: psycopg.Connection) -> inputs.Organization:
     connection.execute(
         "create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric)"
     )
-    connection.execute("create table marts.dim_metric (metric text, unit text)")
+    connection.execute("create table marts.dim_metric (metric text, unit text, day_column text, is_watched boolean)")
+    connection.execute(
+        "create table marts.dim_organization (org_id uuid, country text, as_of date, first_day date, last_day date, "
+        "has_ended boolean, book_until date, bookings_complete_until date)"
+    )
+    connection.execute(
+        "insert into marts.dim_organization values (%(org)s, 'ES', %(day)s, %(day)s::date - 55, %(day)s, false)",
+        {"org": organization.id, "day": DAY},
+    )
     units = {
         "bookings_created": "count",
         "booked_revenue": "money",
@@ -33,7 +41,7 @@ def organization(connection: psycopg.Connection) -> inputs.Organization:
         "tracked_hours": "hours",
     }
     for (metric, unit), value in zip(units.items(), (4, 800, 600, 30), strict=True):
-        connection.execute("insert into marts.dim_metric values (%s, %s)", [metric, unit])
+        connection.execute("insert into marts.dim_metric values (%s, %s, 'day', true)", [metric, unit])
         connection.execute(
             "insert into marts.kpi_daily select %s, %s::date - n, %s, 'total', 'all', %s "
             "from generate_series(0, 55) as n",
@@ -208,11 +216,12 @@ def test_a_model_is_run_again_where_its_inputs_changed(
 ) -> None:
     history = pd.DataFrame({"series_id": ["a", "b"], "day": pd.Timestamp(DAY), "value": [1.0, 2.0]})
 
-    def is_new(frame: pd.DataFrame, as_of: date = DAY) -> bool:
-        return outputs.is_new(connection, organization, "m", fingerprint(partial(forecast, frame, as_of=as_of)))
+    def is_known(frame: pd.DataFrame, as_of: date = DAY) -> bool:
+        return outputs.is_known(connection, organization, "m", fingerprint(partial(forecast, frame, as_of=as_of)))
 
-    assert is_new(history)
-    assert not is_new(history.iloc[::-1]), "the order of rows says nothing"
-    assert is_new(history.assign(value=[1.0, 2.5]))
-    assert is_new(history.assign(value=[1.0, 2.5]), as_of=DAY + timedelta(days=1))
-    assert is_new(history)
+    assert not is_known(history)
+    assert not is_known(history), "nothing is remembered of a model that was not run to its end"
+    outputs.remember(connection, organization, "m", fingerprint(partial(forecast, history, as_of=DAY)))
+    assert is_known(history.iloc[::-1]), "the order of rows says nothing"
+    assert not is_known(history.assign(value=[1.0, 2.5]))
+    assert not is_known(history, as_of=DAY + timedelta(days=1))

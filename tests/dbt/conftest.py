@@ -1,7 +1,7 @@
 """A small sample business, landed and built by dbt once a session; tests that write take a clone of it."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from dagster_project import dbt_runner
+from dagster_project import dbt_runner, run_clock
 from dagster_project.landing import create_raw_table, land
 from sources.settings import Settings
 from sources.simulate import load_sample
@@ -43,12 +43,7 @@ def land_tables(settings: Settings, *names: str) -> None:
 def set_clock(settings: Settings, as_of: date) -> None:
     """Let the next build speak of the end of `as_of`."""
     with psycopg.connect(settings.database_url) as hub:
-        hub.execute("delete from raw.run_clock")
-        hub.execute(
-            "insert into raw.run_clock select id, %(as_of)s, (%(as_of)s::date + 1)::timestamp at time zone timezone "
-            "from app.organizations",
-            {"as_of": as_of},
-        )
+        run_clock.set_clock(hub, as_of=as_of, now=datetime.now(UTC))
 
 
 def rows(settings: Settings, query: str, *parameters: object) -> list[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psycopg
@@ -14,6 +16,9 @@ from sources import database
 from sources.settings import Settings, get_settings
 from sources.simulate import load_sample
 from tests.conftest import TEMPLATE, clone, free_port
+
+if TYPE_CHECKING:
+    from dagster_project.main_run import RunOutcome
 
 AS_OF = date(2026, 10, 31)
 BOOKINGS, DAYS = 1200, 200
@@ -47,20 +52,31 @@ class Hub:
             "HUB_WEBHOOK_SECRET": "w" * 32,
         }
 
-    def run(self, as_of: date) -> None:
-        """One pass of the main job in this process; it has to hold."""
+    @contextmanager
+    def as_environment(self) -> Iterator[Settings]:
+        """Let this process be the Hub's: its settings."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             get_settings.cache_clear()
+            try:
+                yield get_settings()
+            finally:
+                get_settings.cache_clear()
+
+    def try_run(self, as_of: date | None, *, now: datetime | None = None) -> "RunOutcome":
+        """One pass of the main job in this process, and what came of it."""
+        with self.as_environment() as settings:
             from dagster_project.cli.run import prepare_dagster
 
-            prepare_dagster(get_settings())
+            prepare_dagster(settings)
             from dagster_project import main_run
 
-            outcome = main_run.execute(get_settings(), as_of=as_of, on_step=lambda _: None)
-        get_settings.cache_clear()
-        assert outcome.failures == {}
+            return main_run.execute(settings, as_of=as_of, now=now, on_step=lambda _: None)
+
+    def run(self, as_of: date) -> None:
+        """One pass of the main job in this process; it has to hold."""
+        assert self.try_run(as_of).failures == {}
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.settings.database_url, autocommit=True) as connection:
@@ -86,14 +102,32 @@ def built_template(server: str, tmp_path_factory: pytest.TempPathFactory) -> str
 @pytest.fixture
 def new_hub(server: str, built_template: str, tmp_path: Path) -> Iterator[Callable[[], Hub]]:
     """Makes Hubs that have the sample business and one whole run behind them."""
+    with _hubs(server, built_template, tmp_path) as make_clone:
+
+        def make() -> Hub:
+            hub = make_clone()
+            with psycopg.connect(hub.settings.database_url) as connection:  # a clone would else be read anew
+                connection.execute(OWN_IDENTITY)
+            return hub
+
+        yield make
+
+
+@pytest.fixture
+def empty_hub(server: str, tmp_path: Path) -> Iterator[Hub]:
+    """A Hub without any business."""
+    with _hubs(server, TEMPLATE, tmp_path) as make:
+        yield make()
+
+
+@contextmanager
+def _hubs(server: str, template: str, folder: Path) -> Iterator[Callable[[], Hub]]:
+    """Makes Hubs whose databases are clones of `template`, and drops them at the end."""
     made: list[Hub] = []
 
     def make() -> Hub:
-        hub = _hub(clone(server, built_template), tmp_path / f"hub{len(made)}")
-        made.append(hub)
-        with psycopg.connect(hub.settings.database_url) as connection:  # a clone would else be read anew
-            connection.execute(OWN_IDENTITY)
-        return hub
+        made.append(_hub(clone(server, template), folder / f"hub{len(made)}"))
+        return made[-1]
 
     yield make
     with database.connect(server) as connection:

@@ -65,6 +65,18 @@ def test_small_counts_are_judged_as_counts() -> None:
     assert judged(never)["is_anomaly"].iloc[-1]
 
 
+@pytest.mark.parametrize("active", [1, 5, 40, 100])
+def test_a_series_that_was_idle_for_long_is_judged_by_plausible_bounds(active: int) -> None:
+    """Its errors were zero for a year: they must not make a day that moves infinitely surprising."""
+    rng = np.random.default_rng(active)
+    values = np.zeros(800)
+    values[rng.choice(np.arange(400, 800), active, replace=False)] = rng.uniform(20, 5000, active).round(2)
+    table = judged(values)
+    limit = 3 * values.max()
+    assert (table[["expected", "lower", "upper"]].abs() <= limit).all(axis=None)
+    assert table["score"].max() < 1000
+
+
 def test_a_persistent_shift_is_accepted_after_some_days() -> None:
     values = seasonal(noise=5.0)
     values[-20:] = (values[-20:] * 1.6).round()

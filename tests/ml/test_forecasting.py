@@ -48,6 +48,15 @@ def test_every_odd_series_gets_a_whole_forecast_by_a_named_model() -> None:
     assert (closed["forecast"] < 20).all()
 
 
+def test_bounds_lie_within_a_few_times_the_largest_value_ever_seen() -> None:
+    rng = np.random.default_rng(3)
+    series = {**odd_series(), "late": np.concatenate([np.zeros(700), rng.lognormal(3, 2, 25)])}
+    table = forecast(frame(**series), as_of=AS_OF)
+    largest = table["series_id"].map({name: np.nanmax(np.abs(values), initial=0) for name, values in series.items()})
+    bounds = table[["forecast", "lower_80", "upper_80", "lower_95", "upper_95"]].abs()
+    assert (bounds.max(axis=1) <= 3.0001 * largest).all()
+
+
 def test_season_is_found_and_intervals_hold_it() -> None:
     values = seasonal(758, noise=8.0)
     history = frame(s=values)

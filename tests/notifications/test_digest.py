@@ -10,8 +10,8 @@ import pytest
 
 from notifications import ledger
 from notifications.admin import add_channel
-from notifications.digest import Outlook, build_digest, digest_html, digest_message, digest_text
-from notifications.figures import against_usual, figure, money
+from notifications.digest import build_digest, digest_html, digest_message, digest_text
+from notifications.digest.reading import Outlook
 from notifications.formats import slack as slack_format
 from notifications.messages import Plot
 from notifications.queries import rows
@@ -53,6 +53,11 @@ def filled(connection: psycopg.Connection) -> psycopg.Connection:
     return connection
 
 
+def one_line(connection: psycopg.Connection) -> str:
+    """The digest of DAY as text on one line."""
+    return " ".join(digest_text(build_digest(connection, ORG, DAY)).split())
+
+
 def test_digest_text_is_as_agreed(filled: psycopg.Connection) -> None:
     text = digest_text(build_digest(filled, ORG, DAY), link_base="http://127.0.0.1:3000")
     if os.environ.get("HUB_GOLDEN") == "write":
@@ -62,13 +67,13 @@ def test_digest_text_is_as_agreed(filled: psycopg.Connection) -> None:
 
 def test_figures_of_the_digest(filled: psycopg.Connection) -> None:
     digest = build_digest(filled, ORG, DAY)
-    by_metric = {key.metric: (key.value, key.usual) for key in digest.key_figures}
-    assert by_metric["bookings_created"] == (Decimal(12), Decimal(10))
-    assert by_metric["booked_revenue"] == (Decimal(500), Decimal(1000))
+    by_metric = {key.metric.label: (key.value, key.usual) for key in digest.key_figures}
+    assert by_metric["Bookings created"] == (Decimal(12), Decimal(10))
+    assert by_metric["Booked revenue"] == (Decimal(500), Decimal(1000))
     week, month = digest.outlooks
     assert week == Outlook(7, Decimal(6650), Decimal(6300), Decimal(7000), Decimal(1400))
     assert month == Outlook(28, Decimal(26600), Decimal(25200), Decimal(28000), Decimal(1400))
-    assert [row["title"] for row in digest.open_insights] == ["Booked revenue fell by half", "More", "Less"]
+    assert [row["title"] for row in digest.new_insights] == ["Booked revenue fell by half", "More", "Less"]
     assert [row["title"] for row in digest.resolved_insights] == ["Over"]
     (overload,) = digest.overloads
     assert (overload["days"], overload["first_day"], overload["booked_hours"]) == (2, DAY + timedelta(days=2), 22)
@@ -79,7 +84,7 @@ def test_figures_of_the_digest(filled: psycopg.Connection) -> None:
 def test_digest_html_is_one_sound_page(filled: psycopg.Connection) -> None:
     page = Page(digest_html(build_digest(filled, ORG, DAY)))
     assert "b" not in page.seen
-    assert "Ada <b>Ito</b> will overload on 2 days" in page.words
+    assert "Ada <b>Ito</b>" in page.words
     sources = [value for name, value in page.attributes if name == "src"]
     assert [source[:22] for source in sources] == ["data:image/png;base64,"]
 
@@ -110,14 +115,15 @@ def test_a_repeat_says_the_same(filled: psycopg.Connection) -> None:
 
     following = build_digest(filled, ORG, NEXT_DAY)
     assert {row["title"] for row in following.resolved_insights} == {"Less"}
-    assert "New" in {row["title"] for row in following.open_insights}
+    assert "New" in {row["title"] for row in following.new_insights}
+    assert {row["title"] for row in following.earlier_insights} == {"Booked revenue fell by half", "More"}
 
 
 def test_what_is_known_only_of_the_newest_day_is_left_out_of_an_older_digest(filled: psycopg.Connection) -> None:
     warehouse.state_statuses(filled, NEXT_DAY)
     digest = build_digest(filled, ORG, DAY)
     assert (digest.statuses, digest.overloads, digest.accuracy) == (None, (), None)
-    assert "for its newest day" in digest_text(digest)
+    assert "Known for the newest day" in digest_text(digest)
     assert "Nobody will overload" not in digest_text(digest)
 
 
@@ -152,11 +158,121 @@ def test_a_day_that_was_not_built_says_how_to_build_it(connection: psycopg.Conne
     assert "hub run --as-of 2026-06-30" in digest_text(build_digest(connection, ORG, DAY.replace(month=6, day=30)))
 
 
-def test_no_forecast_is_said(connection: psycopg.Connection) -> None:
+def test_without_a_forecast_it_says_what_is_booked(connection: psycopg.Connection) -> None:
     warehouse.build(connection)
     warehouse.fill(connection)
     connection.execute("delete from ml.revenue_forecasts")
-    assert "There is no forecast of this day" in digest_text(build_digest(connection, ORG, DAY))
+    warehouse.forecast(connection, DAY - timedelta(days=1))
+    text = digest_text(build_digest(connection, ORG, DAY))
+    assert "Booked, next 7 days   €1,400" in text
+    assert "There is no forecast of this day" in text
+    assert "€6,650" not in text
+
+
+def test_a_forecast_below_what_is_booked_says_why(filled: psycopg.Connection) -> None:
+    filled.execute("delete from ml.revenue_forecasts")
+    warehouse.forecast(filled, DAY, a_day=150)
+    assert "€1,050 forecast (80% range €700 to €1,400); €1,400 already booked, of which" in one_line(filled)
+
+
+def test_what_was_never_recorded_is_absent_and_said_once(filled: psycopg.Connection) -> None:
+    warehouse.know(filled, knows_payments=False, knows_capacity=False)
+    filled.execute("delete from marts.kpi_daily where metric = 'collected_revenue'")
+    filled.execute("update analytics.v_booking_trends set collected_revenue = 0")
+    text = one_line(filled)
+    assert "Collected revenue" not in text
+    assert "overload" not in text
+    assert text.count("No payments are recorded, so collected revenue is not shown.") == 1
+    assert text.count("No working hours are recorded, so workload is not shown.") == 1
+
+
+def test_the_edge_of_the_data_is_named(filled: psycopg.Connection) -> None:
+    warehouse.know(filled, book_until=DAY + timedelta(days=3), bookings_complete_until=DAY - timedelta(days=1))
+    text = one_line(filled)
+    assert "Nothing is known of service days after 7 May 2026: the data end there." in text
+    assert "The forecast beyond follows past days alone." in text
+    assert "€600 already booked" in text
+    assert "Bookings created 12 Bookings completed 8, as usual" in text
+    assert "Realized revenue €900, as usual" in text
+    assert "at the same age" not in text
+
+
+def test_at_the_edge_itself_nothing_is_said_to_be_booked(filled: psycopg.Connection) -> None:
+    warehouse.know(filled, book_until=DAY)
+    text = one_line(filled)
+    assert "Nothing is known of service days after 4 May 2026: the data end there." in text
+    assert "already booked" not in text
+
+
+def test_data_that_ended_are_not_as_usual(filled: psycopg.Connection) -> None:
+    warehouse.know(filled, last_day=DAY - timedelta(days=28), has_ended=True)
+    filled.execute("delete from app.insight_events where status <> 'resolved'")
+    digest = build_digest(filled, ORG, DAY)
+    text = digest_text(digest)
+    assert "The last recorded activity was on Monday, 6 April 2026." in " ".join(text.split())
+    for claim in ("as usual", "Back to normal", "Nothing unusual", "Nobody will overload", "next 7 days"):
+        assert claim not in text
+    assert digest_message(digest, link_base="").subject.endswith("no data")
+
+
+def test_a_day_without_activity_says_so_beside_its_figures(filled: psycopg.Connection) -> None:
+    warehouse.know(filled, last_day=DAY - timedelta(days=1))
+    text = one_line(filled)
+    assert "Nothing was recorded on this day. The last recorded activity was on Sunday, 3 May 2026." in text
+    assert "Bookings created" in text
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (6, "There is no earlier Monday to compare with."),
+        (7, "Usual: the Monday before, the only one that is known."),
+        (20, "Usual: the average Monday of the last 2 weeks."),
+        (28, "Usual: the average Monday of the last 4 weeks."),
+    ],
+)
+def test_the_usual_is_made_from_the_weeks_that_are_known(filled: psycopg.Connection, days: int, words: str) -> None:
+    filled.execute("delete from analytics.v_booking_trends where day < %s", [DAY - timedelta(days=days)])
+    assert words in one_line(filled)
+
+
+def test_weeks_before_a_metric_was_recorded_are_not_its_usual(filled: psycopg.Connection) -> None:
+    filled.execute("update marts.kpi_daily set day = %s where metric = 'realized_revenue'", [DAY - timedelta(days=15)])
+    digest = build_digest(filled, ORG, DAY)
+    assert {key.metric.label: key.weeks for key in digest.key_figures} == {
+        "Bookings created": 4,
+        "Bookings completed": 4,
+        "Bookings cancelled": 4,
+        "Booked revenue": 4,
+        "Realized revenue": 2,
+        "Collected revenue": 4,
+    }
+    assert "Usual: the average Monday of the last 4 weeks, or of those that are known." in one_line(filled)
+
+
+def test_an_insight_is_told_in_full_once(filled: psycopg.Connection) -> None:
+    filled.execute("update app.insight_events set first_seen = %s", [NOW - timedelta(days=3)])
+    digest = build_digest(filled, ORG, DAY)
+    text = digest_text(digest)
+    assert digest.new_insights == ()
+    assert "Nothing new." in text
+    assert "* Booked revenue fell by half (since 2 May 2026)" in text
+    assert "What to do: Look at" not in text
+    assert digest_message(digest, link_base="").subject.endswith("nothing new, 3 still open")
+
+
+def test_an_organisation_without_any_data(connection: psycopg.Connection) -> None:
+    warehouse.build(connection)
+    warehouse.know(connection, first_day=None, last_day=None, knows_payments=False, knows_capacity=False)
+    assert "Nothing is recorded up to this day." in digest_text(build_digest(connection, ORG, DAY))
+
+
+def test_names_in_any_script_keep_the_text_in_its_columns(filled: psycopg.Connection) -> None:
+    name = "株式会社 <b>“Ünï'code”</b> {0} %s \\ 🏨" + " שלום" * 20
+    filled.execute("update raw.organizations set name = %s", [name])
+    digest = build_digest(filled, ORG, DAY)
+    assert max(map(len, digest_text(digest).splitlines())) <= 80
+    assert name in " ".join(Page(digest_html(digest)).words)
 
 
 def test_without_a_warehouse_it_says_what_to_run(connection: psycopg.Connection) -> None:
@@ -188,7 +304,7 @@ def test_the_digest_and_alerts_go_through_the_ledger(
     report = ledger.deliver_due(wired, now=clock)
     assert [outcome.result for outcome in report.outcomes] == ["sent", "sent"]
     digest, alert = mail.mails
-    assert digest["Subject"] == "Nordlicht Studio: Monday, 4 May 2026, 3 open insights"
+    assert digest["Subject"] == "Nordlicht Studio: Monday, 4 May 2026, 3 new insights"
     assert alert["Subject"] == "[Critical] Booked revenue fell by half"
     assert [part.get_content_type() for part in alert.walk()].count("image/png") == 1
     text = alert.get_body(("plain",))
@@ -197,26 +313,9 @@ def test_the_digest_and_alerts_go_through_the_ledger(
     assert rows(filled, "select count(*) as n from app.notification_attempts", {}) == [{"n": 2}]
 
 
-def test_comparisons_never_divide_by_nothing() -> None:
-    assert against_usual(Decimal(5), Decimal(0), "0") == "usually none"
-    assert against_usual(Decimal(0), Decimal(0), "0") == "as usual"
-    assert against_usual(Decimal(5), None, "") == "no earlier week to compare with"
-    assert against_usual(Decimal(0), Decimal(8), "8") == "100 % below the usual 8"
-    assert against_usual(Decimal("8.02"), Decimal(8), "8") == "as usual (8)"
-
-
-def test_figures_are_written_in_their_unit() -> None:
-    assert money(Decimal("1234.56"), "EUR") == "€1,235"
-    assert money(Decimal("99.5"), "EUR") == "€99.50"
-    assert money(Decimal("-12.5"), "USD") == "-$12.50"
-    assert money(Decimal(500), "JPY") == "¥500"
-    assert figure(Decimal("7.25"), "tracked_hours", "EUR") == "7.2 h"
-    assert figure(1234567, "bookings_created", None) == "1,234,567"
-
-
 def test_plot_of_few_days_is_no_error(filled: psycopg.Connection) -> None:
     filled.execute("delete from analytics.v_booking_trends where day < %s", [DAY])
     digest = build_digest(filled, ORG, DAY)
     assert isinstance(digest.plot, Plot)
-    assert "no earlier week to compare with" in digest_text(digest).replace("\n", " ")
+    assert "There is no earlier Monday to compare with." in digest_text(digest)
     Page(digest_html(digest))

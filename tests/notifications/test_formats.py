@@ -12,11 +12,17 @@ import pytest
 from notifications import plots
 from notifications.formats import email_html, slack, text, webhook
 from notifications.messages import Entry, Facts, Heading, Message, Text, insight_message
+from notifications.queries import Metric
 from tests.notifications.examples import AWKWARD, EVERY_BLOCK, INSIGHT_ROW, NOW, PLOT
 
 GOLDEN = Path(__file__).parent / "golden"
-OPENED = insight_message(INSIGHT_ROW, event="opened", link_base="http://127.0.0.1:3000", currency="EUR", plot=PLOT)
-RESOLVED = insight_message(INSIGHT_ROW, event="resolved", link_base="http://127.0.0.1:3000", currency="EUR")
+BOOKED = Metric("Booked revenue", "money")
+OPENED = insight_message(
+    INSIGHT_ROW, event="opened", link_base="http://127.0.0.1:3000", currency="EUR", metric=BOOKED, plot=PLOT
+)
+RESOLVED = insight_message(
+    INSIGHT_ROW, event="resolved", link_base="http://127.0.0.1:3000", currency="EUR", metric=BOOKED
+)
 MESSAGES = {"every_block": EVERY_BLOCK, "opened": OPENED, "resolved": RESOLVED}
 
 
@@ -156,7 +162,7 @@ def test_insight_without_figures_has_no_empty_facts() -> None:
     row |= dict.fromkeys(("value", "expected", "lower", "upper", "impact", "recommendation"))
     message = insight_message(row, event="opened", link_base="")
     facts = next(block for block in message.blocks if isinstance(block, Facts))
-    assert [label for label, _ in facts.items] == ["Severity", "Metric", "Day"]
+    assert [label for label, _ in facts.items] == ["Severity", "Day"]
     assert not any(isinstance(block, Entry) for block in message.blocks)
 
 

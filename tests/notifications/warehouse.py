@@ -1,6 +1,7 @@
 """Stand-ins for what ingestion and dbt build, with the columns that the digest reads."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import psycopg
 
@@ -8,6 +9,17 @@ from tests.notifications.examples import DAY, ORG
 
 TABLES = """
 create schema if not exists analytics;
+create schema if not exists marts;
+create table marts.dim_organization (
+    org_id uuid, as_of date, first_day date, last_day date, has_ended boolean, book_until date,
+    bookings_complete_until date, knows_payments boolean, knows_capacity boolean
+);
+create table marts.dim_metric (metric text, label text, unit text);
+create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
+create table marts.fct_bookings_on_hand (
+    org_id uuid, dimension text, member text, service_day date, lead_days integer, bookings integer,
+    revenue numeric(14, 2)
+);
 create table raw.organizations (id uuid, name text, currency text, timezone text, _deleted_at timestamptz);
 create table analytics.v_booking_trends (
     org_id uuid, day date, bookings_created integer, bookings_completed integer, bookings_cancelled integer,
@@ -15,7 +27,13 @@ create table analytics.v_booking_trends (
 );
 create table analytics.v_booking_status_metrics (
     org_id uuid, as_of date, period_start date, period_end date, total_bookings bigint, pending bigint, active bigint,
-    at_risk bigint, overdue bigint, completed bigint, cancelled bigint, total_revenue numeric(14, 2)
+    at_risk bigint, overdue bigint, completed bigint, cancelled bigint, previous_period_start date,
+    previous_period_end date, total_bookings_previous bigint, pending_previous bigint, active_previous bigint,
+    at_risk_previous bigint, overdue_previous bigint, completed_previous bigint, cancelled_previous bigint,
+    pending_now bigint, active_now bigint, at_risk_now bigint, overdue_now bigint, overdue_provider_now bigint,
+    overdue_client_now bigint, overdue_payment_now bigint, cancellations bigint, no_shows bigint, declined bigint,
+    expired bigint, refunded bigint, cancellations_previous bigint, no_shows_previous bigint,
+    declined_previous bigint, expired_previous bigint, refunded_previous bigint
 );
 create table analytics.v_provider_workload_analytics (
     org_id uuid, provider_id uuid, provider_name text, day date, booked_hours numeric(10, 2),
@@ -29,16 +47,52 @@ create table analytics.v_forecast_accuracy (
 """
 
 
+METRICS = {
+    "bookings_created": "count",
+    "bookings_completed": "count",
+    "bookings_cancelled": "count",
+    "booked_revenue": "money",
+    "realized_revenue": "money",
+    "collected_revenue": "money",
+}
+
+
 def build(connection: psycopg.Connection) -> None:
     """The empty warehouse, with one organisation in it."""
     connection.execute(TABLES)
     connection.execute(
         "insert into raw.organizations values (%s, 'Nordlicht Studio', 'EUR', 'Europe/Berlin', null)", [ORG]
     )
+    for metric, unit in METRICS.items():
+        label = metric.replace("_", " ").capitalize()
+        connection.execute("insert into marts.dim_metric values (%s, %s, %s)", [metric, label, unit])
+
+
+def know(connection: psycopg.Connection, **changes: Any) -> None:
+    """What is known of the organisation: five weeks up to DAY, payments and capacities; `changes` differ from that."""
+    known = {
+        "org_id": ORG,
+        "as_of": DAY,
+        "first_day": DAY - timedelta(days=35),
+        "last_day": DAY,
+        "has_ended": False,
+        "book_until": None,
+        "bookings_complete_until": None,
+        "knows_payments": True,
+        "knows_capacity": True,
+        **changes,
+    }
+    connection.execute("delete from marts.dim_organization")
+    connection.execute(
+        "insert into marts.dim_organization values (%(org_id)s, %(as_of)s, %(first_day)s, %(last_day)s, "
+        "%(has_ended)s, %(book_until)s, %(bookings_complete_until)s, %(knows_payments)s, %(knows_capacity)s)",
+        known,
+    )
 
 
 def fill(connection: psycopg.Connection) -> None:
     """Five weeks up to DAY: 10 bookings and € 1,000 a day, on DAY 12 bookings, € 500 and no collection."""
+    know(connection)
     connection.execute(
         """
         insert into analytics.v_booking_trends
@@ -55,15 +109,42 @@ def fill(connection: psycopg.Connection) -> None:
         """,
         [DAY],
     )
+    connection.execute(
+        "insert into marts.kpi_daily select %s, %s, metric, 'total', 'all', 1 from marts.dim_metric",
+        [ORG, DAY - timedelta(days=35)],
+    )
+    book(connection, DAY)
     state_statuses(connection, DAY)
     forecast(connection, DAY)
 
 
+def book(connection: psycopg.Connection, as_of: date) -> None:
+    """€ 200 on the books for each of the seven days after as_of, and nothing later."""
+    connection.execute(
+        """
+        insert into marts.fct_bookings_on_hand
+        select %(org)s, 'total', 'all', %(as_of)s::date + n, n, 2, case when n <= 7 then 200 else 0 end
+        from generate_series(1, 28) as n
+        """,
+        {"org": ORG, "as_of": as_of},
+    )
+
+
 def state_statuses(connection: psycopg.Connection, as_of: date) -> None:
+    """280 bookings of 30 days of which 135 are open, 260 of the 30 days before; 150 open of all times, 9 overdue."""
     connection.execute("delete from analytics.v_booking_status_metrics")
     connection.execute(
-        "insert into analytics.v_booking_status_metrics values (%s, %s, %s, %s, 280, 20, 100, 10, 5, 120, 25, 98765.4)",
-        [ORG, as_of, as_of - timedelta(days=27), as_of],
+        "insert into analytics.v_booking_status_metrics values "
+        "(%s, %s, %s, %s, 280, 20, 100, 10, 5, 120, 25, %s, %s, 260, 10, 90, 10, 10, 110, 30, 22, 108, 11, 9, 4, 3, 2, "
+        "20, 3, 2, 0, 0, 22, 4, 0, 3, 1)",
+        [
+            ORG,
+            as_of,
+            as_of - timedelta(days=29),
+            as_of,
+            as_of - timedelta(days=59),
+            as_of - timedelta(days=30),
+        ],
     )
 
 

@@ -16,6 +16,8 @@ select
     anomalies.direction,
     anomalies.pattern
 from {{ source('ml', 'anomalies') }} as anomalies
+inner join {{ ref('dim_organization') }} as organizations
+    on anomalies.org_id = organizations.org_id and anomalies.day <= organizations.as_of
 left join {{ ref('dim_metric') }} as metrics on anomalies.metric = metrics.metric
 left join {{ ref('dim_service') }} as services
     on anomalies.dimension = 'service' and anomalies.member = cast(services.service_id as text)

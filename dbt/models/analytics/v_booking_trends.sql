@@ -1,4 +1,23 @@
--- Each series of kpi_daily runs to as_of, so the one that begins first gives every day of the organisation.
+-- Every day between the first with activity and as_of, and every day that a metric knows.
+with days as (
+    select
+        org_id,
+        day,
+        metric,
+        value
+    from {{ ref('kpi_daily') }}
+    where dimension = 'total'
+    union all
+    select
+        organizations.org_id,
+        dates.day,
+        null as metric,
+        0 as value
+    from {{ ref('dim_organization') }} as organizations
+    inner join {{ ref('dim_date') }} as dates
+        on dates.day between organizations.first_day and organizations.as_of
+)
+
 select
     org_id,
     day,
@@ -8,6 +27,5 @@ select
     {{ metric_total('booked_revenue', 'numeric(14, 2)') }} as booked_revenue,
     {{ metric_total('realized_revenue', 'numeric(14, 2)') }} as realized_revenue,
     {{ metric_total('collected_revenue', 'numeric(14, 2)') }} as collected_revenue
-from {{ ref('kpi_daily') }}
-where dimension = 'total'
+from days
 group by org_id, day

@@ -1,9 +1,13 @@
+-- The newest forecast that was made by as_of, of the days after it.
 with newest as (
     select
-        org_id,
-        max(as_of) as as_of
-    from {{ source('ml', 'revenue_forecasts') }}
-    group by org_id
+        forecasts.org_id,
+        organizations.as_of as spoken_of,
+        max(forecasts.as_of) as as_of
+    from {{ source('ml', 'revenue_forecasts') }} as forecasts
+    inner join {{ ref('dim_organization') }} as organizations
+        on forecasts.org_id = organizations.org_id and forecasts.as_of <= organizations.as_of
+    group by forecasts.org_id, organizations.as_of
 )
 
 select
@@ -22,3 +26,4 @@ select
 from {{ source('ml', 'revenue_forecasts') }} as forecasts
 inner join newest on forecasts.org_id = newest.org_id and forecasts.as_of = newest.as_of
 left join {{ ref('dim_service') }} as services on forecasts.service_id = services.service_id
+where forecasts.day > newest.spoken_of

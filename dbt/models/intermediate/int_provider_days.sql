@@ -1,10 +1,10 @@
 -- Every day of a provider's bookings, within the days that the workload shows, with its part of the hours. Those of
--- several days are spread as the provider has hours free beside the bookings of one day; where that is not known, or none
--- are free, evenly over the provider's working days, or over all days where none of them is one.
+-- several days are spread as the provider has hours free beside the bookings of one day; where that is not known, or
+-- none are free, evenly over the provider's working days, or over all days where none of them is one.
 --
--- Up to as_of it is what was planned. After it, it is the work that is left: of a booking that is not begun, the plan; of
--- one that is under way, by its progress, on the days until its end, and in the coming week where that is past; of one
--- that is delivered, nothing.
+-- Up to as_of it is what was planned. After it, it is the work that is left: of a booking that is not begun, the plan;
+-- of one that is under way, by its progress, on the days until its end, and in the coming week where that is past; of
+-- one that is delivered, nothing.
 with bookings as (
     select
         bookings.org_id,
@@ -105,10 +105,10 @@ weighed as (
 shared as (
     select
         weighed.*,
-        sum(free_hours) over span as all_free_hours,
-        sum(working_days) over span as all_working_days
+        sum(weighed.free_hours) over span as all_free_hours,
+        sum(weighed.working_days) over span as all_working_days
     from weighed
-    window span as (partition by booking_id, shown_from)
+    window span as (partition by weighed.booking_id, weighed.shown_from)
 )
 
 select

@@ -1,7 +1,8 @@
 {{ config(unique_key='day') }}
 
--- From the first day that a fact knows to the last service day; at least to a year after as_of, and at most to three,
--- so that a slip of the pen in a schedule makes no table of a million days.
+-- From the first day that a fact knows to the last service day; at least to a year after as_of. At most three years after
+-- it and fifty before it, longer than a business keeps its bookings: a slip of the pen in a date makes no table of a
+-- million days.
 with known as (
     {{ kpi_days() }}
     union all
@@ -18,7 +19,7 @@ with known as (
 
 span as (
     select
-        min(known.first_day) as first_day,
+        greatest(min(known.first_day), {{ add_days('min(run_clock.as_of)', -50 * 366) }}) as first_day,
         least(
             greatest(max(known.last_day), {{ add_days('max(run_clock.as_of)', 366) }}),
             {{ add_days('max(run_clock.as_of)', 3 * 366) }}

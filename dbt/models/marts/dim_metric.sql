@@ -8,5 +8,7 @@
         '{{ kpi["unit"] }}' as unit,
         '{{ kpi["description"] | replace("'", "''") }}' as description,
         '{{ kpi["good_direction"] }}' as good_direction,
+        '{{ kpi["day"] }}' as day_column,
+        {{ kpi.get('watch', true) | lower }} as is_watched,
         {{ loop.index }} as position
 {% endfor %}

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 CHANGES = """
 -- What nobody knows: the moment of a booking, of its end, of a step, of a payment.

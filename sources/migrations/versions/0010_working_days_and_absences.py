@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 
 WORKING_DAYS = """
 alter table app.{table} add column working_days smallint[]

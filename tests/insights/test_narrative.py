@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.narrative import RECOMMENDATIONS, tell
+from insights.narrative import RECOMMENDATIONS, tell
 
 GOLDEN = Path(__file__).parent / "golden"
 MONEY = {"metric": "booked_revenue", "label": "booked revenue", "unit": "money", "currency": "EUR"}
@@ -97,6 +97,14 @@ CASES: dict[str, dict[str, Any]] = {
         "drivers": [driver("Ana Silva", 9, 8)], "organization": None,
     },
     "forecast_up": {**FORECAST, **MONEY, **figures(125000, None, 110500, 141000), "compared": 117000.0},
+    "revenue_where_hardly_anything_was_expected": {
+        **ANOMALY, **MONEY, **figures(205, 0.08, 0, 3), "direction": "up", "currency": "CAD",
+        "drivers": [driver("Moving", 205, 0.08)],
+    },
+    "forecast_down": {**FORECAST, **MONEY, **figures(90000, None, 80500, 101000), "compared": 117000.0},
+    "forecast_down_where_providers_overload": {
+        **FORECAST, **MONEY, **figures(90000, None, 80500, 101000), "compared": 117000.0, "overloading": True,
+    },
     "forecast_level_one_day": {**FORECAST, **COUNT, **figures(12, None, 8, 16), "compared": 12.0, "horizon": 1},
     "forecast_of_a_service_alone": {
         **FORECAST, **MONEY, **figures(0, None, 0, 0), "dimension": "service", "member_name": "Moving",

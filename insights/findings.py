@@ -1,4 +1,4 @@
-"""Findings: what the figures, the forecasts and the Hub itself have to say now, in words, before it is an event."""
+"""Findings: what the forecasts, the workload and the Hub itself say now, in words, before it is an event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,18 +8,11 @@ from uuid import UUID
 
 import pandas as pd
 import psycopg
+from psycopg import sql
 
-from ml.drivers import explain
-from ml.narrative import tell
+from insights.narrative import tell
 
-RECENT_DAYS: Final = 2  # a thing is over when its last two days were normal
 NAMED_DRIVERS: Final = 3
-# About 0.7 of 100 ordinary days are flagged: of some hundred member series only what stands out is told to people.
-RAISED_SEVERITIES: Final = {
-    "total": ("critical", "high", "medium"),
-    "service": ("critical", "high"),
-    "provider": ("critical", "high"),
-}
 FORECAST_DAYS: Final = 28
 FORECAST_CHANGE: Final = 0.15  # a month ahead that differs less from the last one is no news
 FORECAST_FALL_HIGH: Final = -0.40
@@ -27,7 +20,8 @@ WORKLOAD_DAYS: Final = 7
 WORKLOAD_SEVERITIES: Final = {"high": 0.25, "medium": 0.10}  # from this part of all hours that do not fit in
 
 # kind, severity, metric, dimension, member, direction, started_on, day, title, summary, value, expected, lower, upper,
-# impact, drivers, recommendation: what app.insight_events keeps of it.
+# impact, drivers, recommendation: what app.insight_events keeps of it. opens: false where it opens no event, and only
+# keeps the one that there is from being resolved.
 Finding = Mapping[str, Any]
 
 
@@ -40,62 +34,45 @@ class Scope:
     currency: str
     as_of: date
     as_of_at: datetime
+    first_day: date | None = None  # with any recorded activity
+    last_day: date | None = None
+    has_ended: bool = False  # whether the data end with last_day
+    book_until: date | None = None  # the last known service day, where the data end there
+    bookings_complete_until: date | None = None  # later days of booking lack those of service days beyond book_until
+    knows_capacity: bool = False
 
+    @property
+    def is_past_its_end(self) -> bool:
+        """Whether as_of lies beyond data that ended."""
+        return self.has_ended and self.last_day is not None and self.as_of > self.last_day
 
-ANOMALIES: Final[LiteralString] = """
-    with told as (
-        select distinct on (found.metric, found.dimension, found.member, found.direction)
-            found.*, lower(left(metric.label, 1)) || substr(metric.label, 2) as label, metric.unit,
-            metric.good_direction,
-            coalesce((
-                select max(before.day) + 1 from ml.anomalies as before
-                where (before.org_id, before.metric, before.dimension, before.member)
-                    = (found.org_id, found.metric, found.dimension, found.member)
-                    and before.day < found.day and before.direction is distinct from found.direction
-            ), found.day) as started_on
-        from analytics.v_booking_anomalies as found
-        inner join marts.dim_metric as metric on metric.metric = found.metric
-        where found.org_id = %(org_id)s and found.day > %(as_of)s::date - %(recent)s and found.day <= %(as_of)s
-        order by found.metric, found.dimension, found.member, found.direction, found.day desc
-    )
-    select metric, dimension, member, member_name, day, started_on, value::float8, expected::float8,
-        lower::float8, upper::float8, severity, direction, pattern, label, unit, good_direction,
-        case unit when 'money' then (value - expected)::float8 end as impact
-    from told
-    -- What shows in the total is told once, with its members as drivers.
-    where dimension = 'total' or not exists (
-        select from told as whole
-        where whole.dimension = 'total' and (whole.metric, whole.direction) = (told.metric, told.direction)
-    )
-    order by metric, dimension, member
-"""
-
-SERVICES: Final[LiteralString] = """
-    select service.service_name as member, scored.value::float8, scored.expected::float8
-    from ml.anomalies as scored
-    inner join marts.dim_service as service on service.service_id::text = scored.member
-    where scored.org_id = %(org_id)s and scored.metric = %(metric)s and scored.dimension = 'service'
-        and scored.day = %(day)s
-    order by service.service_name
-"""
 
 FORECASTS: Final[LiteralString] = """
     with ahead as (
-        select sum(forecast)::float8 as value, sum(lower_80)::float8 as lower, sum(upper_80)::float8 as upper
+        select count(*) as days, sum(forecast)::float8 as value, sum(lower_80)::float8 as lower,
+            sum(upper_80)::float8 as upper
         from analytics.v_revenue_forecast
         where org_id = %(org_id)s and as_of = %(as_of)s and service_id is null
     ),
     behind as (
-        select sum(realized_revenue)::float8 as compared
-        from analytics.v_booking_trends
-        where org_id = %(org_id)s and day > %(as_of)s::date - %(days)s and day <= %(as_of)s
+        select sum(value)::float8 as compared
+        from marts.kpi_daily
+        where org_id = %(org_id)s and metric = 'realized_revenue' and dimension = 'total' and member = 'all'
+            and day > %(as_of)s::date - %(days)s and day <= %(as_of)s
+    ),
+    began as (
+        select min(day) as first_day from marts.kpi_daily
+        where org_id = %(org_id)s and metric = 'realized_revenue' and dimension = 'total' and member = 'all'
+            and value <> 0
     )
-    select metric.metric, 'total' as dimension, 'all' as member, ahead.*, behind.compared,
+    select metric.metric, 'total' as dimension, 'all' as member, ahead.value, ahead.lower, ahead.upper,
+        behind.compared,
         lower(left(metric.label, 1)) || substr(metric.label, 2) as label, metric.unit, metric.good_direction,
         (ahead.value - behind.compared) / behind.compared as change
-    from ahead, behind, marts.dim_metric as metric
+    from ahead, behind, began, marts.dim_metric as metric
     where metric.metric = 'realized_revenue' and behind.compared > 0
-        and abs(ahead.value - behind.compared) >= %(change)s * behind.compared
+        and began.first_day <= %(as_of)s::date - %(days)s + 1
+        and ahead.days = %(days)s and abs(ahead.value - behind.compared) >= %(change)s * behind.compared
 """
 
 WORKLOAD: Final[LiteralString] = """
@@ -109,7 +86,7 @@ WORKLOAD: Final[LiteralString] = """
 
 
 def scopes(connection: psycopg.Connection) -> list[Scope]:
-    """Every organisation of the run, in a fixed order."""
+    """Every organisation of the run, in a fixed order, without what the warehouse knows: it may not be built yet."""
     rows = connection.execute(
         """
         select clock.org_id, organization.organization_name, organization.currency, clock.as_of, clock.as_of_at
@@ -121,28 +98,35 @@ def scopes(connection: psycopg.Connection) -> list[Scope]:
     return [Scope(*row) for row in rows]
 
 
-def anomaly_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
-    """What is out of the ordinary now, one a series; the members of a total are its drivers."""
-    found = _records(connection, ANOMALIES, {"org_id": scope.org_id, "as_of": scope.as_of, "recent": RECENT_DAYS})
-    return _told(
-        scope,
-        [
-            {**row, "kind": "anomaly", "drivers": _drivers(connection, scope, row)}
-            for row in found
-            if row["severity"] in RAISED_SEVERITIES[row["dimension"]]
-        ],
+def known_scopes(connection: psycopg.Connection) -> list[Scope]:
+    """Every organisation of the built warehouse, in a fixed order, with what is known of its data."""
+    rows = connection.execute(
+        """
+        select org_id, organization_name, currency, as_of, as_of_at, first_day, last_day, has_ended, book_until,
+            bookings_complete_until, knows_capacity
+        from marts.dim_organization
+        where as_of is not null
+        order by org_id
+        """
     )
+    return [Scope(*row) for row in rows]
 
 
-def forecast_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
-    """Where the revenue of the next weeks departs from that of the last: one finding or none."""
+def forecast_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding] | None:
+    """Where the revenue of the next weeks departs from that of the last: one finding or none.
+
+    Only from the fourth week of revenue on, so that whole weeks are compared. None where the coming service days are
+    known in part only, or where the data have ended.
+    """
+    if scope.book_until is not None or scope.has_ended:
+        return None
     parameters = {
         "org_id": scope.org_id,
         "as_of": scope.as_of,
         "days": FORECAST_DAYS,
         "change": FORECAST_CHANGE,
     }
-    return _told(
+    return in_words(
         scope,
         [
             {
@@ -155,17 +139,29 @@ def forecast_findings(connection: psycopg.Connection, scope: Scope) -> list[Find
                 "severity": "high" if row["change"] <= FORECAST_FALL_HIGH else "medium",
                 "direction": "up" if row["change"] > 0 else "down",
                 "impact": row["value"] - row["compared"],
+                "overloading": _overloading(connection, scope),
                 "drivers": [],
             }
-            for row in _records(connection, FORECASTS, parameters)
+            for row in records(connection, FORECASTS, parameters)
         ],
     )
 
 
-def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
-    """What the providers will be asked for beyond their hours in the days to come: one finding or none."""
+def _overloading(connection: psycopg.Connection, scope: Scope) -> bool:
+    """Whether some provider will have more work than hours in the days that the workload is told of."""
     parameters = {"org_id": scope.org_id, "as_of": scope.as_of, "days": WORKLOAD_DAYS}
-    loads = pd.DataFrame(_records(connection, WORKLOAD, parameters))
+    return scope.knows_capacity and any(row["will_overload"] for row in records(connection, WORKLOAD, parameters))
+
+
+def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding] | None:
+    """What the providers will be asked for beyond their hours in the days to come: one finding or none.
+
+    None where no hours are known, or where the data have ended.
+    """
+    if not scope.knows_capacity or scope.has_ended:
+        return None
+    parameters = {"org_id": scope.org_id, "as_of": scope.as_of, "days": WORKLOAD_DAYS}
+    loads = pd.DataFrame(records(connection, WORKLOAD, parameters))
     available = float(loads["available_hours"].sum()) if len(loads) else 0.0
     if not available:
         return []
@@ -181,7 +177,7 @@ def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Find
     named = worst.rename(
         columns={"expected_hours": "value", "available_hours": "expected", "overload_hours": "contribution"}
     )
-    return _told(
+    return in_words(
         scope,
         [
             {
@@ -206,7 +202,7 @@ def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Find
                 "severity": severity,
                 "direction": "up",
                 "good_direction": "down",
-                "drivers": _named(named, "provider"),
+                "drivers": named_drivers(named, "provider"),
             }
         ],
     )
@@ -215,7 +211,7 @@ def workload_findings(connection: psycopg.Connection, scope: Scope) -> list[Find
 def pipeline_findings(scope: Scope, failures: Mapping[str, str]) -> list[Finding]:
     """What of the Hub itself failed: the name of the job, check, sensor or channel -> what it said."""
     nothing = dict.fromkeys(("value", "expected", "lower", "upper", "impact"))
-    return _told(
+    return in_words(
         scope,
         [
             {
@@ -240,19 +236,7 @@ def pipeline_findings(scope: Scope, failures: Mapping[str, str]) -> list[Finding
     )
 
 
-def _drivers(connection: psycopg.Connection, scope: Scope, found: Finding) -> list[dict[str, Any]]:
-    """Which services drove a total's change, largest first; none where the metric is not kept by service."""
-    if found["dimension"] != "total":
-        return []
-    parameters = {"org_id": scope.org_id, "metric": found["metric"], "day": found["day"]}
-    members = pd.DataFrame(_records(connection, SERVICES, parameters), columns=["member", "value", "expected"])
-    explained = explain(
-        members[["member", "value"]], members[["member", "expected"]].rename(columns={"expected": "value"})
-    )
-    return _named(explained.rename(columns={"member": "member_name"}), "service")
-
-
-def _named(members: pd.DataFrame, dimension: str) -> list[dict[str, Any]]:
+def named_drivers(members: pd.DataFrame, dimension: str) -> list[dict[str, Any]]:
     """The first members (member_name, value, expected, contribution) as an event keeps them."""
     return [
         {
@@ -264,7 +248,7 @@ def _named(members: pd.DataFrame, dimension: str) -> list[dict[str, Any]]:
     ]
 
 
-def _told(scope: Scope, found: list[dict[str, Any]]) -> list[Finding]:
+def in_words(scope: Scope, found: list[dict[str, Any]]) -> list[Finding]:
     """Put what was found into words."""
     if not found:
         return []
@@ -273,8 +257,8 @@ def _told(scope: Scope, found: list[dict[str, Any]]) -> list[Finding]:
     return [{**row, **told} for row, told in zip(found, words, strict=True)]
 
 
-def _records(
-    connection: psycopg.Connection, query: LiteralString, parameters: Mapping[str, object]
+def records(
+    connection: psycopg.Connection, query: LiteralString | sql.Composed, parameters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
     with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
         return cursor.execute(query, parameters).fetchall()

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from babel.dates import format_date
-from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 
-LOCALE = "en_US"
+from sources import figures
+
 MOST_DRIVERS = 3
-WHOLE_FROM = 1000  # amounts from here on are told without cents
-TELLING_PERCENT = 10.0  # a change of more than ten times what was expected is told without a percentage
+# Less than this part of the value is next to nothing: the expected figure itself then says no more than that.
+NEXT_TO_NOTHING = 0.1
 
 # What to do, by metric and direction. One table: a new metric adds two lines.
 RECOMMENDATIONS = {
@@ -46,6 +45,10 @@ FORECAST = {
     "down": "Fill the free days ahead: follow up open quotes and invite past clients.",
     "level": "No action is needed.",
 }
+# A fall while some providers have more work than hours: more bookings as such would not help.
+FORECAST_DOWN_OVERLOADED = (
+    "Find out which services lack bookings; their providers may have time for work that others cannot fit in."
+)
 # What an anomaly that is more than one day's is told with, by pattern.
 PATTERNS = {
     "level_shift": "The days before were {side} than expected too: this looks like a new level, not one odd day.",
@@ -65,7 +68,8 @@ def tell(events: pd.DataFrame) -> pd.DataFrame:
     good_direction, drivers (a list of mappings with member_name, dimension, value, expected, contribution), horizon
     (days) and compared (what the sum of a forecast, `value`, is held against: the days before it), providers (how many
     will overload), beyond (their hours that do not fit in) and first_day (on which it begins) of a workload, where
-    value is the expected and expected the available hours, detail (of a pipeline event). What does not apply may be
+    value is the expected and expected the available hours, overloading (of a forecast: whether some provider will have
+    more work than hours in the same days), detail (of a pipeline event). What does not apply may be
     absent or null. Raises ValueError for an unknown kind.
     """
     tellers = {"anomaly": _anomaly, "forecast": _forecast, "workload": _workload, "pipeline": _pipeline}
@@ -120,7 +124,8 @@ def _forecast(event: Mapping[str, Any]) -> tuple[str, str, str]:
         trend = "level" if value == before else "up" if value > before else "down"
         sentence += f", {_against(event, value, before, f'in the {days} before')}"
     sentences = [f"{sentence}.", _range(event, "The likely range is"), _drivers(event)]
-    return title, _joined(sentences), FORECAST[trend]
+    advice = FORECAST_DOWN_OVERLOADED if trend == "down" and event.get("overloading") is True else FORECAST[trend]
+    return title, _joined(sentences), advice
 
 
 def _workload(event: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -143,7 +148,7 @@ def _overloaded(event: Mapping[str, Any]) -> str:
         f"{_amount(event, _shown(event, driver['expected']))})"
         for driver in sorted(event["drivers"], key=lambda each: -float(each["contribution"]))
     ]
-    return f"Most of all: {_listed(told)}." if told else ""
+    return f"Most of all: {figures.listed(told)}." if told else ""
 
 
 def _pipeline(event: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -167,7 +172,7 @@ def _place(event: Mapping[str, Any]) -> str:
 
 
 def _day(event: Mapping[str, Any]) -> str:
-    return str(format_date(pd.Timestamp(event["day"]).date(), "EEEE, d MMMM y", locale=LOCALE))
+    return figures.long_day(pd.Timestamp(event["day"]).date())
 
 
 def _days(horizon: float) -> str:
@@ -175,41 +180,25 @@ def _days(horizon: float) -> str:
 
 
 def _shown(event: Mapping[str, Any], number: float) -> float:
-    """The number as it will be read, so that differences agree with the figures around them."""
-    number = float(number)
-    size = abs(number)
-    if event["unit"] == "money":
-        precision = get_currency_precision(event["currency"]) if _given(event.get("currency")) else 2
-        digits = 0 if round(size, precision) >= WHOLE_FROM else precision
-    else:
-        digits = 0 if size >= (10 if event["unit"] == "count" else 100) else 1
-    return round(number, digits) + 0.0  # never minus zero
+    return figures.rounded(number, event["unit"], _currency(event))
 
 
 def _amount(event: Mapping[str, Any], shown: float) -> str:
-    if event["unit"] == "hours":
-        return f"{_plain(shown)} h"
-    if event["unit"] != "money":
-        return _plain(shown)
-    if not _given(event.get("currency")):
-        return str(format_decimal(shown, "#,##0" if abs(shown) >= WHOLE_FROM else "#,##0.00", locale=LOCALE))
-    if abs(shown) >= WHOLE_FROM:
-        pattern = "¤#,##0"
-        return str(format_currency(shown, event["currency"], pattern, locale=LOCALE, currency_digits=False))
-    return str(format_currency(shown, event["currency"], locale=LOCALE))
+    return figures.figure(shown, event["unit"], _currency(event))
 
 
-def _plain(shown: float) -> str:
-    return str(format_decimal(shown, "#,##0.#", locale=LOCALE))
+def _currency(event: Mapping[str, Any]) -> str | None:
+    return str(event["currency"]) if _given(event.get("currency")) else None
 
 
 def _against(event: Mapping[str, Any], value: float, expected: float, what: str = "expected") -> str:
-    """How the value compares, as in '€300.00 (25%) less than the €1,200 expected'."""
+    """How the value compares, as in '€300 (25%) less than the €1,200 expected'."""
     if value == expected:
         return f"the same as {'' if what.startswith('in ') else 'was '}{what}"
-    if expected == 0:
-        return f"where there was nothing {what}" if what.startswith("in ") else f"where nothing was {what}"
-    share = _percent(value, expected)
+    if _next_to_nothing(event, value, expected):
+        nothing = "nothing" if expected == 0 else "hardly anything"
+        return f"where there was {nothing} {what}" if what.startswith("in ") else f"where {nothing} was {what}"
+    share = figures.change(value, expected, event["unit"], _currency(event))
     percent = f" ({share})" if share else ""
     word = _word(event, value, expected)
     return f"{_difference(event, value, expected)}{percent} {word} than the {_amount(event, expected)} {what}"
@@ -217,10 +206,16 @@ def _against(event: Mapping[str, Any], value: float, expected: float, what: str 
 
 def _brief(event: Mapping[str, Any], value: float, expected: float) -> str:
     """The same in a few words, for a title: '25% less than expected'."""
-    if expected in (0, value):
+    if value == expected or _next_to_nothing(event, value, expected):
         return _against(event, value, expected)
-    size = _percent(value, expected) or _difference(event, value, expected)
-    return f"{size} {_word(event, value, expected)} than expected"
+    share = figures.change(value, expected, event["unit"], _currency(event))
+    return f"{share or _difference(event, value, expected)} {_word(event, value, expected)} than expected"
+
+
+def _next_to_nothing(event: Mapping[str, Any], value: float, expected: float) -> bool:
+    """Whether beside the value, what was expected is too small to tell."""
+    is_small = figures.is_small(expected, "money", _currency(event)) if event["unit"] == "money" else abs(expected) < 1
+    return is_small and abs(expected) <= NEXT_TO_NOTHING * abs(value)
 
 
 def _difference(event: Mapping[str, Any], value: float, expected: float) -> str:
@@ -229,13 +224,6 @@ def _difference(event: Mapping[str, Any], value: float, expected: float) -> str:
 
 def _word(event: Mapping[str, Any], value: float, expected: float) -> str:
     return "more" if value > expected else "fewer" if event["unit"] == "count" else "less"
-
-
-def _percent(value: float, expected: float) -> str:
-    if expected == 0 or abs(value - expected) > TELLING_PERCENT * abs(expected):
-        return ""
-    share = abs(value - expected) / abs(expected)
-    return "under 1%" if share < 0.005 else str(format_percent(share, locale=LOCALE))
 
 
 def _range(event: Mapping[str, Any], opening: str) -> str:
@@ -258,15 +246,11 @@ def _drivers(event: Mapping[str, Any]) -> str:
     told, rest = phrases[:MOST_DRIVERS], len(phrases) - MOST_DRIVERS
     if rest > 0:
         told.append(f"{rest} {'other' if rest == 1 else 'others'} with less")
-    return f"What drove it: {_listed(told)}."
-
-
-def _listed(told: list[str]) -> str:
-    return told[0] if len(told) == 1 else ", ".join(told[:-1]) + " and " + told[-1]
+    return f"What drove it: {figures.listed(told)}."
 
 
 def _driven(event: Mapping[str, Any], value: float, expected: float) -> str:
-    if expected == 0:
+    if _next_to_nothing(event, value, expected):
         return f"{_amount(event, value)}, {_against(event, value, expected)}"
     word = _word(event, value, expected)
     return f"{_difference(event, value, expected)} {word} than the {_amount(event, expected)} expected"

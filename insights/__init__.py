@@ -1,0 +1,1 @@
+"""What the figures say: findings, and the words that they are told in."""
