@@ -91,7 +91,7 @@ def _write_history(columns: Columns, chains: Sequence[Chain], as_of_now: datetim
             if times[place] is not None and (conditions is None or conditions[place])
         ]
         ends = columns[MOMENT_OF_END[status]] if status in MOMENT_OF_END else None
-        chain, unusual = chain_of(status, booked[place], ends and ends[place], events)
+        chain, unusual = chain_of(status, booked[place], ends[place] if ends else None, events)
         columns["history"][place] = as_text(chain)
         if ends and ends[place] is None:
             ends[place] = chain[-1][0]

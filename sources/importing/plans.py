@@ -25,7 +25,6 @@ from sources.importing.mapping import (
     Event,
     ImportMapping,
     Records,
-    Sale,
     Section,
     Source,
 )

@@ -142,7 +142,7 @@ def take_over(connection: Connection, target: Target, given: Mapping[str, Any], 
         }
     )  # fmt: skip
     connection.execute(compare, given)
-    counts = dict(
+    counts: dict[str, int] = dict(
         connection.execute(sql.SQL("select fate, count(*) from {candidate} group by fate").format(**names)).fetchall()
     )
     if counts.get("new"):
