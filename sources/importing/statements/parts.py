@@ -71,10 +71,10 @@ MERGED: Final[dict[LiteralString, tuple[str, ...]]] = {
     _MERGED_SERVICES: ("name", "category", "base_price", "duration_hours"),
     _MERGED_PEOPLE: ("full_name", "email", "client_group", "capacity_hours_per_day"),
 }
-LATEST: Final = (
-    "(array_agg({0} order by is_own desc, latest desc nulls last, last_position desc)\n        filter (where {0} is not null))[1]"
-    " as {0}"
-)
+LATEST: Final = """
+(array_agg({0} order by is_own desc, latest desc nulls last, last_position desc) filter (where {0} is not null))[1]
+    as {0}
+"""
 
 # Made by hand or by the API, so without a reference: recognised by the name or e-mail, instead of made twice.
 ADOPT: Final = (
