@@ -22,8 +22,8 @@ from sources.importing.expressions import Rows
 from sources.importing.inputs import Input, find_inputs
 from sources.importing.kinds import KINDS_OF_RECORDS
 from sources.importing.loading import find_mapping, load_mapping
-from sources.importing.mapping import ImportMapping, Organization
-from sources.importing.plans import PARTS, FilePlan, compile_file
+from sources.importing.mapping import PARTS, ImportMapping, Organization
+from sources.importing.plans import FilePlan, compile_file
 from sources.importing.related import Related
 from sources.importing.report import FIRST_SHOWN, ImportReport
 from sources.importing.rows import Progress, stage
@@ -37,7 +37,7 @@ __all__ = ["ImportReport", "find_mapping", "import_files"]
 BLOCK_ROWS: Final = 5_000  # rows in memory at a time; 20,000 were no faster
 # Columns of which a mapping may say nothing: then they stay as they are in the Hub.
 OPTIONAL: Final = frozenset({"scheduled_start", "scheduled_end", "progress_pct", "cancel_reason", "cancelled_at",
-                             "completed_at", "service_id", "provider_id", "total_amount"})  # fmt: skip
+                             "completed_at", "service_id", "provider_id", "total_amount", "title"})  # fmt: skip
 
 
 def import_files(
@@ -228,24 +228,15 @@ def _write_history(connection: Connection, counts: Counts, given: dict[str, Any]
 
 def _describes(model: ImportMapping, kind: str) -> bool:
     """Whether a file of the mapping has records of this kind of its own."""
-    return any(
-        kind in records.sections() and not (records.booking or records.sale)
-        for records in model.files_by_name().values()
-    )
+    return any(kind in records.kinds() for records in model.files_by_name().values())
 
 
 def _complete_kinds(model: ImportMapping, inputs: Sequence[Input]) -> set[str]:
     """The kinds of records of which every file was given, so that what is not in them has vanished."""
     given = {it.section for it in inputs}
-    sections = {
-        name: {"booking"} if records.booking or records.sale else set()
-        for name, records in model.files_by_name().items()
-    }
-    for name, records in model.files_by_name().items():
-        own = set(records.sections()) - {"sale"}
-        sections[name] |= own - set(PARTS) if sections[name] else own
-    absent = {kind for name, kinds in sections.items() if name not in given for kind in kinds}
-    return {kind for kinds in sections.values() for kind in kinds} - absent
+    kinds = {name: records.kinds() for name, records in model.files_by_name().items()}
+    absent = {kind for name, its_kinds in kinds.items() if name not in given for kind in its_kinds}
+    return set().union(*kinds.values()) - absent
 
 
 def _vanished(

@@ -266,7 +266,14 @@ class Records(Section):
         named = {name: getattr(self, name) for name in RECORD_SECTIONS}
         return {name: section for name, section in named.items() if section is not None}
 
+    def kinds(self) -> set[str]:
+        """The kinds of records of their own that the rows become."""
+        names = set(self.sections())
+        return names - {"sale", *PARTS} | {"booking"} if self.booking or self.sale else names
 
+
+# A booking carries its service, client and provider with it: their fields begin with these names.
+PARTS: Final = ("service", "client", "provider")
 RECORD_SECTIONS: Final = (
     "booking", "sale", "service", "client", "provider", "line", "invoice", "payment", "review", "hours",
 )  # fmt: skip
