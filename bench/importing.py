@@ -61,7 +61,7 @@ def write_export(path: Path, rows: int, changed_share: float = 0.0) -> None:
             closed = f"{start:%Y-%m-%d}" if status != "Confirmed" else ""
             amount = given.randrange(1_000, 90_000) + (changes.random() < changed_share)
             file.write(
-                f'B-{n},Client {client},client{client}@example.org,Service {n % 20},Provider {n % 40},{status},'
+                f"B-{n},Client {client},client{client}@example.org,Service {n % 20},Provider {n % 40},{status},"
                 f'"{amount / 100:,.2f}",{booked:%Y-%m-%d},{start:%Y-%m-%d %H:%M},{start:%Y-%m-%d} 18:00,{closed}\n'
             )
 

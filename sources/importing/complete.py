@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sources.importing.chains import MOMENT_OF_END, as_text, chain_of
 from sources.importing.kinds import Kind
-from sources.importing.mapping import Organization
-from sources.importing.plans import OWN_REF, PARTS
+from sources.importing.mapping import PARTS, Organization
+from sources.importing.plans import OWN_REF
 from sources.importing.related import KEY_SEPARATOR
 from sources.lifecycle import STATUSES
 
@@ -34,11 +34,11 @@ def complete(
     return []
 
 
-def joined(parts: Sequence[list[Any]]) -> list[str | None]:
-    """The keys of the records, of their parts; null where a part is."""
-    if len(parts) == 1:
-        return parts[0]
-    return [None if None in row else KEY_SEPARATOR.join(row) for row in zip(*parts, strict=True)]
+def joined(parts: Sequence[list[Any]], mark: str) -> list[str | None]:
+    """The keys of the records, of their parts and with `mark` before them; null where a part is."""
+    if len(parts) == 1 and not mark:
+        return list(parts[0])
+    return [None if None in row else mark + KEY_SEPARATOR.join(row) for row in zip(*parts, strict=True)]
 
 
 def _default(columns: Columns, column: str, values: Callable[[], list[Any]]) -> None:
@@ -91,7 +91,7 @@ def _write_history(columns: Columns, chains: Sequence[Chain], as_of_now: datetim
             if times[place] is not None and (conditions is None or conditions[place])
         ]
         ends = columns[MOMENT_OF_END[status]] if status in MOMENT_OF_END else None
-        chain, unusual = chain_of(status, booked[place], ends and ends[place], events)
+        chain, unusual = chain_of(status, booked[place], ends[place] if ends else None, events)
         columns["history"][place] = as_text(chain)
         if ends and ends[place] is None:
             ends[place] = chain[-1][0]

@@ -48,16 +48,15 @@ def find_inputs(mapping: ImportMapping, mapping_name: str, files: Sequence[str])
         name, path = _named(file, sections)
         form = sections[name].format if name else mapping.format
         with open_tables(path, form) as tables:
-            if form.table in tables:
-                tables = {form.table: tables[form.table]}
-            if not mapping.files and len(tables) == 1:
+            wanted = {form.table: tables[form.table]} if form.table in tables else tables
+            if not mapping.files and len(wanted) == 1:
                 name = mapping.name
             found = []
-            for title, table in tables.items():
+            for title, table in wanted.items():
                 section = name or _section_of(mapping, mapping_name, path, title, table)
                 if section:
                     own = sections[section].format
-                    own = own.model_copy(update={"table": title}) if len(tables) > 1 else own
+                    own = own.model_copy(update={"table": title}) if len(wanted) > 1 else own
                     found.append(Input(section, path, own, table.header, table.layout, table.notes))
         if not found:
             raise HubError(

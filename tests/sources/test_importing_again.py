@@ -1,4 +1,4 @@
-"""The same export again, newer, corrected or shorter: only what differs is written, and nothing that was recorded is lost."""
+"""The same export again, newer, corrected or shorter: what differs is written, and what was recorded is kept."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -187,7 +187,7 @@ def test_unknown_moments_stay_unknown(run: Importer, connection: psycopg.Connect
     assert rows_of(connection, HISTORY, "1") == [(None, "completed", start, False)]
     assert rows_of(connection, HISTORY, "2")[1][2:] == (NOW, False)  # its start has not come yet
     assert rows_of(connection, HISTORY, "3")[1][2:] == (datetime(2025, 4, 30, 23, tzinfo=UTC), False)
-    assert "1 bookings are no show at an unknown time: they count on no day." in report.lacking
+    assert "1 booking is no show at an unknown time, and counted on no day." in report.lacking
     before = rows_of(connection, VERSIONS)
     assert fates(run(no_day)) == {"same": 3}
     assert rows_of(connection, VERSIONS) == before
