@@ -63,7 +63,7 @@ def import_files(
     out: Annotated[Path | None, typer.Option(help="Where the draft goes; a file that exists is kept.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn exports of yours into bookings and what belongs to them, by a declarative mapping; again to keep them up to date.
+    """Turn exports of yours into bookings and what belongs to them, by a mapping; again to keep them up to date.
 
     By key: new rows go in, changed ones are taken over, the same ones are left alone. Rows that cannot be are kept in
     app.import_rejections with the reason. Exit code 1 where nothing goes in.

@@ -37,7 +37,7 @@ def show(report: ImportReport) -> None:
         _say(f"The condition of the mapping leaves {number:,} rows out as {kind}.")
     if report.kept:
         _say(
-            f"{report.kept:,} records differ from the last import in the files and in the Hub, and were left as in the Hub: "
+            f"{report.kept:,} records were changed in the files and in the Hub, and were left as in the Hub: "
             "--overwrite takes the files' word."
         )
     _show_vanished(report)

@@ -1,10 +1,9 @@
 """A user's own exports become operational rows, through a declarative mapping (docs/importing.md).
 
-One transaction an import: every row is evaluated and checked, staged by COPY, and taken over set-based. Rows that cannot
-be are kept in app.import_rejections. What was imported before is compared by key: only what differs is written.
+One transaction an import: every row is evaluated and checked, staged by COPY, and taken over set-based. Rows that
+cannot be are kept in app.import_rejections. What was imported before is compared by key: only what differs is written.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,11 +21,14 @@ from sources.importing import report, staging, statements
 from sources.importing.expressions import Rows
 from sources.importing.inputs import Input, find_inputs
 from sources.importing.kinds import KINDS_OF_RECORDS
-from sources.importing.mapping import ImportMapping, Organization, find_mapping, load_mapping
-from sources.importing.plans import ROW_KEY, FilePlan, compile_file
+from sources.importing.loading import find_mapping, load_mapping
+from sources.importing.mapping import PARTS, ImportMapping, Organization
+from sources.importing.plans import FilePlan, compile_file
 from sources.importing.related import Related
 from sources.importing.report import FIRST_SHOWN, ImportReport
 from sources.importing.rows import Progress, stage
+from sources.importing.statements import history, parts, refusals
+from sources.importing.statements.targets import TARGETS
 from sources.importing.take_over import Counts, Target, count_vanished, delete_vanished, first_vanished, take_over
 from sources.settings import Settings
 
@@ -35,7 +37,7 @@ __all__ = ["ImportReport", "find_mapping", "import_files"]
 BLOCK_ROWS: Final = 5_000  # rows in memory at a time; 20,000 were no faster
 # Columns of which a mapping may say nothing: then they stay as they are in the Hub.
 OPTIONAL: Final = frozenset({"scheduled_start", "scheduled_end", "progress_pct", "cancel_reason", "cancelled_at",
-                             "completed_at", "service_id", "provider_id", "total_amount"})  # fmt: skip
+                             "completed_at", "service_id", "provider_id", "total_amount", "title"})  # fmt: skip
 
 
 def import_files(
@@ -86,7 +88,7 @@ def import_files(
             given_kinds = _complete_kinds(model, inputs)
             gone = {
                 target.kind: first_vanished(connection, target, given)
-                for target in statements.TARGETS
+                for target in TARGETS
                 if target.kind in given_kinds
             }
             counts |= _vanished(connection, counts, given_kinds, given, delete=delete_missing)
@@ -167,88 +169,74 @@ def _stage_all(
 
 def _take_over_all(connection: Connection, plans: Sequence[FilePlan], given: dict[str, Any]) -> dict[str, Counts]:
     """From the staging tables into `app`, each kind after those that it refers to."""
-    for kind in KINDS_OF_RECORDS.values():
-        if kind.name not in ("service", "client", "provider"):
-            _refuse(connection, kind.name, statements.REFUSE_REPEATED_KEYS, given)
+    for kind in KINDS_OF_RECORDS:
+        if kind not in PARTS:
+            _refuse(connection, kind, refusals.refuse_repeated_keys(kind), given)
     _merge_parts(connection, given)
     counts = {}
-    for target in statements.TARGETS:
-        for refusal in statements.REFUSALS.get(target.kind, ()):
+    for target in TARGETS:
+        for refusal in refusals.REFUSALS.get(target.kind, ()):
             _refuse(connection, target.kind, refusal, given)
         counts[target.kind] = take_over(connection, target, given, kept=_kept(target, plans))
         if target.kind == "booking":
             _write_history(connection, counts["booking"], given)
-    refused = Counter(
-        dict(connection.execute("select kind, count(distinct position) from refused group by kind").fetchall())
-    )
-    return {kind: replace(found, rejected=refused[kind]) for kind, found in counts.items()}
+    query = "select kind, count(distinct position) from refused group by kind"
+    refused: dict[str, int] = dict(connection.execute(query).fetchall())
+    return {kind: replace(found, rejected=refused.get(kind, 0)) for kind, found in counts.items()}
 
 
-def _refuse(connection: Connection, kind: str, refusal: str, given: dict[str, Any]) -> None:
+def _refuse(connection: Connection, kind: str, refusal: sql.Composed, given: dict[str, Any]) -> None:
     """Run a statement that refuses rows, and take those out of their staging table."""
-    names = {"staged": sql.Identifier(f"staged_{kind}"), "kind": sql.Literal(kind)}
-    if connection.execute(sql.SQL(refusal).format(**names), given).rowcount:  # type: ignore[arg-type]
-        connection.execute(sql.SQL(statements.DROP_REFUSED).format(**names))
+    if connection.execute(refusal, given).rowcount:
+        connection.execute(refusals.drop_refused(kind))
 
 
 def _merge_parts(connection: Connection, given: dict[str, Any]) -> None:
     """What all rows say of each service and person, together; rows that refer to an impossible one are refused."""
-    for statement, columns in statements.SAID.items():
-        latest = sql.SQL(", ").join(sql.SQL(statements.LATEST).format(sql.Identifier(column)) for column in columns)
+    for statement, columns in parts.MERGED.items():
+        latest = sql.SQL(", ").join(sql.SQL(parts.LATEST).format(sql.Identifier(column)) for column in columns)
         connection.execute(sql.SQL(statement).format(latest=latest), given)
-    for adoption in statements.ADOPT:
+    for adoption in parts.ADOPT:
         connection.execute(adoption, given)
-    connection.execute(statements.FAULTY_PARTS, given)
+    connection.execute(parts.FAULTY_PARTS, given)
     if connection.execute("select from faulty limit 1").fetchone() is None:
         return
-    for kind, part, reference in statements.REFERENCES_TO_PARTS:
-        parts = {"part": sql.Literal(part), "reference": sql.Identifier(reference)}
-        names = {"staged": sql.Identifier(f"staged_{kind}"), "kind": sql.Literal(kind)}
-        connection.execute(sql.SQL(statements.REFUSE_FAULTY).format(**names, **parts))
-        connection.execute(sql.SQL(statements.DROP_REFUSED).format(**names))
-    for forgetting in statements.FORGET_FAULTY:
+    for kind, part, reference in parts.REFERENCES_TO_PARTS:
+        _refuse(connection, kind, refusals.refuse_faulty_part(kind, part, reference), given)
+    for forgetting in parts.FORGET_FAULTY:
         connection.execute(forgetting)
 
 
 def _kept(target: Target, plans: Sequence[FilePlan]) -> list[str]:
     """The columns of a table that stay as they are where the files have nothing."""
-    if target.kind in ("service", "client", "provider"):
+    if target.kind in PARTS:
         return list(target.columns)
     fields = [set(record.fields) for plan in plans for record in plan.records if record.kind == target.kind]
     always = set.intersection(*fields) if fields else set()
-    always |= {f"{part}_id" for part in ("service", "provider") if f"{part}_name" in always}
+    always |= {f"{part}_id" for part in PARTS if f"{part}_name" in always}
     return [column for column in target.columns if column == "created_at" or column in OPTIONAL - always]
 
 
 def _write_history(connection: Connection, counts: Counts, given: dict[str, Any]) -> None:
     if counts.new:
-        connection.execute(statements.INSERT_HISTORY, given)
+        connection.execute(history.INSERT_HISTORY, given)
         connection.execute("analyze app.booking_status_history")
     if counts.changed:
-        for statement in statements.MERGE_HISTORY:
+        for statement in history.MERGE_HISTORY:
             connection.execute(statement, given)
 
 
 def _describes(model: ImportMapping, kind: str) -> bool:
     """Whether a file of the mapping has records of this kind of its own."""
-    return any(
-        kind in records.sections() and not (records.booking or records.sale)
-        for records in model.files_by_name().values()
-    )
+    return any(kind in records.kinds() for records in model.files_by_name().values())
 
 
 def _complete_kinds(model: ImportMapping, inputs: Sequence[Input]) -> set[str]:
     """The kinds of records of which every file was given, so that what is not in them has vanished."""
     given = {it.section for it in inputs}
-    sections = {
-        name: {"booking"} if records.booking or records.sale else set()
-        for name, records in model.files_by_name().items()
-    }
-    for name, records in model.files_by_name().items():
-        own = set(records.sections()) - {"sale"}
-        sections[name] |= own - {"service", "client", "provider"} if sections[name] else own
-    absent = {kind for name, kinds in sections.items() if name not in given for kind in kinds}
-    return {kind for kinds in sections.values() for kind in kinds} - absent
+    kinds = {name: records.kinds() for name, records in model.files_by_name().items()}
+    absent = {kind for name, its_kinds in kinds.items() if name not in given for kind in its_kinds}
+    return set().union(*kinds.values()) - absent
 
 
 def _vanished(
@@ -257,7 +245,7 @@ def _vanished(
     """The counts of `kinds` with what has vanished. Deletes it where that is asked for and no row was rejected."""
     may_delete = delete and connection.execute("select from refused limit 1").fetchone() is None
     found = {}
-    for target in reversed(statements.TARGETS):
+    for target in reversed(TARGETS):
         if target.kind in kinds:
             gone = count_vanished(connection, target, given)
             # A service or a person is part of other rows, and stays.

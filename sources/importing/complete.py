@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any, Final
 
+from sources.importing.chains import MOMENT_OF_END, as_text, chain_of
 from sources.importing.kinds import Kind
-from sources.importing.mapping import Organization
-from sources.importing.plans import OWN_REF, PARTS
+from sources.importing.mapping import PARTS, Organization
+from sources.importing.plans import OWN_REF
 from sources.importing.related import KEY_SEPARATOR
-from sources.lifecycle import leads_to
+from sources.lifecycle import STATUSES
 
 WALK_IN: Final = "Walk-in client"  # of a sale that names nobody
 OUT_OF_ORDER: Final = "The recorded order of events is unusual; taken as it is"
@@ -34,11 +34,11 @@ def complete(
     return []
 
 
-def joined(parts: Sequence[list[Any]]) -> list[str | None]:
-    """The keys of the records, of their parts; null where a part is."""
-    if len(parts) == 1:
-        return parts[0]
-    return [None if None in row else KEY_SEPARATOR.join(row) for row in zip(*parts, strict=True)]
+def joined(parts: Sequence[list[Any]], mark: str) -> list[str | None]:
+    """The keys of the records, of their parts and with `mark` before them; null where a part is."""
+    if len(parts) == 1 and not mark:
+        return list(parts[0])
+    return [None if None in row else mark + KEY_SEPARATOR.join(row) for row in zip(*parts, strict=True)]
 
 
 def _default(columns: Columns, column: str, values: Callable[[], list[Any]]) -> None:
@@ -73,41 +73,34 @@ def _identify_parts(columns: Columns) -> None:
 
 
 def _write_history(columns: Columns, chains: Sequence[Chain], as_of_now: datetime) -> Warnings:
-    """The column `history`, and created_at where it is unknown; what is out of order is a warning."""
+    """Add the chain of statuses, and the moments that follow from it; what is out of order is a warning."""
     rows = len(columns["external_ref"])
-    none = [None] * rows
-    created = columns.get("created_at", none)
-    starts, statuses = columns.get("scheduled_start", none), columns["status"]
-    ends = [columns.get(column, none) for column in ("cancelled_at", "completed_at")]
-    histories, created_known, created_at = [], [], []
+    for column in ("created_at", "scheduled_start", "cancelled_at", "completed_at"):
+        columns.setdefault(column, [None] * rows)
+    booked, starts, statuses = columns["created_at"], columns["scheduled_start"], columns["status"]
+    columns |= {"history": [None] * rows, "created_at_known": [moment is not None for moment in booked]}
+    for column in ("created_at", "cancelled_at", "completed_at"):
+        columns[column] = list(columns[column])
     warnings = []
-    for place in range(rows):
-        status, start, made = statuses[place], starts[place], created[place]
+    for place, status in enumerate(statuses):
+        if status not in STATUSES:
+            continue  # refused below
         events = [
             (times[place], order, of or status)
             for order, (of, times, conditions) in enumerate(chains)
             if times[place] is not None and (conditions is None or conditions[place])
         ]
-        events.sort()
-        if made is None:
-            moments = [moment for moment in (start, *(end[place] for end in ends)) if moment is not None]
-            moments += [event[0] for event in events[:1]]
-            made = min([*moments, as_of_now])
-        created_at.append(made)
-        created_known.append(created[place] is not None)
-        unusual = created_known[-1] and any(end[place] is not None and end[place] < made for end in ends)
-        if events and events[-1][2] != status:  # its own status is the last one, whatever the times are
-            own = next((event for event in reversed(events) if event[2] == status), None)
-            if own:
-                events.remove(own)
-                unusual = True
-            events.append((events[-1][0] if own else None, 0, status))
-        chain = [f"{of}={at.isoformat() if at else '?'}" for at, _, of in events or [(None, 0, status)]]
-        histories.append(";".join(chain[n] for n in range(len(chain)) if n == 0 or events[n][2] != events[n - 1][2]))
-        unusual = unusual or any(not leads_to(a[2], b[2]) for a, b in pairwise(events) if a[2] != b[2])
-        if unusual:
+        ends = columns[MOMENT_OF_END[status]] if status in MOMENT_OF_END else None
+        chain, unusual = chain_of(status, booked[place], ends[place] if ends else None, events)
+        columns["history"][place] = as_text(chain)
+        if ends and ends[place] is None:
+            ends[place] = chain[-1][0]
+        ended = [columns[column][place] for column in ("cancelled_at", "completed_at")]
+        if booked[place] is None:  # the earliest moment that is known
+            moments = [starts[place], *ended, *(event[0] for event in chain)]
+            columns["created_at"][place] = min([moment for moment in moments if moment is not None] or [as_of_now])
+        elif unusual or any(end is not None and end < booked[place] for end in ended):
             warnings.append((place, OUT_OF_ORDER))
-    columns |= {"created_at": created_at, "created_at_known": created_known, "history": histories}
     return warnings
 
 

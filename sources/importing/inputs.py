@@ -47,21 +47,23 @@ def find_inputs(mapping: ImportMapping, mapping_name: str, files: Sequence[str])
     for file in files:
         name, path = _named(file, sections)
         form = sections[name].format if name else mapping.format
-        if not mapping.files:
-            name = mapping.name
         with open_tables(path, form) as tables:
-            chosen = {form.table: tables[form.table]} if form.table in tables else tables
-            found = [
-                _input(mapping, mapping_name, name, path, table, is_one_of_several=len(tables) > 1)
-                for table in chosen.values()
-            ]
-        used = [it for it in found if it is not None]
-        if not used:
+            wanted = {form.table: tables[form.table]} if form.table in tables else tables
+            if not mapping.files and len(wanted) == 1:
+                name = mapping.name
+            found = []
+            for title, table in wanted.items():
+                section = name or _section_of(mapping, mapping_name, path, title, table)
+                if section:
+                    own = sections[section].format
+                    own = own.model_copy(update={"table": title}) if len(wanted) > 1 else own
+                    found.append(Input(section, path, own, table.header, table.layout, table.notes))
+        if not found:
             raise HubError(
                 f"{path.name} is none of the files of {mapping_name}: {', '.join(sections)}. Say which one it is "
                 f"(NAME={path}) to see which column is missing."
             )
-        inputs += used
+        inputs += found
     order = list(sections)
     return sorted(inputs, key=lambda it: order.index(it.section))
 
@@ -75,23 +77,10 @@ def _named(file: str, sections: Mapping[str, object]) -> tuple[str | None, Path]
     return None, Path(file)
 
 
-def _input(
-    mapping: ImportMapping, mapping_name: str, name: str | None, path: Path, table: Table, *, is_one_of_several: bool
-) -> Input | None:
-    """The input that `table` is: of the section `name`, or of the one that it fits; None where it fits none."""
-    section = name or _section_of(mapping, mapping_name, path, table)
-    if section is None:
-        return None
-    form = mapping.files_by_name()[section].format
-    if is_one_of_several:
-        form = form.model_copy(update={"table": table.name})
-    return Input(section, path, form, table.header, table.layout, table.notes)
-
-
-def _section_of(mapping: ImportMapping, mapping_name: str, path: Path, table: Table) -> str | None:
+def _section_of(mapping: ImportMapping, mapping_name: str, path: Path, title: str, table: Table) -> str | None:
     """The section for a table: the one whose pattern its name matches, else the one whose columns it has."""
     sections = mapping.files_by_name()
-    names = [path.name, table.name]
+    names = [path.name, title]
     matching = [
         section
         for section, records in sections.items()

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from sources.importing.mapping import Booking, Client, Provider, Service
-from sources.importing.plans import PARTS, field_kind
+from sources.importing.mapping import PARTS, Booking, Client, Provider, Service
+from sources.importing.plans import field_kind
 
 SQL_TYPES: Final = {"text": "text", "number": "numeric", "instant": "timestamptz"}
 # What every staged row has: its place among all rows read, where it stands in the files, and its key in the source.

@@ -21,11 +21,11 @@ from sources.importing.expressions import (
 from sources.importing.functions import Dialect, Kind, Wrong
 from sources.importing.mapping import (
     FINAL,
+    PARTS,
     Booking,
     Event,
     ImportMapping,
     Records,
-    Sale,
     Section,
     Source,
 )
@@ -49,9 +49,8 @@ KINDS: Final[Mapping[str, tuple[Kind, str]]] = {
         ("instant", ""),
     ),
 }  # fmt: skip
-# A booking carries its service, client and provider with it: their fields begin with these names.
-PARTS: Final = ("service", "client", "provider")
 OWN_REF: Final = "own_ref"  # what identifies a service, a client, a provider, beside the key of its file
+SALE_MARK: Final = "sale-"  # so that receipts and bookings may be numbered alike
 # A sale is a booking that is done at the moment of the sale.
 SOLD_AT: Final = ("created_at", "scheduled_start", "scheduled_end", "completed_at")
 
@@ -60,13 +59,15 @@ SOLD_AT: Final = ("created_at", "scheduled_start", "scheduled_end", "completed_a
 class RecordPlan:
     """One kind of record that the rows of a file become.
 
-    `fields` are its columns; `events` are triples of status (None: the booking's own), time and condition.
+    `fields` are its columns; `events` are triples of status (None: the booking's own), time and condition;
+    `key_mark` stands before its keys.
     """
 
     kind: str
     fields: Mapping[str, Expression]
     condition: Expression | None = None
     events: Sequence[tuple[str | None, Expression, Expression | None]] = ()
+    key_mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def _record_plans(place: str, records: Records, scope: Scope) -> Iterator[Record
             if part in sections:
                 own = _fields(place, part, sections.pop(part), scope)
                 fields |= {f"{part}_{column}": expression for column, expression in own.items()}
-        yield RecordPlan("booking", fields, _condition(place, "sale", records.sale, scope), events)
+        key_mark = SALE_MARK if records.sale else ""
+        yield RecordPlan("booking", fields, _condition(place, "sale", records.sale, scope), events, key_mark)
     for kind, section in sections.items():
         fields = _fields(place, kind, section, scope)
         if kind in PARTS and "external_ref" in fields:

@@ -1,4 +1,4 @@
-"""What an import reports: what became of each kind of record, what the first bookings look like, what the files lack."""
+"""What an import reports: what became of each kind of record, the first bookings, and what the files lack."""
 
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
@@ -74,19 +74,18 @@ inner join app.services as service on service.org_id = booking.org_id and servic
 left join app.profiles as provider on provider.org_id = booking.org_id and provider.id = booking.provider_id
 order by candidate.fate = 'same', candidate.position
 """
-# A sentence for each thing that no row of the organisation says.
-_LACKING: Final[dict[str, LiteralString]] = {
-    "No time of booking: figures by day of booking and lead times stay unknown.": "bookings where created_at_known",
-    "No schedule: realized revenue and workload by day stay unknown.": "bookings where scheduled_start is not null",
-    "No provider: workload and figures by provider stay unknown.": "bookings where provider_id is not null",
-    "No capacity of providers: how busy they are stays unknown.": (
-        "profiles where role = 'provider' and capacity_hours_per_day is not null"
-    ),
-    "No invoices: invoiced and outstanding amounts stay unknown.": "invoices",
-    "No payments: collected revenue stays unknown.": "payments",
-    "No hours: worked time stays unknown.": "time_entries",
-    "No reviews: ratings stay unknown.": "reviews",
+# A sentence for each thing that no row of the organisation says: the table and the rows that would say it.
+_LACKING: Final[dict[str, tuple[str, LiteralString]]] = {
+    "No time of booking: figures by day of booking and lead times stay unknown.": ("bookings", "created_at_known"),
+    "No schedule: realized revenue and workload by day stay unknown.": ("bookings", "scheduled_start is not null"),
+    "No provider: workload and figures by provider stay unknown.": ("bookings", "provider_id is not null"),
+    "No capacity of providers: how busy they are stays unknown.": ("profiles", "capacity_hours_per_day is not null"),
+    "No invoices: invoiced and outstanding amounts stay unknown.": ("invoices", "true"),
+    "No payments: collected revenue stays unknown.": ("payments", "true"),
+    "No hours: worked time stays unknown.": ("time_entries", "true"),
+    "No reviews: ratings stay unknown.": ("reviews", "true"),
 }
+_IS_THERE: Final = "select exists (select from {table} where org_id = %(org)s and {condition})"
 _UNDATED: Final = """
 select status, count(*) from app.bookings
 where org_id = %(org)s and status in ('completed', 'cancelled', 'no_show')
@@ -116,14 +115,12 @@ def first_bookings(connection: Connection, given: dict[str, Any]) -> tuple[dict[
 def lacking(connection: Connection, given: dict[str, Any]) -> tuple[str, ...]:
     """A sentence for each thing that nothing in the organisation says."""
     found = []
-    for sentence, rows in _LACKING.items():
-        condition: LiteralString = " and " if " where " in rows else " where "
-        query = "select exists (select from app." + rows + condition + "org_id = %(org)s)"
+    for sentence, (table, condition) in _LACKING.items():
+        query = sql.SQL(_IS_THERE).format(table=sql.Identifier("app", table), condition=sql.SQL(condition))
         if connection.execute(query, given).fetchone() == (False,):
             found.append(sentence)
     undated = connection.execute(_UNDATED, given).fetchall()
-    return (
-        *found,
-        *(f"{number:,} bookings are {status.replace('_', ' ')} at an unknown time: they count on no day."
-          for status, number in undated),
-    )  # fmt: skip
+    for status, number in undated:
+        bookings = "1 booking is" if number == 1 else f"{number:,} bookings are"
+        found.append(f"{bookings} {status.replace('_', ' ')} at an unknown time, and counted on no day.")
+    return tuple(found)

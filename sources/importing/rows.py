@@ -170,7 +170,7 @@ def _evaluated(
         return [column_cells.values[place] for place in chosen]
 
     columns: Columns = {column: picked(column_cells) for column, column_cells in cells.items()}
-    columns["external_ref"] = joined([picked(key) for key in keys])
+    columns["external_ref"] = joined([picked(key) for key in keys], plan.key_mark)
     chains = [(status, picked(when), picked(its) if its else None) for status, when, its in events]
     warnings = complete(kind, columns, chains, progress.organization, progress.as_of_now)
     for column in kind.columns:

@@ -1,7 +1,7 @@
 """The staging tables: what has been read of the files, before any of it touches `app`."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from io import StringIO
 from operator import attrgetter
@@ -48,7 +48,7 @@ def copy_block(connection: Connection, block: Block) -> None:
 
 
 def _copy(connection: Connection, table: sql.Identifier, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """COPY as CSV, which Python writes several times as fast as psycopg adapts single values. Null is an empty field."""
+    """COPY as CSV, which Python writes several times as fast as psycopg adapts values. Null is an empty field."""
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
         table, sql.SQL(", ").join(map(sql.Identifier, columns))
     )

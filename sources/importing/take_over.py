@@ -10,14 +10,15 @@ from typing import Any, Final, LiteralString
 
 from psycopg import Connection, sql
 
-# `source` has the columns of the table as the files have them, null where they say nothing.
+# `source` has the columns of the table as the files have them, null where they say nothing. The digest has the extra
+# columns in its upper half: they may change alone, and a row that is equal to what is there may come from fewer files.
 _CANDIDATES: Final = """
 create temporary table {candidate} on commit drop as
 with source as ({source}),
 
 compared as (
     select source.external_ref, source.position, {source_extra} {finals},
-        hashtextextended(row({raw})::text, 0) as digest,
+        hashtext(row({extra_raw})::text)::bigint << 32 | hashtext(row({raw})::text)::bigint & 4294967295 as digest,
         existing.id as existing_id,
         record.digest as known_digest,
         existing.row_version is distinct from record.row_version as changed_here,
@@ -34,11 +35,11 @@ select external_ref, position, {extra} {columns}, digest,
     case
         when existing_id is null then 'new'
         when known_digest = digest then 'same'
-        when is_equal and {equal_is_same} then 'same'
+        when is_equal and coalesce(known_digest >> 32 = digest >> 32, true) then 'same'
         when known_digest is not null and changed_here and not %(overwrite)s then 'kept'
         else 'changed'
     end as fate,
-    known_digest is distinct from digest as is_news
+    known_digest is null or not changed_here as is_as_left, known_digest is distinct from digest as is_news
 from compared
 """
 _INSERT: Final = """
@@ -68,7 +69,7 @@ _OTHER_RECORDS: Final = """
 select %(org)s, %(mapping)s, {kind}, candidate.external_ref, candidate.id, candidate.digest, existing.row_version
 from {candidate} as candidate
 inner join {table} as existing on existing.id = candidate.id
-where candidate.is_news and candidate.fate in ('same', 'changed')
+where candidate.fate = 'changed' or (candidate.fate = 'same' and candidate.is_news and candidate.is_as_left)
 """
 _VANISHED: Final = """
 from app.import_records as record
@@ -93,7 +94,7 @@ class Target:
     columns: tuple[str, ...]
     defaults: Mapping[str, LiteralString] = field(default_factory=dict)
     only_new: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()  # of the source, for what follows; what is in the digest but in no column
+    extra: tuple[str, ...] = ()  # of the source and in no column: for what follows
     order: str = "position"
 
 
@@ -130,19 +131,18 @@ def take_over(connection: Connection, target: Target, given: Mapping[str, Any], 
             "source": sql.SQL(target.source),
             "source_extra": _followed("source.{}", (*target.extra, *target.only_new)),
             "extra": _followed("{}", (*target.extra, *target.only_new)),
-            "raw": _listed("source.{}", (*target.columns, *target.extra)),
+            "raw": _listed("source.{}", target.columns),
+            "extra_raw": _listed("source.{}", target.extra),
             "existing": _listed("existing.{}", target.columns),
             "final_values": sql.SQL(", ").join(finals),
             "finals": sql.SQL(", ").join(
                 final + sql.SQL(" as {}").format(sql.Identifier(column))
                 for final, column in zip(finals, target.columns, strict=True)
             ),
-            # What is in the digest beside the columns may have changed alone.
-            "equal_is_same": sql.SQL("known_digest is null" if target.extra else "true"),
         }
     )  # fmt: skip
     connection.execute(compare, given)
-    counts = dict(
+    counts: dict[str, int] = dict(
         connection.execute(sql.SQL("select fate, count(*) from {candidate} group by fate").format(**names)).fetchall()
     )
     if counts.get("new"):
@@ -180,9 +180,10 @@ def first_vanished(connection: Connection, target: Target, given: Mapping[str, A
 def delete_vanished(connection: Connection, target: Target, given: Mapping[str, Any]) -> int:
     """Delete them, with what hangs on them."""
     chosen = sql.SQL("select record.row_id" + _VANISHED).format(**_names(target))
-    delete = sql.SQL("delete from {} where org_id = %(org)s and id in ({})").format(
-        sql.Identifier("app", target.table), chosen
-    )
+    delete = sql.SQL(
+        "with gone as (delete from {} where org_id = %(org)s and id in ({}) returning id) "
+        "delete from app.import_records as record using gone where record.org_id = %(org)s and record.row_id = gone.id"
+    ).format(sql.Identifier("app", target.table), chosen)
     return connection.execute(delete, given).rowcount
 
 
