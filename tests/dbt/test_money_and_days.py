@@ -193,8 +193,8 @@ def test_books_on_hand_are_what_a_look_back_at_the_history_counts(built: Setting
 
 
 def test_hours_of_the_workload_sum_to_those_of_the_bookings_or_to_what_is_left_of_them(built: Settings) -> None:
-    """Of bookings within the days shown: the whole hours of what has ended or not begun; ahead of as_of, of what is under
-    way, the part that its progress leaves, unless it is past its end and rests."""
+    """Of bookings within the days shown: the whole hours of what has ended or not begun; ahead of as_of, of what is
+    under way, the part that its progress leaves, unless it is past its end and rests."""
     inside = f"between '{AS_OF}'::date - 28 and '{AS_OF}'::date + 28"
     query = f"""
         with whole as (

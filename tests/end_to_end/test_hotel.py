@@ -1,4 +1,4 @@
-"""A real hotel whole, through the real commands: held against a reading of its file that shares no code with the Hub."""
+"""A real hotel whole, by the real commands, held against a reading of its file that shares no code with the Hub."""
 
 import csv
 import gzip
