@@ -64,6 +64,13 @@ def is_running(settings: Settings) -> bool:
         return False
 
 
+def running_port(settings: Settings) -> int | None:
+    """The port on which the server of this HUB_HOME listens; None where it does not run."""
+    if not is_running(settings):
+        return None
+    return int((data_folder(settings) / "postmaster.pid").read_text().splitlines()[3])
+
+
 def start(settings: Settings) -> bool:
     """Start the server, making its data folder first if there is none; True if this call started it.
 

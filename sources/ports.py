@@ -4,15 +4,31 @@ import socket
 
 from sources.errors import HubError
 
+HIGHEST = 65535
+
+
+def first_free(port: int) -> int:
+    """The first port of the loopback address, from `port` on, on which nothing listens."""
+    for candidate in range(port, HIGHEST + 1):
+        if not _is_taken(candidate):
+            return candidate
+    raise HubError(f"No port from {port} on is free.")
+
 
 def refuse_taken(port: int, *, wanted_by: str, setting: str) -> None:
     """Raise HubError if something listens on `port` of the loopback address already."""
+    if _is_taken(port):
+        raise HubError(
+            f"Port {port} is in use by another program, so {wanted_by} cannot listen there. "
+            f"Set {setting} to a free port, or stop that program."
+        )
+
+
+def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise HubError(
-                f"Port {port} is in use by another program, so {wanted_by} cannot listen there. "
-                f"Set {setting} to a free port, or stop that program."
-            ) from None
+            return True
+    return False

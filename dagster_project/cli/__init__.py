@@ -6,7 +6,7 @@ import sys
 import psycopg
 import typer
 
-from dagster_project.cli import channels, data, db, digest, docs, insights, run, token, up
+from dagster_project.cli import channels, data, db, digest, docs, example, insights, run, token, up
 from sources.errors import HubError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("run")(run.run)
 app.add_typer(db.app, name="db")
 app.command("sample")(data.sample)
 app.command("import")(data.import_files)
+app.add_typer(example.app, name="example")
 app.command("digest")(digest.digest)
 app.add_typer(insights.app, name="insights")
 app.add_typer(channels.app, name="channel")

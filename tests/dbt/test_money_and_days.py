@@ -192,27 +192,40 @@ def test_books_on_hand_are_what_a_look_back_at_the_history_counts(built: Setting
     assert all(row["service_day"] - timedelta(days=row["lead_days"]) <= AS_OF for row in snapshots)
 
 
-def test_booked_hours_of_the_workload_sum_to_the_hours_of_the_bookings(built: Settings) -> None:
-    """Of bookings that lie wholly within the days shown."""
+def test_hours_of_the_workload_sum_to_those_of_the_bookings_or_to_what_is_left_of_them(built: Settings) -> None:
+    """Of bookings within the days shown: the whole hours of what has ended or not begun; ahead of as_of, of what is
+    under way, the part that its progress leaves, unless it is past its end and rests."""
     inside = f"between '{AS_OF}'::date - 28 and '{AS_OF}'::date + 28"
-    [totals] = rows(
-        built,
-        f"""
+    query = f"""
         with whole as (
-            select b.id, coalesce(p.hours_included, s.duration_hours, 0) as hours
+            select b.id, b.status, b.progress_pct, coalesce(p.hours_included, s.duration_hours) as hours,
+                (b.scheduled_end at time zone o.timezone)::date as last_day
             from app.bookings b
             join app.organizations o on o.id = b.org_id
             join app.services s on s.id = b.service_id
             left join app.service_packages p on p.id = b.package_id
-            where b.provider_id is not null and b.status not in ('draft', 'requested', 'under_review', 'quoted',
-                'approved', 'awaiting_payment', 'declined', 'cancelled', 'no_show', 'refunded', 'expired')
+            where b.provider_id is not null
                 and (b.scheduled_start at time zone o.timezone)::date {inside}
                 and (b.scheduled_end at time zone o.timezone)::date {inside}
+        ),
+        expected as (
+            select id, hours, false as is_ahead from whole
+            where status in ('confirmed', 'scheduled')
+                or (status in ('completed', 'delivered', 'disputed') and last_day <= '{AS_OF}')
+            union all
+            select id, hours * (1 - progress_pct / 100), true from whole
+            where status in ('in_progress', 'revision_requested')
+                or (status in ('on_hold', 'awaiting_client') and last_day > '{AS_OF}')
         )
-        select (select sum(hours) from whole) as expected,
-            (select round(sum(booked_hours), 4) from intermediate.int_provider_days d
-                where d.booking_id in (select id from whole)) as shown
-        """,
-    )
-    assert totals["expected"] > 0
-    assert totals["shown"] == totals["expected"]
+        select expected.is_ahead, count(*), sum(expected.hours) as expected, sum(shown.hours) as shown,
+            max(abs(expected.hours - coalesce(shown.hours, 0))) as largest_difference
+        from expected
+        cross join lateral (
+            select sum(booked_hours) as hours from intermediate.int_provider_days d
+            where d.booking_id = expected.id and (not expected.is_ahead or d.day > '{AS_OF}')
+        ) as shown
+        group by expected.is_ahead order by 1
+    """
+    ended, ahead = rows(built, query)
+    assert ended["expected"] > 0 < ahead["expected"]
+    assert ended["largest_difference"] < 0.0001 > ahead["largest_difference"]

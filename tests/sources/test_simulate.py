@@ -336,3 +336,26 @@ def test_every_incident_shows_in_its_direction(sample: Sample) -> None:
         if kind == "price_change":  # a booking costs more; how many there are is chance
             ratio /= level(sample, "bookings_created", org_id, which, first, last)
         assert ratio > 1.3 if direction == "up" else ratio < 0.6, f"{kind}: {metric} is {ratio:.2f} of usual"
+
+
+def test_providers_are_booked_where_they_work_and_have_room(sample: Sample) -> None:
+    """But for the few clients who insist, and for who falls ill: of these some bookings wait."""
+    share_on_days_off = sample.number("""
+        select avg((extract(isodow from b.scheduled_start at time zone o.timezone)::int
+            <> all(coalesce(p.working_days, '{1,2,3,4,5}')))::int)
+        from app.bookings b join app.profiles p on p.id = b.provider_id join app.organizations o on o.id = b.org_id""")
+    assert share_on_days_off < 0.02
+    share_while_absent = sample.number("""
+        select avg(exists (
+            select from app.provider_absences a where a.provider_id = b.provider_id
+            and (b.scheduled_start at time zone o.timezone)::date between a.starts_on and a.ends_on)::int)
+        from app.bookings b join app.organizations o on o.id = b.org_id where b.provider_id is not null""")
+    assert share_while_absent < 0.01
+
+
+def test_absences_are_known_by_as_of_and_planned_ahead(sample: Sample) -> None:
+    entered_later = f"select count(*) from app.provider_absences where created_at::date > '{AS_OF}'::date + 1"
+    assert sample.number(entered_later) == 0
+    assert sample.number(f"select count(*) from app.provider_absences where starts_on > '{AS_OF}'") > 0
+    assert sample.number("select count(*) from app.profiles where working_days is not null and role <> 'provider'") == 0
+    assert sample.number("select count(distinct working_days) from app.profiles") == 2

@@ -1,0 +1,230 @@
+"""A real hotel whole, by the real commands, held against a reading of its file that shares no code with the Hub."""
+
+import csv
+import gzip
+import os
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dagster_project.cli.example import HOTEL
+from sources import embedded_server
+from sources.settings import Settings
+from tests.conftest import free_port
+from tests.end_to_end.test_any_business import ANOMALY_BOUNDS, FORECAST_BOUNDS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+ROOT = Path(__file__).parents[2]
+NORMAL, FIRST_WEEKS, LAST = date(2016, 10, 19), date(2015, 7, 20), date(2017, 8, 31)
+REALIZED = Decimal("11601850.23")
+PERIOD = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A row of the file, read by itself: its days, its outcome and since when that is known."""
+
+    booked: date
+    arrival: date
+    outcome: str
+    ended: date
+    revenue: Decimal
+
+    def status_on(self, day: date) -> str:
+        """What a person who reads the file would say of it at the end of `day`, which is not before `booked`."""
+        return self.outcome if self.ended <= day else "open"
+
+
+def read_stays() -> list[Stay]:
+    with gzip.open(HOTEL, "rt", encoding="utf-8") as file:
+        return [_stay(row) for row in csv.DictReader(file)]
+
+
+def _stay(row: dict[str, str]) -> Stay:
+    text = f"{row['arrival_date_day_of_month']} {row['arrival_date_month']} {row['arrival_date_year']}"
+    arrival = datetime.strptime(text, "%d %B %Y").date()  # noqa: DTZ007
+    outcome = row["reservation_status"]
+    known = date.fromisoformat(row["reservation_status_date"])
+    # A guest neither leaves before arriving nor fails to arrive before the day of arrival.
+    ended = {"Canceled": known, "No-Show": arrival, "Check-Out": max(known, arrival)}[outcome]
+    nights = int(row["stays_in_weekend_nights"]) + int(row["stays_in_week_nights"])
+    return Stay(
+        booked=arrival - timedelta(days=int(row["lead_time"])),
+        arrival=arrival,
+        outcome={"Canceled": "cancelled", "No-Show": "no_show", "Check-Out": "completed"}[outcome],
+        ended=ended,
+        revenue=Decimal(row["adr"]) * nights,
+    )
+
+
+@dataclass(frozen=True)
+class Commands:
+    """`hub` as a process of its own, with this environment."""
+
+    environment: dict[str, str]
+
+    def hub(self, *arguments: str) -> str:
+        """What the command prints; it has to end well."""
+        done = subprocess.run(
+            [sys.executable, "-m", "dagster_project.cli", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "200", **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+
+@dataclass(frozen=True)
+class Hotel(Commands):
+    url: str
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def standing(self) -> dict[str, int]:
+        """Bookings by what they are as of the day of the last run; `open`: what is neither over nor done."""
+        rows = self.rows(
+            "select case when status_group = 'ongoing' then 'open' else status end, count(*) "
+            "from intermediate.int_bookings_as_of group by 1"
+        )
+        return {str(status): int(str(number)) for status, number in rows}
+
+
+@pytest.fixture(scope="module")
+def hotel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hotel, str]]:
+    """The hotel as `hub example hotel` leaves it, and what that printed."""
+    home = tmp_path_factory.mktemp("example")
+    first = Commands({"HUB_HOME": str(home), "HUB_DATABASE_URL": "", "HUB_PORT_DATABASE": str(free_port())})
+    example = home / "examples" / "hotel"
+    try:
+        printed = first.hub("example", "hotel")
+        exported = dict(re.findall(r"(HUB_[A-Z_]+)=(\S+)", printed))
+        assert exported["HUB_HOME"] == str(example), "the user's own Hub is left alone"
+        there = Commands({**first.environment, **exported})
+        yield Hotel(there.environment, there.hub("db", "url").strip()), printed
+    finally:
+        embedded_server.stop(Settings(home=example))
+
+
+@pytest.fixture(scope="module")
+def stays() -> list[Stay]:
+    return read_stays()
+
+
+def expected_standing(stays: list[Stay], day: date) -> dict[str, int]:
+    return dict(Counter(stay.status_on(day) for stay in stays if stay.booked <= day))
+
+
+def assert_stands(hotel: Hotel, stays: list[Stay], day: date) -> None:
+    """What the Hub says of `day`, the day of its last run, is what the file says of it."""
+    expected = expected_standing(stays, day)
+    assert hotel.standing() == expected
+    (shown,) = hotel.rows(
+        "select pending_now + active_now + at_risk_now + overdue_now, total_bookings, completed, cancelled "
+        "from analytics.v_booking_status_metrics"
+    )
+    cohort = [stay for stay in stays if day - PERIOD < stay.booked <= day]
+    made = Counter(stay.status_on(day) for stay in cohort)
+    assert shown == (expected["open"], len(cohort), made["completed"], made["cancelled"] + made["no_show"])
+    for bounds in (ANOMALY_BOUNDS, FORECAST_BOUNDS):
+        for _, series, bound, largest in hotel.rows(bounds):
+            assert abs(float(str(bound))) <= 10 * float(str(largest or 0)), (series, bound, largest)
+
+
+def assert_reads_well(text: str) -> None:
+    for word in ("nan", "None", "inf", "null"):
+        assert not re.search(rf"\b{word}\b", text), word
+    assert "Collected revenue  " not in text, "the file has no payments"
+    assert "overload" not in text, "the file has no capacity"
+
+
+def test_the_file_is_the_one_that_was_measured(stays: list[Stay]) -> None:
+    assert len(stays) == 40_060
+    assert sum(stay.revenue for stay in stays if stay.outcome == "completed") == REALIZED
+
+
+def test_the_example_imports_it_whole_and_speaks_of_a_normal_week(
+    hotel: tuple[Hotel, str], stays: list[Stay], tmp_path: Path
+) -> None:
+    hub, printed = hotel
+    assert "40,060 new, 0 there already, 0 rejected" in printed
+    assert "Resort Hotel: Wednesday, 19 October 2016" in printed
+    assert "CC BY 4.0" in printed
+    assert_reads_well(printed.partition("How to read it")[0])
+    assert_stands(hub, stays, NORMAL)
+    page = tmp_path / "digest.html"
+    hub.hub("digest", "--html", str(page))
+    assert "19 October 2016" in page.read_text(encoding="utf-8")
+
+
+def test_importing_again_adds_nothing(hotel: tuple[Hotel, str]) -> None:
+    hub, _ = hotel
+    newest = "select max(row_version), count(*) from app.bookings"
+    before = hub.rows(newest)
+    assert "0 new, 0 changed" in hub.hub("import", "resort_hotel", str(HOTEL))
+    assert hub.rows(newest) == before
+
+
+def test_a_run_in_the_first_weeks_says_what_was_known_then(hotel: tuple[Hotel, str], stays: list[Stay]) -> None:
+    hub, _ = hotel
+    hub.hub("run", "--as-of", FIRST_WEEKS.isoformat())
+    assert_stands(hub, stays, FIRST_WEEKS)
+    digest = hub.hub("digest")
+    assert "Resort Hotel: Monday, 20 July 2015" in digest
+    assert_reads_well(digest)
+
+
+def test_on_the_last_day_every_day_equals_the_file_to_the_cent(hotel: tuple[Hotel, str], stays: list[Stay]) -> None:
+    hub, _ = hotel
+    hub.hub("run", "--as-of", LAST.isoformat())
+    assert_stands(hub, stays, LAST)
+    assert_reads_well(hub.hub("digest"))
+
+    days: defaultdict[date, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 5)
+    for stay in stays:
+        days[stay.booked][0] += 1
+        days[stay.booked][3] += stay.revenue
+        if stay.outcome == "completed":
+            days[stay.arrival][4] += stay.revenue
+            days[stay.ended][1] += 1
+        else:
+            days[stay.ended][2] += 1
+    shown = hub.rows(
+        "select day, bookings_created, bookings_completed, bookings_cancelled, booked_revenue, realized_revenue "
+        "from analytics.v_booking_trends order by day"
+    )
+    differing = [(day, *values) for day, *values in shown if values != days[day]]  # type: ignore[index]
+    assert differing == []
+    assert {day for day, values in days.items() if any(values) and day <= LAST} <= {day for day, *_ in shown}
+    assert sum(row[5] for row in shown) == REALIZED  # type: ignore[misc]
+
+
+def test_the_two_rows_of_the_readme_go_through(settings: Settings, tmp_path: Path) -> None:
+    (rows,) = re.findall(
+        r"cat > /tmp/bookings.csv <<'END'\n(.*?)\n +END\n", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    file = tmp_path / "bookings.csv"
+    file.write_text("\n".join(line.strip() for line in rows.splitlines()) + "\n")
+    hub = Commands({"HUB_HOME": str(settings.home), "HUB_DATABASE_URL": settings.database_url})
+    hub.hub("import", "simple_bookings", str(file))
+    hub.hub("run")
+    digest = hub.hub("digest")
+    assert_reads_well(digest)
+    with psycopg.connect(settings.database_url) as connection:
+        realized = connection.execute("select sum(realized_revenue) from analytics.v_booking_trends").fetchone()
+    assert realized == (Decimal("1250.00"),)
