@@ -51,6 +51,7 @@ def test_of_data_that_ended_it_speaks_of_their_last_day_and_says_so(
     connection: psycopg.Connection, org_id: UUID
 ) -> None:
     book(connection, org_id, date(2017, 6, 1), date(2017, 8, 31))
+    connection.execute("update raw.bookings set status = 'completed', completed_at = '2017-09-14 12:00+00'")
     assert clock(connection) == (date(2017, 8, 31), date(2017, 6, 1), date(2017, 8, 31), True)
     assert clock_notes(connection) == [
         "The bookings of Salon end on 31 August 2017, so this run speaks of that day.",
