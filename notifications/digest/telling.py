@@ -5,7 +5,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from notifications.digest.reading import WORKLOAD_DAYS, Digest, KeyFigure, Outlook, Row
+from notifications.digest.facts import Digest, KeyFigure, Outlook, Row
+from notifications.digest.reading import WORKLOAD_DAYS
 from notifications.formats import email_html, text
 from notifications.messages import Block, Entry, Facts, Heading, Message, Text, open_hub
 from sources import figures

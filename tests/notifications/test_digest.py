@@ -11,7 +11,7 @@ import pytest
 from notifications import ledger
 from notifications.admin import add_channel
 from notifications.digest import build_digest, digest_html, digest_message, digest_text
-from notifications.digest.reading import Outlook
+from notifications.digest.facts import Outlook
 from notifications.formats import slack as slack_format
 from notifications.messages import Plot
 from notifications.queries import rows

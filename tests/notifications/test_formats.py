@@ -166,6 +166,15 @@ def test_insight_without_figures_has_no_empty_facts() -> None:
     assert not any(isinstance(block, Entry) for block in message.blocks)
 
 
+def test_a_forecast_is_named_as_one() -> None:
+    row = {**INSIGHT_ROW, "kind": "forecast", "value": 90_000, "expected": 117_000, "lower": 80_000, "upper": 99_000}
+    message = insight_message(row, event="opened", link_base="", currency="EUR", metric=BOOKED)
+    facts = next(block for block in message.blocks if isinstance(block, Facts))
+    assert ("Forecast", "€90,000") in facts.items
+    assert ("As many days before", "€117,000") in facts.items
+    assert "Expected" not in dict(facts.items)
+
+
 def test_subject_is_one_line() -> None:
     assert "\n" not in AWKWARD.subject
     assert "\r" not in AWKWARD.subject

@@ -1,0 +1,91 @@
+"""The facts of a digest: what is known of the organisation and of its day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from notifications.messages import Plot
+from notifications.queries import Metric, Organization
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of an organisation: the days of its data, and whether there are payments and capacities."""
+
+    as_of: date | None  # the newest day of the warehouse
+    first_day: date | None
+    last_day: date | None  # with any recorded activity
+    has_ended: bool  # the data end with last_day
+    book_until: date | None  # the last known service day, where the data end there
+    bookings_complete_until: date | None  # later days of booking lack those of service days beyond book_until
+    payments: bool
+    capacity: bool
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A metric of the day; usual: the average of the same weekday of the last weeks, as far as they are known.
+
+    weeks: how many are; with none, usual is None.
+    """
+
+    metric: Metric
+    value: Decimal
+    usual: Decimal | None
+    weeks: int
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Revenue of the coming days: the forecast with its 80 % range, and what is booked for them already.
+
+    forecast, lower and upper are None where there is no forecast, on_hand where no coming service day is known.
+    """
+
+    days: int
+    forecast: Decimal | None
+    lower: Decimal | None
+    upper: Decimal | None
+    on_hand: Decimal | None
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The facts of the digest of one organisation and day; key_figures is empty where the day is not known."""
+
+    org_id: UUID
+    organization: Organization
+    day: date
+    known: Known
+    key_figures: tuple[KeyFigure, ...]
+    new_insights: tuple[Row, ...]  # since the digest before: the most severe first, then the largest impact
+    earlier_insights: tuple[Row, ...]  # still open
+    resolved_insights: tuple[Row, ...]  # since the digest before
+    outlooks: tuple[Outlook, ...]
+    is_newest: bool  # whether the warehouse speaks of this day; if not, there are no accuracy, statuses and overloads
+    accuracy: Row | None  # of the forecasts made ACCURACY_LEAD days ahead
+    statuses: Row | None
+    overloads: tuple[Row, ...]
+    plot: Plot | None
+
+    @property
+    def has_data(self) -> bool:
+        """Whether anything was recorded up to the day."""
+        return self.known.first_day is not None and self.known.first_day <= self.day
+
+    @property
+    def is_past_its_end(self) -> bool:
+        """Whether the day lies beyond data that ended."""
+        as_of, last_day = self.known.as_of, self.known.last_day
+        return self.known.has_ended and as_of is not None and last_day is not None and last_day < self.day <= as_of
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether bookings that were made on the day are missing: those of service days beyond the data's edge."""
+        complete_until = self.known.bookings_complete_until
+        return complete_until is not None and self.day > complete_until
