@@ -70,7 +70,7 @@ select
     service_day,
     least({{ days_from_to('first_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
     1 as bookings,
-    revenue
+    {{ as_money('revenue') }} as revenue
 from standing
 union all
 select
@@ -79,6 +79,6 @@ select
     service_day,
     least({{ days_from_to('left_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
     -1 as bookings,
-    -revenue as revenue
+    {{ as_money('-revenue') }} as revenue
 from standing
 where left_day <= service_day
