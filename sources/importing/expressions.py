@@ -223,9 +223,15 @@ def _call(node: ast.Call, scope: Scope, source: str) -> Expression:
 
 
 def _column_call(arguments: list[Expression], scope: Scope) -> Expression:
-    if len(arguments) != 1 or arguments[0].literal is None:
-        raise Wrong("column(...) takes one name in quotes")
-    return column_expression(arguments[0].literal, scope)
+    """The first of the named columns that the file has; null where none is needed, which a last None says."""
+    optional = len(arguments) > 1 and arguments[-1].kind == "null"
+    names = [argument.literal for argument in (arguments[:-1] if optional else arguments)]
+    if not names or None in names:
+        raise Wrong("column(...) takes names in quotes, and perhaps None last")
+    found = next((name for name in names if name in scope.columns), None)
+    if found is None and optional:
+        return constant("text", None)
+    return column_expression(str(found or names[0]), scope)
 
 
 def _lookup(arguments: list[Expression], scope: Scope) -> Expression:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import yaml
@@ -24,6 +25,7 @@ from sources.importing.suggesting.writing import written
 
 __all__ = ["suggested_mapping"]
 
+WHOLE: Final = 0.4  # the share of the usual number of filled columns that makes a row a whole one
 SAMPLE_ROWS: Final = 20_000  # enough to see every state and every way in which a column is written
 
 
@@ -42,7 +44,7 @@ def suggested_mapping(files: Sequence[Path]) -> str:
 
 
 def _for_table(path: Path, table: Table, name: str | None) -> str:
-    rows = [record.fields for record in islice(table.records, SAMPLE_ROWS) if not record.problem]
+    rows = _whole([record.fields for record in islice(table.records, SAMPLE_ROWS) if not record.problem])
     if not rows:
         raise HubError(f"{path.name} has a header and no rows: a mapping is drafted from the values too.")
     by_column = zip(table.header, zip(*rows, strict=True), strict=True)
@@ -52,6 +54,13 @@ def _for_table(path: Path, table: Table, name: str | None) -> str:
     draft = drafted(columns, matches, table.layout, place)
     slug = re.sub(r"[^a-z0-9]+", "_", plain(path.name.split(".")[0])).strip("_") or "my_bookings"
     return written(draft, name=slug, source=path.name, rows=len(rows), layout=table.layout, table=name, place=place)
+
+
+def _whole(rows: list[list[str]]) -> list[list[str]]:
+    """`rows` without those that fill few columns, such as a line of totals: nothing is to be learnt from them."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    usual = median(filled) if filled else 0
+    return [row for row, count in zip(rows, filled, strict=True) if count >= WHOLE * usual]
 
 
 def _checked(text: str, table: Table) -> str:

@@ -89,7 +89,7 @@ def closing_fields(moments: Mapping[str, str], outcome: Outcome) -> list[Field]:
     """completed_at and cancelled_at, as far as the file knows them."""
     fields = []
     booked = moments.get("created")
-    ends = [moments[target] for target in ("completed", "end", "start") if target in moments]
+    ends = [moments[target] for target in ("completed", "end") if target in moments]
     if "completed" in outcome.possible and ends:
         when = f"coalesce({', '.join(ends)})" if len(ends) > 1 else ends[0]
         comment = "" if "completed" in moments else "CHECK: not in the file; taken as the end"

@@ -1,0 +1,140 @@
+"""Drafted mappings: most columns become what a person would make of them, and the draft works on its own file."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sources.errors import HubError
+from sources.importing import ImportReport, import_files
+from sources.importing.suggesting import suggested_mapping
+from sources.importing.suggesting.words import meanings, status_of
+from sources.settings import Settings
+from tests.sources import exports
+from tests.sources.exports import Export
+
+NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
+
+
+def drafted(export: Export) -> Path:
+    mapping = export.file.with_suffix(".yml")
+    mapping.write_text(suggested_mapping([export.file]))
+    return mapping
+
+
+def became(draft: str) -> dict[str, str]:
+    """What the comment at the top of a draft says of each column."""
+    lines = draft.split("#\n")[1].split("name: ", maxsplit=1)[0].splitlines()
+    return dict(re.split(r"\s{2,}", line.removeprefix("#").strip(), maxsplit=1) for line in lines)
+
+
+def test_most_columns_become_what_a_person_would_make_of_them(tmp_path: Path) -> None:
+    wrong = {}
+    for export in exports.all_exports(tmp_path):
+        found = {name: what.strip() for name, what in became(suggested_mapping([export.file])).items()}
+        assert list(found) == list(export.columns)
+        wrong |= {(export.file.name, name): (found[name], what)
+                  for name, what in export.columns.items() if not found[name].startswith(what)}  # fmt: skip
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("make", [exports.salon, exports.practice, exports.hotel, exports.tutoring, exports.clinic])
+def test_a_draft_works_on_its_own_file(
+    settings: Settings, connection: psycopg.Connection, tmp_path: Path, make: Callable[[Path], Export]
+) -> None:
+    export = make(tmp_path)
+    mapping = drafted(export)
+
+    def imported(**options: bool) -> ImportReport:
+        return import_files(settings, mapping, [export.file], as_of_now=NOW, **options)
+
+    dry = imported(dry_run=True)
+    assert dry.records["booking"].new == export.bookings, dry.by_reason
+    assert dry.rows_read - dry.rejected == export.bookings
+    assert (dry.timezone, dry.organization) == (export.organization[0], "my-business")
+    assert imported().records["booking"].new == export.bookings
+    again = imported()
+    assert (again.imported, again.changed) == (0, 0)
+    assert connection.execute("select distinct currency from app.bookings").fetchall() == [(export.organization[1],)]
+
+
+def test_a_corrected_export_changes_only_what_was_corrected(
+    settings: Settings, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    export = exports.practice(tmp_path)
+    mapping = drafted(export)
+    import_files(settings, mapping, [export.file], as_of_now=NOW)
+    before = dict(connection.execute("select booking_number, total_amount from app.bookings").fetchall())
+    line = next(line for line in export.file.read_bytes().decode("cp1252").splitlines() if line.startswith("T1007;"))
+    cells = line.split(";")
+    export.rewritten(line, ";".join([*cells[:11], "77,00 €", *cells[12:]]), "cp1252")
+
+    report = import_files(settings, mapping, [export.file], as_of_now=NOW)
+
+    assert (report.records["booking"].new, report.records["booking"].changed) == (0, 1)
+    after = dict(connection.execute("select booking_number, total_amount from app.bookings").fetchall())
+    assert {number for number in after if after[number] != before[number]} == {"T1007"}
+
+
+def test_what_is_not_sure_says_so(tmp_path: Path) -> None:
+    draft = suggested_mapping([exports.practice(tmp_path).file])
+    assert "TODO: not known, and guessed: Sonderfall" in draft
+    assert "timezone: Europe/Berlin  # CHECK: guessed" in draft
+    draft = suggested_mapping([exports.clinic(tmp_path).file])
+    assert "of the rows have none, and count 0" in draft
+
+
+def test_times_decide_an_unknown_state_and_an_unclear_date(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    rows = [f"{n},Ann,Cut,0{n}/02/2025,0{n + 1}/03/2025,{'zapped' if n % 2 else 'done'},"
+            f"{f'0{n}/02/2025' if n % 2 else ''},10.00" for n in range(1, 9)]  # fmt: skip
+    file.write_text("\n".join(["No,Customer,Service,Booking date,Date,State,Cancelled on,Price", *rows]))
+    draft = suggested_mapping([file])
+    assert "zapped: cancelled" in draft
+    assert became(draft)["Booking date"].strip().startswith("when it was booked")
+    assert "CHECK: day and month could be the other way round, %d/%m/%Y" in draft
+
+
+def test_a_file_that_says_little_still_gives_a_mapping_that_works(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "Verkäufe 2025.csv"
+    file.write_text("Wann;Wer;Was;Wieviel\n03.02.2025;Ann;Schnitt;12,50\n04.02.2025;Ben;Schnitt;13,50\n")
+    mapping = tmp_path / "mine.yml"
+    mapping.write_text(suggested_mapping([file]))
+    assert "name: verkaufe_2025" in mapping.read_text()
+    report = import_files(settings, mapping, [file], as_of_now=NOW, dry_run=True)
+    assert (report.rows_read, report.rejected) == (2, 0)
+    assert "What the file lacks" in mapping.read_text()
+
+
+def test_wrong_files_are_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("Name,Price\n")
+    with pytest.raises(HubError, match="a header and no rows"):
+        suggested_mapping([file])
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Kundennummer", {"client", "id"}), ("KUNDEN_NR", {"client", "id"}), ("customerName", {"client", "name"}),
+        ("Fecha de la cita", {"date", "appointment"}), ("Behandlungsdauer", {"service", "duration"}),
+        ("Start Date & Time", {"start", "date", "clock"}), ("E-Mail-Adresse", {"email"}), ("Gebühr Ärzte", set()),
+        ("Check-in", {"start"}), ("Nº de reserva", {"id", "booking"}), ("Preis inkl. MwSt.", {"amount"}),
+    ],
+)  # fmt: skip
+def test_words_of_column_names(name: str, meant: set[str]) -> None:
+    assert meanings(name)[0] == meant
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("NO-SHOW", "no_show"), ("Cancelled (late)", "cancelled"), ("Nicht erschienen", "no_show"),
+        ("Anulada", "cancelled"), ("cancelled_by_guest", "cancelled"), ("Bestätigt", "confirmed"), ("?", None),
+    ],
+)  # fmt: skip
+def test_states(state: str, status: str | None) -> None:
+    assert status_of(state) == status
