@@ -90,7 +90,7 @@ def import_files(
             delete_missing=delete_missing,
             overwrite=overwrite,
             as_of_now=datetime.now(UTC),
-            progress=lambda rows: status.update(f"Reading: {rows:,} rows ..."),
+            progress=status.update,
         )
     if as_json:
         common.print_json(asdict(report))

@@ -66,12 +66,12 @@ def fetched(connection: psycopg.Connection, query: str) -> list[tuple[Any, ...]]
 
 
 def test_a_plain_export(run: Importer, connection: psycopg.Connection) -> None:
-    seen: list[int] = []
+    seen: list[str] = []
     report = run(ROWS, progress=seen.append)
 
     assert (report.rows_read, report.imported, report.already_there, report.rejected) == (3, 3, 0, 0)
     assert new(report) == {"service": 2, "client": 2, "provider": 1, "booking": 3}
-    assert seen == [3]
+    assert seen[0] == "Reading bookings.csv: 3 rows ..."
     bookings = fetched(
         connection,
         "select booking_number, booking.external_ref, client.full_name, client.email, provider.full_name, "

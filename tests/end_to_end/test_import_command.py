@@ -1,0 +1,49 @@
+"""`hub import` as a user meets it: the exit code says whether anything went in, and the report what to check."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sources.settings import Settings
+from tests.end_to_end.test_cli import COLUMNS, hub
+
+GOOD = "1001,Ann [red]Bell[/x],ann@example.org,Audit,Joe,Done,100.00,2025-03-01,2025-03-10 09:00,2025-03-10 12:00,2025-03-12"
+BAD = GOOD.replace("1001", "1002").replace("Done", "Lost")
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    return tmp_path / "bookings.csv"
+
+
+def test_a_dry_run_shows_what_would_be_and_keeps_nothing(settings: Settings, export: Path) -> None:
+    export.write_text("\n".join([COLUMNS, GOOD, BAD, ""]))
+    done = hub(settings, "import", "simple_bookings", str(export), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    for part in (
+        "Ann [red]Bell[/x]",  # as it is, and not as the markup of the terminal
+        "100.00 GBP",
+        "completed 2025-03-12 23:59",
+        "bookings.csv, line 3",
+        "The value 'lost' is not in the value map",
+        "No payments: collected revenue stays unknown.",
+        "2 rows read: 1 new, 0 changed, 0 the same, 1 rejected. Dry run: nothing was kept.",
+    ):
+        assert part in done.stdout
+    assert "app.import_rejections" not in done.stdout  # it is empty after a dry run
+    again = hub(settings, "import", "simple_bookings", str(export), "--json")
+    assert json.loads(again.stdout)["imported"] == 1
+
+
+def test_the_exit_code_says_whether_anything_went_in(settings: Settings, export: Path) -> None:
+    outcomes = {}
+    for name, rows in {"no rows": [], "all rejected": [BAD], "new": [GOOD], "the same": [GOOD]}.items():
+        export.write_text("\n".join([COLUMNS, *rows, ""]))
+        done = hub(settings, "import", "simple_bookings", str(export))
+        outcomes[name] = (done.returncode, done.stdout.strip().splitlines()[-1])
+    assert {name: code for name, (code, _) in outcomes.items()} == {
+        "no rows": 1, "all rejected": 1, "new": 0, "the same": 0,
+    }  # fmt: skip
+    assert outcomes["no rows"][1] == "Nothing was imported: the files have a header and no rows."
+    assert outcomes["all rejected"][1] == "Nothing was imported: every row was rejected."
