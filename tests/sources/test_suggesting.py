@@ -121,7 +121,7 @@ def test_wrong_files_are_a_sentence(tmp_path: Path) -> None:
     [
         ("Kundennummer", {"client", "id"}), ("KUNDEN_NR", {"client", "id"}), ("customerName", {"client", "name"}),
         ("Fecha de la cita", {"date", "appointment"}), ("Behandlungsdauer", {"service", "duration"}),
-        ("Start Date & Time", {"start", "date", "clock"}), ("E-Mail-Adresse", {"email"}), ("Gebühr Ärzte", set()),
+        ("Start Date & Time", {"start", "date", "clock"}), ("E-Mail-Adresse", {"email"}), ("Xyzzy plugh", set()),
         ("Check-in", {"start"}), ("Nº de reserva", {"id", "booking"}), ("Preis inkl. MwSt.", {"amount"}),
     ],
 )  # fmt: skip
