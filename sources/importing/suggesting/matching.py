@@ -29,7 +29,7 @@ KINDS_OF: Final[Mapping[str, frozenset[str]]] = {
     "created": TIMES, "start": TIMES, "end": TIMES, "completed": TIMES, "cancelled": TIMES,
     "start_clock": frozenset({"clock"}), "end_clock": frozenset({"clock"}), "created_clock": frozenset({"clock"}),
     "duration": LENGTHS, "amount": frozenset({"number"}), "service_price": frozenset({"number"}),
-    "progress": frozenset({"number"}),
+    "progress": frozenset({"number"}), "paid": frozenset({"number"}),
     "client_email": frozenset({"email"}), "provider_email": frozenset({"email"}),
     "client_name": frozenset({"text"}), "client_first": frozenset({"text"}), "client_last": frozenset({"text"}),
     "provider_name": frozenset({"text"}), "provider_first": frozenset({"text"}), "provider_last": frozenset({"text"}),
@@ -75,6 +75,8 @@ def matched(columns: Sequence[Profile], layout: Layout) -> Matches:
     take(POOR, [target for target in NEEDED if not _is_known(target, matches)])
     _order_times(matches, columns)
     _share_names(matches)
+    if "paid" in matches and "amount" not in matches:
+        matches["amount"] = Match(matches.pop("paid").column, GOOD)  # nothing else says what a booking costs
     return matches
 
 
