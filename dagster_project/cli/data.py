@@ -90,7 +90,7 @@ def import_files(
             delete_missing=delete_missing,
             overwrite=overwrite,
             as_of_now=datetime.now(UTC),
-            progress=lambda rows: status.update(f"Reading: {rows:,} rows ..."),
+            progress=status.update,
         )
     if as_json:
         common.print_json(asdict(report))
@@ -116,4 +116,4 @@ def _suggest(files: list[str], out: Path | None) -> None:
             file.write(text)
     except OSError as error:
         raise HubError(f"{out} cannot be written: {error.strerror}.") from None
-    console.print(f"Drafted {out}. Read it, and try it: hub import {out} {' '.join(files)} --dry-run")
+    typer.echo(f"Drafted {out}. Read it, and try it: hub import {out} {' '.join(files)} --dry-run")

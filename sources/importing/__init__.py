@@ -38,6 +38,11 @@ BLOCK_ROWS: Final = 5_000  # rows in memory at a time; 20,000 were no faster
 # Columns of which a mapping may say nothing: then they stay as they are in the Hub.
 OPTIONAL: Final = frozenset({"scheduled_start", "scheduled_end", "progress_pct", "cancel_reason", "cancelled_at",
                              "completed_at", "service_id", "provider_id", "total_amount", "title"})  # fmt: skip
+# What may have been meant where the organisation has another time zone or currency.
+ADVICE: Final = {
+    "timezone": " (and the zone in which the times of the file are meant as timezone)",
+    "currency": " (and convert the amounts)",
+}
 
 
 def import_files(
@@ -49,11 +54,11 @@ def import_files(
     delete_missing: bool = False,
     overwrite: bool = False,
     as_of_now: datetime,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> ImportReport:
     """Import `files` (each a path, or NAME=path) through the mapping file `mapping`, in one transaction.
 
-    `as_of_now` is the moment that new rows carry as updated_at; `progress` is called with the rows read so far;
+    `as_of_now` is the moment that new rows carry as updated_at; `progress` is told what is being done;
     `dry_run` does it all and rolls it back; `delete_missing` deletes what an earlier import brought and the files no
     longer have; `overwrite` takes the files' word where a record was changed in the Hub too.
 
@@ -84,7 +89,7 @@ def import_files(
                 "overwrite": overwrite,
                 "first": FIRST_SHOWN,
             }
-            counts = _take_over_all(connection, plans, given)
+            counts = _take_over_all(connection, plans, given, read, progress)
             given_kinds = _complete_kinds(model, inputs)
             gone = {
                 target.kind: first_vanished(connection, target, given)
@@ -112,7 +117,7 @@ def import_files(
                 left_out={kind: number for kind, number in read.left_out.items() if number},
                 by_reason=report.reasons(connection),
                 first_rejections=report.first_rejections(connection),
-                warnings=dict(read.warnings),
+                warnings={sentence: number for sentence, number in read.warnings.items() if number},
                 records={kind: found for kind, found in counts.items() if found != Counts()},
                 vanished={kind: refs for kind, refs in gone.items() if refs},
                 first_bookings=report.first_bookings(connection, given),
@@ -151,7 +156,7 @@ def _stage_all(
     inputs: Sequence[Input],
     plans: Sequence[FilePlan],
     read: Progress,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[str], None],
 ) -> Progress:
     """Evaluate the files block by block and copy them into the staging tables."""
     for it, plan in zip(inputs, plans, strict=True):
@@ -160,21 +165,27 @@ def _stage_all(
             while records := list(islice(table.records, BLOCK_ROWS)):
                 for block in stage(records, it.header, plan, it.shown, read):
                     staging.copy_block(connection, block)
-                if progress:
-                    progress(read.rows_read)
+                progress(f"Reading {it.shown}: {read.rows_read:,} rows ...")
     for kind in KINDS_OF_RECORDS.values():
         connection.execute(sql.SQL("analyze {}").format(staging.name_of(kind)))
     return read
 
 
-def _take_over_all(connection: Connection, plans: Sequence[FilePlan], given: dict[str, Any]) -> dict[str, Counts]:
+def _take_over_all(
+    connection: Connection,
+    plans: Sequence[FilePlan],
+    given: dict[str, Any],
+    read: Progress,
+    progress: Callable[[str], None],
+) -> dict[str, Counts]:
     """From the staging tables into `app`, each kind after those that it refers to."""
     for kind in KINDS_OF_RECORDS:
         if kind not in PARTS:
             _refuse(connection, kind, refusals.refuse_repeated_keys(kind), given)
-    _merge_parts(connection, given)
+    _merge_parts(connection, given, read)
     counts = {}
     for target in TARGETS:
+        progress(f"Taking over records of kind {target.kind} ...")
         for refusal in refusals.REFUSALS.get(target.kind, ()):
             _refuse(connection, target.kind, refusal, given)
         counts[target.kind] = take_over(connection, target, given, kept=_kept(target, plans))
@@ -191,13 +202,15 @@ def _refuse(connection: Connection, kind: str, refusal: sql.Composed, given: dic
         connection.execute(refusals.drop_refused(kind))
 
 
-def _merge_parts(connection: Connection, given: dict[str, Any]) -> None:
+def _merge_parts(connection: Connection, given: dict[str, Any], read: Progress) -> None:
     """What all rows say of each service and person, together; rows that refer to an impossible one are refused."""
     for statement, columns in parts.MERGED.items():
         latest = sql.SQL(", ").join(sql.SQL(parts.LATEST).format(sql.Identifier(column)) for column in columns)
         connection.execute(sql.SQL(statement).format(latest=latest), given)
     for adoption in parts.ADOPT:
         connection.execute(adoption, given)
+    for telling_apart, sentence in parts.TELL_APART.items():
+        read.warnings[sentence] += connection.execute(telling_apart, given).rowcount
     connection.execute(parts.FAULTY_PARTS, given)
     if connection.execute("select from faulty limit 1").fetchone() is None:
         return
@@ -268,7 +281,7 @@ def _organization(connection: Connection, given: Organization, as_of_now: dateti
     for name, there in zip(("timezone", "currency"), existing, strict=True):
         if there != getattr(given, name):
             raise HubError(
-                f"The organisation '{given.slug}' has the {name} {there}, but the mapping says "
-                f"{getattr(given, name)}: correct organization.{name} or use another slug."
+                f"The organisation '{given.slug}' has the {name} {there}, but the mapping says {getattr(given, name)}: "
+                f"write {there} as organization.{name}{ADVICE[name]}, or another organization.slug."
             )
     return UUID(str(org_id))

@@ -53,8 +53,7 @@ def find_inputs(mapping: ImportMapping, mapping_name: str, files: Sequence[str])
                 name = mapping.name
             found = []
             for title, table in wanted.items():
-                section = name or _section_of(mapping, mapping_name, path, title, table)
-                if section:
+                for section in [name] if name else _sections_of(mapping, mapping_name, path, title, table):
                     own = sections[section].format
                     own = own.model_copy(update={"table": title}) if len(wanted) > 1 else own
                     found.append(Input(section, path, own, table.header, table.layout, table.notes))
@@ -77,8 +76,8 @@ def _named(file: str, sections: Mapping[str, object]) -> tuple[str | None, Path]
     return None, Path(file)
 
 
-def _section_of(mapping: ImportMapping, mapping_name: str, path: Path, title: str, table: Table) -> str | None:
-    """The section for a table: the one whose pattern its name matches, else the one whose columns it has."""
+def _sections_of(mapping: ImportMapping, mapping_name: str, path: Path, title: str, table: Table) -> list[str]:
+    """The sections for a table: those whose patterns its name matches, else the one whose columns it has."""
     sections = mapping.files_by_name()
     names = [path.name, title]
     matching = [
@@ -86,19 +85,19 @@ def _section_of(mapping: ImportMapping, mapping_name: str, path: Path, title: st
         for section, records in sections.items()
         if any(fnmatch(name.lower(), pattern.lower()) for pattern in records.match for name in names)
     ]
-    fitting = matching or [
+    fitting = [
         section
         for section, records in sections.items()
         if not records.match and _has_the_columns(mapping, section, mapping_name, table)
     ]
     if len(fitting) > 1:
         fitting = [it for it in fitting if any(it.lower() in name.lower() for name in names)] or fitting
-    if len(fitting) > 1:
+    if len(fitting) > 1 and not matching:
         raise HubError(
             f"{path.name} could be {' or '.join(fitting)} of {mapping_name}: say which one it is, for example "
             f"{fitting[0]}={path}."
         )
-    return fitting[0] if fitting else None
+    return matching or fitting
 
 
 def _has_the_columns(mapping: ImportMapping, section: str, mapping_name: str, table: Table) -> bool:

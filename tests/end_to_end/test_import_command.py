@@ -47,3 +47,22 @@ def test_the_exit_code_says_whether_anything_went_in(settings: Settings, export:
     }  # fmt: skip
     assert outcomes["no rows"][1] == "Nothing was imported: the files have a header and no rows."
     assert outcomes["all rejected"][1] == "Nothing was imported: every row was rejected."
+
+
+def test_a_drafted_mapping_is_tried_at_once(settings: Settings, tmp_path: Path) -> None:
+    export, draft = tmp_path / "termine.csv", tmp_path / "mine.yml"
+    export.write_bytes(
+        "Termin-Nr.;Kunde;Behandlung;Termin;Preis;Status\r\n"
+        "1;Anna Groß;Massage;24.12.2025 09:30;45,00 €;Erledigt\r\n"
+        "2;Ben Weiß;Massage;23.12.2025 10:00;1.045,00 €;Abgesagt\r\n".encode("cp1252")
+    )
+    done = hub(settings, "import", "--suggest", str(export), "--out", str(draft))
+    assert done.returncode == 0, done.stderr
+    assert f"hub import {draft} {export} --dry-run" in done.stdout
+    tried = hub(settings, "import", str(draft), str(export), "--dry-run")
+    assert "2 rows read: 2 new" in tried.stdout, tried.stdout + tried.stderr
+    again = hub(settings, "import", "--suggest", str(export), "--out", str(draft))
+    assert (again.returncode, "exists already" in again.stderr) == (1, True)
+    assert hub(settings, "import", "--suggest", str(export)).stdout.startswith("# A first mapping for termine.csv")
+    alone = hub(settings, "import", str(draft))
+    assert (alone.returncode, "Give a mapping and the files" in alone.stderr) == (1, True)

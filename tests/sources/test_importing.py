@@ -66,12 +66,12 @@ def fetched(connection: psycopg.Connection, query: str) -> list[tuple[Any, ...]]
 
 
 def test_a_plain_export(run: Importer, connection: psycopg.Connection) -> None:
-    seen: list[int] = []
+    seen: list[str] = []
     report = run(ROWS, progress=seen.append)
 
     assert (report.rows_read, report.imported, report.already_there, report.rejected) == (3, 3, 0, 0)
     assert new(report) == {"service": 2, "client": 2, "provider": 1, "booking": 3}
-    assert seen == [3]
+    assert seen[0] == "Reading bookings.csv: 3 rows ..."
     bookings = fetched(
         connection,
         "select booking_number, booking.external_ref, client.full_name, client.email, provider.full_name, "
@@ -289,7 +289,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence_and_leaves_nothing(
 
 
 def test_files_by_name(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(HubError, match=r"one of resort_hotel, simple_bookings\."):
+    with pytest.raises(HubError, match=r"one of acuity, .*, resort_hotel, simple_bookings, "):
         find_mapping("nothing")
     broken = tmp_path / "bookings.csv.gz"
     broken.write_bytes(b"not gzip")
@@ -396,6 +396,12 @@ def test_the_resort_hotel(settings: Settings, connection: psycopg.Connection) ->
             or last.changed_at <> coalesce(completed_at, cancelled_at)
     """
     assert fetched(connection, broken) == []
+
+    versions = "select max(row_version::text), count(*) from app.bookings"
+    before = fetched(connection, versions)
+    again = import_files(settings, find_mapping("resort_hotel"), [RESORT], as_of_now=NOW)
+    assert (again.imported, again.changed, again.already_there, again.rejected) == (0, 0, 40_060, 0)
+    assert fetched(connection, versions) == before
 
 
 def test_a_history_out_of_order_is_taken_and_counted(run: Importer, connection: psycopg.Connection) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
@@ -32,7 +33,7 @@ def became(draft: str) -> dict[str, str]:
 
 
 def test_most_columns_become_what_a_person_would_make_of_them(tmp_path: Path) -> None:
-    wrong = {}
+    wrong: dict[tuple[str, str], tuple[str, str]] = {}
     for export in exports.all_exports(tmp_path):
         found = {name: what.strip() for name, what in became(suggested_mapping([export.file])).items()}
         assert list(found) == list(export.columns)
@@ -48,8 +49,8 @@ def test_a_draft_works_on_its_own_file(
     export = make(tmp_path)
     mapping = drafted(export)
 
-    def imported(**options: bool) -> ImportReport:
-        return import_files(settings, mapping, [export.file], as_of_now=NOW, **options)
+    def imported(*, dry_run: bool = False) -> ImportReport:
+        return import_files(settings, mapping, [export.file], as_of_now=NOW, dry_run=dry_run)
 
     dry = imported(dry_run=True)
     assert dry.records["booking"].new == export.bookings, dry.by_reason
@@ -61,13 +62,17 @@ def test_a_draft_works_on_its_own_file(
     assert connection.execute("select distinct currency from app.bookings").fetchall() == [(export.organization[1],)]
 
 
+def amounts(connection: psycopg.Connection) -> dict[str, Decimal]:
+    return dict(connection.execute("select booking_number, total_amount from app.bookings").fetchall())
+
+
 def test_a_corrected_export_changes_only_what_was_corrected(
     settings: Settings, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
     export = exports.practice(tmp_path)
     mapping = drafted(export)
     import_files(settings, mapping, [export.file], as_of_now=NOW)
-    before = dict(connection.execute("select booking_number, total_amount from app.bookings").fetchall())
+    before = amounts(connection)
     line = next(line for line in export.file.read_bytes().decode("cp1252").splitlines() if line.startswith("T1007;"))
     cells = line.split(";")
     export.rewritten(line, ";".join([*cells[:11], "77,00 €", *cells[12:]]), "cp1252")
@@ -75,7 +80,7 @@ def test_a_corrected_export_changes_only_what_was_corrected(
     report = import_files(settings, mapping, [export.file], as_of_now=NOW)
 
     assert (report.records["booking"].new, report.records["booking"].changed) == (0, 1)
-    after = dict(connection.execute("select booking_number, total_amount from app.bookings").fetchall())
+    after = amounts(connection)
     assert {number for number in after if after[number] != before[number]} == {"T1007"}
 
 
@@ -121,7 +126,7 @@ def test_wrong_files_are_a_sentence(tmp_path: Path) -> None:
     [
         ("Kundennummer", {"client", "id"}), ("KUNDEN_NR", {"client", "id"}), ("customerName", {"client", "name"}),
         ("Fecha de la cita", {"date", "appointment"}), ("Behandlungsdauer", {"service", "duration"}),
-        ("Start Date & Time", {"start", "date", "clock"}), ("E-Mail-Adresse", {"email"}), ("Gebühr Ärzte", set()),
+        ("Start Date & Time", {"start", "date", "clock"}), ("E-Mail-Adresse", {"email"}), ("Xyzzy plugh", set()),
         ("Check-in", {"start"}), ("Nº de reserva", {"id", "booking"}), ("Preis inkl. MwSt.", {"amount"}),
     ],
 )  # fmt: skip
@@ -138,3 +143,72 @@ def test_words_of_column_names(name: str, meant: set[str]) -> None:
 )  # fmt: skip
 def test_states(state: str, status: str | None) -> None:
     assert status_of(state) == status
+
+
+RELATED: dict[str, tuple[str, Callable[[int], str], int]] = {
+    "kunden.csv": (
+        "KundenNr;Nachname;Vorname;E-Mail;Telefon",
+        lambda n: f"K{n};Groß;Anna;anna{n}@example.org;0170 {n}",
+        10,
+    ),
+    "leistungen.csv": (
+        "LeistungsID;Bezeichnung;Kategorie;Preis",
+        lambda n: f"L{n};Massage {n};Wellness;{20 + n},00",
+        4,
+    ),
+    "termine.csv": (
+        "TerminNr;KundenNr;LeistungsID;Mitarbeiter;Beginn;Ende;Status;Betrag;Erstellt",
+        lambda n: (
+            f"T{n};K{n % 10 + 1};L{n % 4 + 1};Jo;{n:02}.03.2025 09:00;{n:02}.03.2025 10:00;"
+            f"{'Erledigt' if n % 3 else 'Storniert'};{20 + n},50;{n:02}.02.2025 10:00"
+        ),
+        27,
+    ),
+    "zahlungen.csv": (
+        "ZahlungsNr;TerminNr;Datum;Betrag;Zahlungsart",
+        lambda n: f"Z{n};T{n};{n:02}.03.2025;{20 + n},50;bar",
+        19,
+    ),
+    "bewertungen.csv": (
+        "ID;TerminNr;Sterne;Kommentar;Datum",
+        lambda n: f"B{n};T{n};{n % 5 + 1};gut;{n:02}.03.2025",
+        14,
+    ),
+    "positionen.csv": ("TerminNr;Pos;LeistungsID;Menge;Einzelpreis", lambda n: f"T{n};1;L{n % 4 + 1};1;10,00", 12),
+}
+
+
+def test_several_related_files(settings: Settings, connection: psycopg.Connection, tmp_path: Path) -> None:
+    files = []
+    for name, (header, row, count) in RELATED.items():
+        files.append(tmp_path / name)
+        files[-1].write_text("\n".join([header, *(row(n) for n in range(1, count + 1)), ""]))
+    mapping = tmp_path / "mine.yml"
+    mapping.write_text(suggested_mapping(files))
+    assert "key: [ZahlungsNr]" in mapping.read_text()
+
+    report = import_files(settings, mapping, files, as_of_now=NOW)
+
+    assert (report.rejected, report.by_reason) == (0, {})
+    assert {kind: counts.new for kind, counts in report.records.items()} == {
+        "booking": 27, "client": 10, "service": 4, "provider": 1, "payment": 19, "review": 14, "line": 12,
+    }  # fmt: skip
+    names = connection.execute(
+        "select distinct client.full_name, service.name from app.bookings "
+        "join app.profiles as client on client.id = client_id "
+        "join app.services as service on service.id = service_id where booking_number = 'T4'"
+    ).fetchall()
+    assert names == [("Anna Groß", "Massage 1")]
+    again = import_files(settings, mapping, files, as_of_now=NOW)
+    assert (again.imported, again.changed) == (0, 0)
+
+
+def test_what_was_paid_of_a_booking_becomes_a_payment(
+    settings: Settings, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    file, mapping = tmp_path / "a.csv", tmp_path / "mine.yml"
+    rows = [f"R{n},Ann,Yoga,{n + 12}/02/2025 18:00,Done,20.00,{'20.00' if n % 2 else '0.00'}" for n in range(8)]
+    file.write_text("\n".join(["Ref,Member,Class,Class date,State,Price,Amount paid", *rows, ""]))
+    mapping.write_text(suggested_mapping([file]))
+    assert import_files(settings, mapping, [file], as_of_now=NOW).rejected == 0
+    assert connection.execute("select count(*), sum(amount) from app.payments").fetchall() == [(4, Decimal("80.00"))]

@@ -1,7 +1,7 @@
 """A first mapping for a file, drafted from its header and values: `hub import --suggest`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -16,12 +16,13 @@ from sources.importing.plans import compile_file
 from sources.importing.reading import Format, open_tables
 from sources.importing.reading.table import Table
 from sources.importing.related import Related
-from sources.importing.suggesting.draft import drafted
+from sources.importing.suggesting.draft import Draft, drafted
 from sources.importing.suggesting.matching import matched
 from sources.importing.suggesting.places import place_of
 from sources.importing.suggesting.profile import profiled
+from sources.importing.suggesting.several import Source, bookings_of, drafts
 from sources.importing.suggesting.words import plain
-from sources.importing.suggesting.writing import written
+from sources.importing.suggesting.writing import written, written_together
 
 __all__ = ["suggested_mapping"]
 
@@ -30,30 +31,44 @@ SAMPLE_ROWS: Final = 20_000  # enough to see every state and every way in which 
 
 
 def suggested_mapping(files: Sequence[Path]) -> str:
-    """The text of a mapping for `files`.
+    """The text of a mapping for `files`: of one table, or of several related ones.
 
     Raises HubError where a file cannot be read or has no rows.
     """
-    if len(files) != 1:
-        raise HubError("Give one file: a mapping of several related files is put together from one draft for each.")
-    path = files[0]
+    sources = [source for path in files for source in _sources(path)]
+    bookings = bookings_of(sources)
+    place = place_of(bookings.columns, bookings.matches)
+    name = re.sub(r"[^a-z0-9]+", "_", plain(bookings.path.name.split(".")[0])).strip("_") or "my_bookings"
+    found = list(drafts(sources, bookings, place))
+    if len([draft for _, _, draft in found if draft]) == 1:
+        alone = drafted(bookings.columns, bookings.matches, bookings.layout, place)
+        return _checked(written(alone, name=name, source=bookings, place=place), {name: bookings})
+    parts: dict[str, tuple[Source, Draft]] = {}
+    for kind, source, draft in found:
+        if draft:
+            number = sum(section.startswith(f"{kind}s") for section in parts)
+            parts[f"{kind}s" if not number else f"{kind}s_{number + 1}"] = (source, draft)
+    unknown = [source.name for _, source, draft in found if draft is None]
+    text = written_together(parts, name=name, unknown=unknown, place=place)
+    return _checked(text, {section: source for section, (source, _) in parts.items()})
+
+
+def _sources(path: Path) -> Iterator[Source]:
+    """The tables of a file that have rows."""
     with open_tables(path, Format()) as tables:
-        table = max(tables.values(), key=lambda table: len(table.header))
-        text = _for_table(path, table, table.name if len(tables) > 1 else None)
-        return _checked(text, table)
+        found = [(table, _whole(_sample(table))) for table in tables.values()]
+        if not any(rows for _, rows in found):
+            raise HubError(f"{path.name} has a header and no rows: a mapping is drafted from the values too.")
+        for table, rows in found:
+            if rows:
+                by_column = zip(table.header, zip(*rows, strict=True), strict=True)
+                columns = [profiled(title, cells, table.layout) for title, cells in by_column]
+                name = table.name if len(tables) > 1 else None
+                yield Source(path, name, columns, matched(columns, table.layout), table.layout, table.header)
 
 
-def _for_table(path: Path, table: Table, name: str | None) -> str:
-    rows = _whole([record.fields for record in islice(table.records, SAMPLE_ROWS) if not record.problem])
-    if not rows:
-        raise HubError(f"{path.name} has a header and no rows: a mapping is drafted from the values too.")
-    by_column = zip(table.header, zip(*rows, strict=True), strict=True)
-    columns = [profiled(title, cells, table.layout) for title, cells in by_column]
-    matches = matched(columns, table.layout)
-    place = place_of(columns, matches)
-    draft = drafted(columns, matches, table.layout, place)
-    slug = re.sub(r"[^a-z0-9]+", "_", plain(path.name.split(".")[0])).strip("_") or "my_bookings"
-    return written(draft, name=slug, source=path.name, rows=len(rows), layout=table.layout, table=name, place=place)
+def _sample(table: Table) -> list[list[str]]:
+    return [record.fields for record in islice(table.records, SAMPLE_ROWS) if not record.problem]
 
 
 def _whole(rows: list[list[str]]) -> list[list[str]]:
@@ -63,11 +78,13 @@ def _whole(rows: list[list[str]]) -> list[list[str]]:
     return [row for row, count in zip(rows, filled, strict=True) if count >= WHOLE * usual]
 
 
-def _checked(text: str, table: Table) -> str:
-    """`text`, with what keeps it from being used on top, if anything does."""
+def _checked(text: str, sources: Mapping[str, Source]) -> str:
+    """`text`, with what keeps it from being used on top, if anything does. `sources` are by section."""
     try:
         model = ImportMapping.model_validate(yaml.load(text, Loader=yaml.BaseLoader))
-        compile_file(model, model.name, table.header, table.layout, "the draft", Related({}))
+        related = Related({section: source.header for section, source in sources.items()})
+        for section, source in sources.items():
+            compile_file(model, section, source.header, source.layout, "the draft", related)
     except (HubError, ValidationError, yaml.YAMLError) as error:
         return f"# TODO: this draft cannot be used yet. {' '.join(str(error).split())}\n{text}"
     return text

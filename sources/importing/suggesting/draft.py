@@ -32,14 +32,24 @@ class Draft:
     lacks: list[str] = field(default_factory=list)
 
 
-def drafted(columns: Sequence[Profile], matches: Matches, layout: Layout, place: Place) -> Draft:
-    return _Drafting(columns, matches, layout, place).draft()
+def drafted(
+    columns: Sequence[Profile],
+    matches: Matches,
+    layout: Layout,
+    place: Place,
+    described: frozenset[str] = frozenset(),
+) -> Draft:
+    """The draft of a table of bookings. The `described` kinds of records stand in other tables."""
+    return _Drafting(columns, matches, layout, place, described).draft()
 
 
 class _Drafting:
     """The state of drafting one table: what was matched, and what was named so far."""
 
-    def __init__(self, columns: Sequence[Profile], matches: Matches, layout: Layout, place: Place) -> None:
+    def __init__(
+        self, columns: Sequence[Profile], matches: Matches, layout: Layout, place: Place, described: frozenset[str]
+    ) -> None:
+        self.described = described
         self.columns, self.matches, self.layout, self.place = columns, dict(matches), layout, place
         self.result = Draft(nulls=sorted({"", *(text for profile in columns for text in profile.nulls)}))
         self.day_first = layout.date_order != "month first" and (layout.date_order is not None or place.day_first)
@@ -52,6 +62,8 @@ class _Drafting:
         self._people()
         self._service()
         self._booking(moments, outcome)
+        if "payment" not in self.described:
+            self._payment()
         for profile in self.columns:
             self.result.became.setdefault(profile.name, f"not used{_reason(profile)}")
         self.result.became = {profile.name: self.result.became[profile.name] for profile in self.columns}
@@ -178,6 +190,9 @@ class _Drafting:
 
     def _people(self) -> None:
         for role in ("client", "provider"):
+            if role in self.described:
+                self._refer(role)
+                continue
             name = self._name_of(role)
             email = self._text(f"{role}_email", f"{role}.email")
             if role == "client":
@@ -186,6 +201,7 @@ class _Drafting:
                 name = parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
                 if parts == ["'Unknown client'"]:
                     self.result.lacks.append("who the client was: all bookings count as one client's")
+            name = name or email
             if name is None:
                 self.result.lacks.append("who did the work: providers and their workload stay unknown")
                 continue
@@ -197,6 +213,11 @@ class _Drafting:
             if role == "client" and (group := self._text("client_group", "client.client_group")):
                 fields.append(Field("client_group", group))
             self.result.sections[role] = fields
+
+    def _refer(self, part: str) -> None:
+        """A client, provider or service that another table describes: by its reference alone."""
+        reference = self._text(f"{part}_id", f"{part}.external_ref, which the table of {part}s describes")
+        self.result.sections[part] = [Field("external_ref", reference)]
 
     def _always_named(self) -> bool:
         return any(
@@ -236,6 +257,9 @@ class _Drafting:
         return self._text(f"{part}_id", f"{part}.external_ref")
 
     def _service(self) -> None:
+        if "service" in self.described:
+            self._refer("service")
+            return
         match = self._taken("service_name", "service.name")
         if match is None:
             self.result.sections["service"] = [Field("name", {"constant": "Service"}, "the file names no service")]
@@ -278,6 +302,20 @@ class _Drafting:
                 {**first, "if": "status != 'draft'"} if "draft" in outcome.possible else first,
                 {"status": "final", "when": "coalesce(completed_at, cancelled_at, created_at)"},
             ]
+
+    def _payment(self) -> None:
+        """What was paid of the booking, where a column says how much."""
+        match = self.matches.get("paid")
+        if match is None or not self.result.key:
+            self.result.lacks.append("payments: collected revenue stays unknown")
+            return
+        self._taken("paid", "payment.amount, on an unknown day")
+        paid = self._let("paid", f"coalesce(money({column(match.column.name)}), 0)")
+        self.result.sections["payment"] = [
+            Field("booking", self.result.key[0]),
+            Field("amount", paid),
+            Field("if", f"{paid} != 0"),
+        ]
 
     def _amount(self) -> Field:
         match = self._taken("amount", "total_amount")

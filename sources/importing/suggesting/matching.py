@@ -17,6 +17,8 @@ FOREIGN: Final = 0.6  # ... where it says that the column is something else
 UNKNOWN: Final = 0.05  # what an unknown word costs
 BY_VALUES: Final = 0.75  # the score of a column whose values alone say what it is
 NEEDED: Final = ("start", "client_name", "service_name", "amount", "status", "key")
+REPEATED: Final = 0.5  # of the rows: what has fewer different values is one of a few things
+FEW: Final = 20  # a count of people or things, rather than a number that identifies
 COMPARED: Final = 500  # rows
 MOST_STATES: Final = 40
 CLOCKS: Final = {"start": "start_clock", "end": "end_clock", "created": "created_clock"}
@@ -27,7 +29,7 @@ KINDS_OF: Final[Mapping[str, frozenset[str]]] = {
     "created": TIMES, "start": TIMES, "end": TIMES, "completed": TIMES, "cancelled": TIMES,
     "start_clock": frozenset({"clock"}), "end_clock": frozenset({"clock"}), "created_clock": frozenset({"clock"}),
     "duration": LENGTHS, "amount": frozenset({"number"}), "service_price": frozenset({"number"}),
-    "progress": frozenset({"number"}),
+    "progress": frozenset({"number"}), "paid": frozenset({"number"}),
     "client_email": frozenset({"email"}), "provider_email": frozenset({"email"}),
     "client_name": frozenset({"text"}), "client_first": frozenset({"text"}), "client_last": frozenset({"text"}),
     "provider_name": frozenset({"text"}), "provider_first": frozenset({"text"}), "provider_last": frozenset({"text"}),
@@ -71,8 +73,10 @@ def matched(columns: Sequence[Profile], layout: Layout) -> Matches:
 
     take(GOOD, KINDS_OF)
     take(POOR, [target for target in NEEDED if not _is_known(target, matches)])
-    _order_times(matches)
+    _order_times(matches, columns)
     _share_names(matches)
+    if "paid" in matches and "amount" not in matches:
+        matches["amount"] = Match(matches.pop("paid").column, GOOD)  # nothing else says what a booking costs
     return matches
 
 
@@ -110,36 +114,81 @@ def _by_values(column: Profile, said: frozenset[str]) -> Iterator[tuple[str, flo
         known = sum(count for value, count in column.values.items() if status_of(value))
         if known >= BY_VALUES * column.filled:
             yield "status", BY_VALUES
-    if column.kind in TIMES and not said & frozenset(lists("words")["unused"]):
+    if column.values and all(value.upper() in lists("places")["currencies"] for value in column.values):
+        yield "currency", BY_VALUES
+    if said:
+        return
+    # A name that says nothing: the values alone are a poor reason.
+    repeated = 1 < len(column.values) <= REPEATED * column.filled
+    if column.kind in TIMES:
         yield "start", POOR
-    if column.kind == "number" and any(not sign.isdigit() for value in column.values for sign in value[-3:-2]):
-        yield "amount", POOR if not said & {"tax", "discount", "tip", "commission", "outstanding"} else 0.0
+    elif column.kind == "number" and any(not cell.isdigit() for cell in column.values):
+        yield "amount", POOR
+    elif column.kind == "text" and repeated:
+        yield "service_name", POOR
+    if column.kind == "text" and all(1 <= value.count(" ") <= 3 for value in column.values):
+        yield "client_name", POOR
+    if column.unique and not any(" " in value for value in column.values):
+        yield "key", POOR
 
 
 def _can_be(column: Profile, target: str, layout: Layout) -> bool:
-    if column.kind not in KINDS_OF[target]:
-        return False
-    if target == "key":
-        return column.unique
-    if target == "status":
-        return len(column.values) <= MOST_STATES and (len(column.values) < column.filled or column.filled < 10)
-    if target == "currency":
-        return all(len(value) <= 3 for value in column.values)
-    if target == "progress":
-        return all(0 <= (amount(value, layout) or 0) <= 100 for value in column.values)
-    return target != "service_name" or not column.unique or column.filled < 10
+    values = column.values
+    match target:
+        case "key":
+            fits = column.unique
+        case "status":
+            fits = len(values) <= MOST_STATES and (len(values) < column.filled or column.filled < FEW)
+        case "currency":
+            fits = all(len(value) <= 3 for value in values)
+        case "progress":
+            fits = all(0 <= (amount(value, layout) or 0) <= 100 for value in values)
+        case "client_id" | "provider_id":
+            fits = not _counts(values, layout)
+        case "service_name":
+            fits = (not column.unique or column.filled < FEW) and not _counts(values, layout)
+        case _:
+            fits = True
+    return fits and column.kind in KINDS_OF[target]
 
 
-def _order_times(matches: Matches) -> None:
-    """What was booked comes before what takes place: two unclear columns change places where their values say so."""
-    created, start = matches.get("created"), matches.get("start")
+def _counts(values: Iterable[str], layout: Layout) -> bool:
+    """Whether the values are numbers of people or things, and identify nothing."""
+    return all(0 <= (amount(value, layout) or FEW + 1) <= FEW for value in values)
+
+
+def _order_times(matches: Matches, columns: Sequence[Profile]) -> None:
+    """What was booked comes before what takes place: unclear columns change places where their values say so."""
+    if "end" in matches and "start" not in matches:
+        _move(matches, "end", "start")  # what begins has no end without a beginning: a departure
+    created = matches.get("created")
     unclear = created is not None and "created" not in meanings(created.column.name)[0]
-    if created and unclear and not start:
-        matches["start"] = matches.pop("created")  # the only date of a booking is the day on which it takes place
-        if "created_clock" in matches and "start_clock" not in matches:
-            matches["start_clock"] = matches.pop("created_clock")
-    elif created and start and unclear and start.score < SURE and _mostly_later(created.column, start.column):
-        matches["created"], matches["start"] = start, created
+    if unclear and "start" not in matches:
+        _move(matches, "created", "start")  # the only date of a booking is the day on which it takes place
+    start, created = matches.get("start"), matches.get("created")
+    if start is None:
+        return
+    if created:
+        if unclear and start.score < SURE and _mostly_later(created.column, start.column):
+            matches["created"], matches["start"] = start, created
+        return
+    foreign = frozenset(lists("words")["unused"])
+    used = {match.column.name for match in matches.values()}
+    for other in columns:
+        if other.kind not in TIMES or other.name in used or not other.complete or meanings(other.name)[0] & foreign:
+            continue
+        if _mostly_later(start.column, other):
+            matches["created"] = Match(other, POOR)
+            return
+        if start.score < SURE and _mostly_later(other, start.column):
+            matches["created"], matches["start"] = Match(start.column, POOR), Match(other, start.score)
+            return
+
+
+def _move(matches: Matches, source: str, target: str) -> None:
+    matches[target] = matches.pop(source)
+    if f"{source}_clock" in matches and f"{target}_clock" not in matches:
+        matches[f"{target}_clock"] = matches.pop(f"{source}_clock")
 
 
 def _mostly_later(one: Profile, other: Profile) -> bool:
@@ -158,7 +207,12 @@ def _mostly_later(one: Profile, other: Profile) -> bool:
 
 
 def _share_names(matches: Matches) -> None:
-    """A name beside a first name is the last name (Name, Vorname); beside last names it is the first (Nombre)."""
+    """A company is the client where no person is.
+
+    A name beside a first name is the last name (Name, Vorname); beside last names it is the first (Nombre).
+    """
+    if "client_group" in matches and not {"client_name", "client_first", "client_last"} & set(matches):
+        matches["client_name"] = matches.pop("client_group")
     for role in ("client", "provider"):
         name, first, last = (f"{role}_{part}" for part in ("name", "first", "last"))
         if name in matches and first in matches and last not in matches:

@@ -32,13 +32,19 @@ class Place:
 def place_of(columns: Sequence[Profile], matches: Matches) -> Place:
     language = _language(columns)
     currency, why = _currency(columns, matches, language)
-    zones = [zone for column in columns for zone in column.values if zone in available_timezones() and "/" in zone]
+    zones = _zones(columns)
     by_language = lists("places")["currencies"].get(currency, {})
     timezone, country = by_language.get(language) or next(iter(by_language.values()), ("UTC", ""))
     if zones:
-        counted = Counter({zone: column.values[zone] for column in columns for zone in zones if zone in column.values})
-        return Place(language, currency, counted.most_common(1)[0][0], "", why, "as the file names it")
+        return Place(language, currency, zones.most_common(1)[0][0], "", why, "as the file names it")
     return Place(language, currency, timezone, country, why, "from the language and the currency")
+
+
+def _zones(columns: Sequence[Profile]) -> Counter[str]:
+    """The time zones that the cells name, with how often."""
+    known = available_timezones()
+    cells = (cell for column in columns if column.kind == "text" for cell in column.values.items())
+    return Counter({value: count for value, count in cells if "/" in value and value in known})
 
 
 def _language(columns: Sequence[Profile]) -> str:

@@ -12,6 +12,8 @@ import yaml
 HERE: Final = Path(__file__).parent
 MEANINGLESS: Final = "nothing"
 SHORTEST_PART: Final = 3  # letters of a part of a compound word
+SHORTEST_END: Final = 5  # letters of the end of a compound word whose beginning is not known
+ENDINGS: Final = ("s", "es", "n", "en", "e", "in", "innen")  # of plurals and feminine forms
 LINKS: Final = ("", "s", "n", "en", "es")  # letters between the parts of a compound word
 
 
@@ -48,7 +50,7 @@ def meanings(name: str) -> tuple[frozenset[str], int]:
     unknown = 0
     for word in words.split():
         parts = _taken_apart(word)
-        found.update(parts)
+        found.update(parts or _end_of(word))
         unknown += not parts and not word.isdigit()
     return frozenset(found - {MEANINGLESS}), unknown
 
@@ -56,12 +58,26 @@ def meanings(name: str) -> tuple[frozenset[str], int]:
 def _taken_apart(word: str) -> tuple[str, ...]:
     """The meanings of the parts of `word`; none where a part is not known."""
     vocabulary = _vocabulary()
-    for spelling in (word, word.replace("ae", "a").replace("oe", "o").replace("ue", "u")):
+    for spelling in _spellings(word):
         if spelling in vocabulary:
             return (vocabulary[spelling],)
-        if parts := next(_compounds(spelling), ()):
-            return parts
-    return ()
+    return next((parts for spelling in _spellings(word) for parts in _compounds(spelling)), ())
+
+
+def _spellings(word: str) -> Iterator[str]:
+    """`word`, and what may stand for it in the vocabulary: without umlauts, in the singular, in the masculine."""
+    for spelling in (word, word.replace("ae", "a").replace("oe", "o").replace("ue", "u")):
+        yield spelling
+        if len(spelling) >= SHORTEST_END:
+            yield from (spelling.removesuffix(ending) for ending in ENDINGS if spelling.endswith(ending))
+            if spelling.endswith(("a", "as")):  # creada, creadas
+                yield spelling.removesuffix("s")[:-1] + "o"
+
+
+def _end_of(word: str) -> tuple[str, ...]:
+    """The meaning of the end of a compound word, which says what it is: Anmeldestatus is a status."""
+    ends = (word[start:] for start in range(1, len(word) - SHORTEST_END + 1))
+    return next(((_vocabulary()[end],) for end in ends if end in _vocabulary()), ())
 
 
 def _compounds(word: str) -> Iterator[tuple[str, ...]]:
@@ -74,7 +90,7 @@ def _compounds(word: str) -> Iterator[tuple[str, ...]]:
             rest = word[end:].removeprefix(link)
             if rest == word[end:] and link:
                 continue
-            if rest in vocabulary and len(rest) > 1:
+            if rest in vocabulary and vocabulary[rest] != MEANINGLESS and len(rest) > 1:
                 yield vocabulary[word[:end]], vocabulary[rest]
             else:
                 yield from ((vocabulary[word[:end]], *parts) for parts in _compounds(rest))

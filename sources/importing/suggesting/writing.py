@@ -2,49 +2,78 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, Final
 
 from sources.importing.reading import Layout
 from sources.importing.suggesting.draft import Draft
 from sources.importing.suggesting.places import Place
+from sources.importing.suggesting.several import Source
 from sources.importing.suggesting.terms import Field
 
 WIDTH: Final = 120
-SECTIONS: Final = ("service", "client", "provider", "booking")
+CAUTION: Final = "# Read it line by line: what is not sure, and what says CHECK or TODO, has to be checked."
 
 
-def written(draft: Draft, *, name: str, source: str, rows: int, layout: Layout, table: str | None, place: Place) -> str:
-    """The whole mapping of a table. `source` is the file's name; `rows` of it were read."""
+def written(draft: Draft, *, name: str, source: Source, place: Place) -> str:
+    """The whole mapping of one table."""
     return "\n".join(
         [
-            f"# A first mapping for {source}, drafted from its header and {rows:,} of its rows.",
-            "# Read it line by line: what is not sure, and what says CHECK or TODO, has to be checked.",
+            f"# A first mapping for {source.path.name}, drafted from its header and {source.rows:,} of its rows.",
+            CAUTION,
             "#",
             *_aligned(draft.became),
-            *(["#", "# What the file lacks:", *(f"#   {what}" for what in draft.lacks)] if draft.lacks else []),
+            *_lacking(draft),
             f"name: {name}",
             "",
-            *_format(draft, layout, table),
+            *_format(draft, source.layout, source.table),
             "",
             *_organization(place),
             "",
-            *(
-                [f"key: [{', '.join(scalar(part) for part in draft.key)}]"]
-                if draft.key
-                else ["# No column is different in every row: a row is identified by all that it says, and one that",
-                      "# changes is a new booking. CHECK: name a key if there is one."]
-            ),
-            "",
-            "let:",
-            *_fields(draft.let),
-            *(line for section in SECTIONS if section in draft.sections
-              for line in ("", f"{section}:", *_fields(draft.sections[section]))),
-            *(["", "history:", *(f"  - {_flow(event)}" for event in draft.history)] if draft.history else []),
+            *_records(draft),
             "",
         ]
-    )  # fmt: skip
+    )
+
+
+def written_together(
+    parts: Mapping[str, tuple[Source, Draft]], *, name: str, unknown: Sequence[str], place: Place
+) -> str:
+    """The whole mapping of several tables, each with the section that it fills."""
+    lines = [
+        f"# A first mapping for {len(parts)} related tables, drafted from their headers and values.",
+        CAUTION,
+    ]
+    for section, (source, draft) in parts.items():
+        lines += ["#", f"# {section} ({source.name}, {source.rows:,} rows):", *_aligned(draft.became), *_lacking(draft)]
+    if unknown:
+        lines += ["#", f"# TODO: it is not known what these tables are: {', '.join(unknown)}"]
+    lines += [f"name: {name}", "", *_organization(place), "", "files:"]
+    for section, (source, draft) in parts.items():
+        records = [f"match: {json.dumps(source.name, ensure_ascii=False)}"]
+        records += [*_format(draft, source.layout, None), *_records(draft)]
+        lines += [f"  {section}:", *(f"    {line}" for line in records if line)]
+    return "\n".join([*lines, ""])
+
+
+def _lacking(draft: Draft) -> list[str]:
+    return ["#", "# What the file lacks:", *(f"#   {what}" for what in draft.lacks)] if draft.lacks else []
+
+
+def _records(draft: Draft) -> Iterator[str]:
+    """The key, the names and the sections of a draft."""
+    if draft.key:
+        yield f"key: [{', '.join(scalar(part) for part in draft.key)}]"
+    else:
+        yield "# No column is different in every row: a row is identified by all that it says, and one that"
+        yield "# changes is a new record. CHECK: name a key if there is one."
+    if draft.let:
+        yield from ("", "let:", *_fields(draft.let))
+    for section, fields in draft.sections.items():
+        yield from ("", f"{section}:", *_fields(fields))
+    if draft.history:
+        yield from ("", "history:", *(f"  - {_flow(event)}" for event in draft.history))
 
 
 def _aligned(became: dict[str, str]) -> Iterator[str]:
