@@ -263,3 +263,21 @@ def test_a_workbook_that_would_fill_the_memory_is_refused(tmp_path: Path) -> Non
                 sheet.write(bytes(1 << 20))
     with pytest.raises(HubError, match=r"200 MB when unpacked.*save the sheet as CSV"):
         read(bomb)
+
+
+def test_a_header_that_is_data_is_noted(tmp_path: Path) -> None:
+    notes = read(written(tmp_path, "Ann,2025-01-02,12.50\nBen,2025-01-03,13.50\n"))[3]
+    assert notes == ("The header looks like data: add a line that names the columns, or write format.header.",)
+
+
+def test_names_that_come_twice_are_still_the_header(tmp_path: Path) -> None:
+    assert read(written(tmp_path, "Name,Name,Town\nAnn,Bell,Bath\nBen,Moss,York\n"))[0] == ["Name", "Name (2)", "Town"]
+
+
+def test_separators_after_the_last_field_are_no_fields(tmp_path: Path) -> None:
+    records = read(written(tmp_path, "a,b\n1,2,,\n3,4,5\n6\n"))[1]
+    assert [(record.fields, record.problem and record.problem[0]) for record in records] == [
+        (["1", "2"], None),
+        (["3", "4", "5"], "wrong number of fields"),
+        (["6"], "wrong number of fields"),
+    ]
