@@ -34,6 +34,7 @@ format: $(READY)
 
 bench: $(READY)  ## speed, as ratios to a limit measured in the same run
 	$(BIN)/python -m bench.ingestion
+	$(BIN)/python -m bench.importing
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.live
 	@$(MAKE) accuracy

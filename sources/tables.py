@@ -217,6 +217,12 @@ bookings = _operational(
     _one_of("priority", ("low", "normal", "high", "urgent")),
     CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
     CheckConstraint("scheduled_end >= scheduled_start", "schedule"),
+    # Of an imported one, the moment may be unknown.
+    CheckConstraint("status <> 'completed' or completed_at is not null or external_ref is not null", "completed_at"),
+    CheckConstraint(
+        "status not in ('cancelled', 'no_show') or cancelled_at is not null or external_ref is not null",
+        "cancelled_at",
+    ),
     _belongs_to("profiles", "client_id", cascade=False),
     _belongs_to("profiles", "provider_id", cascade=False),
     _belongs_to("services", "service_id", cascade=False),
@@ -399,6 +405,9 @@ payments = _operational(
     _one_of("kind", ("payment", "refund")),
     _one_of("status", ("pending", "succeeded", "failed")),
     CheckConstraint("amount > 0", "amount"),
+    # Of an imported one, the moment may be unknown, and so may the invoice.
+    CheckConstraint("status <> 'succeeded' or paid_at is not null or external_ref is not null", "paid_at"),
+    CheckConstraint("invoice_id is not null or external_ref is not null", "invoice_id"),
     _belongs_to("invoices", "invoice_id"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("payments", "refund_of", cascade=False),

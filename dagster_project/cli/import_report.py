@@ -32,7 +32,7 @@ def show(report: ImportReport) -> None:
         kept = "" if report.dry_run else " All of them stand in app.import_rejections."
         _say(f"{report.rejected:,} of {report.rows_read:,} rows were rejected.{kept}")
     for sentence, number in report.warnings.items():
-        _say(f"{sentence} ({number:,} of kind booking).")
+        _say(f"{sentence} ({number:,} times).")
     for kind, number in report.left_out.items():
         _say(f"The condition of the mapping leaves {number:,} rows out as {kind}.")
     if report.kept:

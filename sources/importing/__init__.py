@@ -89,7 +89,7 @@ def import_files(
                 "overwrite": overwrite,
                 "first": FIRST_SHOWN,
             }
-            counts = _take_over_all(connection, plans, given, progress)
+            counts = _take_over_all(connection, plans, given, read, progress)
             given_kinds = _complete_kinds(model, inputs)
             gone = {
                 target.kind: first_vanished(connection, target, given)
@@ -117,7 +117,7 @@ def import_files(
                 left_out={kind: number for kind, number in read.left_out.items() if number},
                 by_reason=report.reasons(connection),
                 first_rejections=report.first_rejections(connection),
-                warnings=dict(read.warnings),
+                warnings={sentence: number for sentence, number in read.warnings.items() if number},
                 records={kind: found for kind, found in counts.items() if found != Counts()},
                 vanished={kind: refs for kind, refs in gone.items() if refs},
                 first_bookings=report.first_bookings(connection, given),
@@ -172,13 +172,17 @@ def _stage_all(
 
 
 def _take_over_all(
-    connection: Connection, plans: Sequence[FilePlan], given: dict[str, Any], progress: Callable[[str], None]
+    connection: Connection,
+    plans: Sequence[FilePlan],
+    given: dict[str, Any],
+    read: Progress,
+    progress: Callable[[str], None],
 ) -> dict[str, Counts]:
     """From the staging tables into `app`, each kind after those that it refers to."""
     for kind in KINDS_OF_RECORDS:
         if kind not in PARTS:
             _refuse(connection, kind, refusals.refuse_repeated_keys(kind), given)
-    _merge_parts(connection, given)
+    _merge_parts(connection, given, read)
     counts = {}
     for target in TARGETS:
         progress(f"Taking over records of kind {target.kind} ...")
@@ -198,13 +202,15 @@ def _refuse(connection: Connection, kind: str, refusal: sql.Composed, given: dic
         connection.execute(refusals.drop_refused(kind))
 
 
-def _merge_parts(connection: Connection, given: dict[str, Any]) -> None:
+def _merge_parts(connection: Connection, given: dict[str, Any], read: Progress) -> None:
     """What all rows say of each service and person, together; rows that refer to an impossible one are refused."""
     for statement, columns in parts.MERGED.items():
         latest = sql.SQL(", ").join(sql.SQL(parts.LATEST).format(sql.Identifier(column)) for column in columns)
         connection.execute(sql.SQL(statement).format(latest=latest), given)
     for adoption in parts.ADOPT:
         connection.execute(adoption, given)
+    for telling_apart, sentence in parts.TELL_APART.items():
+        read.warnings[sentence] += connection.execute(telling_apart, given).rowcount
     connection.execute(parts.FAULTY_PARTS, given)
     if connection.execute("select from faulty limit 1").fetchone() is None:
         return

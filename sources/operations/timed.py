@@ -66,6 +66,7 @@ MARK_OVERDUE: Final = """
 with due as (
     select i.id from app.invoices as i
     where i.org_id = $1 and i.status in ('issued', 'part_paid') and i.due_at < $2
+        and i.external_ref is null  -- an imported invoice is what its source says
     order by i.id limit $3
     for update skip locked
 )

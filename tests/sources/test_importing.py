@@ -397,6 +397,12 @@ def test_the_resort_hotel(settings: Settings, connection: psycopg.Connection) ->
     """
     assert fetched(connection, broken) == []
 
+    versions = "select max(row_version::text), count(*) from app.bookings"
+    before = fetched(connection, versions)
+    again = import_files(settings, find_mapping("resort_hotel"), [RESORT], as_of_now=NOW)
+    assert (again.imported, again.changed, again.already_there, again.rejected) == (0, 0, 40_060, 0)
+    assert fetched(connection, versions) == before
+
 
 def test_a_history_out_of_order_is_taken_and_counted(run: Importer, connection: psycopg.Connection) -> None:
     report = run(

@@ -200,6 +200,28 @@ def test_a_salon(run: Importer, connection: psycopg.Connection) -> None:
     assert rows_of(connection, "select amount from app.payments") == [(Decimal(30),)]
 
 
+def test_shared_names_and_addresses_are_told_apart(run: Importer, connection: psycopg.Connection) -> None:
+    mapping = """
+name: studio
+organization: {name: Studio, slug: studio, timezone: UTC, currency: EUR}
+key: id
+service: {external_ref: code, name: service}
+client: {external_ref: card, name: client, email: mail}
+provider: {name: client, email: mail}
+booking: {status: {constant: confirmed}, total_amount: price}
+"""
+    rows = "id,code,service,card,client,mail,price\n1,C1,Cut,7,Ann,home@x,1\n2,C2,Cut,8,Ben,home@x,2\n"
+    for expected in ("new", "same"):
+        report = run(mapping, {"studio.csv": rows})
+        assert (report.rejected, getattr(report.records["booking"], expected)) == (0, 2)
+        assert list(report.warnings.values()) == [1, 2]
+    assert rows_of(connection, "select name from app.services order by 1") == [("Cut",), ("Cut (C2)",)]
+    people = "select role, full_name, email from app.profiles order by 1, 2"
+    assert rows_of(connection, people) == [
+        ("client", "Ann", "home@x"), ("client", "Ben", None), ("provider", "Ben", None),
+    ]  # fmt: skip
+
+
 def test_hours_invoices_and_refunds(run: Importer, connection: psycopg.Connection) -> None:
     mapping = """
 name: agency

@@ -100,6 +100,41 @@ where profile.org_id = %(org)s and profile.external_ref is null
 """,
 )
 
+# Two services of one name, and two people with one e-mail address, are told apart where something else identifies them:
+# each statement with what is said about it.
+TELL_APART: Final[dict[LiteralString, str]] = {
+    """
+update merged_service as merged
+set name = format('%%s (%%s)', merged.name, substr(merged.external_ref, length('service:') + 1))
+from (
+    select name, external_ref from app.services where org_id = %(org)s
+    union all
+    (
+        select distinct on (name) name, external_ref from merged_service
+        where name is not null
+        order by name, position
+    )
+) as known
+where known.name = merged.name and known.external_ref is distinct from merged.external_ref
+    and merged.external_ref <> 'service:' || merged.name
+""": "A service has the name of another, so its reference stands behind its name",
+    """
+update merged_person as merged
+set email = null
+from (
+    select email, role, external_ref from app.profiles where org_id = %(org)s
+    union all
+    (
+        select distinct on (email) email, role, external_ref from merged_person
+        where email is not null
+        order by email, position, role
+    )
+) as known
+where known.email = merged.email and known.external_ref is distinct from merged.external_ref
+    and (known.role <> merged.role or merged.external_ref <> merged.role || ':' || merged.email)
+""": "An e-mail address that another person has is left out",
+}
+
 # Why a service or a person cannot be; the rows that refer to it are refused for that reason.
 FAULTY_PARTS: Final = """
 create temporary table faulty on commit drop as

@@ -10,12 +10,19 @@ CHANGES = """
 alter table app.bookings
     add column created_at_known boolean not null default true,
     drop constraint ck_bookings_completed_at,
-    drop constraint ck_bookings_cancelled_at;
+    drop constraint ck_bookings_cancelled_at,
+    add constraint ck_bookings_completed_at
+        check (status <> 'completed' or completed_at is not null or external_ref is not null),
+    add constraint ck_bookings_cancelled_at
+        check (status not in ('cancelled', 'no_show') or cancelled_at is not null or external_ref is not null);
 alter table app.booking_status_history add column changed_at_known boolean not null default true;
 alter table app.payments
     alter column invoice_id drop not null,
     drop constraint ck_payments_paid_at,
     add column external_ref text,
+    add constraint ck_payments_paid_at
+        check (status <> 'succeeded' or paid_at is not null or external_ref is not null),
+    add constraint ck_payments_invoice_id check (invoice_id is not null or external_ref is not null),
     add constraint uq_payments_org_id_external_ref unique (org_id, external_ref);
 alter table app.invoices
     add column external_ref text,
@@ -76,9 +83,10 @@ def downgrade() -> None:
     op.execute("drop table app.import_records")
     op.execute("drop table app.booking_lines")
     op.execute("alter table app.import_rejections drop column kind, drop column external_ref")
+    op.execute("delete from app.payments where invoice_id is null or (status = 'succeeded' and paid_at is null)")
+    op.execute("alter table app.payments drop constraint ck_payments_invoice_id, drop constraint ck_payments_paid_at")
     for table in ("time_entries", "reviews", "invoices", "payments"):
         op.execute(f"alter table app.{table} drop column external_ref")
-    op.execute("delete from app.payments where invoice_id is null or (status = 'succeeded' and paid_at is null)")
     op.execute(
         "alter table app.payments alter column invoice_id set not null, "
         "add constraint ck_payments_paid_at check (status <> 'succeeded' or paid_at is not null)"
@@ -91,6 +99,7 @@ def downgrade() -> None:
     )
     op.execute(
         "alter table app.bookings drop column created_at_known, "
+        "drop constraint ck_bookings_completed_at, drop constraint ck_bookings_cancelled_at, "
         "add constraint ck_bookings_completed_at check (status <> 'completed' or completed_at is not null), "
         "add constraint ck_bookings_cancelled_at "
         "check (status not in ('cancelled', 'no_show') or cancelled_at is not null)"
