@@ -1,6 +1,7 @@
 """Reading tables: what a mapping does not say is found in the file, and a wrong file is a sentence."""
 
 import gzip
+import struct
 import tracemalloc
 import zipfile
 from collections.abc import Sequence
@@ -262,6 +263,18 @@ def test_a_workbook_that_would_fill_the_memory_is_refused(tmp_path: Path) -> Non
             for _ in range(200):
                 sheet.write(bytes(1 << 20))
     with pytest.raises(HubError, match=r"200 MB when unpacked.*save the sheet as CSV"):
+        read(bomb)
+
+
+def test_a_workbook_that_says_it_is_small_and_is_not_is_refused(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        file.writestr("[Content_Types].xml", "")
+        file.writestr("xl/worksheets/sheet1.xml", bytes(5 << 20))
+    said, claimed = struct.pack("<I", 5 << 20), struct.pack("<I", 1000)
+    assert bomb.read_bytes().count(said) == 2
+    bomb.write_bytes(bomb.read_bytes().replace(said, claimed))
+    with pytest.raises(HubError, match=r"not a whole workbook \(xl/worksheets/sheet1\.xml is damaged\)"):
         read(bomb)
 
 
