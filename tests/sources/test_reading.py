@@ -1,6 +1,7 @@
 """Reading tables: what a mapping does not say is found in the file, and a wrong file is a sentence."""
 
 import gzip
+import struct
 import tracemalloc
 import zipfile
 from collections.abc import Sequence
@@ -263,3 +264,33 @@ def test_a_workbook_that_would_fill_the_memory_is_refused(tmp_path: Path) -> Non
                 sheet.write(bytes(1 << 20))
     with pytest.raises(HubError, match=r"200 MB when unpacked.*save the sheet as CSV"):
         read(bomb)
+
+
+def test_a_workbook_that_says_it_is_small_and_is_not_is_refused(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        file.writestr("[Content_Types].xml", "")
+        file.writestr("xl/worksheets/sheet1.xml", bytes(5 << 20))
+    said, claimed = struct.pack("<I", 5 << 20), struct.pack("<I", 1000)
+    assert bomb.read_bytes().count(said) == 2
+    bomb.write_bytes(bomb.read_bytes().replace(said, claimed))
+    with pytest.raises(HubError, match=r"not a whole workbook \(xl/worksheets/sheet1\.xml is damaged\)"):
+        read(bomb)
+
+
+def test_a_header_that_is_data_is_noted(tmp_path: Path) -> None:
+    notes = read(written(tmp_path, "Ann,2025-01-02,12.50\nBen,2025-01-03,13.50\n"))[3]
+    assert notes == ("The header looks like data: add a line that names the columns, or write format.header.",)
+
+
+def test_names_that_come_twice_are_still_the_header(tmp_path: Path) -> None:
+    assert read(written(tmp_path, "Name,Name,Town\nAnn,Bell,Bath\nBen,Moss,York\n"))[0] == ["Name", "Name (2)", "Town"]
+
+
+def test_separators_after_the_last_field_are_no_fields(tmp_path: Path) -> None:
+    records = read(written(tmp_path, "a,b\n1,2,,\n3,4,5\n6\n"))[1]
+    assert [(record.fields, record.problem and record.problem[0]) for record in records] == [
+        (["1", "2"], None),
+        (["3", "4", "5"], "wrong number of fields"),
+        (["6"], "wrong number of fields"),
+    ]

@@ -119,6 +119,9 @@ def test_wrong_files_are_a_sentence(tmp_path: Path) -> None:
     file.write_text("Name,Price\n")
     with pytest.raises(HubError, match="a header and no rows"):
         suggested_mapping([file])
+    file.write_text("Ann,2025-01-02,12.50\nBen,2025-01-03,13.50\n")
+    with pytest.raises(HubError, match="has no header: add a first line"):
+        suggested_mapping([file])
 
 
 @pytest.mark.parametrize(

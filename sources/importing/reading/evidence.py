@@ -11,6 +11,8 @@ from sources.importing.reading.layout import DateOrder, Format
 Rows = Sequence[tuple[int, Sequence[str]]]  # the line on which each begins, and its cells
 
 HEADER_SHARE: Final = 0.6  # a header names at least this share of the columns that a usual row fills
+DIFFERENT: Final = 0.5  # the share of different names in a header: some exports name a column twice
+DATA_SHARE: Final = 0.3  # of a row of data, at least this share is dates, numbers and addresses
 SIGNS: Final = r"[^\w.,'+\-]{0,3}|[A-Z]{3}|[A-Z]{0,2}\$|kr\.?|zł|Fr\.?"  # of a currency
 AMOUNT: Final = re.compile(rf"(?:{SIGNS})\s*([+-]?[0-9][0-9.,'’\s]*)\s*(?:{SIGNS})", re.ASCII)
 WHOLE: Final = re.compile(r"[0-9]*|[0-9]{1,3}([.,'’\s])[0-9]{3}(\1[0-9]{3})*")
@@ -32,13 +34,19 @@ def header_position(rows: Rows) -> int:
         cells = filled[position]
         return (
             len(cells) >= HEADER_SHARE * usual
-            and len(set(cells)) == len(cells)
+            and len(set(cells)) >= DIFFERENT * len(cells)
             and not any(DATA.fullmatch(cell) for cell in cells)
         )
 
     good = [position for position in used if names_columns(position)]
     as_wide = [position for position in good if len(rows[position][1]) == width]
     return (as_wide or good or used)[0]
+
+
+def looks_like_data(cells: Sequence[str]) -> bool:
+    """Whether a row that should name the columns holds dates, numbers and addresses instead."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return sum(DATA.fullmatch(cell) is not None for cell in filled) >= DATA_SHARE * len(filled)
 
 
 def number_marks(cells: Iterable[str], form: Format) -> tuple[str, str]:

@@ -3,17 +3,21 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
+from sources.importing.reading.evidence import looks_like_data
 from sources.importing.reading.layout import Layout
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A row: the line on which it begins (in a workbook its row), and its fields."""
 
     line: int
     fields: list[str]
     problem: tuple[str, str] | None = None  # reason and sentence, where it is no row of this table
+
+
+NO_HEADER: Final = "The header looks like data: add a line that names the columns, or write format.header."
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def column_names(cells: Sequence[str]) -> tuple[list[str], list[str]]:
     """A name for each column, all different; and a sentence for each name that is not as in the file."""
     seen: Counter[str] = Counter()
     names: list[str] = []
-    notes = []
+    notes = [NO_HEADER] if looks_like_data(cells) else []
     for position, cell in enumerate(cells, 1):
         name = " ".join(cell.replace("\ufeff", "").split())
         if not name:
@@ -51,6 +55,8 @@ def column_names(cells: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def checked(line: int, fields: list[str], width: int) -> Record:
     """The record of a row whose table has `width` columns."""
+    if len(fields) > width and not any(fields[width:]):
+        fields = fields[:width]  # separators after the last field
     if len(fields) != width:
         problem = f"The row has {len(fields)} fields, but the header has {width}."
         return Record(line, fields, ("wrong number of fields", problem))

@@ -45,7 +45,8 @@ Cell = Any  # int, float, str, bool, date, datetime, time, timedelta
 @contextmanager
 def open_workbook(path: Path) -> Iterator[CalamineWorkbook]:
     """The workbook at `path`. Raises HubError where it is protected by a password, too large or broken."""
-    if (size := _unpacked_size(path)) > LARGEST:
+    size = _unpacked_size(path)
+    if size > LARGEST:
         raise HubError(
             f"{path.name} holds {size // 2**20:,} MB when unpacked, and a workbook is read as a whole up to "
             f"{LARGEST // 2**20} MB: save the sheet as CSV, which has no limit."
@@ -63,11 +64,18 @@ def open_workbook(path: Path) -> Iterator[CalamineWorkbook]:
 
 
 def _unpacked_size(path: Path) -> int:
+    """The size of the workbook when it is unpacked. Raises HubError where a part of it is not as large as it says."""
     try:
         with ZipFile(path) as packed:
-            return sum(member.file_size for member in packed.infolist())
+            size = sum(member.file_size for member in packed.infolist())
+            wrong = packed.testzip() if size <= LARGEST else None
     except BadZipFile:  # an .xls is packed in another way, and has at most 65,536 rows
         return 0
+    if wrong is not None:
+        raise HubError(
+            f"{path.name} is not a whole workbook ({wrong} is damaged): open it and save it again, or as CSV."
+        )
+    return size
 
 
 def sheet_names(workbook: CalamineWorkbook) -> list[str]:

@@ -14,7 +14,7 @@ from sources.errors import HubError
 from sources.importing.mapping import ImportMapping
 from sources.importing.plans import compile_file
 from sources.importing.reading import Format, open_tables
-from sources.importing.reading.table import Table
+from sources.importing.reading.table import NO_HEADER, Table
 from sources.importing.related import Related
 from sources.importing.suggesting.draft import Draft, drafted
 from sources.importing.suggesting.matching import matched
@@ -60,6 +60,8 @@ def _sources(path: Path) -> Iterator[Source]:
         if not any(rows for _, rows in found):
             raise HubError(f"{path.name} has a header and no rows: a mapping is drafted from the values too.")
         for table, rows in found:
+            if NO_HEADER in table.notes:
+                raise HubError(f"{path.name} has no header: add a first line that names the columns.")
             if rows:
                 by_column = zip(table.header, zip(*rows, strict=True), strict=True)
                 columns = [profiled(title, cells, table.layout) for title, cells in by_column]

@@ -145,6 +145,8 @@ class _Drafting:
         if match.column.kind == "number":
             said = match.column.name.lower()
             numbers = [amount(value, self.layout) or 0 for value in match.column.values]
+            if re.search(r"night|noche|nacht|nächt|nuit|nott|day|tage|día|dias|jour|giorn", said):
+                return f"number({text}) * 1440"
             in_minutes = re.search(r"min", said) is not None
             in_hours = re.search(r"\bh\b|hour|hrs|stunde|std|hora|heure|ore\b|uur", said) is not None
             if in_hours or (not in_minutes and max(numbers, default=0) <= HOURS):
@@ -172,7 +174,10 @@ class _Drafting:
         match = self._taken("status", "status, through the value map")
         outcome = states.outcome(self.matches, moments)
         for target, what in (("is_no_show", "no-show"), ("is_cancelled", "cancelled"), ("is_completed", "completed")):
-            self._taken(target, f"status: {what} where it says yes")
+            if target in outcome.flags:
+                self._taken(target, f"status: {what} where it says yes")
+            elif target in self.matches:
+                self.result.became[self.matches[target].column.name] = "not used: the status says it"
         expression = outcome.fallback
         comment = outcome.comment
         if match:

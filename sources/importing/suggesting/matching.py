@@ -22,6 +22,8 @@ FEW: Final = 20  # a count of people or things, rather than a number that identi
 COMPARED: Final = 500  # rows
 MOST_STATES: Final = 40
 CLOCKS: Final = {"start": "start_clock", "end": "end_clock", "created": "created_clock"}
+TIMES_OF_BOOKINGS: Final = frozenset({"created", "start", "end"})
+STATES: Final = frozenset({"status"})  # the date of a state is none of them
 TIMES: Final = frozenset({"day", "moment"})
 TEXTS: Final = frozenset({"text", "number", "phone"})
 LENGTHS: Final = frozenset({"number", "clock", "length"})
@@ -99,7 +101,8 @@ def _scores(column: Profile, layout: Layout) -> dict[str, float]:
             if not needed <= said:
                 continue
             extra = said - needed
-            lost = EXTRA * len(extra - foreign) + FOREIGN * len(extra & foreign) + min(UNKNOWN * unknown, EXTRA)
+            others = foreign | STATES if target in TIMES_OF_BOOKINGS else foreign
+            lost = EXTRA * len(extra - others) + FOREIGN * len(extra & others) + min(UNKNOWN * unknown, EXTRA)
             scores[target] = max(scores.get(target, 0.0), weight - lost)
     for target, clock in CLOCKS.items():
         if target in scores:
@@ -126,7 +129,7 @@ def _by_values(column: Profile, said: frozenset[str]) -> Iterator[tuple[str, flo
         yield "amount", POOR
     elif column.kind == "text" and repeated:
         yield "service_name", POOR
-    if column.kind == "text" and all(1 <= value.count(" ") <= 3 for value in column.values):
+    if column.kind == "text" and len(column.values) > 1 and all(1 <= value.count(" ") <= 3 for value in column.values):
         yield "client_name", POOR
     if column.unique and not any(" " in value for value in column.values):
         yield "key", POOR
@@ -145,6 +148,8 @@ def _can_be(column: Profile, target: str, layout: Layout) -> bool:
             fits = all(0 <= (amount(value, layout) or 0) <= 100 for value in values)
         case "client_id" | "provider_id":
             fits = not _counts(values, layout)
+        case "amount" | "paid":
+            fits = not all(value.isdigit() and int(value) <= FEW for value in values)
         case "service_name":
             fits = (not column.unique or column.filled < FEW) and not _counts(values, layout)
         case _:

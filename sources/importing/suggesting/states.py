@@ -22,6 +22,7 @@ class Outcome:
     fallback: str  # the expression where nothing else decides; once it has a name, that of the whole
     comment: str
     possible: frozenset[str]
+    flags: frozenset[str]  # the columns that say yes or no and are asked
 
     def named(self, name: str) -> "Outcome":
         """The same, with `name` for the whole expression."""
@@ -37,7 +38,9 @@ def outcome(matches: Matches, moments: Mapping[str, str]) -> Outcome:
             values[value.strip().lower()] = known or _by_times(value, matches)
             if not known:
                 unknown.append(value)
-    conditions = list(_conditions(matches))
+    # A state says more than a yes or no beside it: a no-show may be marked as cancelled too.
+    flags = [target for target, status in FLAGS.items() if target in matches and status not in values.values()]
+    conditions = list(_conditions(matches, flags))
     if "status" in matches:
         fallback, comment = "'confirmed'", ""
         if unknown:
@@ -45,7 +48,7 @@ def outcome(matches: Matches, moments: Mapping[str, str]) -> Outcome:
     else:
         fallback, comment = _without_states(matches, moments)
     statuses = {*values.values(), *(status for _, status in conditions)}
-    return Outcome(values, conditions, fallback, comment, frozenset(statuses | _named_in(fallback)))
+    return Outcome(values, conditions, fallback, comment, frozenset(statuses | _named_in(fallback)), frozenset(flags))
 
 
 def _by_times(value: str, matches: Matches) -> str:
@@ -59,14 +62,13 @@ def _by_times(value: str, matches: Matches) -> str:
     return "confirmed"
 
 
-def _conditions(matches: Matches) -> Iterator[tuple[str, str]]:
-    for target, status in FLAGS.items():
-        if target in matches:
-            profile = matches[target].column
-            yes = sorted({value.lower() for value in profile.values if truth(value)})
-            text = f"coalesce(lower(trim({column(profile.name)})), '')"
-            if yes:
-                yield " or ".join(f"{text} == {quoted(word)}" for word in yes), status
+def _conditions(matches: Matches, flags: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for target in flags:
+        profile = matches[target].column
+        yes = sorted({value.lower() for value in profile.values if truth(value)})
+        text = f"coalesce(lower(trim({column(profile.name)})), '')"
+        if yes:
+            yield " or ".join(f"{text} == {quoted(word)}" for word in yes), FLAGS[target]
 
 
 def _without_states(matches: Matches, moments: Mapping[str, str]) -> tuple[str, str]:
