@@ -55,6 +55,10 @@ SET_CLOCK: Final = """
                 max(completed_at) filter (where completed_at < day_ends),
                 max(scheduled_start) filter (where status = any(%(firm)s) and scheduled_start < day_ends)
             ) as last_at,
+            greatest(
+                max(created_at) filter (where created_at < day_ends),
+                max(scheduled_start) filter (where status = any(%(firm)s) and scheduled_start < day_ends)
+            ) as last_booked_at,
             max(scheduled_start) filter (
                 where status = any(%(standing)s) and created_at < known_until
             ) as scheduled_at
@@ -64,7 +68,7 @@ SET_CLOCK: Final = """
         group by booking.org_id
         union all
         select happened.org_id, min(moment), max(moment) filter (where moment < known_until),
-            max(moment) filter (where moment < day_ends), null
+            max(moment) filter (where moment < day_ends), null, null
         from (
             select org_id, changed_at as moment from raw.booking_status_history where _deleted_at is null
             union all
@@ -83,18 +87,22 @@ SET_CLOCK: Final = """
         select known.*,
             (min(first_at) at time zone timezone)::date as first_day,
             (max(last_at) at time zone timezone)::date as last_day,
+            (coalesce(max(last_booked_at), max(last_at)) at time zone timezone)::date as last_booked_day,
             coalesce((max(last_known_at) at time zone timezone)::date <= day - %(quiet)s, false)
                 and coalesce((max(scheduled_at) at time zone timezone)::date < day, true) as has_ended
         from known
         left join moments on moments.org_id = known.org_id
         group by known.org_id, timezone, day, day_ends, known_until
     ),
-    -- Without a day that was asked for, data that ended are spoken of as on their last day.
+    -- Without a day that was asked for, data that ended are spoken of as on the last day on which a booking was made or
+    -- served: what follows it (check-outs, payments, reviews) is no business day any more.
     clock as (
-        select org_id, last_day, has_ended,
+        select org_id, has_ended,
             case when first_day <= last_day then first_day end as first_day,
-            case when goes_back then last_day else day end as as_of,
-            case when goes_back then (last_day + 1)::timestamp at time zone timezone else known_until end as as_of_at
+            case when goes_back then last_booked_day else last_day end as last_day,
+            case when goes_back then last_booked_day else day end as as_of,
+            case when goes_back then (last_booked_day + 1)::timestamp at time zone timezone else known_until end
+                as as_of_at
         from activity
         cross join lateral (select has_ended and %(as_of)s::date is null) as whether (goes_back)
     )

@@ -1,12 +1,13 @@
 """A failure is loud: what of the Hub itself fails becomes an event, and is over when it holds again."""
 
+from datetime import date
 from uuid import UUID, uuid4
 
 import dagster as dg
 import psycopg
 import pytest
 
-from dagster_project.health import current_failures, report
+from dagster_project.health import apart, current_failures, failures_apart, forget_failures, report
 from sources.settings import Settings
 
 
@@ -45,6 +46,34 @@ def test_a_failure_is_an_event_until_it_is_over(
     assert "3 bookings have no client" in told[0]
     assert len(report(settings, {}).resolved) == 1
     assert statuses(connection) == [("pipeline", "resolved")]
+
+
+def test_what_fails_for_one_organisation_is_undone_and_told_to_it_alone(
+    settings: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    other = uuid4()
+    connection.execute(
+        "insert into staging.stg_app__organizations (org_id, organization_name, currency) values (%s, 'Other', 'EUR')",
+        [other],
+    )
+    connection.execute("insert into raw.run_clock values (%s, '2026-03-10', '2026-03-11 00:00+00')", [other])
+    for each in (org_id, other):
+        with apart(connection, each, date(2026, 3, 10), "anomalies"):
+            connection.execute("insert into ml.fingerprints (org_id, model, fingerprint) values (%s, 'm', 'x')", [each])
+            if each == org_id:
+                connection.execute("select 1 / 0")
+    assert connection.execute("select org_id from ml.fingerprints").fetchall() == [(other,)]
+    assert failures_apart(connection) == {org_id: {"step anomalies": "division by zero"}}
+    connection.commit()
+
+    assert len(report(settings, {}).opened) == 1
+    told = connection.execute("select org_id, kind, summary from app.insight_events").fetchall()
+    assert [(told_to, kind) for told_to, kind, _ in told] == [(org_id, "pipeline")]
+    assert "division by zero" in told[0][2].lower()
+
+    forget_failures(connection, "anomalies")
+    connection.commit()
+    assert len(report(settings, {}).resolved) == 1
 
 
 def test_before_the_first_run_there_is_nobody_to_tell(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """What is kept of the models: totals to the cent, forecasts by as_of, how good they were, what was dismissed."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from uuid import UUID, uuid4
@@ -153,6 +154,95 @@ def test_what_was_dismissed_is_an_incident_from_its_beginning(
         ["booked_revenue|total|all", pd.Timestamp(DAY - timedelta(days=1))],
         ["booked_revenue|total|all", pd.Timestamp(DAY)],
     ]
+
+
+def sell(connection: psycopg.Connection, organization: inputs.Organization, member: str, **days: object) -> None:
+    """Revenue of a service on every n-th of the last `count` days, and as much of the total."""
+    for dimension, each in (("service", member), ("total", "all")):
+        connection.execute(
+            "insert into marts.kpi_daily "
+            "select %(org)s, %(day)s::date - n, 'realized_revenue', %(dimension)s, %(member)s, 50 "
+            "from generate_series(0, %(count)s - 1, %(every)s) as n",
+            {"org": organization.id, "day": organization.as_of, "dimension": dimension, "member": each, **days},
+        )
+
+
+@pytest.fixture
+def shop(connection: psycopg.Connection, organization: inputs.Organization) -> inputs.Organization:
+    """A service that moves on 14 days of twelve weeks, and one that moves on 2."""
+    connection.execute("delete from marts.kpi_daily")
+    sell(connection, organization, "busy", count=84, every=6)
+    sell(connection, organization, "rare", count=84, every=50)
+    connection.execute(
+        "create temp table summed as select org_id, day, metric, dimension, member, sum(value) as value "
+        "from marts.kpi_daily group by 1, 2, 3, 4, 5"
+    )
+    connection.execute("delete from marts.kpi_daily")
+    connection.execute("insert into marts.kpi_daily select * from summed")
+    return organization
+
+
+def test_totals_and_members_that_move_are_judged_with_their_zeros(
+    connection: psycopg.Connection, shop: inputs.Organization
+) -> None:
+    history = inputs.history(connection, shop)
+    assert set(history["series_id"]) == {inputs.TOTAL_REVENUE, "realized_revenue|service|busy"}
+    busy = history[history["series_id"] == "realized_revenue|service|busy"]
+    assert list(busy["day"]) == list(pd.date_range(end=DAY, periods=79))
+    assert (busy["value"] > 0).sum() == 14
+    assert inputs.history(connection, replace(shop, is_judged=False)).empty
+
+
+def test_what_moves_too_little_is_forecast_as_the_rest(
+    connection: psycopg.Connection, shop: inputs.Organization
+) -> None:
+    history = inputs.revenue_history(connection, shop)
+    days = history.pivot(index="day", columns="series_id", values="value")
+    assert set(days) == {inputs.TOTAL_REVENUE, inputs.REST_REVENUE, "realized_revenue|service|busy"}
+    assert days[inputs.REST_REVENUE].sum() == 100
+    assert (days[inputs.TOTAL_REVENUE] == days.drop(columns=inputs.TOTAL_REVENUE).sum(axis=1)).all()
+    predicted = forecast(history, as_of=DAY, hierarchy=inputs.revenue_hierarchy(history["series_id"]))
+    predicted["series_id"] = predicted["series_id"].str.replace("busy", str(SERVICES[0]))
+    assert outputs.keep_forecasts(connection, shop, predicted) == 2 * 28, "the rest is no service"
+
+
+def test_nothing_is_forecast_from_too_little_and_that_is_kept(
+    connection: psycopg.Connection, shop: inputs.Organization
+) -> None:
+    connection.execute("delete from marts.kpi_daily where day <= %s", [DAY - timedelta(days=48)])
+    history = inputs.revenue_history(connection, shop)
+    assert history.empty
+    predicted = forecast(history, as_of=DAY, hierarchy=inputs.revenue_hierarchy(history["series_id"]))
+    assert outputs.keep_forecasts(connection, shop, predicted) == 0
+
+
+def test_a_season_that_comes_again_is_forecast(connection: psycopg.Connection, shop: inputs.Organization) -> None:
+    connection.execute("update marts.kpi_daily set day = day - 290")
+    assert not inputs.revenue_history(connection, shop).empty
+
+
+def test_near_the_edge_of_an_export_metrics_by_day_of_booking_are_not_judged(
+    connection: psycopg.Connection, organization: inputs.Organization
+) -> None:
+    connection.execute("update marts.dim_metric set day_column = 'created_day' where metric like 'book%'")
+    whole = set(inputs.history(connection, organization)["series_id"])
+    cut = replace(organization, bookings_complete_until=DAY - timedelta(days=1))
+    assert whole - set(inputs.history(connection, cut)["series_id"]) == {
+        "bookings_created|total|all", "booked_revenue|total|all",
+    }  # fmt: skip
+    complete = replace(organization, bookings_complete_until=DAY)
+    assert set(inputs.history(connection, complete)["series_id"]) == whole
+
+
+def test_a_day_without_revenue_is_a_zero_that_came(
+    connection: psycopg.Connection, organization: inputs.Organization
+) -> None:
+    outputs.keep_forecasts(
+        connection, replace(organization, as_of=DAY - timedelta(days=1)), predicted(100.0, ()).assign(day=DAY)
+    )
+    connection.execute("delete from marts.kpi_daily where day = %s", [DAY])
+    assert outputs.judge_forecasts(connection, organization) == 1
+    assert connection.execute("select days, actual::float8 from ml.forecast_accuracy").fetchall() == [(1, 0.0)]
 
 
 def test_the_hierarchy_is_the_services_of_the_total() -> None:

@@ -124,9 +124,9 @@ def _words(hub: Hub, org_id: UUID, business: Business, folder: Path) -> Iterator
     for form, told in (("text", text), ("page", shown)):
         if _squashed(business.name) not in _squashed(told):
             yield f"the {form} does not name it"
-        if not business.pays and "ollected" in told:
-            yield f"the {form} speaks of collected revenue, and no payment is known"
-        if not business.has_capacity and re.search(r"overload|workload", told, re.IGNORECASE):
+        if not business.pays and "Collected revenue" in told:
+            yield f"the {form} shows collected revenue, and no payment is known"
+        if not business.has_capacity and re.search("overload|Workload", told):
             yield f"the {form} speaks of workload, and no capacity is known"
         if re.search(r"\b(nan|inf|None|null)\b", told.replace(business.name, "")):
             yield f"the {form} shows a value that is none"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pandas as pd
 import psycopg
 import pytest
 
@@ -72,7 +73,7 @@ def test_a_run_builds_every_layer(new_hub: Callable[[], Hub]) -> None:
     held = counts(new_hub())
     empty = {name for name, number in held.items() if number == 0}
     # Without a channel there are no deliveries; of a first run no forecast's day has come.
-    assert empty <= {"deliveries", "insights", "in-app", "ml.forecast_accuracy"}
+    assert empty <= {"deliveries", "insights", "in-app", "ml.forecast_accuracy", "raw.run_failures"}
     assert held["ml.provider_workload"] > 28
     assert held["marts.fct_bookings"] == 1200
     assert held["ml.revenue_forecasts"] > 28
@@ -83,6 +84,38 @@ def test_a_second_run_adds_nothing(new_hub: Callable[[], Hub]) -> None:
     before = contents(hub)
     hub.run(AS_OF)
     assert contents(hub) == before
+
+
+def test_one_organisations_trouble_fails_no_other(new_hub: Callable[[], Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is undone, named by the run, told to that organisation alone, and over when it holds again."""
+    hub = new_hub()
+    broken, *others = [row[0] for row in hub.rows("select org_id from raw.run_clock order by org_id")]
+    assert others
+
+    with monkeypatch.context() as patch:
+        from dagster_project import modelling_inputs
+
+        read = modelling_inputs.history
+
+        def breaks(connection: psycopg.Connection, organization: modelling_inputs.Organization) -> pd.DataFrame:
+            if organization.id == broken:
+                raise ValueError("its figures cannot be read")
+            return read(connection, organization)
+
+        patch.setattr(modelling_inputs, "history", breaks)
+        outcome = hub.try_run(NEXT_DAY)
+
+    ((name,),) = hub.rows("select name from app.organizations where id = %s", broken)
+    assert outcome.failures == {f"step anomalies of {name}": "its figures cannot be read"}
+    judged = hub.rows("select distinct org_id from ml.anomalies where as_of = %s", NEXT_DAY)
+    assert {row[0] for row in judged} == set(others)
+    forecast = hub.rows("select distinct org_id from ml.revenue_forecasts where as_of = %s", NEXT_DAY)
+    assert {row[0] for row in forecast} == {broken, *others}, "the other steps went on"
+    told = "select org_id, status from app.insight_events where kind = 'pipeline'"
+    assert hub.rows(told) == [(broken, "open")]
+
+    hub.run(NEXT_DAY)
+    assert hub.rows(told) == [(broken, "resolved")]
 
 
 def test_a_killed_run_loses_nothing(new_hub: Callable[[], Hub]) -> None:

@@ -1,7 +1,7 @@
 {%- set horizon = var('on_hand_days') %}
 
--- Where the book of coming service days ends at the edge of an export: nothing at all stands after some day of the coming
--- weeks, although on every day of the past year, seen from the same distance, something stood even beyond a closure.
+-- Where the book of coming service days ends at the edge of an export: nothing stands after some day of the coming weeks,
+-- although on every day of the past year, seen from the same distance, something stood even beyond a closure.
 with bookings as (
     select
         bookings.org_id,
@@ -42,7 +42,7 @@ candidates as (
         ) as seen_from,
         {{ add_days('as_of', -horizon) }} as seen_to
     from books
-    where last_service_day < {{ add_days('as_of', horizon) }}
+    where books.last_service_day < {{ add_days('as_of', horizon) }}
 ),
 
 -- Each booking stands beyond the distance from the day on which it was made to the day before it was cancelled or came
