@@ -7,10 +7,11 @@ with turns as (
         org_id,
         position,
         valid_from,
-        status_group in ('ongoing', 'completed') as is_firm,
-        lag(status_group in ('ongoing', 'completed'), 1, false) over booking as was_firm
+        status_group in ('ongoing', 'completed') as is_firm
     from {{ ref('fct_booking_statuses') }}
-    window booking as (partition by booking_id order by position)
+    where
+        (status_group in ('ongoing', 'completed'))
+        <> coalesce(previous_group in ('ongoing', 'completed'), false)
 ),
 
 firm as (
@@ -18,7 +19,6 @@ firm as (
         turns.*,
         lead(turns.valid_from) over (partition by turns.booking_id order by turns.position) as valid_to
     from turns
-    where turns.is_firm <> turns.was_firm
 ),
 
 stays as (
@@ -70,7 +70,7 @@ select
     service_day,
     least({{ days_from_to('first_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
     1 as bookings,
-    revenue
+    {{ as_money('revenue') }} as revenue
 from standing
 union all
 select
@@ -79,6 +79,6 @@ select
     service_day,
     least({{ days_from_to('left_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
     -1 as bookings,
-    -revenue as revenue
+    {{ as_money('-revenue') }} as revenue
 from standing
 where left_day <= service_day

@@ -105,6 +105,7 @@ select
     row_number() over booking as position,
     statuses.status,
     {{ status_group('statuses.status') }} as status_group,
+    lag({{ status_group('statuses.status') }}) over booking as previous_group,
     statuses.valid_from,
     lead(statuses.valid_from) over booking as valid_to,
     statuses.is_moment_known,
