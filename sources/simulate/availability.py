@@ -49,9 +49,9 @@ def plan_absences(world: World, people: People) -> Absences:
 
 
 def _absences(rows: list[tuple[int, int, int, str, int]]) -> Absences:
-    provider, first, last, reason, entered = zip(*rows, strict=True) if rows else ([], [], [], [], [])
-    numbers = (np.array(values, dtype=np.int64) for values in (provider, first, last))
-    return Absences(*numbers, np.array(reason, dtype=object), np.array(entered, dtype=np.int64))
+    columns = list(zip(*rows, strict=True)) or [()] * 5
+    provider, first, last, entered = (np.array(columns[index], dtype=np.int64) for index in (0, 1, 2, 4))
+    return Absences(provider, first, last, np.array(columns[3], dtype=object), entered)
 
 
 def _year(day: int) -> int:
