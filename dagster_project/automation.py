@@ -12,7 +12,7 @@ from sources.settings import get_settings
 
 LOST_AFTER: Final = timedelta(hours=1)
 RUNNING: Final = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-WAREHOUSE_GROUPS: Final = ("staging", "intermediate", "marts", "analytics")
+WAREHOUSE_GROUPS: Final = ("staging", "snapshots", "intermediate", "marts", "analytics")
 
 digest_asset: Final = dg.AssetSelection.assets(delivery.daily_digest)
 deliveries: Final = dg.AssetSelection.assets(delivery.notification_deliveries)

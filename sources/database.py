@@ -16,7 +16,7 @@ from sources.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 10
-SCHEMAS = ("app", "raw", "staging", "intermediate", "marts", "analytics", "ml", "dagster")
+SCHEMAS = ("app", "raw", "staging", "snapshots", "intermediate", "marts", "analytics", "ml", "dagster")
 API_ROLE = "hub_api"
 
 

@@ -192,8 +192,10 @@ bookings = _operational(
     _at("scheduled_end"),
     Column("progress_pct", Numeric(5, 2), nullable=False, server_default=text("0")),
     _text("cancel_reason", required=False),
-    _at("cancelled_at"),
-    _at("completed_at"),
+    _at("cancelled_at"),  # null for a cancelled one: nobody knows when
+    _at("completed_at"),  # null for a completed one: nobody knows when
+    # False: nobody knows when it was made, and created_at is the earliest moment that is known of it.
+    Column("created_at_known", Boolean, nullable=False, server_default=text("true")),
     _text("external_ref", required=False),
     _text("notes", required=False),
     Column("deposit_amount", Money, nullable=False, server_default=text("0")),  # due before it is confirmed
@@ -215,8 +217,6 @@ bookings = _operational(
     _one_of("priority", ("low", "normal", "high", "urgent")),
     CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
     CheckConstraint("scheduled_end >= scheduled_start", "schedule"),
-    CheckConstraint("status <> 'completed' or completed_at is not null", "completed_at"),
-    CheckConstraint("status not in ('cancelled', 'no_show') or cancelled_at is not null", "cancelled_at"),
     _belongs_to("profiles", "client_id", cascade=False),
     _belongs_to("profiles", "provider_id", cascade=False),
     _belongs_to("services", "service_id", cascade=False),
@@ -244,6 +244,8 @@ booking_status_history = _operational(
     _id("actor_id", required=False),  # null: the system
     _text("reason", required=False),
     _at("changed_at", required=True),
+    # False: nobody knows when, and changed_at is its place in the order of events.
+    Column("changed_at_known", Boolean, nullable=False, server_default=text("true")),
     _one_of("from_status", STATUSES),
     _one_of("to_status", STATUSES),
     _belongs_to("bookings", "booking_id"),
@@ -301,7 +303,9 @@ time_entries = _operational(
     Column("billable", Boolean, nullable=False, server_default=text("true")),
     _text("note", required=False),
     Column("is_exclusive", Boolean, nullable=False, server_default=text("true")),  # recorded history may overlap
+    _text("external_ref", required=False),
     CheckConstraint("ended_at > started_at", "ends_after_start"),
+    UniqueConstraint("org_id", "external_ref"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("tasks", "task_id"),
     _belongs_to("profiles", "provider_id", cascade=False),
@@ -348,6 +352,8 @@ invoices = _operational(
     _text("void_reason", required=False),
     _at("issued_at"),
     _at("due_at"),
+    _text("external_ref", required=False),
+    UniqueConstraint("org_id", "external_ref"),
     _one_of("status", ("draft", "issued", "part_paid", "paid", "overdue", "void")),
     _one_of("kind", ("deposit", "final", "fee", "custom")),
     CheckConstraint("status in ('draft', 'void') or issued_at is not null", "issued_at"),
@@ -375,7 +381,7 @@ invoice_lines = _operational(
 
 payments = _operational(
     "payments",
-    _id("invoice_id"),
+    _id("invoice_id", required=False),  # null: imported from a file that names no invoices
     _id("booking_id"),
     _text("kind", default="payment"),
     _text("status", default="pending"),
@@ -387,11 +393,12 @@ payments = _operational(
     _id("refund_of", required=False),  # the payment that a refund gives back
     _text("note", required=False),
     _text("failure_reason", required=False),
-    _at("paid_at"),
+    _at("paid_at"),  # null for one that succeeded: nobody knows when
+    _text("external_ref", required=False),
+    UniqueConstraint("org_id", "external_ref"),
     _one_of("kind", ("payment", "refund")),
     _one_of("status", ("pending", "succeeded", "failed")),
     CheckConstraint("amount > 0", "amount"),
-    CheckConstraint("status <> 'succeeded' or paid_at is not null", "paid_at"),
     _belongs_to("invoices", "invoice_id"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("payments", "refund_of", cascade=False),
@@ -423,6 +430,8 @@ reviews = _operational(
     Column("rating", SmallInteger, nullable=False),
     _text("comment", required=False),
     _at("reviewed_at", required=True),
+    _text("external_ref", required=False),
+    UniqueConstraint("org_id", "external_ref"),
     CheckConstraint("rating between 1 and 5", "rating"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("profiles", "client_id", cascade=False),
@@ -463,6 +472,8 @@ sample_incidents = _table(
 import_rejections = _table(
     "import_rejections",
     _text("mapping"),
+    _text("kind", required=False),  # of the record that the row did not become
+    _text("external_ref", required=False),
     _text("file_name"),
     Column("row_number", BigInteger, nullable=False),
     _text("row_key"),  # the identity of the row's content, so that a second import adds nothing
@@ -470,6 +481,38 @@ import_rejections = _table(
     _text("value", required=False),
     _text("message"),
     UniqueConstraint("org_id", "mapping", "row_key", "field"),
+)
+
+# What an import has taken over: a change in the file is told from a change here.
+import_records = Table(
+    "import_records",
+    metadata,
+    Column("org_id", UUID(as_uuid=True), primary_key=True),
+    Column("mapping", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("external_ref", Text, primary_key=True),
+    _id("row_id"),
+    Column("digest", BigInteger, nullable=False),  # of the record as the file had it
+    Column("row_version", XID8(), nullable=False),  # of the row as it was left
+)
+
+# The services of a booking of several, as its source lists them; not ingested yet.
+booking_lines = _table(
+    "booking_lines",
+    _id("booking_id"),
+    _id("service_id", required=False),
+    _id("provider_id", required=False),
+    _text("description", required=False),
+    Column("quantity", Numeric(10, 2), nullable=False),
+    Column("unit_price", Money),
+    _money("amount"),
+    _text("external_ref", required=False),
+    Column("row_version", XID8(), nullable=False, server_default=text("pg_current_xact_id()")),
+    _belongs_to("bookings", "booking_id"),
+    _belongs_to("services", "service_id", cascade=False),
+    _belongs_to("profiles", "provider_id", cascade=False),
+    UniqueConstraint("org_id", "external_ref"),
+    Index(None, "org_id", "booking_id"),
 )
 
 insight_run_logs = Table(

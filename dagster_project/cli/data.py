@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from dagster_project.cli import common
+from dagster_project.cli import common, import_report
 from dagster_project.cli.common import AsJson, AsOf, console, progress_console
+from sources.errors import HubError
 
 
 def sample(
@@ -41,41 +41,79 @@ def sample(
     )
 
 
-def import_csv(
-    mapping: Annotated[str, typer.Argument(help="A mapping file, or the name of a shipped one.")],
-    file: Annotated[Path, typer.Argument(help="The CSV file, also gzipped (.gz).")],
+def import_files(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MAPPING FILE...",
+            help="A mapping (a file, or the name of a shipped one) and the files; NAME=FILE says which one it is. "
+            "With --suggest the files alone.",
+        ),
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, but keep nothing.")] = False,
+    delete_missing: Annotated[
+        bool, typer.Option("--delete-missing", help="Delete what the files no longer have (not if a row is rejected).")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Take the files' word where a record was changed in the Hub too.")
+    ] = False,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Draft a mapping from the header and the values of the files instead.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Where the draft goes; a file that exists is kept.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn a CSV export of yours into bookings, by a declarative mapping.
+    """Turn exports of yours into bookings and what belongs to them, by a declarative mapping; again to keep them up to date.
 
-    Rows that cannot be are kept in app.import_rejections with the reason; the same file again adds nothing.
+    By key: new rows go in, changed ones are taken over, the same ones are left alone. Rows that cannot be are kept in
+    app.import_rejections with the reason. Exit code 1 where nothing goes in.
 
-    Example: hub import resort_hotel resort_hotel_bookings.csv.gz --dry-run
+    Example: hub import simple_bookings my_export.csv --dry-run
+
+    Example: hub import --suggest my_export.xlsx --out my_mapping.yml
     """
-    from sources.importing import find_mapping, import_file
+    from sources import importing
 
+    if suggest:
+        _suggest(files, out)
+        return
+    mapping, *exports = files
+    if not exports:
+        raise HubError(f"Give a mapping and the files, such as: hub import simple_bookings {mapping} (or --suggest).")
     settings = common.prepared()
-    with progress_console.status(f"Reading {file} ...") as status:
-        report = import_file(
+    with progress_console.status("Reading ...") as status:
+        report = importing.import_files(
             settings,
-            find_mapping(mapping),
-            file,
+            importing.find_mapping(mapping),
+            exports,
             dry_run=dry_run,
+            delete_missing=delete_missing,
+            overwrite=overwrite,
             as_of_now=datetime.now(UTC),
-            progress=lambda rows: status.update(f"Reading {file}: {rows:,} rows ..."),
+            progress=lambda rows: status.update(f"Reading: {rows:,} rows ..."),
         )
     if as_json:
         common.print_json(asdict(report))
+    else:
+        import_report.show(report)
+    if report.is_empty:
+        raise typer.Exit(1)
+
+
+def _suggest(files: list[str], out: Path | None) -> None:
+    """Draft a mapping of `files`, into `out` or on the screen."""
+    from sources.importing.suggesting import suggested_mapping
+
+    if out is not None and out.exists():
+        raise HubError(f"{out} exists already: name another file with --out, or remove it first.")
+    with progress_console.status("Reading ..."):
+        text = suggested_mapping([Path(file) for file in files])
+    if out is None:
+        typer.echo(text)
         return
-    verb = "would be imported (dry run: nothing was kept)" if dry_run else "imported"
-    console.print(
-        f"{report.rows_read:,} rows read: {report.imported:,} {verb}, {report.already_there:,} there already, "
-        f"{report.rejected:,} rejected."
-    )
-    if report.by_reason:
-        table = Table("Why rows were rejected", "Rows")
-        for reason, number in report.by_reason.items():
-            table.add_row(reason, f"{number:,}")
-        console.print(table)
-        console.print("Each rejected row stands in app.import_rejections with its field, value and reason.")
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise HubError(f"{out} cannot be written: {error.strerror}.") from None
+    console.print(f"Drafted {out}. Read it, and try it: hub import {out} {' '.join(files)} --dry-run")

@@ -22,12 +22,14 @@ def _calls(name: str) -> Any:
     return lambda *arguments, **_: f"{name}({', '.join(map(str, arguments))})"
 
 
+a_day_before = _calls("a_day_before")
 add_days = _calls("add_days")
 as_money = _calls("as_money")
 count_where = _calls("count_where")
 days_from_to = _calls("days_from_to")
 derived_status = _calls("derived_status")
 first_day_of = _calls("first_day_of")
+last_day_of = _calls("last_day_of")
 local_day = _calls("local_day")
 local_hour = _calls("local_hour")
 mean_days = _calls("mean_days")
@@ -71,3 +73,6 @@ def kpi_days() -> str:
 def only_changed(*_: Any, **__: Any) -> str:
     """A where clause that a first build does not have."""
     return ""
+
+
+only_changed_histories = only_changed

@@ -47,6 +47,11 @@
 {%- endmacro %}
 
 
+{% macro a_day_before(moment) -%}
+    {{ dbt.dateadd('day', -1, moment) }}
+{%- endmacro %}
+
+
 {# Whole days from one date to a later one. #}
 {% macro days_from_to(first_day, last_day) -%}
     {{ dbt.datediff(first_day, last_day, 'day') }}
@@ -55,6 +60,11 @@
 
 {% macro first_day_of(part, day) -%}
     cast({{ dbt.date_trunc(part, day) }} as date)
+{%- endmacro %}
+
+
+{% macro last_day_of(part, day) -%}
+    cast({{ dbt.last_day(day, part) }} as date)
 {%- endmacro %}
 
 

@@ -25,6 +25,26 @@ where {{ staged }}.{{ key }} in (
     {%- endif %}
 {%- endmacro %}
 
+{# The bookings that changed themselves, or whose recorded changes of status did: of fct_booking_statuses. #}
+{% macro only_changed_histories() -%}
+    {%- if is_incremental() %}
+where booking_id in (
+    select changed.booking_id
+    from {{ ref('fct_bookings') }} as changed
+    where changed._loaded_at > {{ _newest_held('_booking_loaded_at') }}
+    union all
+    select changed.booking_id
+    from {{ ref('fct_booking_status_changes') }} as changed
+    where changed._loaded_at > {{ _newest_held('_loaded_at') }}
+    union all
+    select held.booking_id
+    from {{ this }} as held
+    left join {{ ref('fct_booking_status_changes') }} as alive on held.status_change_id = alive.status_change_id
+    where held.status_change_id is not null and alive.status_change_id is null
+)
+    {%- endif %}
+{%- endmacro %}
+
 {% macro _staging(staged) -%}
     stg_app__{{ staged }}
 {%- endmacro %}

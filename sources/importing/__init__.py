@@ -1,14 +1,14 @@
-"""A user's own CSV export becomes operational rows, through a declarative mapping (docs/importing.md).
+"""A user's own exports become operational rows, through a declarative mapping (docs/importing.md).
 
-One transaction a file: every row is evaluated and checked, staged by COPY, and inserted set-based. Rows that
-cannot be are kept in app.import_rejections. Running the same file again adds nothing.
+One transaction an import: every row is evaluated and checked, staged by COPY, and taken over set-based. Rows that cannot
+be are kept in app.import_rejections. What was imported before is compared by key: only what differs is written.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -18,195 +18,264 @@ from psycopg import Connection, sql
 
 from sources import database
 from sources.errors import HubError
-from sources.importing import statements
-from sources.importing.files import Record, open_csv
-from sources.importing.mapping import (
-    KINDS,
-    ImportMapping,
-    Organization,
-    Plan,
-    compile_mapping,
-    find_mapping,
-    load_mapping,
-)
-from sources.importing.rows import STAGED, Block, Rejection, Seen, stage
+from sources.importing import report, staging, statements
+from sources.importing.expressions import Rows
+from sources.importing.inputs import Input, find_inputs
+from sources.importing.kinds import KINDS_OF_RECORDS
+from sources.importing.mapping import ImportMapping, Organization, find_mapping, load_mapping
+from sources.importing.plans import ROW_KEY, FilePlan, compile_file
+from sources.importing.related import Related
+from sources.importing.report import FIRST_SHOWN, ImportReport
+from sources.importing.rows import Progress, stage
+from sources.importing.take_over import Counts, Target, count_vanished, delete_vanished, first_vanished, take_over
 from sources.settings import Settings
 
-__all__ = ["ImportReport", "find_mapping", "import_file"]
+__all__ = ["ImportReport", "find_mapping", "import_files"]
 
 BLOCK_ROWS: Final = 5_000  # rows in memory at a time; 20,000 were no faster
-FIRST_SHOWN: Final = 10  # rejections that the report shows
-REFUSED: Final = [field.name for field in fields(Rejection)]
-SQL_TYPES: Final = {"text": "text", "number": "numeric", "instant": "timestamptz"}
-# In the order of their references. Each table is analyzed once it is filled: foreign keys are checked by planned
-# queries, and with the statistics of an empty table those read all of the organisation for each row that refers
-# to it (40,060 bookings: over ten minutes instead of seconds).
-INSERTS: Final = {
-    "services": statements.INSERT_SERVICES,
-    "profiles": statements.INSERT_PROFILES,
-    "bookings": statements.INSERT_BOOKINGS,
-    "booking_status_history": statements.INSERT_HISTORY,
-}
+# Columns of which a mapping may say nothing: then they stay as they are in the Hub.
+OPTIONAL: Final = frozenset({"scheduled_start", "scheduled_end", "progress_pct", "cancel_reason", "cancelled_at",
+                             "completed_at", "service_id", "provider_id", "total_amount"})  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ImportReport:
-    """What became of a file: rows_read = imported + already_there + rejected.
-
-    `by_reason` counts the rejections by field and reason; a row with two faults counts twice there.
-    `created` counts the new rows of each table. A dry run reports what would have been.
-    """
-
-    file: str
-    mapping: str
-    organization: str
-    dry_run: bool
-    rows_read: int
-    imported: int
-    already_there: int
-    rejected: int
-    by_reason: dict[str, int]
-    first_rejections: tuple[Rejection, ...]
-    created: dict[str, int]
-
-
-def import_file(
+def import_files(
     settings: Settings,
     mapping: Path,
-    file: Path,
+    files: Sequence[str | Path],
     *,
     dry_run: bool = False,
+    delete_missing: bool = False,
+    overwrite: bool = False,
     as_of_now: datetime,
     progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
-    """Import `file` (CSV, or .gz of it) through the mapping file `mapping`, in one transaction.
+    """Import `files` (each a path, or NAME=path) through the mapping file `mapping`, in one transaction.
 
     `as_of_now` is the moment that new rows carry as updated_at; `progress` is called with the rows read so far;
-    `dry_run` does it all and rolls it back.
+    `dry_run` does it all and rolls it back; `delete_missing` deletes what an earlier import brought and the files no
+    longer have; `overwrite` takes the files' word where a record was changed in the Hub too.
 
     Raises HubError, with nothing kept, for a mapping or file that cannot be used as a whole.
     """
     if database.source_url(settings) != database.database_url(settings):
         raise HubError("HUB_SOURCE_URL names a database that the Hub only reads: unset it to import.")
     model = load_mapping(mapping)
+    inputs = find_inputs(model, mapping.name, [str(file) for file in files])
+    plans = _compiled(model, mapping.name, inputs)
     try:
         with (
-            open_csv(file, model.format) as (header, records),
             database.connect(database.database_url(settings)) as connection,
+            connection.transaction(force_rollback=dry_run),
         ):
-            plan = compile_mapping(model, header, mapping.name)
-            with connection.transaction(force_rollback=dry_run):
-                _prepare(connection, model)
-                rows_read = _stage_all(connection, records, header, model, plan, progress=progress)
-                return _settle(connection, model, file.name, rows_read=rows_read, as_of_now=as_of_now, dry_run=dry_run)
+            _prepare(connection, model)
+            read = _stage_all(connection, inputs, plans, Progress(model.organization, as_of_now), progress)
+            org_id = _organization(connection, model.organization, as_of_now)
+            given = {
+                "org": org_id,
+                "now": as_of_now,
+                "mapping": model.name,
+                "files": [it.shown for it in inputs],
+                "currency": model.organization.currency,
+                "capacity": model.organization.capacity_hours_per_day,
+                "names_lines": not _describes(model, "service"),
+                "names_providers": not _describes(model, "provider"),
+                "overwrite": overwrite,
+                "first": FIRST_SHOWN,
+            }
+            counts = _take_over_all(connection, plans, given)
+            given_kinds = _complete_kinds(model, inputs)
+            gone = {
+                target.kind: first_vanished(connection, target, given)
+                for target in statements.TARGETS
+                if target.kind in given_kinds
+            }
+            counts |= _vanished(connection, counts, given_kinds, given, delete=delete_missing)
+            connection.execute(statements.FORGET_REJECTIONS, given)
+            connection.execute(statements.INSERT_REJECTIONS, given)
+            rejected = connection.execute("select count(distinct position) from refused").fetchall()[0][0]
+            mapped = {record.kind for plan in plans for record in plan.records}
+            return ImportReport(
+                files={it.shown: it.section for it in inputs},
+                formats={it.shown: it.layout.described() for it in inputs},
+                mapping=model.name,
+                organization=model.organization.slug,
+                timezone=model.organization.timezone,
+                dry_run=dry_run,
+                rows_read=read.rows_read,
+                imported=sum(counts[kind].new for kind in mapped),
+                changed=sum(counts[kind].changed for kind in mapped),
+                already_there=sum(counts[kind].same for kind in mapped),
+                kept=sum(counts[kind].kept for kind in mapped),
+                rejected=rejected,
+                left_out={kind: number for kind, number in read.left_out.items() if number},
+                by_reason=report.reasons(connection),
+                first_rejections=report.first_rejections(connection),
+                warnings=dict(read.warnings),
+                records={kind: found for kind, found in counts.items() if found != Counts()},
+                vanished={kind: refs for kind, refs in gone.items() if refs},
+                first_bookings=report.first_bookings(connection, given),
+                lacking=report.lacking(connection, given),
+                notes=tuple(f"{it.shown}: {note}" for it in inputs for note in it.notes),
+            )
     except psycopg.Error as error:
         reason = (error.diag.message_primary or str(error)).strip()
-        raise HubError(f"The database stopped the import of {file.name}, and nothing was kept: {reason}.") from None
+        names = ", ".join(it.shown for it in inputs)
+        raise HubError(f"The database stopped the import of {names}, and nothing was kept: {reason}.") from None
+
+
+def _compiled(model: ImportMapping, mapping_name: str, inputs: Sequence[Input]) -> list[FilePlan]:
+    """The plan of each input, with what its expressions look up in other files read."""
+    related = Related({it.section: it.header for it in inputs})
+    plans = [compile_file(model, it.section, it.header, it.layout, mapping_name, related) for it in inputs]
+    for it, plan in zip(inputs, plans, strict=True):
+        if it.section in related.asked:
+            with it.open() as table:
+                while block := [record.fields for record in islice(table.records, BLOCK_ROWS) if not record.problem]:
+                    columns = dict(zip(it.header, zip(*block, strict=True), strict=True))
+                    related.remember(it.section, plan.key, Rows(len(block), columns), it.layout.nulls)
+    return plans
 
 
 def _prepare(connection: Connection, model: ImportMapping) -> None:
     """The staging tables, empty; and the lock that makes imports into one organisation wait for each other."""
-    if connection.execute("select to_regclass('app.import_rejections')").fetchone() == (None,):
-        raise HubError("The database has no tables of the Hub yet: run `hub db migrate` first.")
+    if connection.execute("select to_regclass('app.import_records')").fetchone() == (None,):
+        raise HubError("The database has not all tables of the Hub yet: run `hub db migrate` first.")
     connection.execute("select pg_advisory_xact_lock(hashtext('hub import'), hashtext(%s))", [model.organization.slug])
-    columns = [
-        sql.SQL("{} " + SQL_TYPES[KINDS.get(column, ("text", ""))[0]]).format(sql.Identifier(column))
-        for column in STAGED
-    ]
-    connection.execute(sql.SQL(statements.STAGING).format(sql.SQL(", ").join(columns)))
+    staging.create(connection)
 
 
 def _stage_all(
     connection: Connection,
-    records: Iterator[Record],
-    header: list[str],
-    model: ImportMapping,
-    plan: Plan,
-    *,
+    inputs: Sequence[Input],
+    plans: Sequence[FilePlan],
+    read: Progress,
     progress: Callable[[int], None] | None,
-) -> int:
-    """Evaluate the file block by block and copy it into the staging tables; the number of rows read."""
-    seen = Seen()
-    rows_read = 0
-    while block := list(islice(records, BLOCK_ROWS)):
-        _copy_block(connection, stage(block, header, model, plan, seen))
-        rows_read += len(block)
-        if progress:
-            progress(rows_read)
-    connection.execute("analyze staged; analyze staged_events")
-    return rows_read
+) -> Progress:
+    """Evaluate the files block by block and copy them into the staging tables."""
+    for it, plan in zip(inputs, plans, strict=True):
+        read.digests.clear()
+        with it.open() as table:
+            while records := list(islice(table.records, BLOCK_ROWS)):
+                for block in stage(records, it.header, plan, it.shown, read):
+                    staging.copy_block(connection, block)
+                if progress:
+                    progress(read.rows_read)
+    for kind in KINDS_OF_RECORDS.values():
+        connection.execute(sql.SQL("analyze {}").format(staging.name_of(kind)))
+    return read
 
 
-def _copy_block(connection: Connection, block: Block) -> None:
-    _copy(connection, "staged", ("row_number", "row_key", *STAGED), block.rows)
-    _copy(connection, "staged_events", ("row_key", "position", "to_status", "changed_at"), block.events)
-    _copy(connection, "refused", REFUSED, map(attrgetter(*REFUSED), block.rejections))
-
-
-def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    statement = sql.SQL("copy {} ({}) from stdin").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+def _take_over_all(connection: Connection, plans: Sequence[FilePlan], given: dict[str, Any]) -> dict[str, Counts]:
+    """From the staging tables into `app`, each kind after those that it refers to."""
+    for kind in KINDS_OF_RECORDS.values():
+        if kind.name not in ("service", "client", "provider"):
+            _refuse(connection, kind.name, statements.REFUSE_REPEATED_KEYS, given)
+    _merge_parts(connection, given)
+    counts = {}
+    for target in statements.TARGETS:
+        for refusal in statements.REFUSALS.get(target.kind, ()):
+            _refuse(connection, target.kind, refusal, given)
+        counts[target.kind] = take_over(connection, target, given, kept=_kept(target, plans))
+        if target.kind == "booking":
+            _write_history(connection, counts["booking"], given)
+    refused = Counter(
+        dict(connection.execute("select kind, count(distinct position) from refused group by kind").fetchall())
     )
-    with connection.cursor().copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    return {kind: replace(found, rejected=refused[kind]) for kind, found in counts.items()}
 
 
-def _settle(
-    connection: Connection,
-    model: ImportMapping,
-    file_name: str,
-    *,
-    rows_read: int,
-    as_of_now: datetime,
-    dry_run: bool,
-) -> ImportReport:
-    """From the staging tables into `app`."""
-    org_id, is_new = _organization(connection, model.organization, as_of_now)
-    given = {
-        "org": org_id,
-        "now": as_of_now,
-        "mapping": model.name,
-        "file": file_name,
-        "first": FIRST_SHOWN,
+def _refuse(connection: Connection, kind: str, refusal: str, given: dict[str, Any]) -> None:
+    """Run a statement that refuses rows, and take those out of their staging table."""
+    names = {"staged": sql.Identifier(f"staged_{kind}"), "kind": sql.Literal(kind)}
+    if connection.execute(sql.SQL(refusal).format(**names), given).rowcount:  # type: ignore[arg-type]
+        connection.execute(sql.SQL(statements.DROP_REFUSED).format(**names))
+
+
+def _merge_parts(connection: Connection, given: dict[str, Any]) -> None:
+    """What all rows say of each service and person, together; rows that refer to an impossible one are refused."""
+    for statement, columns in statements.SAID.items():
+        latest = sql.SQL(", ").join(sql.SQL(statements.LATEST).format(sql.Identifier(column)) for column in columns)
+        connection.execute(sql.SQL(statement).format(latest=latest), given)
+    for adoption in statements.ADOPT:
+        connection.execute(adoption, given)
+    connection.execute(statements.FAULTY_PARTS, given)
+    if connection.execute("select from faulty limit 1").fetchone() is None:
+        return
+    for kind, part, reference in statements.REFERENCES_TO_PARTS:
+        parts = {"part": sql.Literal(part), "reference": sql.Identifier(reference)}
+        names = {"staged": sql.Identifier(f"staged_{kind}"), "kind": sql.Literal(kind)}
+        connection.execute(sql.SQL(statements.REFUSE_FAULTY).format(**names, **parts))
+        connection.execute(sql.SQL(statements.DROP_REFUSED).format(**names))
+    for forgetting in statements.FORGET_FAULTY:
+        connection.execute(forgetting)
+
+
+def _kept(target: Target, plans: Sequence[FilePlan]) -> list[str]:
+    """The columns of a table that stay as they are where the files have nothing."""
+    if target.kind in ("service", "client", "provider"):
+        return list(target.columns)
+    fields = [set(record.fields) for plan in plans for record in plan.records if record.kind == target.kind]
+    always = set.intersection(*fields) if fields else set()
+    always |= {f"{part}_id" for part in ("service", "provider") if f"{part}_name" in always}
+    return [column for column in target.columns if column == "created_at" or column in OPTIONAL - always]
+
+
+def _write_history(connection: Connection, counts: Counts, given: dict[str, Any]) -> None:
+    if counts.new:
+        connection.execute(statements.INSERT_HISTORY, given)
+        connection.execute("analyze app.booking_status_history")
+    if counts.changed:
+        for statement in statements.MERGE_HISTORY:
+            connection.execute(statement, given)
+
+
+def _describes(model: ImportMapping, kind: str) -> bool:
+    """Whether a file of the mapping has records of this kind of its own."""
+    return any(
+        kind in records.sections() and not (records.booking or records.sale)
+        for records in model.files_by_name().values()
+    )
+
+
+def _complete_kinds(model: ImportMapping, inputs: Sequence[Input]) -> set[str]:
+    """The kinds of records of which every file was given, so that what is not in them has vanished."""
+    given = {it.section for it in inputs}
+    sections = {
+        name: {"booking"} if records.booking or records.sale else set()
+        for name, records in model.files_by_name().items()
     }
-    for statement in (statements.ADOPT_SERVICES, statements.ADOPT_PROFILES, statements.MARK_KNOWN):
-        connection.execute(statement, given)
-    for clash in statements.REFUSE_CLASHES:
-        connection.execute(clash, given)
-    connection.execute(statements.MARK_REFUSED)
-    created = {"organizations": int(is_new)}
-    for table, statement in INSERTS.items():
-        created[table] = connection.execute(statement, given).rowcount
-        connection.execute(sql.SQL("analyze {}").format(sql.Identifier("app", table)))
-    connection.execute(statements.FORGET_REJECTIONS, given)
-    connection.execute(statements.INSERT_REJECTIONS, given)
-    already_there, rejected = connection.execute(statements.COUNT_FATES).fetchall()[0]
-    first = connection.execute(statements.FIRST_REJECTIONS, given).fetchall()
-    return ImportReport(
-        file=file_name,
-        mapping=model.name,
-        organization=model.organization.slug,
-        dry_run=dry_run,
-        rows_read=rows_read,
-        imported=created["bookings"],
-        already_there=already_there,
-        rejected=rejected,
-        by_reason=dict(connection.execute(statements.COUNT_REASONS).fetchall()),
-        first_rejections=tuple(Rejection(*row) for row in first),
-        created=created,
-    )
+    for name, records in model.files_by_name().items():
+        own = set(records.sections()) - {"sale"}
+        sections[name] |= own - {"service", "client", "provider"} if sections[name] else own
+    absent = {kind for name, kinds in sections.items() if name not in given for kind in kinds}
+    return {kind for kinds in sections.values() for kind in kinds} - absent
 
 
-def _organization(connection: Connection, given: Organization, as_of_now: datetime) -> tuple[UUID, bool]:
-    """The id of the organisation, and whether it was made now.
+def _vanished(
+    connection: Connection, counts: dict[str, Counts], kinds: set[str], given: dict[str, Any], *, delete: bool
+) -> dict[str, Counts]:
+    """The counts of `kinds` with what has vanished. Deletes it where that is asked for and no row was rejected."""
+    may_delete = delete and connection.execute("select from refused limit 1").fetchone() is None
+    found = {}
+    for target in reversed(statements.TARGETS):
+        if target.kind in kinds:
+            gone = count_vanished(connection, target, given)
+            # A service or a person is part of other rows, and stays.
+            deletes = may_delete and gone and target.table not in ("services", "profiles")
+            deleted = delete_vanished(connection, target, given) if deletes else 0
+            found[target.kind] = replace(counts[target.kind], vanished=gone, deleted=deleted)
+    return found
+
+
+def _organization(connection: Connection, given: Organization, as_of_now: datetime) -> UUID:
+    """The id of the organisation, which is made where it is new.
 
     Raises HubError where the one that exists has another time zone or currency than the mapping.
     """
     found = connection.execute(statements.FIND_ORGANIZATION, given.model_dump()).fetchone()
     if found is None:
         made = connection.execute(statements.INSERT_ORGANIZATION, {**given.model_dump(), "now": as_of_now})
-        return made.fetchall()[0][0], True
+        return UUID(str(made.fetchall()[0][0]))
     org_id, *existing = found
     for name, there in zip(("timezone", "currency"), existing, strict=True):
         if there != getattr(given, name):
@@ -214,4 +283,4 @@ def _organization(connection: Connection, given: Organization, as_of_now: dateti
                 f"The organisation '{given.slug}' has the {name} {there}, but the mapping says "
                 f"{getattr(given, name)}: correct organization.{name} or use another slug."
             )
-    return org_id, False
+    return UUID(str(org_id))

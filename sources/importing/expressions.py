@@ -75,6 +75,7 @@ class Scope:
     columns: Sequence[str]
     names: Mapping[str, Expression]
     dialect: Dialect
+    related: Callable[[str, str], Mapping[str, str]] | None = None  # a column of another file, by that file's key
 
 
 def compile_expression(source: str, scope: Scope) -> Expression:
@@ -211,11 +212,11 @@ def _call(node: ast.Call, scope: Scope, source: str) -> Expression:
         raise Wrong(f"{node.func.id}(...) takes plain arguments only")
     name = node.func.id
     known = functions(scope.dialect)
-    if name not in known and name not in _FORMS and name != "column":
-        raise Wrong(f"there is no function '{name}'{closest(name, sorted([*known, *_FORMS, 'column']))}")
+    if name not in known and name not in _FORMS and name not in _OF_THE_SCOPE:
+        raise Wrong(f"there is no function '{name}'{closest(name, sorted([*known, *_FORMS, *_OF_THE_SCOPE]))}")
     arguments = [_build(argument, scope, source) for argument in node.args]
-    if name == "column":
-        return _column_call(arguments, scope)
+    if name in _OF_THE_SCOPE:
+        return _OF_THE_SCOPE[name](arguments, scope)
     if name in _FORMS:
         return _FORMS[name](name, arguments)
     return _function_call(name, known[name], arguments)
@@ -225,6 +226,22 @@ def _column_call(arguments: list[Expression], scope: Scope) -> Expression:
     if len(arguments) != 1 or arguments[0].literal is None:
         raise Wrong("column(...) takes one name in quotes")
     return column_expression(arguments[0].literal, scope)
+
+
+def _lookup(arguments: list[Expression], scope: Scope) -> Expression:
+    if len(arguments) < 3 or arguments[0].literal is None or arguments[-1].literal is None:
+        raise Wrong("lookup(...) takes the name of a file in quotes, its key, and the name of a column in quotes")
+    if scope.related is None:
+        raise Wrong("lookup(...) needs a mapping of several files")
+    values = scope.related(arguments[0].literal, arguments[-1].literal)
+    key = [converted(argument, "text", "text", scope.dialect) for argument in arguments[1:-1]]
+    return _lifted("text", lambda *parts: values.get("|".join(parts)), key)
+
+
+_OF_THE_SCOPE: Final[Mapping[str, Callable[[list[Expression], Scope], Expression]]] = {
+    "column": _column_call,
+    "lookup": _lookup,
+}
 
 
 def _function_call(name: str, function: Function, arguments: list[Expression]) -> Expression:

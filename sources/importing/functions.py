@@ -15,6 +15,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, Inexact, In
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from sources.importing.date_forms import day_forms, moment_forms
+
 Kind = Literal["text", "number", "date", "instant", "truth", "null"]
 Value = str | Decimal | date | datetime | bool | None
 
@@ -23,6 +25,15 @@ EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero
 # A quotient may have no end (1/3), so it is rounded to 34 digits.
 DIVISION: Final = Context(prec=34, traps=[InvalidOperation, DivisionByZero, Overflow])
 MONTHS: Final = [name.lower() for name in month_name[1:]]  # English: the process never sets a locale
+ISO_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?")
+LENGTH: Final = re.compile(
+    r"(?:([0-9]+(?:[.,][0-9]+)?)\s*(?:h|hrs?|hours?|std|stunden?|horas?|heures?|ore|uur)\.?)?\s*"
+    r"(?:([0-9]+)\s*(?:m|min|mins|minutes?|minuten|minutos|minuti)?\.?)?",
+    re.IGNORECASE,
+)
+CODE: Final = re.compile(
+    r"^(?:[A-Z]{3}(?=[ 0-9+-])|[A-Z]{1,2}(?=\$)|Fr\.|kr)|(?:(?<=[ 0-9])[A-Z]{3}|kr|zł|,-)$"
+)  # of a currency
 NAMED_KINDS: Final[Mapping[Kind, str]] = {
     "text": "text",
     "number": "a number",
@@ -95,10 +106,22 @@ def _date(year: str | Decimal, month: str | Decimal, day: str | Decimal) -> date
 
 
 def _parsed(value: str, form: str) -> datetime:
+    """`value` as `form` says. What is written as 2025-12-24, or 2025-12-24 09:30, can be nothing else, and is read too:
+    that is how the cells of a workbook arrive.
+    """
+    plain = value.strip()
     try:
-        return datetime.strptime(value.strip(), form)  # noqa: DTZ007 - the caller gives it the zone
+        return datetime.strptime(plain, form)  # noqa: DTZ007 - the caller gives it the zone
     except ValueError:
-        raise Refused("not in the date format", f"'{value}' is not a date of the form {form}.") from None
+        pass
+    try:
+        if ISO_MOMENT.fullmatch(plain):
+            return datetime.fromisoformat(plain)
+    except ValueError:
+        pass
+    fitting = " or ".join(f"'{other}'" for other in (*day_forms(plain), *moment_forms(plain)))
+    looks = f"; it looks like {fitting}" if fitting else ""
+    raise Refused("not in the date format", f"'{value}' is not a date of the form '{form}'{looks}.") from None
 
 
 def _check_form(form: str) -> None:
@@ -130,11 +153,30 @@ def _number(value: str | Decimal, dialect: Dialect) -> Decimal:
 
 def _money(value: str | Decimal, dialect: Dialect) -> Decimal:
     if isinstance(value, str):
+        value = CODE.sub("", value.strip())
         value = "".join(sign for sign in value if unicodedata.category(sign) not in ("Sc", "Zs"))
     amount = _number(value, dialect)
     if amount != amount.quantize(Decimal("0.01"), context=DIVISION):
         raise Refused("more than two decimals", f"'{as_text(amount)}' has more than two decimals.")
     return amount
+
+
+def _minutes(value: str | Decimal, dialect: Dialect) -> Decimal:
+    """A length of time: 90, 1:30, 1:30:00, 90 min, 1 h, 1h 30m. A number alone is minutes."""
+    if isinstance(value, Decimal):
+        return value
+    clock = re.fullmatch(r"([0-9]{1,3}):([0-5][0-9])(?::[0-5][0-9])?", value.strip())
+    if clock:
+        return Decimal(int(clock[1]) * 60 + int(clock[2]))
+    named = LENGTH.fullmatch(value.strip())
+    if named and (named[1] or named[2]):
+        hours, minutes = (_number(part, dialect) if part else Decimal(0) for part in named.groups())
+        return hours * 60 + minutes
+    raise Refused("not a length of time", f"'{value}' is not a length of time such as 90, 1:30, 90 min or 1h 30m.")
+
+
+def _later(start: datetime, length: str | Decimal, dialect: Dialect) -> datetime:
+    return start + timedelta(minutes=float(_minutes(length, dialect)))
 
 
 def _rounded(value: Decimal) -> Decimal:
@@ -171,6 +213,10 @@ def functions(dialect: Dialect) -> Mapping[str, Function]:
         ),
         "parse_time": Function((text, text), "instant", parse_time, check_last=_check_form),
         "at": Function((("date",), text), "instant", at, check_last=_check_hour),
+        "minutes": Function((figure,), "number", lambda value: _minutes(value, dialect)),
+        "plus_minutes": Function(
+            (("instant",), figure), "instant", lambda start, length: _later(start, length, dialect)
+        ),
         "number": Function((figure,), "number", lambda value: _number(value, dialect)),
         "money": Function((figure,), "number", lambda value: _money(value, dialect)),
         "round_money": Function((("number",),), "number", _rounded),

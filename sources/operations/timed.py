@@ -39,6 +39,7 @@ TAKE_STEP: Final = """
 with due as (
     select b.id from app.bookings as b
     where b.org_id = $1 and b.status = $3 and b.created_at <= $4
+        and b.external_ref is null  -- an imported booking moves as its source says
         and coalesce((
             select max(h.changed_at) from app.booking_status_history as h
             where h.org_id = $1 and h.booking_id = b.id and h.to_status = $3

@@ -9,9 +9,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from dagster_project import dbt_runner
+from dagster_project import dbt_runner, run_clock
 from dagster_project.landing import create_raw_table, land
-from dagster_project.run_clock import set_clock
 from sources.settings import Settings
 from sources.simulate import load_sample
 from sources.tables import OPERATIONAL
@@ -19,13 +18,14 @@ from tests.conftest import TEMPLATE, clone
 
 AS_OF = date(2025, 6, 30)
 RELATIONS = """
-select nspname as schema, relname as name, array_agg(attname::text order by attnum) as columns
+select nspname as schema, relname as name, relkind = 'r' as is_table,
+    array_agg(attname::text order by attnum) as columns
 from pg_class
 join pg_namespace on pg_namespace.oid = relnamespace
 join pg_attribute on attrelid = pg_class.oid
-where nspname in ('staging', 'intermediate', 'marts', 'analytics') and relkind in ('r', 'v')
+where nspname in ('snapshots', 'staging', 'intermediate', 'marts', 'analytics') and relkind in ('r', 'v')
     and attnum > 0 and not attisdropped
-group by nspname, relname
+group by nspname, relname, relkind
 """
 
 Dbt = Callable[..., None]
@@ -37,8 +37,13 @@ def land_tables(settings: Settings, *names: str) -> None:
         if not names or table.name in names:
             with psycopg.connect(settings.database_url) as source, psycopg.connect(settings.database_url) as hub:
                 land(source, hub, table)
+    set_clock(settings, AS_OF)
+
+
+def set_clock(settings: Settings, as_of: date) -> None:
+    """Let the next build speak of the end of `as_of`."""
     with psycopg.connect(settings.database_url) as hub:
-        set_clock(hub, as_of=AS_OF, now=datetime.now(UTC))
+        run_clock.set_clock(hub, as_of=as_of, now=datetime.now(UTC))
 
 
 def rows(settings: Settings, query: str, *parameters: object) -> list[dict[str, Any]]:

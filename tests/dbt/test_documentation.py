@@ -18,7 +18,7 @@ def models(built: Settings) -> dict[str, dict[str, Any]]:
     return {
         f"{node['schema']}.{node['name']}": node
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "model"
+        if node["resource_type"] in ("model", "snapshot")
     }
 
 
@@ -34,7 +34,7 @@ def test_every_model_and_column_is_described(built: Settings, models: dict[str, 
 
 def test_every_model_has_the_group_and_tag_of_its_layer(models: dict[str, dict[str, Any]]) -> None:
     assert {(node["group"], *node["tags"]) for node in models.values()} == {
-        (layer, layer) for layer in ("staging", "intermediate", "marts", "analytics")
+        (layer, layer) for layer in ("snapshots", "staging", "intermediate", "marts", "analytics")
     }
     assert all(node["group"] == node["schema"] for node in models.values())
 
@@ -48,6 +48,7 @@ def test_readers_see_marts_and_analytics_alone(built: Settings) -> None:
         f"from ({RELATIONS}) as relations group by schema",
     )
     assert {row["schema"]: (row["usage"], row["reads"], row["writes"]) for row in granted} == {
+        "snapshots": (False, False, False),
         "staging": (False, False, False),
         "intermediate": (False, False, False),
         "marts": (True, True, False),

@@ -1,32 +1,44 @@
 """Money to the cent, and days in the organisation's time zone, against plain queries on `app`."""
 
-from datetime import timedelta
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from sources import lifecycle
 from sources.settings import Settings
 from tests.dbt.conftest import AS_OF, rows
 
 pytestmark = pytest.mark.slow
 
 LOCAL_DAY = "({moment} at time zone (select timezone from app.organizations o where o.id = x.org_id))::date"
+# When a booking ended without its service: its history has the moment where its own column has none.
+ENDED_AT = """coalesce(x.cancelled_at, (select max(changed_at) from app.booking_status_history h
+    where h.booking_id = x.id and h.to_status = x.status))"""
+ENDED = "x.status in ('declined', 'cancelled', 'no_show', 'refunded', 'expired')"
+REFUNDED_LATER = f"""(x.status = 'refunded'
+    and {LOCAL_DAY.format(moment=ENDED_AT)} > {LOCAL_DAY.format(moment="x.scheduled_start")})"""
 METRICS = {  # name: table, value, moment, condition
     "bookings_created": ("bookings", "1", "x.created_at", "true"),
     "bookings_completed": ("bookings", "1", "x.completed_at", "true"),
-    "bookings_cancelled": (
-        "bookings",
-        "1",
-        "coalesce(x.cancelled_at, x.updated_at)",
-        "x.status in ('declined', 'cancelled', 'no_show', 'refunded', 'expired')",
-    ),
+    "bookings_cancelled": ("bookings", "1", ENDED_AT, ENDED),
+    "no_shows": ("bookings", "1", ENDED_AT, "x.status = 'no_show'"),
     "booked_revenue": ("bookings", "x.total_amount", "x.created_at", "true"),
     "realized_revenue": (
         "bookings",
         "x.total_amount",
         "x.scheduled_start",
-        "x.status in ('confirmed', 'scheduled', 'in_progress', 'on_hold', 'awaiting_client', "
-        "'revision_requested', 'delivered', 'disputed', 'completed')",
+        f"(x.status in ('confirmed', 'scheduled', 'in_progress', 'on_hold', 'awaiting_client', "
+        f"'revision_requested', 'delivered', 'disputed', 'completed') or {REFUNDED_LATER})",
+    ),
+    "refunded_revenue": ("bookings", "x.total_amount", ENDED_AT, REFUNDED_LATER),
+    "kept_revenue": (
+        "payments",
+        "case x.kind when 'refund' then -x.amount else x.amount end",
+        f"greatest(x.paid_at, (select {ENDED_AT} from app.bookings x where x.id = booking_id))",
+        f"x.status = 'succeeded' and exists (select from app.bookings x where x.id = booking_id and {ENDED})",
     ),
     "invoiced_revenue": ("invoices", "x.total_amount", "x.issued_at", "x.status not in ('draft', 'void')"),
     "collected_revenue": (
@@ -114,23 +126,65 @@ def test_money_of_the_bookings_sums_to_the_cent(built: Settings) -> None:
     ) == [{"s": sum(row["outstanding"] for row in expected), "n": 2000}]
 
 
-def test_books_on_hand_are_what_a_look_back_at_the_bookings_counts(built: Settings) -> None:
-    """A snapshot is what was made by the end of the day and had not been cancelled by then."""
-    query = """
-        with days as (
-            select org_id, total_amount, lead_days, created_day, cancelled_day, service_day
-            from marts.fct_bookings where service_day is not null
+def test_earned_revenue_of_services_that_are_over_is_their_whole_amount(built: Settings) -> None:
+    """And each booking in equal parts, to the cent, on each of its days; a last day that ends before noon has none."""
+    shown = {
+        (row["org_id"], row["day"]): row["value"]
+        for row in rows(
+            built,
+            "select * from marts.kpi_daily where metric = 'earned_revenue' and dimension = 'total' and value <> 0",
         )
-        select h.org_id, h.service_day, h.lead_days, h.bookings, h.revenue,
-            count(d.org_id) as counted, coalesce(sum(d.total_amount), 0) as summed
-        from marts.fct_bookings_on_hand h
-        left join days d on d.org_id = h.org_id and d.service_day = h.service_day
-            and d.created_day <= h.service_day - h.lead_days
-            and (d.cancelled_day is null or d.cancelled_day > h.service_day - h.lead_days)
-        where h.dimension = 'total' and h.lead_days in (0, 3, 7, 28)
-        group by 1, 2, 3, 4, 5
+    }
+    expected: Counter[tuple[Any, date]] = Counter()
+    table, amount, _, condition = METRICS["realized_revenue"]
+    for row in rows(
+        built,
+        f"select x.org_id, {amount} as amount, scheduled_start at time zone timezone as starts, "
+        f"scheduled_end at time zone timezone as ends from app.{table} x "
+        f"join app.organizations o on o.id = x.org_id where {condition} and scheduled_start is not null",
+    ):
+        first, last = row["starts"].date(), row["ends"].date() - timedelta(days=row["ends"].hour < 12)
+        days = max((last - first).days, 0) + 1
+        earned = [(row["amount"] * n / days).quantize(Decimal("0.01"), "ROUND_HALF_UP") for n in range(days + 1)]
+        for number in range(days):
+            expected[row["org_id"], first + timedelta(days=number)] += earned[number + 1] - earned[number]
+    assert shown == {key: value for key, value in expected.items() if key[1] <= AS_OF and value}
+
+
+def test_kept_and_refunded_revenue_close_the_gap_between_realized_and_collected(built: Settings) -> None:
+    """Collected is what came in for services that took place or will, and what is kept of the others."""
+    [row] = rows(
+        built,
+        """
+        select sum(value) filter (where metric = 'collected_revenue') as collected,
+            sum(value) filter (where metric = 'kept_revenue') as kept,
+            (select sum(paid_amount) from analytics.v_booking_status v
+                where v.derived_status <> 'cancelled') as paid_for_services
+        from marts.kpi_daily where dimension = 'total'
+        """,
+    )
+    assert row["kept"] > 0
+    assert row["collected"] == row["paid_for_services"] + row["kept"]
+
+
+def test_books_on_hand_are_what_a_look_back_at_the_history_counts(built: Settings) -> None:
+    """What was neither pending nor cancelled at the end of the day `lead_days` before the service day."""
+    query = """
+        with held as (
+            select h.*, (service_day - lead_days + 1)::timestamp at time zone o.timezone as until, o.timezone
+            from marts.fct_bookings_on_hand h join app.organizations o on o.id = h.org_id
+            where dimension = 'total' and lead_days in (0, 3, 7, 28)
+        )
+        select h.service_day, h.lead_days, h.bookings, h.revenue,
+            count(b.id) as counted, coalesce(sum(b.total_amount), 0) as summed
+        from held h
+        left join app.bookings b on b.org_id = h.org_id
+            and (b.scheduled_start at time zone h.timezone)::date = h.service_day
+            and (select to_status from app.booking_status_history s where s.booking_id = b.id and s.changed_at < h.until
+                order by s.changed_at desc, s.id desc limit 1) = any(%s)
+        group by h.org_id, 1, 2, 3, 4
     """
-    snapshots = rows(built, query)
+    snapshots = rows(built, query, list(lifecycle.ONGOING + lifecycle.COMPLETED))
     assert sum(row["bookings"] for row in snapshots) > 1000
     assert [row for row in snapshots if (row["bookings"], row["revenue"]) != (row["counted"], row["summed"])] == []
     latest = max(row["service_day"] for row in snapshots)

@@ -77,6 +77,6 @@ left join {{ ref('dim_provider') }} as providers on bookings.provider_id = provi
 left join {{ ref('dim_service') }} as services on bookings.service_id = services.service_id
 left join {{ ref('stg_app__service_packages') }} as packages on own.package_id = packages.package_id
 left join {{ ref('fct_reviews') }} as reviews
-    on bookings.booking_id = reviews.booking_id and reviews.reviewed_at < bookings.seen_at
+    on bookings.booking_id = reviews.booking_id and bookings.seen_at > reviews.reviewed_at
 left join tasks on bookings.booking_id = tasks.booking_id
 left join tracked on bookings.booking_id = tracked.booking_id

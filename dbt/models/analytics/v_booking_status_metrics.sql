@@ -1,6 +1,5 @@
 {%- set derived = ['pending', 'active', 'at_risk', 'overdue', 'completed', 'cancelled'] %}
 {%- set open_now = ['pending', 'active', 'at_risk', 'overdue'] %}
-{%- set reasons = ['provider', 'client', 'payment'] %}
 {%- set outcome_names = outcomes() | map('first') | list %}
 {%- set durations = {
     'avg_completion_days': ('created_at', 'completed_at'),
@@ -10,10 +9,12 @@
 } %}
 {%- set is_firm = "bookings.status_group in ('ongoing', 'completed')" %}
 {%- set firm_amount = 'case when ' ~ is_firm ~ ' and bookings.is_in_own_currency then bookings.total_amount end' %}
-{%- set figures = ['total_bookings'] + derived + ['completion_rate', 'cancellation_rate', 'total_revenue', 'avg_booking_value']
-    + outcome_names + ['no_show_rate', 'other_currency_bookings', 'completed_in_period'] + durations | list %}
+{%- set figures = ['total_bookings'] + derived + [
+    'completion_rate', 'cancellation_rate', 'total_revenue', 'avg_booking_value', 'no_show_rate',
+    'other_currency_bookings', 'completed_in_period',
+    'overdue_provider_now', 'overdue_client_now', 'overdue_payment_now',
+] + outcome_names + durations | list %}
 {%- for status in open_now %}{% do figures.append(status ~ '_now') %}{% endfor %}
-{%- for reason in reasons %}{% do figures.append('overdue_' ~ reason ~ '_now') %}{% endfor %}
 
 -- The bookings made in each period, as they stood at its end: both are seen at the same age.
 with cohorts as (
@@ -46,10 +47,10 @@ completions as (
     select
         periods.org_id,
         periods.periods_ago,
-        count(bookings.booking_id) as completed_in_period,
         {% for name, (first_moment, last_moment) in durations.items() %}
-            {{ mean_days('bookings.' ~ first_moment, 'bookings.' ~ last_moment) }} as {{ name }}{{ ',' if not loop.last }}
+            {{ mean_days('bookings.' ~ first_moment, 'bookings.' ~ last_moment) }} as {{ name }},
         {% endfor %}
+        count(bookings.booking_id) as completed_in_period
     from {{ ref('int_periods') }} as periods
     left join {{ ref('int_bookings_as_of') }} as bookings
         on
@@ -66,15 +67,15 @@ stocks as (
         {% for status in open_now %}
             {{ count_where("states.derived_status = '" ~ status ~ "'") }} as {{ status }}_now,
         {% endfor %}
-        {% for reason in reasons %}
-            {{ count_where("states.overdue_reason = '" ~ reason ~ "'") }} as overdue_{{ reason }}_now{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ count_where("states.overdue_reason = 'provider'") }} as overdue_provider_now,
+        {{ count_where("states.overdue_reason = 'client'") }} as overdue_client_now,
+        {{ count_where("states.overdue_reason = 'payment'") }} as overdue_payment_now
     from {{ ref('int_periods') }} as periods
     left join {{ ref('int_booking_states') }} as states
         on
             periods.org_id = states.org_id
             and periods.periods_ago = states.periods_ago
-            and states.derived_status in ('{{ open_now | join("', '") }}')
+            and states.derived_status in ('pending', 'active', 'at_risk', 'overdue')
     group by periods.org_id, periods.periods_ago
 ),
 
@@ -93,9 +94,9 @@ rated as (
         {% for status in open_now %}
             stocks.{{ status }}_now,
         {% endfor %}
-        {% for reason in reasons %}
-            stocks.overdue_{{ reason }}_now{{ ',' if not loop.last }}
-        {% endfor %}
+        stocks.overdue_provider_now,
+        stocks.overdue_client_now,
+        stocks.overdue_payment_now
     from {{ ref('int_periods') }} as periods
     inner join cohorts on periods.org_id = cohorts.org_id and periods.periods_ago = cohorts.periods_ago
     inner join completions on periods.org_id = completions.org_id and periods.periods_ago = completions.periods_ago

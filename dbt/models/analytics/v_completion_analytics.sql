@@ -1,5 +1,8 @@
 {%- set completed = count_where("bookings.status_group = 'completed'") %}
-{%- set is_due = "bookings.service_end_day <= run_clock.as_of and bookings.status_group in ('ongoing', 'completed')" %}
+{#- Whether a booking was punctual cannot be said where its delivery or completion has no known day. #}
+{%- set is_due = "bookings.service_end_day <= run_clock.as_of and bookings.status_group in ('ongoing', 'completed')"
+    ~ " and (bookings.delivered_day is not null or bookings.status not in ('delivered', 'completed'))"
+    ~ " and (bookings.completed_day is not null or bookings.status <> 'completed')" %}
 {%- set due = count_where(is_due) %}
 {%- set month = first_day_of('month', 'bookings.created_day') %}
 
@@ -15,6 +18,7 @@ with months as (
         {% for name, status in outcomes() %}
             {{ count_where("bookings.status = '" ~ status ~ "'") }} as {{ name }},
         {% endfor %}
+        {{ count_where("bookings.completed_day is not null or bookings.status_group <> 'completed'") }} as dated,
         {% for age in var('completion_ages') %}
             {{ count_where('bookings.completed_day <= ' ~ add_days('bookings.created_day', age)) }}
                 as completed_in_{{ age }}_days,
@@ -33,41 +37,41 @@ with months as (
     group by bookings.org_id, {{ month }}, bookings.service_id, run_clock.as_of
 ),
 
-dated as (
+months_ended as (
     select
         months.*,
-        {{ add_days(dbt.dateadd('month', 1, 'month'), -1) }} as month_end
+        {{ last_day_of('month', 'month') }} as month_end
     from months
 )
 
 select
-    dated.org_id,
-    dated.month,
-    dated.service_id,
+    months_ended.org_id,
+    months_ended.month,
+    months_ended.service_id,
     services.service_name,
-    dated.bookings,
-    dated.completed,
-    dated.cancelled,
-    {{ share('dated.completed', 'dated.bookings') }} as completion_rate,
-    {{ share('dated.cancellations', 'dated.bookings') }} as cancellation_rate,
-    dated.avg_completion_days,
-    {{ share('dated.delivered_on_time', 'dated.due') }} as on_time_rate,
-    dated.month as period_start,
-    dated.month_end as period_end,
-    dated.month_end > dated.as_of as is_partial,
+    months_ended.bookings,
+    months_ended.completed,
+    months_ended.cancelled,
+    {{ share('months_ended.completed', 'months_ended.bookings') }} as completion_rate,
+    {{ share('months_ended.cancellations', 'months_ended.bookings') }} as cancellation_rate,
+    months_ended.avg_completion_days,
+    {{ share('months_ended.delivered_on_time', 'months_ended.due') }} as on_time_rate,
+    months_ended.month as period_start,
+    months_ended.month_end as period_end,
+    months_ended.month_end > months_ended.as_of as is_partial,
     {% for name, _ in outcomes() %}
-        dated.{{ name }},
+        months_ended.{{ name }},
     {% endfor %}
-    {{ share('dated.no_shows', 'dated.bookings') }} as no_show_rate,
+    {{ share('months_ended.no_shows', 'months_ended.bookings') }} as no_show_rate,
     {% for age in var('completion_ages') %}
         case
-            when {{ add_days('dated.month_end', age) }} <= dated.as_of
-                then {{ share('dated.completed_in_' ~ age ~ '_days', 'dated.bookings') }}
+            when {{ add_days('months_ended.month_end', age) }} <= months_ended.as_of
+                then {{ share('months_ended.completed_in_' ~ age ~ '_days', 'months_ended.dated') }}
         end as completion_rate_{{ age }}_days,
     {% endfor %}
-    dated.avg_lead_days,
-    dated.avg_delivery_days,
-    dated.due,
-    {{ share('dated.accepted_on_time', 'dated.due') }} as accepted_on_time_rate
-from dated
-left join {{ ref('dim_service') }} as services on dated.service_id = services.service_id
+    months_ended.avg_lead_days,
+    months_ended.avg_delivery_days,
+    months_ended.due,
+    {{ share('months_ended.accepted_on_time', 'months_ended.due') }} as accepted_on_time_rate
+from months_ended
+left join {{ ref('dim_service') }} as services on months_ended.service_id = services.service_id

@@ -42,8 +42,9 @@ select
     org_id,
     currency,
     sum(bookings) as bookings,
-    {% for revenue in ['booked_revenue', 'realized_revenue', 'invoiced_revenue', 'collected_revenue'] %}
-        {{ as_money('sum(' ~ revenue ~ ')') }} as {{ revenue }}{{ ',' if not loop.last }}
-    {% endfor %}
+    {{ as_money('sum(booked_revenue)') }} as booked_revenue,
+    {{ as_money('sum(realized_revenue)') }} as realized_revenue,
+    {{ as_money('sum(invoiced_revenue)') }} as invoiced_revenue,
+    {{ as_money('sum(collected_revenue)') }} as collected_revenue
 from amounts
 group by org_id, currency

@@ -55,7 +55,7 @@ select
     {{ as_money('coalesce(booked.booked_revenue, 0)') }} as booked_revenue,
     {{ as_money('coalesce(booked.realized_revenue, 0)') }} as realized_revenue,
     {{ as_money('booked.avg_booking_value') }} as avg_booking_value,
-    coalesce(tracked.tracked_hours, 0) as tracked_hours,
+    cast(coalesce(tracked.tracked_hours, 0) as numeric(12, 4)) as tracked_hours,
     -- Hours of cancelled bookings bring nothing in, and those of bookings to come nothing yet.
     {{ share('booked.realized_revenue', 'tracked.realized_hours', digits=2) }} as revenue_per_hour,
     coalesce(reviewed.reviews, 0) as reviews,

@@ -1,23 +1,24 @@
--- A booking enters the books of its service day when it becomes firm (neither pending nor cancelled), and leaves them when
--- it no longer is, or moves to another day or amount. Two moves for each stay on the books, each at its lead: the days that
--- the service day was still away. What enters and leaves on one day never stood at the end of a day.
+-- A booking enters the books of its service day when it becomes firm (neither pending nor cancelled), and leaves them
+-- when it no longer is, or moves to another day or amount. Two moves for each stay on the books, each at its lead: the
+-- days that the service day was still away. What enters and leaves on one day never stood at the end of a day.
 with turns as (
     select
         booking_id,
         org_id,
+        position,
         valid_from,
-        status_group in ('ongoing', 'completed') as is_firm,
-        lag(status_group in ('ongoing', 'completed'), 1, false) over booking as was_firm
+        status_group in ('ongoing', 'completed') as is_firm
     from {{ ref('fct_booking_statuses') }}
-    window booking as (partition by booking_id order by position)
+    where
+        (status_group in ('ongoing', 'completed'))
+        <> coalesce(previous_group in ('ongoing', 'completed'), false)
 ),
 
 firm as (
     select
         turns.*,
-        lead(valid_from) over (partition by booking_id order by valid_from, is_firm) as valid_to
+        lead(turns.valid_from) over (partition by turns.booking_id order by turns.position) as valid_to
     from turns
-    where is_firm <> was_firm
 ),
 
 stays as (
@@ -27,7 +28,8 @@ stays as (
         bookings.service_id,
         greatest(firm.valid_from, terms.valid_from) as valid_from,
         least(firm.valid_to, terms.valid_to) as valid_to,
-        case when terms.booking_id is null then bookings.scheduled_start else terms.scheduled_start end as scheduled_start,
+        case when terms.booking_id is null then bookings.scheduled_start else terms.scheduled_start end
+            as scheduled_start,
         case
             when not bookings.is_in_own_currency then 0
             when terms.booking_id is null then bookings.total_amount
@@ -38,8 +40,8 @@ stays as (
     left join {{ ref('int_booking_terms') }} as terms
         on
             firm.booking_id = terms.booking_id
-            and (terms.valid_from is null or firm.valid_to is null or terms.valid_from < firm.valid_to)
-            and (terms.valid_to is null or terms.valid_to > firm.valid_from)
+            and (terms.valid_from is null or firm.valid_to is null or firm.valid_to > terms.valid_from)
+            and (terms.valid_to is null or firm.valid_from < terms.valid_to)
     where firm.is_firm
 ),
 
@@ -68,7 +70,7 @@ select
     service_day,
     least({{ days_from_to('first_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
     1 as bookings,
-    revenue
+    {{ as_money('revenue') }} as revenue
 from standing
 union all
 select
@@ -77,6 +79,6 @@ select
     service_day,
     least({{ days_from_to('left_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
     -1 as bookings,
-    -revenue as revenue
+    {{ as_money('-revenue') }} as revenue
 from standing
 where left_day <= service_day

@@ -9,8 +9,8 @@
     )
 }}
 
--- What stands on the books from one move to the next, in total and by service: as many rows as there are moves, whatever
--- the number of days.
+-- What stands on the books from one move to the next, in total and by service: as many rows as there are moves,
+-- whatever the number of days.
 with changes as (
     {% for dimension, member in [('total', "'all'"), ('service', 'cast(service_id as text)')] %}
         {{ 'union all' if not loop.first }}

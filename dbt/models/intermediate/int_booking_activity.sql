@@ -1,8 +1,9 @@
+{#- A change of status without a known moment is no event; the others have theirs, or none. #}
 {%- set moments = [
     ('fct_bookings', 'known_from'),
     ('fct_bookings', 'completed_at'),
     ('fct_bookings', 'cancelled_at'),
-    ('fct_booking_status_changes', 'changed_at'),
+    ('fct_booking_statuses', 'valid_from'),
     ('fct_milestones', 'completed_at'),
     ('fct_tasks', 'completed_at'),
     ('fct_time_entries', 'started_at'),
@@ -23,6 +24,9 @@ with moments as (
         from {{ ref(model) }} as happenings
         inner join {{ ref('stg_app__run_clock') }} as run_clock
             on happenings.org_id = run_clock.org_id and happenings.{{ moment }} < run_clock.as_of_at
+        {%- if model == 'fct_booking_statuses' %}
+            where happenings.is_moment_known
+        {%- endif %}
         group by happenings.booking_id
     {% endfor %}
 )

@@ -53,9 +53,9 @@ with states as (
 select
     states.*,
     case
-        when derived_status <> 'overdue' then null
-        when status in {{ statuses_from('waits_for_client') }} then 'client'
-        when status in {{ statuses_from('waits_for_payment') }} and past_due_amount > 0 then 'payment'
+        when states.derived_status <> 'overdue' then null
+        when states.status in {{ statuses_from('waits_for_client') }} then 'client'
+        when states.status in {{ statuses_from('waits_for_payment') }} and states.past_due_amount > 0 then 'payment'
         else 'provider'
     end as overdue_reason
 from states

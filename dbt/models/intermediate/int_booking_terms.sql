@@ -1,5 +1,5 @@
--- The amounts and schedules over time of the bookings whose own have changed since snapshots began; the others have always
--- had today's. What was before snapshots began is not known: today's stand for it.
+-- The amounts and schedules over time of the bookings whose own have changed since snapshots began; the others have
+-- always had today's. What was before snapshots began is not known: today's stand for it.
 with began as (
     select
         org_id,

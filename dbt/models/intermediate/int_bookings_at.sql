@@ -31,7 +31,7 @@ with stood as (
 delivered as (
     select
         booking_id,
-        min(valid_from) as delivered_at
+        case when {{ count_where('not is_moment_known') }} = 0 then min(valid_from) end as delivered_at
     from {{ ref('fct_booking_statuses') }}
     where status in ('delivered', 'completed')
     group by booking_id
@@ -70,8 +70,8 @@ as_seen as (
     left join {{ ref('int_booking_terms') }} as terms
         on
             stood.booking_id = terms.booking_id
-            and (terms.valid_from is null or terms.valid_from < stood.seen_at)
-            and (terms.valid_to is null or terms.valid_to >= stood.seen_at)
+            and (terms.valid_from is null or stood.seen_at > terms.valid_from)
+            and (terms.valid_to is null or stood.seen_at <= terms.valid_to)
     where
         bookings.known_from < stood.seen_at
         and (

@@ -10,7 +10,7 @@
 }}
 
 -- Realized amounts in the organisation's currency, spread evenly over the days of the service. A day's part is what is
--- earned by its end less what was earned by the end of the day before, each to the cent, so that the parts sum to the whole.
+-- earned by its end less what was earned by the end of the day before, each to the cent: the parts sum to the whole.
 with realized as (
     select
         bookings.org_id,
@@ -19,7 +19,9 @@ with realized as (
         bookings.service_day,
         run_clock.as_of,
         case
-            when {{ local_hour('bookings.scheduled_end', 'organizations.timezone') }} < {{ var('last_day_earns_from_hour') }}
+            when
+                {{ local_hour('bookings.scheduled_end', 'organizations.timezone') }}
+                < {{ var('last_day_earns_from_hour') }}
                 then {{ add_days('bookings.service_end_day', -1) }}
             else bookings.service_end_day
         end as last_day
@@ -32,7 +34,8 @@ with realized as (
 spans as (
     select
         realized.*,
-        greatest({{ days_from_to('service_day', 'last_day') }}, 0) + 1 as days
+        greatest({{ days_from_to('service_day', 'last_day') }}, 0) + 1 as days,
+        {{ days_from_to('service_day', 'as_of') }} + 1 as days_come
     from realized
 ),
 
@@ -44,8 +47,7 @@ parts as (
         round(spans.total_amount * numbers.number / spans.days, 2)
         - round(spans.total_amount * (numbers.number - 1) / spans.days, 2) as earned_amount
     from spans
-    cross join lateral {{ every_number(1, 'least(spans.days, ' ~ days_from_to('spans.service_day', 'spans.as_of') ~ ' + 1)') }}
-        as numbers
+    cross join lateral {{ every_number(1, 'least(spans.days, spans.days_come)') }} as numbers
 )
 
 select

@@ -9,4 +9,7 @@ select
 from {{ ref('fct_payments') }} as payments
 inner join {{ ref('int_bookings_as_of') }} as bookings
     on payments.booking_id = bookings.booking_id and bookings.status_group = 'cancelled'
-where payments.status = 'succeeded' and payments.is_in_own_currency and payments.paid_at < bookings.seen_at
+where
+    payments.status = 'succeeded'
+    and payments.is_in_own_currency
+    and (payments.paid_at is null or payments.paid_at < bookings.seen_at)

@@ -25,7 +25,11 @@ select
     booking_status_history.actor_id,
     booking_status_history.reason,
     booking_status_history.changed_at,
-    {{ local_day('booking_status_history.changed_at', 'organizations.timezone') }} as changed_day,
+    booking_status_history.is_moment_known,
+    case
+        when booking_status_history.is_moment_known
+            then {{ local_day('booking_status_history.changed_at', 'organizations.timezone') }}
+    end as changed_day,
     booking_status_history._loaded_at,
     bookings._loaded_at as _booking_loaded_at,
     organizations._loaded_at as _organization_loaded_at

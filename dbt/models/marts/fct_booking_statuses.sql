@@ -18,27 +18,13 @@ with bookings as (
         booking_id,
         org_id,
         status,
+        created_at,
         known_from,
         updated_at,
         case status_group when 'completed' then completed_at when 'cancelled' then cancelled_at end as ended_at,
         _loaded_at
     from {{ ref('fct_bookings') }}
-    {%- if is_incremental() %}
-    where booking_id in (
-        select changed.booking_id
-        from {{ ref('fct_bookings') }} as changed
-        where changed._loaded_at > (select max(held._booking_loaded_at) from {{ this }} as held)
-        union all
-        select changed.booking_id
-        from {{ ref('fct_booking_status_changes') }} as changed
-        where changed._loaded_at > (select max(held._loaded_at) from {{ this }} as held)
-        union all
-        select held.booking_id
-        from {{ this }} as held
-        left join {{ ref('fct_booking_status_changes') }} as alive on held.status_change_id = alive.status_change_id
-        where held.status_change_id is not null and alive.status_change_id is null
-    )
-    {%- endif %}
+    {{ only_changed_histories() }}
 ),
 
 recorded as (
@@ -48,6 +34,7 @@ recorded as (
         changes.from_status,
         changes.to_status,
         changes.changed_at,
+        changes.is_moment_known,
         changes._loaded_at,
         row_number() over (partition by changes.booking_id order by changes.changed_at, changes.status_change_id)
             as number,
@@ -82,7 +69,8 @@ statuses as (
         first_status as status,
         cast(null as uuid) as status_change_id,
         0 as number,
-        known_from as valid_from
+        known_from as valid_from,
+        created_at is not null as is_moment_known
     from edges
     where first_status is not null and (first_changed_at is null or known_from < first_changed_at)
     union all
@@ -94,7 +82,8 @@ statuses as (
         case
             when recorded.number = 1 and recorded.from_status is null then least(edges.known_from, recorded.changed_at)
             else recorded.changed_at
-        end as valid_from
+        end as valid_from,
+        recorded.is_moment_known
     from recorded
     inner join edges on recorded.booking_id = edges.booking_id
     union all
@@ -104,7 +93,8 @@ statuses as (
         status,
         null as status_change_id,
         2147483647 as number,
-        greatest(coalesce(ended_at, updated_at), last_changed_at, known_from) as valid_from
+        greatest(coalesce(ended_at, updated_at), last_changed_at, known_from) as valid_from,
+        ended_at is not null as is_moment_known
     from edges
     where coalesce(last_status, first_status) <> status
 )
@@ -115,8 +105,10 @@ select
     row_number() over booking as position,
     statuses.status,
     {{ status_group('statuses.status') }} as status_group,
+    lag({{ status_group('statuses.status') }}) over booking as previous_group,
     statuses.valid_from,
     lead(statuses.valid_from) over booking as valid_to,
+    statuses.is_moment_known,
     statuses.status_change_id,
     changed._loaded_at,
     edges._loaded_at as _booking_loaded_at

@@ -19,13 +19,25 @@ with endings as (
         to_status,
         max(changed_at) as changed_at
     from {{ ref('stg_app__booking_status_history') }}
-    where to_status in {{ statuses('cancelled') }}
+    where is_moment_known and to_status in {{ statuses('cancelled') }}
     group by booking_id, to_status
+),
+
+first_seen as (
+    select
+        booking_id,
+        min(recorded_at) as recorded_at
+    from {{ ref('booking_terms') }}
+    group by booking_id
 ),
 
 local_days as (
     select
         bookings.*,
+        coalesce(
+            bookings.created_at,
+            least(bookings.earliest_known_at, {{ a_day_before('first_seen.recorded_at') }})
+        ) as known_from,
         organizations._loaded_at as _organization_loaded_at,
         bookings.currency = organizations.currency as is_in_own_currency,
         {{ status_group('bookings.status') }} as status_group,
@@ -36,6 +48,7 @@ local_days as (
         {{ local_day('coalesce(bookings.cancelled_at, endings.changed_at)', 'organizations.timezone') }} as ended_day
     from {{ ref('stg_app__bookings') }} as bookings
     inner join {{ ref('stg_app__organizations') }} as organizations on bookings.org_id = organizations.org_id
+    left join first_seen on bookings.booking_id = first_seen.booking_id and bookings.created_at is null
     left join endings on bookings.booking_id = endings.booking_id and bookings.status = endings.to_status
     {{ only_changed('bookings', 'booking_id', has_booking=false) }}
 )

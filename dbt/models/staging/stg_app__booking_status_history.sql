@@ -7,6 +7,7 @@ select
     actor_id,
     reason,
     changed_at,
+    changed_at_known as is_moment_known,
     created_at,
     updated_at,
     _loaded_at

@@ -18,8 +18,8 @@ select
     cancelled_at,
     completed_at,
     external_ref,
-    created_at,
-    created_at as known_from,
+    case when created_at_known then created_at end as created_at,
+    created_at as earliest_known_at,
     updated_at,
     _loaded_at
 from {{ source('app', 'bookings') }}

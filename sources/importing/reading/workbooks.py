@@ -1,0 +1,140 @@
+"""Reading the sheets of a workbook (.xlsx, .xlsb, .xls, .ods) as if they were text.
+
+A typed cell becomes the text that the mapping's functions read: a date is 2025-12-24, a time 2025-12-24 09:30:00,
+a number has the decimal sign of the layout and no thousands, and an error of a formula is nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+from zipfile import BadZipFile, ZipFile
+
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetVisibleEnum, ZipError
+
+from sources.errors import HubError
+from sources.importing.reading import evidence
+from sources.importing.reading.layout import Format, Layout
+from sources.importing.reading.table import Record, Table, checked, column_names
+
+SAMPLE_ROWS: Final = 1_000
+# Bytes of the unpacked sheets. The reader holds a sheet whole, at about 1.5 times its unpacked size; 150 MB are some
+# 300,000 rows of twelve columns.
+LARGEST: Final = 150 * 1024 * 1024
+ERRORS: Final = frozenset(
+    {
+        "#N/A",
+        "#NAME?",
+        "#REF!",
+        "#VALUE!",
+        "#DIV/0!",
+        "#NULL!",
+        "#NUM!",
+        "#SPILL!",
+        "#CALC!",
+        "#GETTING_DATA",
+        "Err:502",
+    }
+)
+Cell = Any  # int, float, str, bool, date, datetime, time, timedelta
+
+
+@contextmanager
+def open_workbook(path: Path) -> Iterator[CalamineWorkbook]:
+    """The workbook at `path`. Raises HubError where it is protected by a password, too large or broken."""
+    if (size := _unpacked_size(path)) > LARGEST:
+        raise HubError(
+            f"{path.name} holds {size // 2**20:,} MB when unpacked, and a workbook is read as a whole up to "
+            f"{LARGEST // 2**20} MB: save the sheet as CSV, which has no limit."
+        )
+    try:
+        workbook = CalamineWorkbook.from_path(path)
+    except PasswordError:
+        raise HubError(f"{path.name} is protected by a password: save it without one.") from None
+    except (CalamineError, ZipError, ValueError, OSError) as error:
+        raise HubError(
+            f"{path.name} is not a whole workbook ({error}): open it and save it again, or as CSV."
+        ) from None
+    with workbook:
+        yield workbook
+
+
+def _unpacked_size(path: Path) -> int:
+    try:
+        with ZipFile(path) as packed:
+            return sum(member.file_size for member in packed.infolist())
+    except BadZipFile:  # an .xls is packed in another way, and has at most 65,536 rows
+        return 0
+
+
+def sheet_names(workbook: CalamineWorkbook) -> list[str]:
+    """The visible sheets that have anything on them."""
+    shown = [sheet.name for sheet in workbook.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible]
+    return [name for name in shown if len(shown) == 1 or workbook.get_sheet_by_name(name).height]
+
+
+def sheet_table(workbook: CalamineWorkbook, name: str, file_name: str, form: Format) -> Table:
+    """The table on the sheet `name`. Raises HubError where there is nothing on it."""
+    sheet = workbook.get_sheet_by_name(name)
+    sample = list(islice(_numbered(sheet), SAMPLE_ROWS))
+    # Only cells of text can be written in more than one way.
+    texts = [cell for _, cells in sample for cell in cells if isinstance(cell, str) and cell not in ERRORS]
+    decimal, thousands = evidence.number_marks(texts, form)
+    rows = [(line, as_texts(cells, decimal)) for line, cells in sample]
+    if not rows:
+        raise HubError(f"{file_name}: the sheet '{name}' is empty. Export it again, or name another in format.table.")
+    header_line = form.header or rows[evidence.header_position(rows)][0]
+    names = next((cells for line, cells in rows if line == header_line), None)
+    if names is None:
+        raise HubError(f"{file_name} has no row {header_line}: correct format.header in the mapping, or leave it out.")
+    header, notes = column_names(names)
+    layout = Layout(
+        header=header_line,
+        decimal=decimal,
+        thousands=thousands,
+        date_order=form.date_order or evidence.date_order(texts),
+        nulls=frozenset(form.nulls),
+        given=frozenset(form.model_fields_set),
+    )
+    if rows[-1][0] <= header_line:
+        notes.append(f"{file_name} has a header and no rows.")
+    return Table(name, header, _records(sheet, header_line, len(header), decimal), layout, tuple(notes))
+
+
+def _numbered(sheet: CalamineSheet) -> Iterator[tuple[int, Sequence[Cell]]]:
+    """The rows that are not empty, each with its number in the spreadsheet."""
+    for number, cells in enumerate(sheet.iter_rows(), (sheet.start or (0, 0))[0] + 1):
+        if any(cell != "" for cell in cells):
+            yield number, cells
+
+
+def _records(sheet: CalamineSheet, header_line: int, width: int, decimal: str) -> Iterator[Record]:
+    for number, cells in _numbered(sheet):
+        if number > header_line:
+            yield checked(number, as_texts(cells, decimal), width)
+
+
+def as_texts(cells: Sequence[Cell], decimal: str) -> list[str]:
+    return [_as_text(cell, decimal) for cell in cells]
+
+
+def _as_text(cell: Cell, decimal: str) -> str:
+    match cell:
+        case str():
+            text = "" if cell in ERRORS else cell
+        case bool():
+            text = "TRUE" if cell else "FALSE"
+        case int() | float():
+            # A spreadsheet holds 15 significant digits: 0.30000000000000004 is shown as 0.3.
+            text = format(Decimal(f"{cell:.15g}"), "f").replace(".", decimal)
+        case datetime():
+            text = (cell + timedelta(microseconds=500_000)).replace(microsecond=0).isoformat(" ")
+        case timedelta():
+            minutes, seconds = divmod(round(cell.total_seconds()), 60)
+            text = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+        case _:  # a date, a time
+            text = cell.isoformat()
+    return text

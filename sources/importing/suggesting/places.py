@@ -1,0 +1,75 @@
+"""Guesses about where a business is: its language, currency, time zone and country."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import available_timezones
+
+from sources.importing.suggesting.matching import Matches
+from sources.importing.suggesting.profile import Profile
+from sources.importing.suggesting.words import lists, plain
+
+LOOKED_AT: Final = 200  # different values of a column
+
+
+@dataclass(frozen=True)
+class Place:
+    language: str
+    currency: str
+    timezone: str
+    country: str
+    why_currency: str
+    why_timezone: str
+
+    @property
+    def day_first(self) -> bool:
+        """Whether 05/06 is usually the fifth of June there."""
+        return self.country not in ("US", "PH")
+
+
+def place_of(columns: Sequence[Profile], matches: Matches) -> Place:
+    language = _language(columns)
+    currency, why = _currency(columns, matches, language)
+    zones = [zone for column in columns for zone in column.values if zone in available_timezones() and "/" in zone]
+    by_language = lists("places")["currencies"].get(currency, {})
+    timezone, country = by_language.get(language) or next(iter(by_language.values()), ("UTC", ""))
+    if zones:
+        counted = Counter({zone: column.values[zone] for column in columns for zone in zones if zone in column.values})
+        return Place(language, currency, counted.most_common(1)[0][0], "", why, "as the file names it")
+    return Place(language, currency, timezone, country, why, "from the language and the currency")
+
+
+def _language(columns: Sequence[Profile]) -> str:
+    text = " ".join(plain(part) for column in columns for part in (column.name, *_few(column)))
+    scores = {
+        language: sum(len(re.findall(rf"\b{word}", text)) > 0 for word in words.split())
+        for language, words in lists("places")["languages"].items()
+    }
+    best = max(scores, key=lambda language: scores[language])
+    return best if scores[best] >= 3 else "en"
+
+
+def _few(column: Profile) -> Iterable[str]:
+    return column.values if len(column.values) <= 20 else ()
+
+
+def _currency(columns: Sequence[Profile], matches: Matches, language: str) -> tuple[str, str]:
+    known = lists("places")["currencies"]
+    if "currency" in matches:
+        codes = Counter({code.upper(): count for code, count in matches["currency"].column.values.items()})
+        code, _ = codes.most_common(1)[0]
+        others = ", ".join(other for other in codes if other != code)
+        return code, "the most frequent of the file" + (f"; rows in {others} are rejected" if others else "")
+    amounts = [matches["amount"].column] if "amount" in matches else []
+    texts = [text for column in amounts for text in (*list(column.values)[:LOOKED_AT], column.name)]
+    texts += [column.name for column in columns]
+    for text in texts:
+        for code in re.findall(r"\b[A-Z]{3}\b", text):
+            if code in known:
+                return code, "as the file writes it"
+        for sign in sorted(lists("places")["signs"], key=len, reverse=True):
+            if sign in text and not (sign.isalpha() or (sign == "Fr." and not re.search(r"[0-9]", text))):
+                return lists("places")["signs"][sign], f"because of {sign}"
+    return lists("places")["usual"][language], "from the language: the file has no currency"

@@ -1,0 +1,265 @@
+"""Reading tables: what a mapping does not say is found in the file, and a wrong file is a sentence."""
+
+import gzip
+import tracemalloc
+import zipfile
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import openpyxl
+import pytest
+
+from sources.errors import HubError
+from sources.importing.date_forms import clock_forms, day_forms, moment_forms
+from sources.importing.functions import Dialect, Refused, functions
+from sources.importing.reading import Format, Layout, Record, open_table, open_tables
+
+
+def read(file: Path, **form: Any) -> tuple[list[str], list[Record], Layout, tuple[str, ...]]:
+    with open_table(file, Format(**form)) as table:
+        return table.header, list(table.records), table.layout, table.notes
+
+
+def written(folder: Path, content: str | bytes, name: str = "bookings.csv") -> Path:
+    file = folder / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file
+
+
+def workbook(folder: Path, **sheets: Sequence[Sequence[Any]]) -> Path:
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(folder / "bookings.xlsx")
+    return folder / "bookings.xlsx"
+
+
+GERMAN = "Kunde;Betrag;Datum\r\nMüller;1.234,50 €;24.12.2025\r\nGroß;12,00 €;01.02.2025\r\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "found"),
+    [("utf-8", "utf-8-sig"), ("utf-8-sig", "utf-8-sig"), ("utf-16", "utf-16"), ("utf-16-le", "utf-16-le"),
+     ("utf-16-be", "utf-16-be"), ("cp1252", "cp1252")],
+)  # fmt: skip
+def test_the_way_of_writing_is_found(tmp_path: Path, encoding: str, found: str) -> None:
+    header, records, layout, _ = read(written(tmp_path, GERMAN.encode(encoding)))
+
+    assert header == ["Kunde", "Betrag", "Datum"]
+    assert [record.fields[0] for record in records] == ["Müller", "Groß"]
+    assert layout == Layout(1, found, ";", ",", ".", "day first", frozenset({""}), frozenset())
+    assert "separator: semicolon (found)" in layout.described()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "cliente;señal\nPeña;Núñez\nMartínez;José\n"),
+        ("cp1250", "Klient;Usługa\nŁukasz Wójcik;Strzyżenie\nAgnieszka Śliwińska;Farbowanie\n"),
+        ("cp1251", "Клиент;Услуга\nИван Петров;Стрижка\nАнна Смирнова;Окраска волос\n"),
+        ("cp1253", "Πελάτης;Υπηρεσία\nΓιώργος Παπαδόπουλος;Κούρεμα\n"),
+        ("cp1254", "Müşteri;Hizmet\nAyşe Yılmaz;Saç kesimi\nGökhan Şahin;Boya\n"),
+        ("mac_roman", "Kunde;Ort\nMüller;Köln\nJürgens;Großenhain\n"),
+        ("shift_jis", "顧客;サービス\n山田太郎;カット\n鈴木花子;カラー\n"),
+    ],
+)
+def test_encodings_are_told_apart_by_their_letters(tmp_path: Path, encoding: str, text: str) -> None:
+    header, records, _, _ = read(written(tmp_path, text.encode(encoding)))
+    assert [header, *(record.fields for record in records)] == [line.split(";") for line in text.splitlines()]
+
+
+def test_letters_beyond_ascii_that_come_late_decide_too(tmp_path: Path) -> None:
+    late = "name,amount\n" + "Ann,1\n" * 300_000 + "Zoë,2\n"
+    _, records, layout, _ = read(written(tmp_path, late.encode("cp1252")))
+    assert (layout.encoding, records[-1].fields) == ("cp1252", ["Zoë", "2"])
+
+
+def test_titles_and_blank_lines_stand_above_the_header(tmp_path: Path) -> None:
+    plain = 'Report "May"\nfrom 01/05/2025\n\nName,Amount,When\nAnn,12.50,13/05/2025\n\nBen,5,14/05/2025\n'
+    header, records, layout, _ = read(written(tmp_path, plain))
+    assert header == ["Name", "Amount", "When"]
+    assert (layout.header, [record.line for record in records]) == (4, [5, 7])
+
+    padded = "Bookings of May;;;\n;;;\nName;Amount;When;Note\nAnn;12,50;13/05/2025;\n"
+    assert read(written(tmp_path, padded))[0] == ["Name", "Amount", "When", "Note"]
+    assert read(written(tmp_path, padded), header=4)[0][:2] == ["Ann", "12,50"]
+    assert read(written(tmp_path, "sep=;\nName;Amount\nAnn;1,50\n"))[2].delimiter == ";"
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "marks"),
+    [
+        (["1,234.50", "12"], {}, (".", ",")),
+        (["1.234,50", "12"], {}, (",", ".")),
+        (["12,5", "3,50"], {}, (",", "")),
+        (["CHF 1'234.50", "7.00"], {}, (".", "'")),
+        (["1 234,50 zł"], {}, (",", " ")),
+        (["1,234", "2,500"], {}, (".", ",")),  # three decimals of an amount are rare
+        (["1.234", "2.500"], {}, (".", "")),  # not decided: an amount of three decimals is refused later
+        (["1.234", "12,00"], {}, (",", ".")),
+        (["1.234.567"], {}, (",", ".")),
+        (["24.12.2025", "09:30", "030 123456", "10.0.0.1"], {}, (".", "")),
+        (["1.234,50"], {"decimal": ".", "thousands": ","}, (".", ",")),
+        (["12.50"], {"decimal": ","}, (",", "")),
+    ],
+)
+def test_number_marks(tmp_path: Path, cells: list[str], form: dict[str, str], marks: tuple[str, str]) -> None:
+    rows = "\n".join(f'x\t"{cell}"' for cell in cells)
+    layout = read(written(tmp_path, f"name\tvalue\n{rows}\n"), **form)[2]
+    assert (layout.decimal, layout.thousands) == marks
+
+
+def test_date_order(tmp_path: Path) -> None:
+    def order(*cells: str) -> str | None:
+        return read(written(tmp_path, "\n".join(["name;day", *(f"x;{cell}" for cell in cells), ""])))[2].date_order
+
+    assert order("05/06/2025", "24/06/2025") == "day first"
+    assert order("05/06/2025", "06/24/2025 9:30 AM") == "month first"
+    assert order("2025-06-05") == "year first"
+    assert order("05.06.2025") == "day first"
+    assert order("05/06/2025") is None
+
+
+def test_columns_that_come_twice_or_have_no_name_get_one(tmp_path: Path) -> None:
+    header, _, _, notes = read(written(tmp_path, "Name,Name,,When\n1,2,3,4\n"))
+    assert header == ["Name", "Name (2)", "column 3", "When"]
+    assert [note.split(":")[0] for note in notes] == ["The column 'Name' comes 2 times", "Column 3 has no name"]
+    assert read(written(tmp_path, "Name,When\n"))[3] == ("bookings.csv has a header and no rows.",)
+
+
+BEGIN = datetime(2025, 1, 2, 9, 30)  # noqa: DTZ001 - a cell has no time zone
+
+
+def test_cells_of_a_workbook_arrive_as_the_functions_read_them(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        ["Bookings"],
+        [],
+        ["Number", "Client", "Begin", "Day", "Clock", "Amount", "Long", "Paid", "Formula"],
+        [1, "Müller", BEGIN, date(2025, 1, 2), time(9, 15), 1234.5, timedelta(hours=26), True, "#N/A"],
+        [2, "Ann", BEGIN.replace(hour=0, minute=0), None, None, 0.1 + 0.2, None, False, "#DIV/0!"],
+        [3, "Ben", None, None, None, "1.234,50", None, None, None],
+    ]  # fmt: skip
+    file = workbook(tmp_path, Termine=rows, Leer=[])
+    header, records, layout, _ = read(file)
+
+    assert header == rows[2]
+    assert [record.line for record in records] == [4, 5, 6]
+    assert records[0].fields == [
+        "1", "Müller", "2025-01-02 09:30:00", "2025-01-02", "09:15:00", "1234,5", "26:00:00", "TRUE", "",
+    ]  # fmt: skip
+    assert records[1].fields[2:] == ["2025-01-02", "", "", "0,3", "", "FALSE", ""]
+    assert (layout.decimal, layout.thousands, layout.encoding) == (",", ".", None)  # as the text cell writes them
+
+
+def test_a_date_cell_is_read_whatever_the_form(tmp_path: Path) -> None:
+    known = functions(Dialect(ZoneInfo("Europe/Berlin")))
+    assert known["parse_date"].apply("2025-12-24", "%d.%m.%Y") == date(2025, 12, 24)
+    assert known["parse_date"].apply("2025-12-24 09:30:00", "%d.%m.%Y") == date(2025, 12, 24)
+    assert known["parse_time"].apply("2025-12-24 09:30:00", "%d.%m.%Y %H:%M").isoformat() == "2025-12-24T08:30:00+00:00"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("24/12/2025", "'24/12/2025' is not a date of the form '%Y-%m-%d'; it looks like '%d/%m/%Y'."),
+        ("05/06/2025", "it looks like '%d/%m/%Y' or '%m/%d/%Y'."),
+        ("24.12.2025 9:30", "it looks like '%d.%m.%Y %H:%M'."),
+        ("Dec 24, 2025 9:30 PM", "it looks like '%b %d, %Y %I:%M %p'."),
+        ("soon", "'soon' is not a date of the form '%Y-%m-%d'."),
+    ],
+)
+def test_a_wrong_date_names_the_form_that_fits(value: str, said: str) -> None:
+    with pytest.raises(Refused) as raised:
+        functions(Dialect(ZoneInfo("UTC")))["parse_date"].apply(value, "%Y-%m-%d")
+    assert raised.value.message.endswith(said)
+
+
+def test_forms_that_fit() -> None:
+    assert day_forms("3 March 2025") == ["%d %B %Y"]
+    assert clock_forms("9:30 AM") == ["%I:%M %p"]
+    assert moment_forms("2025-12-24T09:30:00.000Z") == ["%Y-%m-%dT%H:%M:%S.%f%z"]
+    assert day_forms("31/02/2025") == moment_forms("24/12/2025 25:00") == []
+
+
+def test_gzip_zip_and_several_tables(tmp_path: Path) -> None:
+    assert read(written(tmp_path, gzip.compress(b"a;b\n1;2\n"), "bookings.gz"))[0] == ["a", "b"]
+    packed = tmp_path / "export.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("out/bookings.csv", "a;b\n1;2\n")
+        file.writestr("payments.tsv", "c\td\n1\t2\n")
+        file.writestr("__MACOSX/._payments.tsv", "x")
+        file.writestr("README.txt", "hello")
+    with open_tables(packed, Format()) as tables:
+        assert {name: table.header for name, table in tables.items()} == {
+            "out/bookings.csv": ["a", "b"], "payments.tsv": ["c", "d"],
+        }  # fmt: skip
+        assert [record.fields for record in tables["payments.tsv"].records] == [["1", "2"]]
+    assert read(packed, table="payments.tsv")[0] == ["c", "d"]
+    for form, said in (({}, "several tables: write format.table"), ({"table": "x"}, "holds no table 'x'")):
+        with pytest.raises(HubError, match=f"{said}.*'out/bookings.csv', 'payments.tsv'"):
+            read(packed, **form)
+    sheets = workbook(tmp_path, One=[["a", "b"], [1, 2]], Two=[["c", "d"], [3, 4]])
+    assert read(sheets, table="Two")[1][0].fields == ["3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"\n \n", "is empty"),
+        ("a.pdf", b"%PDF-1.7", "is a PDF: export the table as CSV or .xlsx"),
+        ("a.xls", b"<html><table>", "a web page or XML, whatever its name: open it in a spreadsheet and save it"),
+        ("a.csv", b'{"bookings": []}', "is JSON"),
+        ("a.xlsx", b"PK\x03\x04 cut off", "is not a whole zip file or workbook"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "is not a whole workbook"),
+        ("a.csv.gz", b"not gzip", "is not a whole gzip file"),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 1000)[:-9], "is not a whole gzip file"),
+        ("a.csv.gz", gzip.compress(b"%PDF-1.7"), "is a PDF"),
+        ("a.csv", b'a,b\n1,"2\n3,4\n', "line 2: a quote that opens in this row is never closed"),
+    ],
+)
+def test_a_wrong_file_is_a_sentence(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    with pytest.raises(HubError) as raised:
+        read(written(tmp_path, content, name))
+    assert name in str(raised.value)
+    assert said in str(raised.value)
+
+
+def test_a_format_that_does_not_fit_the_file_says_which_does(tmp_path: Path) -> None:
+    with pytest.raises(HubError, match=r"not separated by a comma but by a semicolon\. Correct format\.delimiter"):
+        read(written(tmp_path, GERMAN), delimiter=",")
+    with pytest.raises(HubError, match=r"line 2, byte 21: 0xfc is not utf-8\. .* write cp1252, which fits"):
+        read(written(tmp_path, GERMAN.encode("cp1252")), encoding="utf-8")
+    with pytest.raises(HubError, match=r"no line 9: correct format\.header"):
+        read(written(tmp_path, GERMAN), header=9)
+
+
+def test_a_gzip_bomb_takes_no_memory(tmp_path: Path) -> None:
+    packed = BytesIO()
+    with gzip.open(packed, "wb", compresslevel=1) as file:
+        for _ in range(100):
+            file.write(bytes(1 << 20))
+    bomb = written(tmp_path, packed.getvalue(), "bomb.csv.gz")
+    tracemalloc.start()
+    with pytest.raises(HubError, match="line 1 has more than 1,048,576 characters: this is not a table"):
+        read(bomb)
+    assert tracemalloc.get_traced_memory()[1] < 30 << 20
+    tracemalloc.stop()
+
+
+def test_a_workbook_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        file.writestr("[Content_Types].xml", "")
+        with file.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            for _ in range(200):
+                sheet.write(bytes(1 << 20))
+    with pytest.raises(HubError, match=r"200 MB when unpacked.*save the sheet as CSV"):
+        read(bomb)
