@@ -18,7 +18,7 @@ CLIP = 2.5  # larger surprises teach as if they were this many spreads
 SHIFT_DAYS = 4  # so many surprises on one side in a row are a new level
 YOUNG_DAYS = 21  # so long everything teaches in full
 SHARE_FLOOR = 0.02  # of the level: quieter than that no series is taken to be
-IDLE_FLOOR = 0.005  # of a usual day that is not zero: with 0.02 four of 1,825 days after a collapse are judged otherwise
+IDLE_FLOOR = 0.005  # of a usual day that is not zero: 0.02 changes verdicts of days after a collapse
 SMALLEST = 1e-9  # of a spread, so that surprises in spreads are finite
 
 

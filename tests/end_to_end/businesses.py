@@ -235,7 +235,7 @@ def _tables(org_id: UUID, business: Business) -> Iterator[tuple[str, Rows]]:
     made = {"created_at": first, "updated_at": first}
     organization = {"id": org_id, "name": business.name, "slug": slug(org_id), "timezone": business.timezone}
     yield "organizations", [{**organization, "currency": CURRENCIES[0], **made}]
-    people = [("client", n, None) for n in range(business.clients)]
+    people: list[tuple[str, int, int | None]] = [("client", n, None) for n in range(business.clients)]
     people += [("provider", n, 8 if business.has_capacity else None) for n in range(business.providers)]
     people += [("admin", 0, None)]
     yield (
