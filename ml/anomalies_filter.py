@@ -17,7 +17,8 @@ SPREAD_RATE = 0.05
 CLIP = 2.5  # larger surprises teach as if they were this many spreads
 SHIFT_DAYS = 4  # so many surprises on one side in a row are a new level
 YOUNG_DAYS = 21  # so long everything teaches in full
-SHARE_FLOOR = 0.02  # of the level, and of a usual day that is not zero: no series is taken to be quieter than that
+SHARE_FLOOR = 0.02  # of the level: quieter than that no series is taken to be
+IDLE_FLOOR = 0.005  # of a usual day that is not zero: with 0.02 four of 1,825 days after a collapse are judged otherwise
 SMALLEST = 1e-9  # of a spread, so that surprises in spreads are finite
 
 
@@ -50,9 +51,8 @@ def filtered_days(work: Floats, is_holiday: Flags, taught: Flags) -> Filtered:
         if is_holiday[t]:
             effect = season.min(axis=1) if holiday is None else holiday
         forecast[:, t] = level + effect
-        usual = np.maximum(np.abs(level), sizes / np.maximum(moved_days, 1))
-        spread = np.maximum(spread, np.where(moved_days > 0, SHARE_FLOOR * usual, 0.0))
-        spreads[:, t] = np.maximum(spread, SHARE_FLOOR * usual + SMALLEST)
+        spread = np.maximum(spread, IDLE_FLOOR * sizes / np.maximum(moved_days, 1))
+        spreads[:, t] = np.maximum(spread, SHARE_FLOOR * np.abs(level) + SMALLEST)
         seasons[:, t] = season
         surprise[:, t] = work[:, t] - forecast[:, t]
         teaches = known[:, t] & taught[:, t]
