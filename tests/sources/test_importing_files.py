@@ -159,6 +159,14 @@ def test_the_files_in_one_zip(settings: Settings, tmp_path: Path) -> None:
     assert (report.rejected, report.records["line"].new) == (0, 4)
 
 
+def test_a_second_review_of_a_booking_is_rejected(run: Importer) -> None:
+    mapping, files = documented()
+    two = files["all_reviews.csv"] + "r2,o1,1,2018-01-08,Bad\n"
+    assert run(mapping, files | {"all_reviews.csv": two}).by_reason == {"review.booking: reviewed already": 1}
+    later = files["all_reviews.csv"].replace("r1", "r3")
+    assert run(mapping, files | {"all_reviews.csv": later}).by_reason == {"review.booking: reviewed already": 1}
+
+
 def test_a_reference_that_leads_nowhere_rejects_its_row(run: Importer) -> None:
     mapping, files = documented()
     report = run(

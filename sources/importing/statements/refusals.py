@@ -90,6 +90,10 @@ where staged.booking is not null and not exists (
     )
 
 
+_OTHER_INVOICE: Final = "format('''%%s'' is already the number of another invoice.', staged.number)"
+_SECOND_REVIEW: Final = (
+    "format('The booking ''%%s'' has a review already; the Hub keeps one of each booking.', staged.booking)"
+)
 # Of each kind, what refuses its rows once all that they refer to is in the Hub.
 REFUSALS: Final[dict[str, tuple[sql.Composed, ...]]] = {
     "booking": (
@@ -139,15 +143,17 @@ where staged.total_amount is null
     "invoice": (
         _unknown_booking("invoice"),
         _refusal(
-            "invoice", "invoice.number", "staged.number", "belongs to another",
-            "format('''%%s'' is already the number of another invoice.', staged.number)",
+            "invoice", "invoice.number", "staged.number", "belongs to another", _OTHER_INVOICE,
             """(
-    select staged_invoice.*, row_number() over (partition by number order by position) as nth from staged_invoice
+    select *, row_number() over (partition by number order by position) as nth from staged_invoice
 ) as staged
-where nth > 1 or exists (
-    select from app.invoices as known where known.org_id = %(org)s and known.invoice_number = staged.number
-        and known.external_ref is distinct from staged.external_ref
-)""",
+where nth > 1""",
+        ),
+        _refusal(
+            "invoice", "invoice.number", "staged.number", "belongs to another", _OTHER_INVOICE,
+            """staged_invoice as staged
+inner join app.invoices as known on known.org_id = %(org)s and known.invoice_number = staged.number
+    and known.external_ref is distinct from staged.external_ref""",
         ),
     ),
     "payment": (
@@ -168,18 +174,18 @@ where staged.invoice is not null and not exists (
     "review": (
         _unknown_booking("review"),
         _refusal(
-            "review", "review.booking", "staged.booking", "reviewed already",
-            "format('The booking ''%%s'' has a review already; the Hub keeps one of each booking.', staged.booking)",
+            "review", "review.booking", "staged.booking", "reviewed already", _SECOND_REVIEW,
             """(
-    select staged_review.*, row_number() over (partition by booking order by reviewed_at desc, position) as nth
-    from staged_review
+    select *, row_number() over (partition by booking order by reviewed_at desc, position) as nth from staged_review
 ) as staged
-where nth > 1 or exists (
-    select from app.reviews as known
-    inner join app.bookings as booking on booking.org_id = known.org_id and booking.id = known.booking_id
-    where known.org_id = %(org)s and booking.external_ref = staged.booking
-        and known.external_ref is distinct from staged.external_ref
-)""",
+where nth > 1""",
+        ),
+        _refusal(
+            "review", "review.booking", "staged.booking", "reviewed already", _SECOND_REVIEW,
+            """staged_review as staged
+inner join app.bookings as booking on booking.org_id = %(org)s and booking.external_ref = staged.booking
+inner join app.reviews as known on known.org_id = %(org)s and known.booking_id = booking.id
+    and known.external_ref is distinct from staged.external_ref""",
         ),
     ),
     "hours": (
