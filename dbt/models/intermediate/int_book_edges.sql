@@ -1,7 +1,7 @@
 {%- set horizon = var('on_hand_days') %}
 
--- Where the book of coming service days ends at the edge of an export: nothing stands after some day of the coming weeks,
--- although on every day of the past year, seen from the same distance, something stood even beyond a closure.
+-- Where the book of coming service days ends at the edge of an export: nothing stands after some day of the coming
+-- weeks, although on every day of the past year something stood as far ahead, and beyond a closure.
 with bookings as (
     select
         bookings.org_id,
@@ -135,5 +135,5 @@ left join bookings
         edges.org_id = bookings.org_id
         and bookings.lead_days >= 0
         and bookings.service_day > {{ add_days('edges.book_until', -var('edge_history_days')) }}
-        and bookings.service_day <= edges.book_until
+        and edges.book_until >= bookings.service_day
 group by edges.org_id

@@ -1,8 +1,8 @@
 {{ config(unique_key='day') }}
 
 -- From the first day that a fact knows to the last service day; at least to a year after as_of. At most three years
--- after it and fifty before it, longer than a business keeps its bookings: a slip of the pen in a date makes no table of
--- a million days.
+-- after it and fifty before it, longer than a business keeps its bookings: a slip of the pen in a date makes no table
+-- of a million days.
 with known as (
     {{ kpi_days() }}
     union all
