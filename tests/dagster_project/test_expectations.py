@@ -27,6 +27,8 @@ insert into app.organizations (id, org_id, name, slug, timezone, currency)
     values ('{ORG}', '{ORG}', 'Studio', 'studio', 'Europe/Madrid', 'EUR');
 insert into app.profiles (id, org_id, role, full_name, email, capacity_hours_per_day)
     values ('{ROW}', '{ORG}', 'provider', 'Ana', 'ana@example.org', 8);
+insert into app.provider_absences (id, org_id, provider_id, starts_on, ends_on)
+    values ('{ROW}', '{ORG}', '{ROW}', '2026-08-03', '2026-08-14');
 insert into app.services (id, org_id, name, base_price, currency) values ('{ROW}', '{ORG}', 'Advice', 80, 'EUR');
 insert into app.service_packages (id, org_id, service_id, name, price, currency)
     values ('{ROW}', '{ORG}', '{ROW}', 'Ten hours', 700, 'EUR');
@@ -144,6 +146,8 @@ BROKEN = [
     Broken("progress_pct", "bookings", "progress_pct = 140", "progress_pct = 140.00"),
     Broken("progress_pct", "tasks", "progress_pct = -1", "progress_pct = -1.00"),
     Broken("capacity", "profiles", "capacity_hours_per_day = 25", "capacity_hours_per_day = 25.00"),
+    Broken("working_days", "profiles", "working_days = '{1,8}'", "working_days = [1, 8]"),
+    Broken("days", "provider_absences", "ends_on = '2026-08-02'", "ends_on = 2026-08-02"),
     Broken("rating", "reviews", "rating = 6", "rating = 6"),
     Broken("amount", "payments", "amount = 0", "amount = 0.00"),
     Broken("weight", "milestones", "weight = 0", "weight = 0.00"),
