@@ -8,7 +8,10 @@ import pytest
 from sources.settings import Settings
 from tests.end_to_end.test_cli import COLUMNS, hub
 
-GOOD = "1001,Ann [red]Bell[/x],ann@example.org,Audit,Joe,Done,100.00,2025-03-01,2025-03-10 09:00,2025-03-10 12:00,2025-03-12"
+GOOD = (
+    "1001,Ann [red]Bell[/x],ann@example.org,Audit,Joe,Done,100.00,"
+    "2025-03-01,2025-03-10 09:00,2025-03-10 12:00,2025-03-12"
+)
 BAD = GOOD.replace("1001", "1002").replace("Done", "Lost")
 
 
