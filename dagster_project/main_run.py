@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final
+from uuid import UUID
 
 import dagster as dg
 import psycopg
@@ -108,7 +109,7 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 
 
 def _failures_apart(connection: psycopg.Connection) -> dict[str, str]:
-    names = dict(connection.execute("select id, name from raw.organizations").fetchall())
+    names: dict[UUID, str] = dict(connection.execute("select id, name from raw.organizations").fetchall())
     return {
         f"{step} of {names.get(org_id, org_id)}": message
         for org_id, failures in health.failures_apart(connection).items()

@@ -61,7 +61,7 @@ def test_any_business_runs_and_is_told_what_is_true(empty_hub: Hub, made: list[B
     for as_of in (None, PAST):
         outcome = empty_hub.try_run(as_of, now=NOW)
         problems += [f"run as of {as_of}: {name}: {said}" for name, said in outcome.failures.items()]
-        days = dict(empty_hub.rows("select org_id, as_of from raw.run_clock"))
+        days = {row[0]: row[1] for row in empty_hub.rows("select org_id, as_of from raw.run_clock")}
         for org_id, business in businesses.items():
             day = days[org_id]
             assert isinstance(day, date)
