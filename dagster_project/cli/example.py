@@ -90,7 +90,7 @@ def _import_hotel(settings: Settings) -> None:
             importing.find_mapping("resort_hotel"),
             [HOTEL],
             as_of_now=datetime.now(UTC),
-            progress=lambda rows: status.update(f"Reading the hotel's bookings: {rows:,} ..."),
+            progress=status.update,
         )
     console.print(
         f"{report.rows_read:,} bookings read from {HOTEL.name}: {report.imported:,} new, "
