@@ -169,4 +169,4 @@ def fill_gaps(values: Floats) -> Floats:
 
 def beyond_largest(largest: Floats) -> Floats:
     """The size that no forecast and no bound exceeds, for series whose `largest` value is known."""
-    return np.asarray(MOST_OF_LARGEST * np.minimum(largest, np.finfo(float).max / MOST_OF_LARGEST))
+    return np.asarray(MOST_OF_LARGEST * np.minimum(largest, np.finfo(float).max / (2 * MOST_OF_LARGEST)))

@@ -97,12 +97,11 @@ def test_a_plain_export(run: Importer, connection: psycopg.Connection) -> None:
     )
     midnight = datetime(2025, 3, 31, 23, tzinfo=UTC)
     assert history == [
-        ("1001", None, "requested", datetime(2025, 3, 1, tzinfo=UTC)),
-        ("1001", "requested", "completed", datetime(2025, 3, 12, 23, 59, tzinfo=UTC)),
-        ("1002", None, "requested", midnight),
-        ("1002", "requested", "confirmed", midnight),
-        ("1003", None, "requested", midnight + timedelta(days=1)),
-        ("1003", "requested", "cancelled", datetime(2025, 4, 2, 22, 59, tzinfo=UTC)),
+        ("1001", None, "confirmed", datetime(2025, 3, 1, tzinfo=UTC)),
+        ("1001", "confirmed", "completed", datetime(2025, 3, 12, 23, 59, tzinfo=UTC)),
+        ("1002", None, "confirmed", midnight),
+        ("1003", None, "confirmed", midnight + timedelta(days=1)),
+        ("1003", "confirmed", "cancelled", datetime(2025, 4, 2, 22, 59, tzinfo=UTC)),
     ]
 
 
@@ -171,7 +170,7 @@ def test_a_dry_run_reports_all_and_leaves_nothing(run: Importer, connection: psy
             "does not lie after scheduled_start",
         ),
         ("1,A,a@x,S", "row", "1,A,a@x,S", "has 4 fields, but the header has 11"),
-        ("1,A,a@x,S,P,Open,5,2025-01-01,,,,", "row", "1,A,a@x,S,P,Open,5,2025-01-01,,,,", "has 12 fields"),
+        ("1,A,a@x,S,P,Open,5,2025-01-01,,,,x", "row", "1,A,a@x,S,P,Open,5,2025-01-01,,,,x", "has 12 fields"),
         ('1,"A"x,a@x,S,P,Open,5,2025-01-01,,,', "row", None, "is not CSV"),
         ("1,A\0,a@x,S,P,Open,5,2025-01-01,,,", "row", "1,A\\0,a@x,S,P,Open,5,2025-01-01,,,", "zero byte"),
         (f"1,{'A' * 501},a@x,S,P,Open,5,2025-01-01,,,", "client.name", "A" * 200, "More than 500 characters"),
@@ -251,8 +250,8 @@ def test_a_client_and_a_service_that_exist_already_are_recognised(
         ("status: outcome", "status: outcome +", "booking.status: `outcome +` is not an expression"),
         ("created_at: booked_at", "created_at: booked", "text, not a point in time: use parse_time"),
         ("created_at: booked_at", "created_at: {column: booked, constant: x}", "exactly one of expression"),
-        ("status: requested, when", "status: requestd, when", "there is no status 'requestd' (closest: requested"),
-        ("when: created_at}", "when: created}", "history.requested: there is no column or name 'created'"),
+        ("status: confirmed, when", "status: confirmd, when", "there is no status 'confirmd' (closest: confirmed"),
+        ("when: created_at, if", "when: created, if", "history.confirmed: there is no column or name 'created'"),
         ("Europe/London", "Europe/Londn", "organization.timezone: there is no time zone 'Europe/Londn'"),
         ("encoding: utf-8", "encoding: utf-9", "format.encoding: there is no encoding 'utf-9'"),
         ("key: [number]", "key: [numbr]", "key: there is no column or name 'numbr' (closest: number"),
@@ -407,7 +406,7 @@ def test_the_resort_hotel(settings: Settings, connection: psycopg.Connection) ->
 def test_a_history_out_of_order_is_taken_and_counted(run: Importer, connection: psycopg.Connection) -> None:
     report = run(
         ROWS[:1],
-        ("{status: requested, when: created_at}", "{status: in_progress, when: created_at}"),
+        ("{status: confirmed, when: created_at, if: status != 'requested'}", "{status: in_progress, when: created_at}"),
         ("- {status: final", "- {status: confirmed, when: scheduled_start}\n  - {status: final"),
     )
     assert (report.imported, report.rejected) == (1, 0)
@@ -428,4 +427,4 @@ def test_what_ended_before_it_was_booked_is_taken_and_its_status_comes_last(
         connection, "select from_status, to_status, changed_at from app.booking_status_history order by changed_at, id"
     )
     second = datetime(2025, 1, 2, tzinfo=UTC)
-    assert history == [(None, "requested", second), ("requested", "completed", second)]
+    assert history == [(None, "confirmed", second), ("confirmed", "completed", second)]

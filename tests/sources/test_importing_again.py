@@ -86,7 +86,9 @@ def test_a_booking_completes_through_its_history(run: Importer, connection: psyc
     assert fates(report) == {"changed": 1}
     booked, closed = datetime(2025, 4, 30, 23, tzinfo=UTC), datetime(2025, 6, 11, 22, 59, tzinfo=UTC)
     assert first == [(None, "requested", booked, True)]
-    assert rows_of(connection, HISTORY, "1") == [*first, ("requested", "completed", closed, True)]
+    assert rows_of(connection, HISTORY, "1") == [
+        *first, ("requested", "confirmed", booked, True), ("confirmed", "completed", closed, True),
+    ]  # fmt: skip
     assert rows_of(connection, "select status, completed_at, progress_pct from app.bookings") == [
         ("completed", closed, Decimal(100))
     ]
@@ -110,8 +112,8 @@ def test_a_corrected_mapping_takes_effect_without_a_second_history(
         (datetime(2025, 5, 1, tzinfo=UTC),), (datetime(2025, 5, 2, tzinfo=UTC),),
     ]  # fmt: skip
     assert rows_of(connection, HISTORY, "2") == [
-        (None, "requested", datetime(2025, 5, 2, tzinfo=UTC), True),
-        ("requested", "completed", datetime(2025, 5, 11, 23, 59, tzinfo=UTC), True),
+        (None, "confirmed", datetime(2025, 5, 2, tzinfo=UTC), True),
+        ("confirmed", "completed", datetime(2025, 5, 11, 23, 59, tzinfo=UTC), True),
     ]
     assert rows_of(connection, "select distinct title from app.bookings") == [("AUDIT",)]
 
@@ -121,7 +123,7 @@ def test_a_corrected_status_keeps_what_was_recorded(run: Importer, connection: p
     run([row], now=NOW)
     run([row], ("cancelled: cancelled", "cancelled: no_show"))
     assert [(before, after) for before, after, *_ in rows_of(connection, HISTORY, "2")] == [
-        (None, "requested"), ("requested", "cancelled"), ("cancelled", "no_show"),
+        (None, "confirmed"), ("confirmed", "cancelled"), ("cancelled", "no_show"),
     ]  # fmt: skip
     assert rows_of(connection, "select status from app.bookings") == [("no_show",)]
 

@@ -1,3 +1,14 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='only_differences',
+        on_schema_change='fail',
+        unique_key=['provider_id', 'day'],
+        post_hook="{{ analyze_table() }}",
+        indexes=[{'columns': ['provider_id', 'day'], 'unique': true}],
+    )
+}}
+
 -- Each provider's days from 28 before to 28 after as_of, and further as far as the bookings reach that cover any of
 -- these: whether the provider works, and for how many hours, as was known of that day.
 with spans as (

@@ -1,3 +1,14 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='only_differences',
+        on_schema_change='fail',
+        unique_key=['booking_id', 'day'],
+        post_hook="{{ analyze_table() }}",
+        indexes=[{'columns': ['booking_id', 'day'], 'unique': true}, {'columns': ['org_id', 'day']}],
+    )
+}}
+
 -- Every day of a provider's bookings, within the days that the workload shows, with its part of the hours. Those of
 -- several days are spread as the provider has hours free beside the bookings of one day; where that is not known, or
 -- none are free, evenly over the provider's working days, or over all days where none of them is one.

@@ -13,6 +13,7 @@ from sources.importing.suggesting.places import Place
 from sources.importing.suggesting.profile import Profile, amount, best_form
 from sources.importing.suggesting.terms import Field, column, quoted
 from sources.importing.suggesting.words import meanings
+from sources.lifecycle import PENDING
 
 HOURS: Final = 12  # a number of a duration up to which hours are meant, if the column does not say minutes
 # What a day without a time is taken as. Nothing that follows a booking on its day comes before it.
@@ -302,9 +303,11 @@ class _Drafting:
             fields.append(Field("progress_pct", progress))
         self.result.sections["booking"] = fields
         if "created" in moments:
-            first = {"status": "requested", "when": "created_at"}
+            # What an export lists was booked, unless its own status says that it was only asked for.
+            unbooked = sorted(outcome.possible & {*PENDING, "declined", "expired"})
+            first = {"status": "confirmed", "when": "created_at"}
             self.result.history = [
-                {**first, "if": "status != 'draft'"} if "draft" in outcome.possible else first,
+                {**first, "if": " and ".join(f"status != '{status}'" for status in unbooked)} if unbooked else first,
                 {"status": "final", "when": "coalesce(completed_at, cancelled_at, created_at)"},
             ]
 
