@@ -359,3 +359,16 @@ def test_a_booking_of_which_a_line_is_rejected_does_not_go_in_with_the_sum_of_th
         (Decimal("190.00"),)
     ]
     assert rows_of(connection, "select from app.import_rejections") == []
+
+
+def test_what_the_mapping_does_not_name_stays_also_where_the_file_has_the_last_word(
+    run: Importer, connection: psycopg.Connection
+) -> None:
+    mapping, files = documented()
+    mapping = mapping.replace(", comment: text", "")
+    run(mapping, files)
+    connection.execute("update app.reviews set comment = 'Called her: all well.'")
+    connection.commit()
+    files["all_reviews.csv"] = files["all_reviews.csv"].replace("o1,5", "o1,4")
+    run(mapping, files, overwrite=True)
+    assert rows_of(connection, "select rating, comment from app.reviews") == [(4, "Called her: all well.")]

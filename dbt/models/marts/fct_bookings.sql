@@ -50,18 +50,8 @@ local_days as (
     inner join {{ ref('stg_app__organizations') }} as organizations on bookings.org_id = organizations.org_id
     left join first_seen on bookings.booking_id = first_seen.booking_id and bookings.created_at is null
     left join endings on bookings.booking_id = endings.booking_id and bookings.status = endings.to_status
-    {%- if is_incremental() %}
-    left join {{ this }} as held
-        on bookings.booking_id = held.booking_id and held.status_group = 'cancelled' and held.cancelled_at is null
-    {%- endif %}
     {{ only_changed('bookings', 'booking_id', has_booking=false) }}
-    {%- if is_incremental() %}
-    -- The history may change alone.
-    or (
-        held.booking_id is not null
-        and held.cancelled_day is distinct from {{ local_day('endings.changed_at', 'organizations.timezone') }}
-    )
-    {%- endif %}
+    {{ or_changed_end('bookings', 'endings') }}
 )
 
 select
