@@ -171,7 +171,7 @@ def test_a_dry_run_reports_all_and_leaves_nothing(run: Importer, connection: psy
             "does not lie after scheduled_start",
         ),
         ("1,A,a@x,S", "row", "1,A,a@x,S", "has 4 fields, but the header has 11"),
-        ("1,A,a@x,S,P,Open,5,2025-01-01,,,,", "row", "1,A,a@x,S,P,Open,5,2025-01-01,,,,", "has 12 fields"),
+        ("1,A,a@x,S,P,Open,5,2025-01-01,,,,x", "row", "1,A,a@x,S,P,Open,5,2025-01-01,,,,x", "has 12 fields"),
         ('1,"A"x,a@x,S,P,Open,5,2025-01-01,,,', "row", None, "is not CSV"),
         ("1,A\0,a@x,S,P,Open,5,2025-01-01,,,", "row", "1,A\\0,a@x,S,P,Open,5,2025-01-01,,,", "zero byte"),
         (f"1,{'A' * 501},a@x,S,P,Open,5,2025-01-01,,,", "client.name", "A" * 200, "More than 500 characters"),
