@@ -78,3 +78,4 @@ def only_changed(*_: Any, **__: Any) -> str:
 
 
 only_changed_histories = only_changed
+or_changed_end = only_changed

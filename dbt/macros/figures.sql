@@ -4,8 +4,9 @@
 {%- endmacro %}
 
 
+{# A sum of amounts: larger than any of them, which have up to 12 digits before the point. #}
 {% macro as_money(amount) -%}
-    cast({{ amount }} as numeric(14, 2))
+    cast({{ amount }} as numeric(18, 2))
 {%- endmacro %}
 
 

@@ -45,6 +45,22 @@ where booking_id in (
     {%- endif %}
 {%- endmacro %}
 
+{# After only_changed: also the bookings whose end has another day in `endings`, as their history may change alone. #}
+{% macro or_changed_end(staged, endings) -%}
+    {%- if is_incremental() %}
+or {{ staged }}.booking_id in (
+    select held.booking_id
+    from {{ this }} as held
+    inner join {{ ref('stg_app__organizations') }} as organization on held.org_id = organization.org_id
+    left join {{ endings }} as ending on held.booking_id = ending.booking_id and held.status = ending.to_status
+    where
+        held.status_group = 'cancelled'
+        and held.cancelled_at is null
+        and held.cancelled_day is distinct from {{ local_day('ending.changed_at', 'organization.timezone') }}
+)
+    {%- endif %}
+{%- endmacro %}
+
 {% macro _staging(staged) -%}
     stg_app__{{ staged }}
 {%- endmacro %}

@@ -37,7 +37,8 @@ __all__ = ["ImportReport", "find_mapping", "import_files"]
 BLOCK_ROWS: Final = 5_000  # rows in memory at a time; 20,000 were no faster
 # Columns of which a mapping may say nothing: then they stay as they are in the Hub.
 OPTIONAL: Final = frozenset({"scheduled_start", "scheduled_end", "progress_pct", "cancel_reason", "cancelled_at",
-                             "completed_at", "service_id", "provider_id", "total_amount", "title"})  # fmt: skip
+                             "completed_at", "service_id", "provider_id", "total_amount", "title", "description",
+                             "unit_price", "issued_at", "due_at", "paid_at", "comment", "note"})  # fmt: skip
 # What may have been meant where the organisation has another time zone or currency.
 ADVICE: Final = {
     "timezone": " (and the zone in which the times of the file are meant as timezone)",

@@ -39,6 +39,7 @@ class Rejection:
     value: str | None
     reason: str
     message: str
+    booking: str | None = None  # that it is a part of
 
 
 @dataclass
@@ -86,7 +87,8 @@ def stage(
         for place, fields in sorted(faults.items()):
             position, record = origins[place]
             row_key = columns["row_key"][place] or _counted(digest(record.fields), progress)
-            rejections += _rejections(position, record, row_key, columns["external_ref"][place], kind, file, fields)
+            ref, booking = columns["external_ref"][place], columns["booking"][place] if "booking" in columns else None
+            rejections += _rejections(position, record, row_key, ref, kind, file, fields, booking)
         if number == 0:
             rejections += [
                 rejection
@@ -117,11 +119,13 @@ def _rejections(
     kind: Kind,
     file: str,
     fields: dict[str, Refusal],
+    booking: str | None = None,
 ) -> list[Rejection]:
     return [
         Rejection(
             position, file, record.line, row_key, external_ref, kind.name, name,
             refusal.value if refusal.value is None else refusal.value[:MAX_SHOWN], refusal.reason, refusal.message,
+            booking,
         )
         for name, refusal in fields.items()
     ]  # fmt: skip

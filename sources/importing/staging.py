@@ -18,7 +18,7 @@ _PREPARE: Final = "set local enable_nestloop = off"
 _REFUSED: Final = """
 create temporary table refused (
     position bigint, file text, row_number bigint, row_key text, external_ref text, kind text, field text, value text,
-    reason text, message text
+    reason text, message text, booking text
 ) on commit drop
 """
 

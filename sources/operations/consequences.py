@@ -32,6 +32,7 @@ select id, booking_id, kind, status, currency, invoice_number
 from app.invoices where org_id = $1 and booking_id = $2 order by id for update
 """
 # Refunds under way count; those that name no payment were recorded on the invoice as a whole (`loose`).
+# A payment without an invoice was imported: whether it is given back stands in its source.
 SELECT_KEPT: Final = """
 select p.id, p.invoice_id, p.method, p.provider,
     p.amount - coalesce((
@@ -45,6 +46,7 @@ select p.id, p.invoice_id, p.method, p.provider,
     ), 0) as loose
 from app.payments as p
 where p.org_id = $1 and p.booking_id = $2 and p.kind = 'payment' and p.status = 'succeeded'
+    and p.invoice_id is not null
 order by p.paid_at, p.id
 """
 SELECT_FEE: Final = "select coalesce(cancellation_fee, 0) as fee from app.bookings where org_id = $1 and id = $2"

@@ -49,7 +49,7 @@ insert into app.invoices (org_id, booking_id, client_id, invoice_number, status,
 select org_id, id, client_id, booking_number, 'paid', total_amount, currency, '2025-05-13 09:00+00' from app.bookings
 where booking_number = 'A';
 insert into app.payments (org_id, booking_id, kind, status, amount, currency, paid_at, external_ref)
-select b.org_id, b.id, kind, 'succeeded', amount, 'EUR', at::timestamptz, number || ' ' || kind
+select b.org_id, b.id, kind, 'succeeded', amount, 'EUR', at::timestamptz, number || kind
 from app.bookings b join (values
     ('A', 'payment', 300, '2025-05-20 09:00+00'), ('B', 'payment', 30, '2025-05-05 09:00+00'),
     ('C', 'payment', 200, '2025-05-18 09:00+00'), ('C', 'refund', 200, '2025-05-25 09:00+00')

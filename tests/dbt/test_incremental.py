@@ -88,6 +88,27 @@ def test_changed_rows_end_as_in_a_build_from_nothing(writable: Settings, dbt: Db
     assert state(writable, versions=False) == after
 
 
+def test_the_day_of_an_end_follows_a_history_that_changes_alone(writable: Settings, dbt: Dbt) -> None:
+    """Only the history says when a booking was declined, and it is corrected, and then taken back."""
+    [booking] = rows(writable, "select booking_id as id from marts.fct_bookings where status = 'scheduled' limit 1")
+    event = f"booking_id = '{booking['id']}' and to_status = 'declined'"
+    days = []
+    for change in (
+        f"update app.bookings set status = 'declined' where id = '{booking['id']}'; "
+        "insert into app.booking_status_history (org_id, booking_id, from_status, to_status, changed_at) "
+        "select org_id, id, 'scheduled', 'declined', '2025-06-20 10:00+00' from app.bookings "
+        f"where id = '{booking['id']}'",
+        f"update app.booking_status_history set changed_at = '2025-06-10 10:00+00' where {event}",
+        f"delete from app.booking_status_history where {event}",
+    ):
+        execute(writable, change)
+        land_tables(writable, "bookings", "booking_status_history")
+        dbt(writable, "run", "--select", "stg_app__bookings", "stg_app__booking_status_history", "fct_bookings")
+        [held] = rows(writable, "select cancelled_day from marts.fct_bookings where booking_id = %s", booking["id"])
+        days.append(held["cancelled_day"])
+    assert days == [date(2025, 6, 20), date(2025, 6, 10), None]
+
+
 def test_empty_tables_build(empty: Settings, dbt: Dbt) -> None:
     dbt(empty, *BUILD)
     assert rows(empty, "select count(*) as n from marts.kpi_daily") == [{"n": 0}]

@@ -339,3 +339,36 @@ def test_a_small_file_that_unpacks_to_much_takes_no_memory(run: Importer, settin
     (tmp_path / "market.yml").write_text(mapping)
     report = import_files(settings, tmp_path / "market.yml", [tmp_path / "sellers.csv.gz"], as_of_now=NOW, dry_run=True)
     assert (report.rows_read, report.records["provider"].new) == (200_002, 3)
+
+
+def test_a_booking_of_which_a_line_is_rejected_does_not_go_in_with_the_sum_of_the_others(
+    run: Importer, connection: psycopg.Connection
+) -> None:
+    mapping, files = documented()
+    files["items.csv"] = files["items.csv"].replace("120.00,10.10", "a lot,10.10")
+    report = run(mapping, files)
+    assert rows_of(connection, "select booking_number, total_amount from app.bookings order by 1") == [
+        ("o2", Decimal("58.00")),
+        ("o3", Decimal("120.00")),
+    ]
+    assert "A line of it was rejected, so its total is not known." in [it.message for it in report.first_rejections]
+
+    files["items.csv"] = files["items.csv"].replace("a lot", "120.00")
+    run(mapping, files)
+    assert rows_of(connection, "select total_amount from app.bookings where booking_number = 'o1'") == [
+        (Decimal("190.00"),)
+    ]
+    assert rows_of(connection, "select from app.import_rejections") == []
+
+
+def test_what_the_mapping_does_not_name_stays_also_where_the_file_has_the_last_word(
+    run: Importer, connection: psycopg.Connection
+) -> None:
+    mapping, files = documented()
+    mapping = mapping.replace(", comment: text", "")
+    run(mapping, files)
+    connection.execute("update app.reviews set comment = 'Called her: all well.'")
+    connection.commit()
+    files["all_reviews.csv"] = files["all_reviews.csv"].replace("o1,5", "o1,4")
+    run(mapping, files, overwrite=True)
+    assert rows_of(connection, "select rating, comment from app.reviews") == [(4, "Called her: all well.")]

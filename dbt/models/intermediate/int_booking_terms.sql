@@ -38,7 +38,10 @@ select
     versions.total_amount,
     versions.scheduled_start,
     versions.scheduled_end,
-    case when versions.version = 1 then began.began_at else versions.dbt_valid_from end as valid_from,
-    versions.dbt_valid_to as valid_to
+    case
+        when versions.version = 1 then began.began_at
+        else greatest(versions.dbt_valid_from, began.began_at)
+    end as valid_from,
+    case when versions.dbt_valid_to is not null then greatest(versions.dbt_valid_to, began.began_at) end as valid_to
 from versions
 inner join began on versions.org_id = began.org_id

@@ -1,11 +1,14 @@
 -- What was paid for a booking that ended without its service is kept from the day of that end on, or of the payment
--- where that is later; a refund counts against it in the same way.
+-- where that is later; a refund counts against it in the same way. Where either day is unknown, so is the day of this.
 select
     payments.payment_id,
     payments.org_id,
     payments.service_id,
     payments.collected_amount as kept_amount,
-    greatest(payments.paid_day, bookings.cancelled_day) as kept_day
+    case
+        when payments.paid_day is not null and bookings.cancelled_day is not null
+            then greatest(payments.paid_day, bookings.cancelled_day)
+    end as kept_day
 from {{ ref('fct_payments') }} as payments
 inner join {{ ref('int_bookings_as_of') }} as bookings
     on payments.booking_id = bookings.booking_id and bookings.status_group = 'cancelled'

@@ -51,6 +51,7 @@ local_days as (
     left join first_seen on bookings.booking_id = first_seen.booking_id and bookings.created_at is null
     left join endings on bookings.booking_id = endings.booking_id and bookings.status = endings.to_status
     {{ only_changed('bookings', 'booking_id', has_booking=false) }}
+    {{ or_changed_end('bookings', 'endings') }}
 )
 
 select

@@ -61,7 +61,7 @@ def refuse_faulty_part(kind: str, part: str, reference: str) -> sql.Composed:
     return sql.SQL("""
 insert into refused
 select staged.position, staged.file, staged.row_number, staged.row_key, staged.external_ref, {kind},
-    faulty.part || '.' || faulty.field, faulty.value, faulty.reason, faulty.message
+    faulty.part || '.' || faulty.field, faulty.value, faulty.reason, faulty.message, {booking}
 from {staged} as staged
 inner join faulty on faulty.external_ref = staged.{reference} and faulty.part = {part}
 """).format(
@@ -69,6 +69,7 @@ inner join faulty on faulty.external_ref = staged.{reference} and faulty.part = 
         staged=sql.Identifier(f"staged_{kind}"),
         reference=sql.Identifier(reference),
         part=sql.Literal(part),
+        booking=sql.SQL("staged.booking" if kind in ("line", "hours") else "null"),
     )
 
 
@@ -128,6 +129,13 @@ where staged.service_ref is null
     and not exists (
         select from app.bookings as known where known.org_id = %(org)s and known.external_ref = staged.external_ref
     )""",
+        ),
+        _refusal(
+            "booking", "total_amount", "null", "a line was rejected",
+            "'A line of it was rejected, so its total is not known.'",
+            """staged_booking as staged
+where staged.total_amount is null
+    and exists (select from refused as line where line.kind = 'line' and line.booking = staged.external_ref)""",
         ),
         _refusal(
             "booking", "total_amount", "null", "required", "'total_amount is empty, but every row needs it.'",

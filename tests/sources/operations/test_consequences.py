@@ -83,6 +83,23 @@ def test_cancelling_keeps_the_fee_and_gives_the_rest_back(
     assert [(*state(it), str(it.total_amount)) for it in fees] == ([(fee_status, collected_then, fee)] if fee else [])
 
 
+def test_an_imported_payment_without_an_invoice_is_left_to_its_source(business: Business) -> None:
+    booking_id = booking_in(business, "confirmed")
+    made = issued(business, "100.00", booking_id)
+    business.run("admin", lambda tx: pay(tx, made.id, "100.00"))
+    business.connection.execute(
+        "insert into app.payments (org_id, booking_id, kind, status, amount, currency, method, external_ref) "
+        "values (%s, %s, 'payment', 'succeeded', 40, 'EUR', 'voucher', 'receipt-1')",
+        [business.org.id, booking_id],
+    )
+    follow(business, booking_id, "cancelled")
+    assert collected(business, booking_id) == 0
+    left = business.connection.execute(
+        "select count(*), sum(amount) from app.payments where booking_id = %s and invoice_id is null", [booking_id]
+    ).fetchone()
+    assert left == (1, 40)
+
+
 def test_money_that_stripe_holds_is_given_back_by_stripe(business: Business) -> None:
     booking_id = booking_in(business, "confirmed")
     made = issued(business, "100.00", booking_id)
