@@ -303,5 +303,12 @@ def _unknown(digest: Digest) -> list[Block]:
     sentences = [
         *([] if digest.known.payments else ["No payments are recorded, so collected revenue is not shown."]),
         *([] if digest.known.capacity else ["No working hours are recorded, so workload is not shown."]),
+        *([_undated(digest.undated_cancellations)] if digest.undated_cancellations else []),
     ]
     return [Text(" ".join(sentences), muted=True)] if sentences else []
+
+
+def _undated(number: int) -> str:
+    """The cancelled bookings that no day's figures have."""
+    bookings = f"{figures.counted(number, 'booking')} {'was' if number == 1 else 'were'} cancelled at an unknown time"
+    return f"{bookings}, and counted on no day."
