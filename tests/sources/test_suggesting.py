@@ -210,7 +210,7 @@ def test_the_amounts_of_orders_are_those_of_their_lines_and_payments(
     settings: Settings, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
     """Each order has a customer of its own, no amount, and a payment whose first number counts the instalments."""
-    tables = {
+    tables: dict[str, tuple[str, Callable[[int], str]]] = {
         "orders.csv": ("order_id,customer_id,order_status,order_date", lambda n: f"o{n},c{n},completed,2025-02-{n:02}"),
         "items.csv": ("order_id,order_item_id,product_id,price", lambda n: f"o{n},1,p{n % 3},{n}.50"),
         "payments.csv": ("order_id,payment_installments,payment_value", lambda n: f"o{n},{n % 4 + 1},{n}.50"),
