@@ -234,13 +234,15 @@ FRESH: Final = Rule(
     "fresh",
     "created_at",
     f"the newest booking of an organisation is at most {STALE_DAYS} days older than the run's day",
-    # An organisation without a run_clock has had no run yet, so that nothing can be late.
+    # An organisation without a run_clock has had no run yet, so that nothing can be late; nor can anything of data that
+    # ended, of which the run speaks as of their last day, and says so.
     sql.SQL(
-        "select parent.id, max(child.created_at) as newest_booking, clock.as_of "
+        "select parent.id, parent.name, max(child.created_at) as newest_booking, clock.as_of "
         "from raw.organizations as parent join raw.run_clock as clock on clock.org_id = parent.id "
         "left join (select * from {{batch}}) as child "
         "on child.org_id = parent.id and child.created_at <= clock.as_of_at "
-        "where parent._deleted_at is null group by parent.id, parent.timezone, clock.as_of "
+        "where parent._deleted_at is null and clock.has_ended is not true "
+        "group by parent.id, parent.name, parent.timezone, clock.as_of "
         "having coalesce((max(child.created_at) at time zone parent.timezone)::date, '-infinity') "
         "< clock.as_of - {}"
     ).format(sql.Literal(STALE_DAYS)),

@@ -24,7 +24,7 @@ UNUSUAL: Final[LiteralString] = """
 """
 
 ADVICE: Final = (
-    "If it is a slip of the pen, correct it where the booking comes from and load it again; "
+    "If it is a mistake, correct it where the booking comes from and load it again; "
     "if it is right, dismiss this question."
 )
 

@@ -79,7 +79,10 @@ def import_files(
         return
     mapping, *exports = files
     if not exports:
-        raise HubError(f"Give a mapping and the files, such as: hub import simple_bookings {mapping} (or --suggest).")
+        raise HubError(
+            "Give a mapping and the files, such as: hub import my_mapping.yml my_export.csv. Without a mapping yet: "
+            "hub import --suggest my_export.csv --out my_mapping.yml"
+        )
     settings = common.prepared()
     with progress_console.status("Reading ...") as status:
         report = importing.import_files(

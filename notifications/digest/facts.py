@@ -63,6 +63,7 @@ class Digest:
     day: date
     known: Known
     key_figures: tuple[KeyFigure, ...]
+    undated_cancellations: int  # cancelled bookings of the service days up to the day that are counted on no day
     new_insights: tuple[Row, ...]  # since the digest before: the most severe first, then the largest impact
     earlier_insights: tuple[Row, ...]  # still open
     resolved_insights: tuple[Row, ...]  # since the digest before

@@ -26,6 +26,9 @@ WEEKS: Final = 4  # the usual figure: the average of the same weekday of as many
 HORIZONS: Final = (7, 28)
 WORKLOAD_DAYS: Final = 7
 ACCURACY_LEAD: Final = 7
+# Where the day of the cancellation is unknown of a larger share of the cancelled bookings, the count of the day would
+# read as if hardly any were cancelled.
+MOST_UNDATED: Final = 0.2
 ACCURACY_DAYS: Final = 14  # fewer forecasts whose day has come are too few to judge by
 KEY_FIGURES: Final = (
     "bookings_created",
@@ -57,6 +60,9 @@ def build_digest(connection: psycopg.Connection, org_id: UUID, day: date) -> Dig
 def _read(connection: psycopg.Connection, org_id: UUID, found: Organization, day: date) -> Digest:
     params = {"org": org_id, "day": day, "timezone": found.timezone, "severities": list(SEVERITIES)}
     known = _known(connection, params)
+    called_off, undated = _called_off(connection, params)
+    is_undated = undated > MOST_UNDATED * called_off
+    wanted = [name for name in KEY_FIGURES if not (is_undated and name == "bookings_cancelled")]
     history = _history(connection, params)
     forecasts = _forecasts(connection, params)
     until = _moment(connection, params)
@@ -72,7 +78,8 @@ def _read(connection: psycopg.Connection, org_id: UUID, found: Organization, day
         organization=found,
         day=day,
         known=known,
-        key_figures=_key_figures(connection, params, history, known.bookings_complete_until),
+        key_figures=_key_figures(connection, params, history, known.bookings_complete_until, wanted),
+        undated_cancellations=undated,
         new_insights=tuple(row for row in open_insights if row["first_seen"] >= since),
         earlier_insights=tuple(row for row in open_insights if row["first_seen"] < since),
         resolved_insights=_resolved_insights(connection, params, since, until),
@@ -99,6 +106,20 @@ def _known(connection: psycopg.Connection, params: dict[str, Any]) -> Known:
     return Known(**found[0]) if found else Known(None, None, None, False, None, None, payments=False, capacity=False)
 
 
+def _called_off(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[int, int]:
+    """How many bookings of the service days up to the day were cancelled, and of how many nobody knows when."""
+    found = rows(
+        connection,
+        """
+        select count(*) as all_of_them, count(*) filter (where cancelled_day is null) as undated
+        from marts.fct_bookings
+        where org_id = %(org)s and status_group = 'cancelled' and service_day <= %(day)s
+        """,
+        params,
+    )
+    return found[0]["all_of_them"], found[0]["undated"]
+
+
 def _history(connection: psycopg.Connection, params: dict[str, Any]) -> dict[date, Row]:
     """The day and those before it, by day."""
     found = rows(
@@ -114,9 +135,13 @@ def _history(connection: psycopg.Connection, params: dict[str, Any]) -> dict[dat
 
 
 def _key_figures(
-    connection: psycopg.Connection, params: dict[str, Any], history: Mapping[date, Row], complete_until: date | None
+    connection: psycopg.Connection,
+    params: dict[str, Any],
+    history: Mapping[date, Row],
+    complete_until: date | None,
+    wanted: Sequence[str],
 ) -> tuple[KeyFigure, ...]:
-    """The day's figures, of the metrics of which anything was ever recorded; none where the day is not known."""
+    """The day's figures, of the `wanted` metrics that were ever recorded; none where the day is not known."""
     day: date = params["day"]
     if day not in history:
         return ()
@@ -130,12 +155,12 @@ def _key_figures(
         ) as first_day
         from unnest(%(metrics)s::text[]) as wanted (metric)
         """,
-        {**params, "metrics": list(KEY_FIGURES)},
+        {**params, "metrics": list(wanted)},
     )
     first_days = {row["metric"]: row["first_day"] for row in recorded if row["first_day"]}
     known = metrics(connection)
     key_figures = []
-    for name in (name for name in KEY_FIGURES if name in first_days):
+    for name in (name for name in wanted if name in first_days):
         is_cut_off = complete_until is not None and day > complete_until and name in CUT_OFF_AT_THE_EDGE
         weeks = [] if is_cut_off else _weeks_before(history, day, first_days[name])
         usual = sum((Decimal(row[name]) for row in weeks), Decimal()) / len(weeks) if weeks else None
@@ -310,7 +335,7 @@ def _plot(history: Mapping[date, Row], forecasts: Sequence[Row], day: date, curr
         return None
     gap = (None,) * len(past)
     return Plot(
-        title=f"Realized revenue a day ({currency}), and its forecast with the 80% range",
+        title=f"Realized revenue a day ({currency}){', and its forecast with the 80% range' if forecasts else ''}",
         days=(*(past_day for past_day, _ in past), *(row["day"] for row in forecasts)),
         actual=(*(float(row["realized_revenue"]) for _, row in past), *((None,) * len(forecasts))),
         expected=(*gap, *(float(row["forecast"]) for row in forecasts)),

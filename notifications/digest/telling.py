@@ -73,8 +73,8 @@ def _sections(digest: Digest) -> list[Block]:
     if not digest.has_data:
         return [
             Text(
-                "Nothing is recorded up to this day. Load the sample (hub sample) or your own bookings (hub import), "
-                "then hub run."
+                "Nothing is recorded up to this day. A business without data: load the sample (hub sample) or your own "
+                "bookings (hub import), then hub run. One whose data begin later: ask for a later day."
             ),
             *(_insights(digest) if digest.new_insights or digest.earlier_insights else []),
         ]
@@ -266,6 +266,8 @@ def _open_now(found: Row) -> str:
     """The stock: every booking that is open, whenever it was made."""
     total = sum(found[column] for column, _ in OPEN_STATUSES)
     parts = [f"{found[column]:,} {words}" for column, words in OPEN_STATUSES if found[column]]
+    if len(parts) == 1:
+        return parts[0]
     return f"{total:,}: {', '.join(parts)}" if parts else "none"
 
 
@@ -301,5 +303,12 @@ def _unknown(digest: Digest) -> list[Block]:
     sentences = [
         *([] if digest.known.payments else ["No payments are recorded, so collected revenue is not shown."]),
         *([] if digest.known.capacity else ["No working hours are recorded, so workload is not shown."]),
+        *([_undated(digest.undated_cancellations)] if digest.undated_cancellations else []),
     ]
     return [Text(" ".join(sentences), muted=True)] if sentences else []
+
+
+def _undated(number: int) -> str:
+    """The cancelled bookings that no day's figures have."""
+    bookings = f"{figures.counted(number, 'booking')} {'was' if number == 1 else 'were'} cancelled at an unknown time"
+    return f"{bookings}, and counted on no day."

@@ -281,7 +281,13 @@ def test_an_organisation_without_recent_bookings_is_a_warning(
     assert (found is not None) == stale
     if found:
         assert found.severity == "warn"
-        assert found.rows == [{"id": str(ORG), "newest_booking": "2026-03-02 12:00:00+00:00", "as_of": "2026-03-06"}]
+        (row,) = found.rows
+        name = landed.execute("select name from raw.organizations where id = %s", [ORG]).fetchone()
+        assert (row["id"], row["name"]) == (str(ORG), *(name or ()))
+        assert (row["newest_booking"], row["as_of"]) == ("2026-03-02 12:00:00+00:00", "2026-03-06")
+
+        landed.execute("update raw.run_clock set has_ended = true")
+        assert "fresh" not in failures(landed, "bookings")
 
 
 def test_the_day_of_a_booking_is_the_organisations(landed: psycopg.Connection) -> None:

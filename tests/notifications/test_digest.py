@@ -166,6 +166,7 @@ def test_without_a_forecast_it_says_what_is_booked(connection: psycopg.Connectio
     text = digest_text(build_digest(connection, ORG, DAY))
     assert "Booked, next 7 days   €1,400" in text
     assert "There is no forecast of this day" in text
+    assert "its forecast with" not in text
     assert "€6,650" not in text
 
 
@@ -184,6 +185,21 @@ def test_what_was_never_recorded_is_absent_and_said_once(filled: psycopg.Connect
     assert "overload" not in text
     assert text.count("No payments are recorded, so collected revenue is not shown.") == 1
     assert text.count("No working hours are recorded, so workload is not shown.") == 1
+
+
+def test_cancellations_at_an_unknown_time_hide_the_count_of_the_day(filled: psycopg.Connection) -> None:
+    booking = "insert into marts.fct_bookings values (%s, 'cancelled', %s, %s)"
+    for _ in range(4):
+        filled.execute(booking, [ORG, DAY, DAY])
+    filled.execute(booking, [ORG, DAY, None])
+    text = one_line(filled)
+    assert "Bookings cancelled" in text
+    assert "1 booking was cancelled at an unknown time, and counted on no day." in text
+
+    filled.execute(booking, [ORG, DAY, None])
+    text = one_line(filled)
+    assert "Bookings cancelled" not in text
+    assert "2 bookings were cancelled at an unknown time" in text
 
 
 def test_the_edge_of_the_data_is_named(filled: psycopg.Connection) -> None:

@@ -16,6 +16,7 @@ create table marts.dim_organization (
 );
 create table marts.dim_metric (metric text, label text, unit text);
 create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
+create table marts.fct_bookings (org_id uuid, status_group text, service_day date, cancelled_day date);
 create table marts.fct_bookings_on_hand (
     org_id uuid, dimension text, member text, service_day date, lead_days integer, bookings integer,
     revenue numeric(14, 2)

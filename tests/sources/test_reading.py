@@ -132,7 +132,7 @@ def test_columns_that_come_twice_or_have_no_name_get_one(tmp_path: Path) -> None
     header, _, _, notes = read(written(tmp_path, "Name,Name,,When\n1,2,3,4\n"))
     assert header == ["Name", "Name (2)", "column 3", "When"]
     assert [note.split(":")[0] for note in notes] == ["The column 'Name' comes 2 times", "Column 3 has no name"]
-    assert read(written(tmp_path, "Name,When\n"))[3] == ("bookings.csv has a header and no rows.",)
+    assert read(written(tmp_path, "Name,When\n"))[3] == ("It has a header and no rows.",)
 
 
 BEGIN = datetime(2025, 1, 2, 9, 30)  # noqa: DTZ001 - a cell has no time zone

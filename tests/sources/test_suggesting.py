@@ -206,6 +206,34 @@ def test_several_related_files(settings: Settings, connection: psycopg.Connectio
     assert (again.imported, again.changed) == (0, 0)
 
 
+def test_the_amounts_of_orders_are_those_of_their_lines_and_payments(
+    settings: Settings, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """Each order has a customer of its own, no amount, and a payment whose first number counts the instalments."""
+    tables: dict[str, tuple[str, Callable[[int], str]]] = {
+        "orders.csv": ("order_id,customer_id,order_status,order_date", lambda n: f"o{n},c{n},completed,2025-02-{n:02}"),
+        "items.csv": ("order_id,order_item_id,product_id,price", lambda n: f"o{n},1,p{n % 3},{n}.50"),
+        "payments.csv": ("order_id,payment_installments,payment_value", lambda n: f"o{n},{n % 4 + 1},{n}.50"),
+        "customers.csv": ("customer_id,customer_city,customer_name", lambda n: f"c{n},Campinas,Ann {n}"),
+    }
+    files = []
+    for name, (header, row) in tables.items():
+        files.append(tmp_path / name)
+        files[-1].write_text("\n".join([header, *(row(n) for n in range(1, 21)), ""]))
+    mapping = tmp_path / "mine.yml"
+    mapping.write_text(suggested_mapping(files))
+
+    assert import_files(settings, mapping, files, as_of_now=NOW).by_reason == {}
+
+    total = Decimal("220.00")  # 1.50 + 2.50 + ... + 20.50
+    assert connection.execute("select sum(total_amount) from app.bookings").fetchone() == (total,)
+    assert connection.execute("select sum(amount) from app.payments").fetchone() == (total,)
+    assert connection.execute(
+        "select client.full_name from app.bookings join app.profiles as client on client.id = client_id "
+        "where booking_number = 'o7'"
+    ).fetchone() == ("Ann 7",)
+
+
 def test_what_was_paid_of_a_booking_becomes_a_payment(
     settings: Settings, connection: psycopg.Connection, tmp_path: Path
 ) -> None:

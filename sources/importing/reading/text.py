@@ -87,7 +87,7 @@ def _table(name: str, text: TextIO, encoding: str, form: Format) -> Table:
         given=frozenset(form.model_fields_set),
     )
     if all(line <= header_line for line, _ in rows):
-        notes.append(f"{name} has a header and no rows.")
+        notes.append("It has a header and no rows.")
     return Table(name, header, _records(reader, len(header), header_line, name), layout, tuple(notes))
 
 

@@ -108,7 +108,7 @@ def sheet_table(workbook: CalamineWorkbook, name: str, file_name: str, form: For
         given=frozenset(form.model_fields_set),
     )
     if rows[-1][0] <= header_line:
-        notes.append(f"{file_name} has a header and no rows.")
+        notes.append("It has a header and no rows.")
     return Table(name, header, _records(sheet, header_line, len(header), decimal), layout, tuple(notes))
 
 

@@ -208,6 +208,8 @@ class _Drafting:
                 if parts == ["'Unknown client'"]:
                     self.result.lacks.append("who the client was: all bookings count as one client's")
             name = name or email
+            if name is None and "line" in self.described:
+                continue
             if name is None:
                 self.result.lacks.append("who did the work: providers and their workload stay unknown")
                 continue
@@ -267,6 +269,8 @@ class _Drafting:
             self._refer("service")
             return
         match = self._taken("service_name", "service.name")
+        if match is None and "line" in self.described:
+            return
         if match is None:
             self.result.sections["service"] = [Field("name", {"constant": "Service"}, "the file names no service")]
             self.result.lacks.append("which service it was: all bookings count as one service's")
@@ -284,7 +288,7 @@ class _Drafting:
     # --- the booking -------------------------------------------------------------------------------
 
     def _booking(self, moments: Mapping[str, str], outcome: states.Outcome) -> None:
-        fields = [Field("status", outcome.fallback), self._amount()]
+        fields = [Field("status", outcome.fallback), *self._amount()]
         if match := self._taken("currency", "currency"):
             fields.append(Field("currency", f"upper({column(match.column.name)})"))
         if title := self._text("title", "title"):
@@ -325,19 +329,21 @@ class _Drafting:
             Field("if", f"{paid} != 0"),
         ]
 
-    def _amount(self) -> Field:
+    def _amount(self) -> list[Field]:
         match = self._taken("amount", "total_amount")
+        if match is None and "line" in self.described:  # the total is the sum of the lines
+            return []
         if match is None:
             self.result.lacks.append("amounts: every booking counts 0, and revenue stays unknown")
-            return Field("total_amount", "0", "CHECK: the file has no amount")
+            return [Field("total_amount", "0", "CHECK: the file has no amount")]
         numbers = [amount(value, self.layout) for value in match.column.values]
         text = f"money({column(match.column.name)})"
         if any(number is not None and number != round(number, 2) for number in numbers):
             text = f"round_money(number({column(match.column.name)}))"
         if match.column.complete:
-            return Field("total_amount", text)
+            return [Field("total_amount", text)]
         empty = len(match.column.cells) - match.column.filled
-        return Field("total_amount", f"coalesce({text}, 0)", f"CHECK: {empty} of the rows have none, and count 0")
+        return [Field("total_amount", f"coalesce({text}, 0)", f"CHECK: {empty} of the rows have none, and count 0")]
 
 
 def _joined(day: str, form: str, clock: Profile) -> str:

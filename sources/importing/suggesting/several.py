@@ -79,9 +79,11 @@ def _refers(one: Profile, other: Profile) -> bool:
 
 def _references(source: Source, bookings: Source) -> Iterator[tuple[Profile, Profile]]:
     """The keys of `source`, each with the column of the bookings that refers to it."""
+    key = bookings.matches.get("key")
     for own in _keys(source):
         for other in bookings.columns:
-            if not other.unique and other.kind in TEXTS and _refers(other, own):
+            is_key = key is not None and other is key.column
+            if not is_key and other.kind in TEXTS and _refers(other, own):
                 yield own, other
 
 
@@ -118,13 +120,15 @@ def _kind(source: Source, bookings: Source) -> str | None:
 
 
 def _find(source: Source, meant: set[str], kinds: set[str] | frozenset[str]) -> Profile | None:
-    """The first column of these kinds whose name means one of `meant`, and no identifier."""
+    """The first column of these kinds whose name means one of `meant`, and neither an identifier nor an address."""
     said = ((it, meanings(it.name)[0]) for it in source.columns if it.kind in kinds)
-    return next((it for it, words in said if meant & words and "id" not in words), None)
+    return next((it for it, words in said if meant & words and not words & {"id", "address"}), None)
 
 
 def _amount(source: Source) -> Profile | None:
-    return _find(source, {"amount", "paid", "net"}, {"number"})
+    """The column of an amount; one whose name only has to do with payments may be a number of instalments."""
+    found = (_find(source, {meant}, {"number"}) for meant in ("amount", "net", "paid"))
+    return next(filter(None, found), None)
 
 
 def _moment(source: Source, *meant: str) -> str | None:
