@@ -2,26 +2,23 @@
 
 import csv
 import gzip
-import os
 import random
 from calendar import month_name
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
+from dagster_project.cli.example import HOTEL
 from sources.importing import find_mapping, import_files
 from sources.settings import Settings
 from tests.conftest import TEMPLATE, clone
 from tests.dbt.conftest import Dbt, land_tables, rows, set_clock
 
-SHARED = Path(os.environ.get("HUB_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-HOTEL = SHARED / "resort_hotel_bookings.csv.gz"
 DAYS = random.Random(20160219).sample([date(2015, 7, 1) + timedelta(days=number) for number in range(790)], 3)
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not HOTEL.exists(), reason="the hotel's file is not here")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

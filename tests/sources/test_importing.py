@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import os
 from calendar import month_name
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from dagster_project.cli.example import HOTEL
 from sources import importing
 from sources.errors import HubError
 from sources.importing import ImportReport, find_mapping, import_files
@@ -28,9 +28,6 @@ ROWS = [
     "1003,Ann Bell,ann@example.org,Audit,,Cancelled,0.10,2025-04-02,,,2025-04-02",
 ]
 TABLES = ("organizations", "services", "profiles", "bookings", "booking_status_history", "import_rejections")
-
-SHARED = Path(os.environ.get("HUB_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-RESORT = SHARED / "resort_hotel_bookings.csv.gz"
 
 Importer = Callable[..., ImportReport]
 
@@ -329,7 +326,7 @@ def test_another_zone_for_the_same_organisation_is_refused(run: Importer) -> Non
 
 
 def resort_rows() -> list[dict[str, str]]:
-    with gzip.open(RESORT, "rt", encoding="utf-8", newline="") as file:
+    with gzip.open(HOTEL, "rt", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -342,9 +339,8 @@ def nights_of(row: dict[str, str]) -> int:
     return int(row["stays_in_weekend_nights"]) + int(row["stays_in_week_nights"])
 
 
-@pytest.mark.skipif(not RESORT.exists(), reason=f"the resort hotel's data are not at {RESORT}")
 def test_the_resort_hotel(settings: Settings, connection: psycopg.Connection) -> None:
-    report = import_files(settings, find_mapping("resort_hotel"), [RESORT], as_of_now=NOW)
+    report = import_files(settings, find_mapping("resort_hotel"), [HOTEL], as_of_now=NOW)
     rows = resort_rows()
     assert report.imported + report.rejected == report.rows_read == len(rows) == 40_060
     assert report.rejected == 0
@@ -398,7 +394,7 @@ def test_the_resort_hotel(settings: Settings, connection: psycopg.Connection) ->
 
     versions = "select max(row_version::text), count(*) from app.bookings"
     before = fetched(connection, versions)
-    again = import_files(settings, find_mapping("resort_hotel"), [RESORT], as_of_now=NOW)
+    again = import_files(settings, find_mapping("resort_hotel"), [HOTEL], as_of_now=NOW)
     assert (again.imported, again.changed, again.already_there, again.rejected) == (0, 0, 40_060, 0)
     assert fetched(connection, versions) == before
 
