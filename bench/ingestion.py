@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.server import temporary_hub
-from dagster_project.landing import land
+from dagster_project.ingestion.landing import land
 from sources import database
 from sources.tables import bookings
 

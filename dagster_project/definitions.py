@@ -2,18 +2,17 @@
 
 import dagster as dg
 
-from dagster_project import (
-    automation,
-    delivery,
-    ingestion,
-    insights,
-    modelling,
-    public_holidays,
-    quality,
-    run_clock,
-    warehouse,
-)
+from dagster_project.automation.jobs import jobs
+from dagster_project.automation.schedules import schedules
+from dagster_project.automation.sensors import sensors
+from dagster_project.delivery import assets as delivery
+from dagster_project.ingestion import assets as ingestion
+from dagster_project.ingestion import public_holidays, run_clock
+from dagster_project.insights import assets as insights
+from dagster_project.modelling import assets as modelling
+from dagster_project.quality import checks as quality
 from dagster_project.resources import Dbt, HubDatabase
+from dagster_project.warehouse import assets as warehouse
 
 defs = dg.Definitions(
     assets=[
@@ -32,9 +31,9 @@ defs = dg.Definitions(
         delivery.notification_deliveries,
     ],
     asset_checks=[quality.raw_expectations],
-    jobs=automation.jobs,
-    schedules=automation.schedules,
-    sensors=automation.sensors,
+    jobs=jobs,
+    schedules=schedules,
+    sensors=sensors,
     resources={"database": HubDatabase(), "dbt": Dbt()},
     executor=dg.in_process_executor,  # the steps are light, and dbt has threads of its own
 )

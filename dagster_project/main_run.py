@@ -12,12 +12,13 @@ import dagster as dg
 import psycopg
 from psycopg import sql
 
-from dagster_project import health
-from dagster_project.automation import hub_run
-from dagster_project.automation import jobs as all_jobs
+from dagster_project.automation import failures
+from dagster_project.automation.jobs import hub_run
+from dagster_project.automation.jobs import jobs as all_jobs
 from dagster_project.definitions import defs
+from dagster_project.ingestion.run_clock import clock_notes
 from dagster_project.instance import bury_killed_runs
-from dagster_project.run_clock import clock_notes
+from dagster_project.run_failures import failures_by_organization
 from notifications.ledger import deliver_due
 from sources import database
 from sources.settings import Settings
@@ -54,13 +55,13 @@ def execute(
         bury_killed_runs(settings, instance, hub_run.name)
         result = _execute(instance, _clock(as_of, now), on_step)
         checks = list(defs.resolve_asset_graph().asset_check_keys)
-        failing_now = health.current_failures(instance, [job.name for job in all_jobs], checks)
-    if health.report(settings, failing_now).opened:
+        failing_now = failures.current_failures(instance, [job.name for job in all_jobs], checks)
+    if failures.report(settings, failing_now).opened:
         deliver_due(settings, now=lambda: datetime.now(UTC))
     with database.connect(database.database_url(settings)) as connection:
         landed = connection.execute("select to_regclass('raw.organizations')").fetchone()
         has_landed = landed != (None,)  # the first run may have failed before
-        apart, notes = (_failures_apart(connection), clock_notes(connection)) if has_landed else ({}, [])
+        apart, notes = (_organization_failures(connection), clock_notes(connection)) if has_landed else ({}, [])
     return RunOutcome(result.run_id, {**_failures(result), **apart}, _warnings(result), _seconds(result), notes)
 
 
@@ -101,19 +102,19 @@ class _StepHandler(logging.Handler):
 
 def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     failed_steps = {
-        event.step_key or "run": health.failure_sentence(event)
+        event.step_key or "run": failures.failure_sentence(event)
         for event in result.all_events
         if event.event_type == dg.DagsterEventType.STEP_FAILURE
     }
     return {**failed_steps, **_failed_checks(result, dg.AssetCheckSeverity.ERROR)}
 
 
-def _failures_apart(connection: psycopg.Connection) -> dict[str, str]:
+def _organization_failures(connection: psycopg.Connection) -> dict[str, str]:
     names: dict[UUID, str] = dict(connection.execute("select id, name from raw.organizations").fetchall())
     return {
         f"{step} of {names.get(org_id, org_id)}": message
-        for org_id, failures in health.failures_apart(connection).items()
-        for step, message in failures.items()
+        for org_id, messages in failures_by_organization(connection).items()
+        for step, message in messages.items()
     }
 
 

@@ -18,8 +18,8 @@ from google.protobuf.json_format import MessageToDict
 from psycopg import sql
 from pydantic import PrivateAttr
 
-from dagster_project import dbt_runner
 from dagster_project.run_lock import exclusive_run
+from dagster_project.warehouse import dbt_runner
 from sources import database
 from sources.settings import Settings, get_settings
 

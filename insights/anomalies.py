@@ -7,8 +7,9 @@ import pandas as pd
 import psycopg
 from psycopg import sql
 
-from insights.findings import Finding, Scope, in_words, named_drivers, records
+from insights.findings import Finding, Scope, in_words, named_drivers
 from ml.drivers import explain
+from sources.database import records
 
 RECENT_DAYS: Final = 2  # an anomaly is over when its last two days were normal
 USUAL_DAYS: Final = 28  # the business's usual day: the mean of four whole weeks before

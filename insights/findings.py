@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pandas as pd
 import psycopg
-from psycopg import sql
 
 from insights.narrative import tell
+from sources.database import records
 
 NAMED_DRIVERS: Final = 3
 FORECAST_DAYS: Final = 28
@@ -255,10 +255,3 @@ def in_words(scope: Scope, found: list[dict[str, Any]]) -> list[Finding]:
     table = pd.DataFrame(found, dtype=object).assign(organization=scope.name, currency=scope.currency)
     words = cast(list[dict[str, str]], tell(table)[["title", "summary", "recommendation"]].to_dict("records"))
     return [{**row, **told} for row, told in zip(found, words, strict=True)]
-
-
-def records(
-    connection: psycopg.Connection, query: LiteralString | sql.Composed, parameters: Mapping[str, object]
-) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-        return cursor.execute(query, parameters).fetchall()

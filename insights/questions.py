@@ -5,8 +5,9 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
-from insights.findings import Finding, Scope, records
+from insights.findings import Finding, Scope
 from sources import figures
+from sources.database import records
 from sources.tables import BOOKING_QUESTION
 
 MOST_QUESTIONS: Final = 5  # at a time: where a whole file has wrong amounts, a few examples say so

@@ -11,7 +11,7 @@ from psycopg.errors import UniqueViolation
 from notifications.channels import CHANNELS
 from notifications.channels.base import Delivery, RetryLater, Undeliverable
 from notifications.messages import trial_message
-from notifications.queries import rows
+from sources.database import records
 from sources.errors import HubError
 from sources.settings import Settings
 from sources.tables import INSIGHT_KINDS, SEVERITIES
@@ -19,7 +19,7 @@ from sources.tables import INSIGHT_KINDS, SEVERITIES
 
 def list_channels(connection: psycopg.Connection, org_id: UUID) -> list[dict[str, Any]]:
     """The organisation's channels with how many deliveries of each are sent, waiting and dead."""
-    return rows(
+    return records(
         connection,
         """
         select channel.id, channel.name, channel.kind, channel.target, channel.min_severity, channel.insight_kinds,
@@ -72,7 +72,7 @@ def add_channel(
     }
     try:
         with connection.transaction():
-            found = rows(
+            found = records(
                 connection,
                 """
                 insert into app.notification_channels
@@ -101,7 +101,7 @@ def test_channel(
 
     Raises HubError that says why a message did not arrive.
     """
-    found = rows(
+    found = records(
         connection,
         "select id, kind, target from app.notification_channels where org_id = %(org)s and name = %(name)s",
         {"org": org_id, "name": name},

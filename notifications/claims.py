@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 
 from notifications.channels.base import ChannelRow, Delivery
-from notifications.queries import rows
+from sources.database import records
 
 Result = Literal["sent", "failed", "dead"]
 
@@ -90,7 +90,7 @@ class Settlement:
 
 def due_channels(connection: psycopg.Connection, now: datetime) -> list[ChannelRow]:
     """The active channels that have something to send."""
-    found = rows(
+    found = records(
         connection,
         """
         select channel.id, channel.org_id, channel.name, channel.kind
@@ -118,7 +118,7 @@ def claimed(
     """
     delivery = None
     while delivery is None:
-        due = rows(connection, _NEXT_DUE, {"channel": channel.id, "now": now, "tried": list(tried)})
+        due = records(connection, _NEXT_DUE, {"channel": channel.id, "now": now, "tried": list(tried)})
         if not due:
             yield None
             return
@@ -135,7 +135,7 @@ def claimed(
 
 def _claim(connection: psycopg.Connection, delivery_id: UUID, now: datetime) -> Delivery | None:
     """Mark the locked row as being sent; None, and unlocked, where another worker settled it just before."""
-    taken = rows(connection, _CLAIM, {"id": delivery_id, "now": now})
+    taken = records(connection, _CLAIM, {"id": delivery_id, "now": now})
     if taken:
         return Delivery(**taken[0])
     _unlock(connection, delivery_id)

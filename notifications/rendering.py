@@ -7,7 +7,8 @@ import psycopg
 from notifications.channels.base import Delivery
 from notifications.digest import build_digest, digest_message
 from notifications.messages import Message, Plot, insight_message
-from notifications.queries import Metric, metrics, organization, rows
+from notifications.queries import Metric, metrics, organization
+from sources.database import records
 from sources.errors import HubError
 from sources.settings import Settings
 
@@ -20,7 +21,7 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
     if delivery.digest_day:
         digest = build_digest(connection, delivery.org_id, delivery.digest_day)
         return digest_message(digest, link_base=settings.link_base)
-    found = rows(connection, "select * from app.insight_events where id = %(id)s", {"id": delivery.insight_id})
+    found = records(connection, "select * from app.insight_events where id = %(id)s", {"id": delivery.insight_id})
     if not found:
         raise HubError(f"The insight {delivery.insight_id} of the delivery {delivery.id} does not exist any more.")
     known = organization(connection, delivery.org_id)
@@ -38,7 +39,7 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
 
 def _recent_days(connection: psycopg.Connection, insight: dict[str, Any], metric: Metric) -> Plot | None:
     """The metric's days before the insight's, with what was expected of each; None where too few are known."""
-    found = rows(
+    found = records(
         connection,
         """
         select day, value, expected, lower, upper

@@ -1,14 +1,16 @@
 """Connections to the Hub's database and to the operational source, and the migrations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, LiteralString
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from alembic import command
 from alembic.config import Config
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from sources import embedded_server
 from sources.errors import HubError
@@ -71,6 +73,14 @@ def connect(url: str) -> Iterator[psycopg.Connection]:
         raise _unreachable(url, error) from None
     with connection:
         yield connection
+
+
+def records(
+    connection: psycopg.Connection, query: LiteralString | sql.Composed, parameters: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """Return every row of `query` as a mapping of column names to values."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()
 
 
 def start(settings: Settings) -> bool:

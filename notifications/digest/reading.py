@@ -17,7 +17,8 @@ from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
 from notifications.digest.facts import Digest, KeyFigure, Known, Outlook, Row
 from notifications.messages import Plot
-from notifications.queries import Organization, metrics, organization, rows
+from notifications.queries import Organization, metrics, organization
+from sources.database import records
 from sources.errors import HubError
 from sources.tables import BOOKING_QUESTION, SEVERITIES
 
@@ -68,7 +69,7 @@ def _read(connection: psycopg.Connection, org_id: UUID, found: Organization, day
     until = _moment(connection, params)
     since = _moment(connection, {**params, "day": _day_before(connection, params)})
     open_insights = _open_insights(connection, params, until)
-    statuses = rows(
+    statuses = records(
         connection,
         "select * from analytics.v_booking_status_metrics where org_id = %(org)s and as_of = %(day)s",
         params,
@@ -93,7 +94,7 @@ def _read(connection: psycopg.Connection, org_id: UUID, found: Organization, day
 
 
 def _known(connection: psycopg.Connection, params: dict[str, Any]) -> Known:
-    found = rows(
+    found = records(
         connection,
         """
         select as_of, first_day, last_day, has_ended, book_until, bookings_complete_until,
@@ -108,7 +109,7 @@ def _known(connection: psycopg.Connection, params: dict[str, Any]) -> Known:
 
 def _called_off(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[int, int]:
     """How many bookings of the service days up to the day were cancelled, and of how many nobody knows when."""
-    found = rows(
+    found = records(
         connection,
         """
         select count(*) as all_of_them, count(*) filter (where cancelled_day is null) as undated
@@ -122,7 +123,7 @@ def _called_off(connection: psycopg.Connection, params: dict[str, Any]) -> tuple
 
 def _history(connection: psycopg.Connection, params: dict[str, Any]) -> dict[date, Row]:
     """The day and those before it, by day."""
-    found = rows(
+    found = records(
         connection,
         """
         select * from analytics.v_booking_trends
@@ -145,7 +146,7 @@ def _key_figures(
     day: date = params["day"]
     if day not in history:
         return ()
-    recorded = rows(
+    recorded = records(
         connection,
         """
         select wanted.metric, (
@@ -179,7 +180,7 @@ def _forecasts(connection: psycopg.Connection, params: dict[str, Any]) -> list[d
 
     From the model's own table: analytics.v_revenue_forecast has the newest forecast only.
     """
-    return rows(
+    return records(
         connection,
         """
         select day, forecast, lower_80, upper_80
@@ -193,7 +194,7 @@ def _forecasts(connection: psycopg.Connection, params: dict[str, Any]) -> list[d
 
 def _booked_ahead(connection: psycopg.Connection, params: dict[str, Any]) -> dict[date, Decimal]:
     """What stood on the books at the end of the day for each of the coming ones."""
-    found = rows(
+    found = records(
         connection,
         """
         select service_day, revenue
@@ -233,7 +234,7 @@ def _outlook(forecasts: Sequence[Row], booked: Mapping[date, Decimal], day: date
 
 def _moment(connection: psycopg.Connection, params: dict[str, Any]) -> datetime:
     """The moment as of which insights are read: when the digest was enqueued, at the latest the end of the next day."""
-    found = rows(
+    found = records(
         connection,
         """
         select least(
@@ -250,7 +251,7 @@ def _moment(connection: psycopg.Connection, params: dict[str, Any]) -> datetime:
 
 def _day_before(connection: psycopg.Connection, params: dict[str, Any]) -> date:
     """The day of the digest before, or else the day before."""
-    found = rows(
+    found = records(
         connection,
         """
         select coalesce(max(digest_day), %(day)s::date - 1) as day
@@ -264,7 +265,7 @@ def _day_before(connection: psycopg.Connection, params: dict[str, Any]) -> date:
 
 
 def _open_insights(connection: psycopg.Connection, params: dict[str, Any], at: datetime) -> list[dict[str, Any]]:
-    return rows(
+    return records(
         connection,
         """
         select id, kind, severity, metric, day, title, summary, impact, recommendation, first_seen,
@@ -282,7 +283,7 @@ def _open_insights(connection: psycopg.Connection, params: dict[str, Any], at: d
 def _resolved_insights(
     connection: psycopg.Connection, params: dict[str, Any], since: datetime, until: datetime
 ) -> tuple[Row, ...]:
-    found = rows(
+    found = records(
         connection,
         """
         select id, kind, severity, metric, day, title
@@ -298,7 +299,7 @@ def _resolved_insights(
 
 def _accuracy(connection: psycopg.Connection, params: dict[str, Any]) -> Row | None:
     """How good the forecasts of the total were, a week ahead; None where too few have been judged."""
-    found = rows(
+    found = records(
         connection,
         """
         select days, error_share, naive_error_share, covered_80_share
@@ -313,7 +314,7 @@ def _accuracy(connection: psycopg.Connection, params: dict[str, Any]) -> Row | N
 
 def _overloads(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[Row, ...]:
     """Providers whose days ahead will overload: how many, the first, and the hours of those days."""
-    found = rows(
+    found = records(
         connection,
         """
         select provider_name, count(*) as days, min(day) as first_day, sum(booked_hours) as booked_hours,

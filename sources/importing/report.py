@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
 from psycopg import Connection, sql
-from psycopg.rows import dict_row
 
+from sources.database import records
 from sources.importing.rows import Rejection
 from sources.importing.staging import REFUSED
 from sources.importing.take_over import Counts
@@ -108,8 +108,7 @@ def first_rejections(connection: Connection) -> tuple[Rejection, ...]:
 
 def first_bookings(connection: Connection, given: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     """The first bookings as they are now, new and changed ones before the others."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return tuple(cursor.execute(_FIRST_BOOKINGS, given).fetchall())
+    return tuple(records(connection, _FIRST_BOOKINGS, given))
 
 
 def lacking(connection: Connection, given: dict[str, Any]) -> tuple[str, ...]:

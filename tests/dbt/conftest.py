@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from dagster_project import dbt_runner, run_clock
-from dagster_project.landing import create_raw_table, land
+from dagster_project.ingestion import run_clock
+from dagster_project.ingestion.landing import create_raw_table, land
+from dagster_project.warehouse import dbt_runner
 from sources.settings import Settings
 from sources.simulate import load_sample
 from sources.tables import OPERATIONAL

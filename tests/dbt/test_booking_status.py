@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dagster_project import dbt_runner
+from dagster_project.warehouse import dbt_runner
 from sources import lifecycle
 from sources.settings import Settings
 from tests.conftest import clone

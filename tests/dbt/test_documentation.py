@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dagster_project import dbt_runner
+from dagster_project.warehouse import dbt_runner
 from sources.settings import Settings
 from tests.dbt.conftest import RELATIONS, rows
 

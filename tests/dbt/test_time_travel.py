@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from dagster_project.cli.example import HOTEL
+from cli.example import HOTEL
 from sources.importing import find_mapping, import_files
 from sources.settings import Settings
 from tests.conftest import TEMPLATE, clone

@@ -67,7 +67,7 @@ class Hub:
     def try_run(self, as_of: date | None, *, now: datetime | None = None) -> "RunOutcome":
         """One pass of the main job in this process, and what came of it."""
         with self.as_environment() as settings:
-            from dagster_project.cli.run import prepare_dagster
+            from cli.run import prepare_dagster
 
             prepare_dagster(settings)
             from dagster_project import main_run

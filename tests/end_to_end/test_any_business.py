@@ -142,7 +142,7 @@ def _squashed(text: str) -> str:
 
 def _digest(hub: Hub, *arguments: str) -> str:
     """What `hub digest` prints, in this process."""
-    from dagster_project.cli import app
+    from cli import app
 
     with hub.as_environment():
         done = CliRunner().invoke(app, ["digest", *arguments], catch_exceptions=False)

@@ -18,7 +18,7 @@ COLUMNS = "number,client,email,service,provider,status,amount,booked,start,end,c
 def hub(settings: Settings, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `hub` in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "dagster_project.cli", *arguments],
+        [sys.executable, "-m", "cli", *arguments],
         env={
             **os.environ,
             "HUB_HOME": str(settings.home),

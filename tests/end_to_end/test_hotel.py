@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dagster_project.cli.example import HOTEL
+from cli.example import HOTEL
 from sources import embedded_server
 from sources.settings import Settings
 from tests.conftest import free_port
@@ -76,7 +76,7 @@ class Commands:
     def hub(self, *arguments: str) -> str:
         """What the command prints; it has to end well."""
         done = subprocess.run(
-            [sys.executable, "-m", "dagster_project.cli", *arguments],
+            [sys.executable, "-m", "cli", *arguments],
             cwd=ROOT,
             env={**os.environ, "COLUMNS": "200", **self.environment},
             capture_output=True,

@@ -93,7 +93,7 @@ def test_one_organisations_trouble_fails_no_other(new_hub: Callable[[], Hub], mo
     assert others
 
     with monkeypatch.context() as patch:
-        from dagster_project import modelling_inputs
+        from dagster_project.modelling import inputs as modelling_inputs
 
         read = modelling_inputs.history
 
@@ -181,7 +181,7 @@ def waits_for_a_lock(hub: Hub, table: str) -> bool:
 def kill_when(hub: Hub, reached: Callable[[], bool]) -> None:
     """Start `hub run`, and SIGKILL it when it is where it should be."""
     worker = subprocess.Popen(
-        [sys.executable, "-m", "dagster_project.cli", "run", "--as-of", str(NEXT_DAY)],
+        [sys.executable, "-m", "cli", "run", "--as-of", str(NEXT_DAY)],
         env=hub.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

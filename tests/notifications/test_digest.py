@@ -14,7 +14,7 @@ from notifications.digest import build_digest, digest_html, digest_message, dige
 from notifications.digest.facts import Outlook
 from notifications.formats import slack as slack_format
 from notifications.messages import Plot
-from notifications.queries import rows
+from sources.database import records
 from sources.errors import HubError
 from sources.settings import Settings
 from tests.notifications import warehouse
@@ -326,7 +326,7 @@ def test_the_digest_and_alerts_go_through_the_ledger(
     text = alert.get_body(("plain",))
     assert text
     assert "-€4,550" in text.get_content()
-    assert rows(filled, "select count(*) as n from app.notification_attempts", {}) == [{"n": 2}]
+    assert records(filled, "select count(*) as n from app.notification_attempts", {}) == [{"n": 2}]
 
 
 def test_plot_of_few_days_is_no_error(filled: psycopg.Connection) -> None:

@@ -22,7 +22,7 @@ from notifications.channels import base
 from notifications.channels.base import Delivery
 from notifications.claims import Settlement, claimed, due_channels, settle
 from notifications.messages import Message
-from notifications.queries import rows
+from sources.database import records
 from sources.settings import Settings
 from tests.notifications.conftest import Clock
 from tests.notifications.examples import DAY, EVERY_BLOCK, NOW, ORG, OTHER_ORG, insert_insight
@@ -41,7 +41,7 @@ def enqueue(connection: psycopg.Connection, *insights: UUID, event: Any = "opene
 
 
 def deliveries(connection: psycopg.Connection) -> list[dict[str, Any]]:
-    return rows(connection, "select * from app.notification_deliveries order by created_at, id", {})
+    return records(connection, "select * from app.notification_deliveries order by created_at, id", {})
 
 
 def states(connection: psycopg.Connection) -> Counter[str]:
@@ -76,7 +76,7 @@ def test_routing_by_severity_and_kind(connection: psycopg.Connection, severity: 
     connection.execute("update app.notification_channels set is_active = false where name = 'switched off'")
     add("of somebody else", OTHER_ORG)
     enqueue(connection, insert_insight(connection, severity=severity, kind=kind))
-    found = rows(
+    found = records(
         connection,
         "select name from app.notification_deliveries join app.notification_channels c on c.id = channel_id",
         {},
@@ -100,7 +100,7 @@ def test_resolved_goes_only_to_those_who_were_told(connection: psycopg.Connectio
     enqueue(connection, insight)
     add_channel(connection, ORG, name="newcomer", kind="slack", target="#newcomer")
     assert enqueue(connection, insight, event="resolved") == ledger.Enqueued(deliveries=1, in_app=1)
-    found = rows(connection, "select event, title from app.notifications order by id", {})
+    found = records(connection, "select event, title from app.notifications order by id", {})
     assert [row["title"] for row in found] == ["Booked revenue fell by half", "Resolved: Booked revenue fell by half"]
 
 
@@ -163,7 +163,7 @@ def test_every_channel_receives_the_insight_and_its_end(
     ids = {str(row["id"]) for row in deliveries(connection)}
     assert {request.headers["webhook-id"] for request in webhook.requests} <= ids
     assert states(connection) == {"sent": 6}
-    attempts = rows(connection, "select outcome, attempted_at from app.notification_attempts", {})
+    attempts = records(connection, "select outcome, attempted_at from app.notification_attempts", {})
     assert [(row["outcome"], row["attempted_at"]) for row in attempts] == [("sent", clock.at)] * 6
 
 
@@ -200,7 +200,7 @@ def test_failure_is_logged_and_tried_again(
     ledger.deliver_due(settings, now=clock)
     (sent,) = deliveries(connection)
     assert (sent["state"], sent["attempts"], sent["last_error"]) == ("sent", 2, None)
-    log = rows(connection, "select attempt, outcome from app.notification_attempts order by attempt", {})
+    log = records(connection, "select attempt, outcome from app.notification_attempts order by attempt", {})
     assert [(row["attempt"], row["outcome"]) for row in log] == [(1, "failed"), (2, "sent")]
     assert len({request.headers["webhook-id"] for request in webhook.requests}) == 1
 
@@ -271,7 +271,7 @@ def test_secrets_are_kept_out_of_the_ledger(connection: psycopg.Connection, wire
         raise RuntimeError(f"token={of.slack_token.get_secret_value()}")
 
     report = ledger.deliver_due(leaky, now=clock, render=render)
-    log = rows(connection, "select detail from app.notification_attempts", {})
+    log = records(connection, "select detail from app.notification_attempts", {})
     assert secret not in f"{report}{deliveries(connection)}{log}"
     assert "token=***" in str(log)
 
@@ -371,7 +371,9 @@ def test_workers_at_once_send_each_row_once(
     sent = Counter(post["metadata"]["event_payload"]["delivery_id"] for post in slack.posted)
     assert len(sent) == 30
     assert set(sent.values()) == {1}
-    assert rows(connection, "select count(*) as locks from pg_locks where locktype = 'advisory'", {})[0]["locks"] == 0
+    assert (
+        records(connection, "select count(*) as locks from pg_locks where locktype = 'advisory'", {})[0]["locks"] == 0
+    )
 
 
 def test_a_hanging_channel_delays_no_other(
@@ -408,4 +410,4 @@ def test_a_worker_that_lost_its_claim_settles_nothing(
         connection.execute("update app.notification_deliveries set attempts = attempts + 1")  # another one took over
         settle(connection, delivery, Settlement("failed", "late"), NOW)
     assert states(connection) == {"sending": 1}
-    assert rows(connection, "select * from app.notification_attempts", {}) == []
+    assert records(connection, "select * from app.notification_attempts", {}) == []

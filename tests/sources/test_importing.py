@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from dagster_project.cli.example import HOTEL
+from cli.example import HOTEL
 from sources import importing
 from sources.errors import HubError
 from sources.importing import ImportReport, find_mapping, import_files

@@ -1,0 +1,52 @@
+"""hub digest: the morning's message, to read or to keep."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import psycopg
+import typer
+from rich.rule import Rule
+
+from cli import common
+from cli.common import AsOf, console
+from notifications.digest import Digest, build_digest, digest_html, digest_text
+from sources import database
+from sources.errors import HubError
+
+
+def digest(
+    as_of: AsOf = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page.")] = None,
+    text: Annotated[bool, typer.Option("--text", help="Print it as text (the default).")] = False,
+    org: Annotated[str | None, typer.Option("--org", metavar="SLUG", help="Of one organisation.")] = None,
+) -> None:
+    """The daily digest: what happened, why, what to do, what is forecast.
+
+    Example: hub digest --html digest.html --org SLUG
+    """
+    settings = common.prepared()
+    with database.connect(database.database_url(settings)) as connection:
+        if html:
+            org_id = common.organization_id(settings, org)
+            page = _build(connection, org_id, common.day(as_of))
+            html.write_text(digest_html(page, link_base=settings.link_base), encoding="utf-8")
+            console.print(f"Written to {html}.")
+        if text or not html:
+            org_ids = [common.organization_id(settings, org)] if org else list(common.organizations(settings).values())
+            print_digests(connection, org_ids, common.day(as_of))
+
+
+def print_digests(connection: psycopg.Connection, org_ids: list[UUID], day: date | None) -> None:
+    """Print the digest of each organisation as text; `day` None: of its last complete day."""
+    for org_id in org_ids:
+        console.print(Rule())
+        typer.echo(digest_text(_build(connection, org_id, day)))
+
+
+def _build(connection: psycopg.Connection, org_id: UUID, day: date | None) -> Digest:
+    clock = connection.execute("select as_of from raw.run_clock where org_id = %s", [org_id]).fetchone()
+    if clock is None:
+        raise HubError("No run has spoken of this organisation yet: run `hub run`, then ask for the digest.")
+    return build_digest(connection, org_id, day or clock[0])

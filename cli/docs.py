@@ -1,0 +1,31 @@
+"""hub docs: the dbt documentation as one page."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import common
+from cli.common import console, progress_console
+from sources.errors import HubError
+
+
+def docs(
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write the page.")] = None,
+) -> None:
+    """Every model, column, test and definition as one static page, that opens without a server.
+
+    Example: hub docs --out docs.html
+    """
+    from dagster_project.warehouse import dbt_runner
+
+    settings = common.prepared()
+    with progress_console.status("Reading the models ..."):
+        result = dbt_runner.invoke(settings, ["docs", "generate", "--static"])
+    if not result.success:
+        raise HubError("dbt could not write its docs; run `hub run` first, so that the models exist.")
+    page = dbt_runner.folder(settings) / "static_index.html"
+    if out:
+        shutil.copyfile(page, out)
+    console.print(f"Written to {out or page}; open it in a browser.")

@@ -1,0 +1,50 @@
+"""Jobs: which assets each one materialises."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import dagster as dg
+
+from dagster_project.automation.timed_transitions import transitions_job
+from dagster_project.delivery import assets as delivery
+from dagster_project.ingestion import assets as ingestion
+from dagster_project.insights import assets as insights
+from dagster_project.modelling import assets as modelling
+
+LOST_AFTER: Final = timedelta(hours=1)
+RUNNING: Final = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+WAREHOUSE_GROUPS: Final = ("staging", "snapshots", "intermediate", "marts", "analytics")
+
+digest_asset: Final = dg.AssetSelection.assets(delivery.daily_digest)
+deliveries: Final = dg.AssetSelection.assets(delivery.notification_deliveries)
+judged: Final = dg.AssetSelection.groups(modelling.GROUP, insights.GROUP)
+
+hub_run: Final = dg.define_asset_job(
+    "hub_run",
+    selection=dg.AssetSelection.all() - digest_asset,
+    description="The main job, end to end: ingest, build, model, insights, deliver. `hub run` executes it.",
+)
+pipeline: Final = dg.define_asset_job(
+    "pipeline",
+    selection=dg.AssetSelection.groups(ingestion.GROUP, *WAREHOUSE_GROUPS),
+    description="Ingest what changed and bring the warehouse up to it.",
+)
+daily_insights: Final = dg.define_asset_job(
+    "daily_insights",
+    selection=judged | (judged.downstream() & dg.AssetSelection.groups("analytics")) | deliveries,
+    description="Judge the figures, forecast, tell people.",
+)
+deliver: Final = dg.define_asset_job(
+    "deliver", selection=deliveries, description="Send what is due in the delivery ledger."
+)
+digest: Final = dg.define_asset_job(
+    "digest", selection=digest_asset | deliveries, description="The daily digest, into the ledger and out."
+)
+# Any: Dagster does not export the type of a job of assets.
+jobs: Final[list[Any]] = [hub_run, pipeline, daily_insights, deliver, digest, transitions_job]
+
+
+def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of `job` waits or works; one without news for LOST_AFTER was killed and blocks nobody."""
+    news_since = datetime.now(UTC) - LOST_AFTER
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=RUNNING, updated_after=news_since)) > 0

@@ -1,0 +1,61 @@
+"""Schedules: the jobs that run by time."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import dagster as dg
+
+from dagster_project.automation import due_work
+from dagster_project.automation.jobs import daily_insights, digest, is_under_way, pipeline
+from dagster_project.automation.timed_transitions import transitions_job
+from sources.settings import get_settings
+
+pipeline_schedule: Final = dg.ScheduleDefinition(
+    job=pipeline,
+    cron_schedule="*/15 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every quarter of an hour.",
+)
+
+transitions_schedule: Final = dg.ScheduleDefinition(
+    name="transitions_schedule",
+    job=transitions_job,
+    cron_schedule="0 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every hour: bookings and invoices whose time has come.",
+)
+
+
+@dg.schedule(
+    job=daily_insights,
+    cron_schedule="*/15 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Once a day: as soon as an organisation's last complete day is in the warehouse and not yet judged.",
+)
+def insights_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    if is_under_way(context.instance, daily_insights.name):
+        return dg.SkipReason("Insights are under way.")
+    if not due_work.organizations_to_judge(get_settings()):
+        return dg.SkipReason("Every complete day is judged.")
+    return dg.RunRequest()  # no run key: a run that failed is due again
+
+
+@dg.schedule(
+    job=digest,
+    cron_schedule="*/15 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Once a day for each organisation, at 07:00 in its own time zone or soon after.",
+)
+def digest_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    if is_under_way(context.instance, digest.name):
+        yield dg.SkipReason("A digest is under way.")
+        return
+    due = due_work.digests_to_send(get_settings(), context.scheduled_execution_time)
+    for org_id, day in due:
+        config = {"org_id": str(org_id), "day": str(day)}
+        yield dg.RunRequest(run_config={"ops": {"app__daily_digest": {"config": config}}})
+    if not due:
+        yield dg.SkipReason("It is nobody's morning, or all that are due were sent.")
+
+
+schedules: Final = [pipeline_schedule, transitions_schedule, insights_schedule, digest_schedule]

@@ -1,0 +1,87 @@
+"""What is due, read from state."""
+
+from datetime import UTC, date, datetime
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from dagster_project.automation import due_work
+from dagster_project.ingestion.landing import create_raw_table
+from sources.settings import Settings
+from sources.tables import organizations
+
+DAY = date(2026, 3, 10)
+
+
+@pytest.fixture
+def org_id(connection: psycopg.Connection) -> UUID:
+    """An organisation in New York whose figures reach to DAY, with an e-mail channel."""
+    org_id = uuid4()
+    create_raw_table(connection, organizations)
+    connection.execute(
+        "insert into raw.organizations (id, org_id, timezone) values (%(id)s, %(id)s, 'America/New_York')",
+        {"id": org_id},
+    )
+    connection.execute("insert into raw.run_clock values (%s, %s, now())", [org_id, DAY])
+    connection.execute(
+        "insert into app.notification_channels (org_id, name, kind, target) values (%s, 'mail', 'email', 'a@b.de')",
+        [org_id],
+    )
+    return org_id
+
+
+@pytest.mark.parametrize(
+    ("now", "is_due"),
+    [
+        (datetime(2026, 3, 11, 10, 59, tzinfo=UTC), False),  # 06:59 in New York
+        (datetime(2026, 3, 11, 11, 0, tzinfo=UTC), True),  # 07:00
+        (datetime(2026, 3, 12, 3, 30, tzinfo=UTC), True),  # 23:30 of the same day there: late, but not lost
+        (datetime(2026, 3, 12, 11, 0, tzinfo=UTC), False),  # the day after: these figures are old
+    ],
+)
+def test_the_digest_is_due_at_seven_where_the_organisation_is(
+    settings: Settings, org_id: UUID, now: datetime, is_due: bool
+) -> None:
+    assert due_work.digests_to_send(settings, now) == ([(org_id, DAY)] if is_due else [])
+
+
+def test_a_digest_in_the_ledger_is_not_due_again(
+    settings: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    connection.execute(
+        "insert into app.notification_deliveries (org_id, channel_id, digest_day, recipient, event) "
+        "select org_id, id, %s, target, 'digest' from app.notification_channels",
+        [DAY],
+    )
+    assert due_work.digests_to_send(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC)) == []
+
+
+def test_before_the_first_run_nothing_is_due(settings: Settings) -> None:
+    assert due_work.digests_to_send(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC)) == []
+    assert due_work.organizations_to_judge(settings) == []
+    assert due_work.deliveries_due(settings, datetime.now(UTC)) == 0
+    assert not due_work.insights_requested(settings)
+
+
+def test_a_day_is_to_be_judged_until_its_forecast_was_asked_for(
+    settings: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    """Also where there was too little to forecast, and where it failed: that is not asked again every quarter hour."""
+    assert due_work.organizations_to_judge(settings) == [org_id]
+    mark = "insert into ml.fingerprints (org_id, model, fingerprint, as_of) values (%s, %s, 'x', %s)"
+    connection.execute(mark, [org_id, "anomalies", DAY])
+    assert due_work.organizations_to_judge(settings) == [org_id]
+    connection.execute(mark, [org_id, "revenue_forecasts", DAY])
+    assert due_work.organizations_to_judge(settings) == []
+    connection.execute("update ml.fingerprints set as_of = as_of - 1")
+    assert due_work.organizations_to_judge(settings) == [org_id]
+    connection.execute("insert into raw.run_failures values (%s, 'anomalies', %s, 'It failed.')", [org_id, DAY])
+    assert due_work.organizations_to_judge(settings) == []
+
+
+def test_a_request_is_open_until_it_is_answered(settings: Settings, connection: psycopg.Connection) -> None:
+    connection.execute("insert into app.insight_run_logs (requested_by) values ('a test')")
+    assert due_work.insights_requested(settings)
+    connection.execute("update app.insight_run_logs set status = 'succeeded'")
+    assert not due_work.insights_requested(settings)

@@ -1,0 +1,123 @@
+"""A failure is loud: what of the Hub itself fails becomes an event, and is over when it holds again."""
+
+from datetime import date
+from uuid import UUID, uuid4
+
+import dagster as dg
+import psycopg
+import pytest
+
+from dagster_project.automation.failures import current_failures, report
+from dagster_project.run_failures import failures_by_organization, forget_failures, isolated
+from sources.settings import Settings
+
+
+@pytest.fixture
+def org_id(connection: psycopg.Connection) -> UUID:
+    """An organisation that a run has spoken of, with an administrator."""
+    org_id = uuid4()
+    connection.execute("create schema staging")
+    connection.execute(
+        "create table staging.stg_app__organizations as "
+        "select %s as org_id, 'Studio' as organization_name, 'EUR' as currency",
+        [org_id],
+    )
+    connection.execute(
+        "create table staging.stg_app__profiles as "
+        "select gen_random_uuid() as profile_id, %s as org_id, 'admin' as role, true as is_active",
+        [org_id],
+    )
+    connection.execute("insert into raw.run_clock values (%s, '2026-03-10', '2026-03-11 00:00+00')", [org_id])
+    return org_id
+
+
+def statuses(connection: psycopg.Connection) -> list[tuple[str, str]]:
+    return connection.execute("select kind, status from app.insight_events order by id").fetchall()
+
+
+def test_a_failure_is_an_event_until_it_is_over(
+    settings: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    failing = {"check expectations of raw/bookings": "3 bookings have no client."}
+    assert len(report(settings, failing).opened) == 1
+    assert report(settings, failing).opened == []
+    assert statuses(connection) == [("pipeline", "open")]
+    told = connection.execute("select title || summary from app.insight_events").fetchone()
+    assert told is not None
+    assert "3 bookings have no client" in told[0]
+    assert len(report(settings, {}).resolved) == 1
+    assert statuses(connection) == [("pipeline", "resolved")]
+
+
+def test_what_fails_for_one_organisation_is_undone_and_told_to_it_alone(
+    settings: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    other = uuid4()
+    connection.execute(
+        "insert into staging.stg_app__organizations (org_id, organization_name, currency) values (%s, 'Other', 'EUR')",
+        [other],
+    )
+    connection.execute("insert into raw.run_clock values (%s, '2026-03-10', '2026-03-11 00:00+00')", [other])
+    for each in (org_id, other):
+        with isolated(connection, each, date(2026, 3, 10), "anomalies"):
+            connection.execute("insert into ml.fingerprints (org_id, model, fingerprint) values (%s, 'm', 'x')", [each])
+            if each == org_id:
+                connection.execute("select 1 / 0")
+    assert connection.execute("select org_id from ml.fingerprints").fetchall() == [(other,)]
+    assert failures_by_organization(connection) == {org_id: {"step anomalies": "division by zero"}}
+    connection.commit()
+
+    assert len(report(settings, {}).opened) == 1
+    told = connection.execute("select org_id, kind, summary from app.insight_events").fetchall()
+    assert [(told_to, kind) for told_to, kind, _ in told] == [(org_id, "pipeline")]
+    assert "division by zero" in told[0][2].lower()
+
+    forget_failures(connection, "anomalies")
+    connection.commit()
+    assert len(report(settings, {}).resolved) == 1
+
+
+def test_before_the_first_run_there_is_nobody_to_tell(settings: Settings) -> None:
+    assert report(settings, {"job hub_run": "It failed."}).opened == []
+
+
+def test_a_dead_delivery_is_a_failure(settings: Settings, connection: psycopg.Connection, org_id: UUID) -> None:
+    connection.execute(
+        "insert into app.notification_channels (org_id, name, kind, target) values (%s, 'hook', 'webhook', 'http://x')",
+        [org_id],
+    )
+    connection.execute(
+        "insert into app.notification_deliveries (org_id, channel_id, digest_day, recipient, event, state, last_error) "
+        "select org_id, id, '2026-03-10', target, 'digest', 'dead', 'It answered 410.' from app.notification_channels"
+    )
+    assert len(report(settings, {}).opened) == 1
+
+
+def test_failed_jobs_and_checks_are_found_until_they_hold() -> None:
+    holds = False
+
+    @dg.asset
+    def numbers() -> None:
+        pass
+
+    @dg.asset_check(asset=numbers)
+    def counted() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=holds, description="Two are missing.")
+
+    @dg.asset(deps=[numbers])
+    def sums() -> None:
+        if not holds:
+            raise ValueError("No numbers to sum.")
+
+    job = dg.define_asset_job("work")
+    defs = dg.Definitions(assets=[numbers, sums], asset_checks=[counted], jobs=[job])
+    key = dg.AssetCheckKey(dg.AssetKey("numbers"), "counted")
+    with dg.instance_for_test() as instance:
+        defs.resolve_job_def("work").execute_in_process(instance=instance, raise_on_error=False)
+        assert current_failures(instance, ["work"], [key]) == {
+            "job work": "sums: No numbers to sum.",
+            "check counted of numbers": "Two are missing.",
+        }
+        holds = True
+        defs.resolve_job_def("work").execute_in_process(instance=instance)
+        assert current_failures(instance, ["work"], [key]) == {}

@@ -1,0 +1,120 @@
+"""The day that a run speaks of: yesterday, a day that was asked for, or the last day of data that ended."""
+
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from dagster_project.ingestion.landing import create_raw_table
+from dagster_project.ingestion.run_clock import QUIET_DAYS, clock_notes, refuse_day_ahead, set_clock
+from sources.errors import HubError
+from sources.tables import OPERATIONAL
+
+NOW = datetime(2026, 3, 31, 2, tzinfo=UTC)  # still the 30th in New York
+YESTERDAY = date(2026, 3, 29)
+
+
+@pytest.fixture
+def org_id(connection: psycopg.Connection) -> UUID:
+    org_id = uuid4()
+    for table in OPERATIONAL:
+        create_raw_table(connection, table)
+    connection.execute(
+        "insert into raw.organizations (id, org_id, name, timezone) values (%(id)s, %(id)s, 'Salon', %(zone)s)",
+        {"id": org_id, "zone": "America/New_York"},
+    )
+    return org_id
+
+
+def book(connection: psycopg.Connection, org_id: UUID, made: date, start: date, status: str = "confirmed") -> None:
+    connection.execute(
+        "insert into raw.bookings (id, org_id, status, created_at, scheduled_start) values (%s, %s, %s, %s, %s)",
+        [uuid4(), org_id, status, f"{made} 12:00-04", f"{start} 12:00-04"],
+    )
+
+
+def clock(connection: psycopg.Connection, as_of: date | None = None) -> tuple[date, date | None, date | None, bool]:
+    set_clock(connection, as_of=as_of, now=NOW)
+    (row,) = connection.execute("select as_of, first_day, last_day, has_ended from raw.run_clock").fetchall()
+    return row
+
+
+def test_of_a_business_that_goes_on_a_run_speaks_of_its_yesterday(connection: psycopg.Connection, org_id: UUID) -> None:
+    first = YESTERDAY - timedelta(days=QUIET_DAYS - 1)
+    book(connection, org_id, first, first)
+    assert clock(connection) == (YESTERDAY, first, first, False)
+    assert clock_notes(connection) == []
+
+
+def test_of_data_that_ended_it_speaks_of_their_last_day_and_says_so(
+    connection: psycopg.Connection, org_id: UUID
+) -> None:
+    book(connection, org_id, date(2017, 6, 1), date(2017, 8, 31))
+    connection.execute("update raw.bookings set status = 'completed', completed_at = '2017-09-14 12:00+00'")
+    assert clock(connection) == (date(2017, 8, 31), date(2017, 6, 1), date(2017, 8, 31), True)
+    assert clock_notes(connection) == [
+        "The bookings of Salon end on 31 August 2017, so this run speaks of that day.",
+    ]
+    moment = connection.execute("select as_of_at from raw.run_clock").fetchone()
+    assert moment == (datetime(2017, 9, 1, 4, tzinfo=UTC),)
+
+
+def test_what_is_scheduled_keeps_a_quiet_business_going(connection: psycopg.Connection, org_id: UUID) -> None:
+    book(connection, org_id, date(2025, 6, 1), date(2025, 8, 31))
+    book(connection, org_id, date(2025, 6, 2), YESTERDAY, "requested")
+    assert clock(connection) == (YESTERDAY, date(2025, 6, 1), date(2025, 8, 31), False)
+    connection.execute("update raw.bookings set status = 'cancelled' where status = 'requested'")
+    assert clock(connection)[0] == date(2025, 8, 31)
+
+
+def test_any_record_is_activity(connection: psycopg.Connection, org_id: UUID) -> None:
+    book(connection, org_id, date(2025, 1, 1), date(2025, 1, 1))
+    for table, column in (
+        ("booking_status_history", "changed_at"),
+        ("invoices", "issued_at"),
+        ("payments", "paid_at"),
+        ("time_entries", "started_at"),
+        ("reviews", "reviewed_at"),
+    ):
+        connection.execute(
+            f"insert into raw.{table} (id, org_id, {column}) values (%s, %s, %s)".encode(),
+            [uuid4(), org_id, NOW - timedelta(minutes=1)],
+        )
+        assert clock(connection) == (YESTERDAY, date(2025, 1, 1), date(2025, 1, 1), False), table
+        connection.execute(f"delete from raw.{table}".encode())
+    assert clock(connection)[0] == date(2025, 1, 1)
+
+
+def test_a_day_that_was_asked_for_stands(connection: psycopg.Connection, org_id: UUID) -> None:
+    """Long after the data ended nothing is judged, and that is said; what came later is not looked at."""
+    book(connection, org_id, date(2017, 6, 1), date(2017, 8, 31))
+    book(connection, org_id, date(2020, 1, 1), date(2020, 1, 2))
+    asked = date(2019, 1, 1)
+    assert clock(connection, asked) == (asked, date(2017, 6, 1), date(2017, 8, 31), True)
+    assert clock_notes(connection) == [
+        "The bookings of Salon end on 31 August 2017, long before 1 January 2019: "
+        "nothing is judged and nothing is forecast."
+    ]
+    assert clock(connection, date(2017, 9, 5)) == (date(2017, 9, 5), date(2017, 6, 1), date(2017, 8, 31), False)
+
+
+def test_before_anything_happened_nothing_is_known(connection: psycopg.Connection, org_id: UUID) -> None:
+    book(connection, org_id, YESTERDAY + timedelta(days=3), YESTERDAY + timedelta(days=5))
+    assert clock(connection) == (YESTERDAY, None, None, False)
+    assert clock_notes(connection) == [
+        "Nothing is known of Salon up to 29 March 2026: nothing is judged and nothing is forecast."
+    ]
+
+
+def test_a_day_ahead_is_refused_but_not_of_the_sample(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "insert into app.organizations (id, org_id, name, slug, timezone, currency, settings) values "
+        "(%(id)s, %(id)s, 'Salon', 'salon', 'America/New_York', 'USD', %(settings)s)",
+        {"id": uuid4(), "settings": "{}"},
+    )
+    refuse_day_ahead(connection, as_of=date(2026, 3, 30), now=NOW)
+    with pytest.raises(HubError, match=r"2026-03-31 lies ahead: for Salon .* today is 2026-03-30"):
+        refuse_day_ahead(connection, as_of=date(2026, 3, 31), now=NOW)
+    connection.execute("""update app.organizations set settings = '{"sample": {}}'""")
+    refuse_day_ahead(connection, as_of=date(2026, 3, 31), now=NOW)

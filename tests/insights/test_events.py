@@ -1,0 +1,230 @@
+"""One event for one thing: opened once, refreshed while it lasts, resolved when it is over, dismissed for good."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from insights.events import ask, keep, lapse
+from insights.findings import Finding, Scope
+
+DAY = date(2026, 3, 10)
+
+
+def scope_of(org_id: UUID, day: date) -> Scope:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    return Scope(org_id, "Studio", "EUR", day, midnight)
+
+
+def finding(day: date, **changes: Any) -> Finding:
+    return {
+        "kind": "anomaly",
+        "severity": "high",
+        "metric": "booked_revenue",
+        "dimension": "total",
+        "member": "all",
+        "direction": "down",
+        "started_on": DAY,
+        "day": day,
+        "title": "Booked revenue fell",
+        "summary": "It fell.",
+        "value": 10.0,
+        "expected": 100.0,
+        "lower": 60.0,
+        "upper": 140.0,
+        "impact": -90.0,
+        "drivers": [{"member_name": "Audit", "contribution": -90.0}],
+        "recommendation": "Look.",
+        **changes,
+    }
+
+
+@pytest.fixture
+def org_id(connection: psycopg.Connection) -> UUID:
+    """An organisation with one administrator and one webhook channel."""
+    org_id, admin = uuid4(), uuid4()
+    connection.execute("create schema staging")
+    connection.execute(
+        "create table staging.stg_app__profiles (profile_id uuid, org_id uuid, role text, is_active boolean)"
+    )
+    connection.execute("insert into staging.stg_app__profiles values (%s, %s, 'admin', true)", [admin, org_id])
+    connection.execute(
+        "insert into app.notification_channels (org_id, name, kind, target) values (%s, 'hook', 'webhook', 'http://x')",
+        [org_id],
+    )
+    return org_id
+
+
+def passes(connection: psycopg.Connection, org_id: UUID, day: date, *findings: Finding) -> tuple[int, int]:
+    changes = keep(connection, scope_of(org_id, day), findings, kinds=["anomaly"], now=datetime.now(UTC))
+    return len(changes.opened), len(changes.resolved)
+
+
+def event(connection: psycopg.Connection) -> Mapping[str, Any]:
+    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        rows = cursor.execute("select * from app.insight_events").fetchall()
+    assert len(rows) == 1
+    return rows[0]
+
+
+def messages(connection: psycopg.Connection) -> list[str]:
+    rows = connection.execute("select event from app.notification_deliveries order by event").fetchall()
+    return [row[0] for row in rows]
+
+
+def test_a_thing_that_lasts_is_one_event_and_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
+    assert passes(connection, org_id, DAY, finding(DAY)) == (1, 0)
+    later = DAY + timedelta(days=1)
+    assert passes(connection, org_id, later, finding(later, value=5.0, severity="critical")) == (0, 0)
+    kept = event(connection)
+    assert (kept["day"], kept["value"], kept["severity"]) == (later, 5, "critical")
+    assert messages(connection) == ["opened"]
+
+
+def test_the_same_pass_again_changes_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    before = {key: value for key, value in event(connection).items() if key != "updated_at"}
+    assert passes(connection, org_id, DAY, finding(DAY)) == (0, 0)
+    assert {key: value for key, value in event(connection).items() if key != "updated_at"} == before
+
+
+def test_what_is_over_is_resolved_with_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    over = DAY + timedelta(days=2)
+    assert passes(connection, org_id, over) == (0, 1)
+    assert passes(connection, org_id, over) == (0, 0)
+    kept = event(connection)
+    assert kept["status"] == "resolved"
+    assert kept["resolved_at"] == scope_of(org_id, over).as_of_at
+    assert messages(connection) == ["opened", "resolved"]
+
+
+def test_a_new_episode_is_a_new_event(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    passes(connection, org_id, DAY + timedelta(days=3))
+    again = DAY + timedelta(days=9)
+    assert passes(connection, org_id, again, finding(again, started_on=again)) == (1, 0)
+
+
+def test_a_dismissed_event_is_not_raised_again_while_it_lasts(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    connection.execute("update app.insight_events set status = 'dismissed'")
+    later = DAY + timedelta(days=1)
+    assert passes(connection, org_id, later, finding(later, started_on=later)) == (0, 0)
+    assert passes(connection, org_id, DAY + timedelta(days=5)) == (0, 0)  # over: nobody is told
+    assert event(connection)["status"] == "dismissed"
+    assert messages(connection) == ["opened"]
+
+
+def test_what_somebody_resolved_is_not_told_again(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    connection.execute("update app.insight_events set status = 'resolved', resolved_at = now()")
+    assert passes(connection, org_id, DAY, finding(DAY)) == (0, 0)
+    assert event(connection)["status"] == "resolved"
+
+
+def test_other_kinds_and_other_organisations_are_left_alone(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    later = scope_of(org_id, DAY + timedelta(days=2))
+    assert keep(connection, later, [], kinds=["pipeline"], now=datetime.now(UTC)).resolved == []
+    assert passes(connection, uuid4(), DAY + timedelta(days=2)) == (0, 0)
+    assert event(connection)["status"] == "open"
+
+
+def test_a_pass_that_speaks_of_the_past_resolves_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    assert passes(connection, org_id, DAY - timedelta(days=30)) == (0, 0)
+
+
+def test_administrators_are_told_in_the_app(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    assert connection.execute("select count(*) from app.notifications where event = 'opened'").fetchone() == (1,)
+
+
+def test_what_is_not_to_be_told_opens_nothing_and_resolves_nothing(
+    connection: psycopg.Connection, org_id: UUID
+) -> None:
+    assert passes(connection, org_id, DAY, finding(DAY, opens=False)) == (0, 0)
+    passes(connection, org_id, DAY, finding(DAY))
+    later = DAY + timedelta(days=1)
+    assert passes(connection, org_id, later, finding(later, opens=False)) == (0, 0)
+    assert (event(connection)["status"], event(connection)["day"]) == ("open", later)
+
+
+def test_what_cannot_be_judged_any_more_lapses_without_a_message(connection: psycopg.Connection, org_id: UUID) -> None:
+    passes(connection, org_id, DAY, finding(DAY))
+    lapse(connection, scope_of(org_id, DAY + timedelta(days=40)), ["forecast"])
+    assert event(connection)["status"] == "open"
+    lapse(connection, scope_of(org_id, DAY + timedelta(days=40)), ["anomaly"])
+    kept = event(connection)
+    assert (kept["status"], kept["resolved_at"]) == ("resolved", kept["last_seen"])
+    assert messages(connection) == ["opened"]
+
+
+@pytest.fixture
+def booking(connection: psycopg.Connection, org_id: UUID) -> UUID:
+    """A booking of € 5,400."""
+    booking_id = uuid4()
+    connection.execute("create schema marts")
+    connection.execute("create table marts.fct_bookings (booking_id uuid, org_id uuid, total_amount numeric(14, 2))")
+    connection.execute("insert into marts.fct_bookings values (%s, %s, 5400)", [booking_id, org_id])
+    return booking_id
+
+
+def question(booking_id: UUID, amount: float = 5400) -> Finding:
+    return finding(
+        DAY,
+        kind="pipeline",
+        metric="booking_amount",
+        dimension="booking",
+        member=str(booking_id),
+        started_on=amount,
+        value=amount,
+    )
+
+
+def asks(connection: psycopg.Connection, org_id: UUID, day: date, *questions: Finding) -> int:
+    return len(ask(connection, scope_of(org_id, day), questions, now=datetime.now(UTC)))
+
+
+def test_a_question_is_asked_once_and_stays(connection: psycopg.Connection, org_id: UUID, booking: UUID) -> None:
+    assert asks(connection, org_id, DAY, question(booking)) == 1
+    assert asks(connection, org_id, DAY + timedelta(days=1), question(booking)) == 0
+    # It is no longer among the newest bookings, and passes that know nothing of it resolve other things.
+    assert asks(connection, org_id, DAY + timedelta(days=9)) == 0
+    later = scope_of(org_id, DAY + timedelta(days=9))
+    assert keep(connection, later, [], kinds=["pipeline"], now=datetime.now(UTC)).resolved == []
+    assert event(connection)["status"] == "open"
+    assert messages(connection) == ["opened"]
+
+
+@pytest.mark.parametrize("answer", ["dismissed", "resolved"])
+def test_a_question_that_was_answered_is_not_asked_again(
+    connection: psycopg.Connection, org_id: UUID, booking: UUID, answer: str
+) -> None:
+    asks(connection, org_id, DAY, question(booking))
+    connection.execute(
+        "update app.insight_events set status = %s, resolved_at = case %s when 'resolved' then now() end",
+        [answer, answer],
+    )
+    assert asks(connection, org_id, DAY + timedelta(days=1), question(booking)) == 0
+    assert event(connection)["status"] == answer
+
+
+def test_a_corrected_amount_answers_the_question_without_a_message(
+    connection: psycopg.Connection, org_id: UUID, booking: UUID
+) -> None:
+    asks(connection, org_id, DAY, question(booking))
+    connection.execute("update marts.fct_bookings set total_amount = 54")
+    asks(connection, org_id, DAY + timedelta(days=1))
+    assert event(connection)["status"] == "resolved"
+    assert messages(connection) == ["opened"]
+
+
+def test_another_wrong_amount_is_another_question(connection: psycopg.Connection, org_id: UUID, booking: UUID) -> None:
+    asks(connection, org_id, DAY, question(booking))
+    connection.execute("update marts.fct_bookings set total_amount = 54000")
+    assert asks(connection, org_id, DAY + timedelta(days=1), question(booking, 54000)) == 1
