@@ -109,20 +109,20 @@ def _forecast_panel(
     # In the scaled unit the largest value is one; what stands on the books was seen as well.
     limit = beyond_largest(np.maximum(1.0, np.abs(np.nan_to_num(standing)).max(axis=1)))[:, None]
     best[:, -1] = np.clip(best[:, -1], -limit, limit)
-    unit = intervals.size(best, values)
+    unit = intervals.error_unit(best, values)
     errors = (_actual(values, origins, horizon) - best)[:, :-1]
     settled = np.isin(model[:, 0], SETTLED)
     bounds = intervals.bounds(
         best[:, -1], unit[:, -1], errors / unit[:, :-1], values,
-        short=model[:, 0] == "mean", settled=settled, nonnegative=nonnegative, levels=levels,
+        is_short=model[:, 0] == "mean", is_degenerate=settled, nonnegative=nonnegative, levels=levels,
     )  # fmt: skip
     bounds = {level: (np.maximum(lower, -limit), np.minimum(upper, limit)) for level, (lower, upper) in bounds.items()}
     centre, standing = _in_unit(best[:, -1], scale), _in_unit(standing, scale)
     bounds = {level: (_in_unit(lower, scale), _in_unit(upper, scale)) for level, (lower, upper) in bounds.items()}
     if tree is not None:
-        error = _in_unit(intervals.usual_error(errors, values), scale)
+        error = _in_unit(intervals.root_mean_square(errors, values), scale)
         added = reconcile(centre, error, tree, panel.series, nonnegative=nonnegative)
-        bounds = intervals.moved(bounds, centre, added, nonnegative)
+        bounds = intervals.shift_bounds(bounds, centre, added, nonnegative)
         centre = added
     return _table(panel, horizon, centre=centre, bounds=bounds, standing=standing, model=model)
 
@@ -304,7 +304,7 @@ def _combine(
     common = (~np.isnan(error) | ~counts[:, :, None]).all(axis=0)
     losses = []
     for missed in error:
-        pooled = intervals.pool(np.where(common, missed, np.nan))
+        pooled = intervals.pool_neighbours(np.where(common, missed, np.nan))
         losses.append(np.nansum(pooled, axis=2) / np.maximum((~np.isnan(pooled)).sum(axis=2), 1))
     loss = np.where(counts, np.maximum(losses, 1e-12), np.inf)
     share = BOOKED_SHARES[:, None, None] * (loss / loss.min(axis=0)) ** -TRUST_POWER
