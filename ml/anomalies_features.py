@@ -6,11 +6,10 @@ Everything that a day was is told in the spreads of its series, so that series o
 from typing import NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ml.anomalies_filter import SMALLEST, Filtered
-from ml.panel import Flags, Floats
+from ml.panel import Flags, Floats, Positions
 
 BLOCK = 28  # days that are foreseen by one state of the models
 TARGET_CLIP = 4.0  # spreads
@@ -21,8 +20,6 @@ MEANS = (7, 28)
 WEEKDAYS = 8  # how many of the same weekday are looked back on
 YEAR = 364
 FEAST_DAYS = 30  # a holiday further off is none
-
-Positions = npt.NDArray[np.int64]
 
 
 class Calendar(NamedTuple):

@@ -10,6 +10,7 @@ from pandas.api.types import is_number
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int64]
 Day = date | str | pd.Timestamp
 
 # Older days do not enter: three years hold the yearly season three times and bound the work.
@@ -154,6 +155,11 @@ def observed_days(values: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np
     seen = ~np.isnan(values)
     first = np.where(seen.any(axis=1), seen.argmax(axis=1), values.shape[1])
     return first, seen.sum(axis=1)
+
+
+def same_phase(origin: Positions, step: Positions, cycle: int) -> Positions:
+    """Return the last position up to each origin in the same phase of a cycle of days as the day `step` ahead."""
+    return origin + step - cycle * -(-step // cycle)
 
 
 def fill_gaps(values: Floats) -> Floats:

@@ -9,12 +9,9 @@ cost little because both run through the history once.
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from ml.panel import Flags, Floats, observed_days
-
-Positions = npt.NDArray[np.int64]
+from ml.panel import Flags, Floats, Positions, observed_days
 
 # Measured by rolling origins on ten public daily series and a hotel's revenue (docs/methods.md): the mean over such
 # rates equals damped Holt-Winters with fitted rates, at a thousandth of its time. A season rate of 0.1 alone is 1 %
