@@ -163,7 +163,8 @@ def _forecasts(
     """
     horizon = covered.shape[1]
     # Where the book covers every step, the boosting with the book replaces the one without.
-    plain, names = _without_book(values, days, holidays, ~covered.all(axis=1), origins=origins, horizon=horizon)
+    boosted = np.asarray(~covered.all(axis=1))
+    plain, names = _without_book(values, days, holidays, boosted, origins=origins, horizon=horizon)
     model = np.repeat(names[:, None], horizon, axis=1)
     if book_values is None or not covered.any():
         return plain, model

@@ -145,8 +145,8 @@ def _rows_with_book(
     same_weekday = same_phase(origin, step, 7)
     usual = tab.weekday[series, same_weekday] / tab.level[series, origin][:, None]
     book = bookings_on_hand.features(pace, _base(tab, series, origin, step), tab.level, series, origin, step)
-    parts = [step, tab.closed[series, same_weekday], tab.shape[series, origin], usual, book]
-    parts.append(tab.calendar[origin + step, : WEEKDAY + 1])
+    calendar = tab.calendar[origin + step, : WEEKDAY + 1]
+    parts = [step, tab.closed[series, same_weekday], tab.shape[series, origin], usual, book, calendar]
     return np.column_stack([np.asarray(part, dtype=np.float32) for part in parts])
 
 
