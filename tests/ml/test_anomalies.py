@@ -1,4 +1,4 @@
-"""Anomalies: known ones found, quiet series left in peace, each day judged from the past alone."""
+"""Anomaly detection: known anomalies are found, quiet series give none, each day is judged from the past alone."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ COLUMNS = [
 MONTH_AGO = AS_OF - pd.Timedelta(days=27)
 
 
-def assert_whole(table: pd.DataFrame) -> None:
+def assert_complete(table: pd.DataFrame) -> None:
     assert list(table.columns) == COLUMNS
     numbers = table[["value", "expected", "lower", "upper", "score"]].to_numpy(dtype=float)
     assert np.isfinite(numbers).all()
@@ -31,8 +31,8 @@ def assert_whole(table: pd.DataFrame) -> None:
         assert table[label].notna().eq(table["is_anomaly"]).all()
 
 
-def judged(values: npt.NDArray[np.float64], **known: Any) -> pd.DataFrame:
-    return detect(frame(s=values), start=MONTH_AGO, as_of=AS_OF, **known)
+def judged(values: npt.NDArray[np.float64], **arguments: Any) -> pd.DataFrame:
+    return detect(frame(s=values), start=MONTH_AGO, as_of=AS_OF, **arguments)
 
 
 @pytest.mark.parametrize(("factor", "direction"), [(2.0, "up"), (0.3, "down"), (0.0, "down")])
@@ -45,7 +45,7 @@ def test_a_spike_and_a_drop_are_found(factor: float, direction: str) -> None:
     assert found["score"].iloc[0] > THRESHOLD
 
 
-def test_quiet_series_give_no_alarm() -> None:
+def test_quiet_series_have_no_anomaly() -> None:
     many = {f"s{i}": seasonal(noise=12.0, seed=i) for i in range(60)}
     table = detect(frame(**many), start=MONTH_AGO, as_of=AS_OF)
     assert len(table) == 60 * 28
@@ -54,20 +54,20 @@ def test_quiet_series_give_no_alarm() -> None:
 
 def test_small_counts_are_judged_as_counts() -> None:
     rng = np.random.default_rng(5)
-    calm = rng.poisson(0.3, 300).astype(float)
-    assert not judged(calm)["is_anomaly"].any()
-    calm[-1] = 12
-    assert judged(calm)["severity"].iloc[-1] is not None
-    never = np.zeros(300)
-    never[-1] = 1
-    assert not judged(never)["is_anomaly"].any()
-    never[-1] = 15
-    assert judged(never)["is_anomaly"].iloc[-1]
+    rare = rng.poisson(0.3, 300).astype(float)
+    assert not judged(rare)["is_anomaly"].any()
+    rare[-1] = 12
+    assert judged(rare)["severity"].iloc[-1] is not None
+    zero = np.zeros(300)
+    zero[-1] = 1
+    assert not judged(zero)["is_anomaly"].any()
+    zero[-1] = 15
+    assert judged(zero)["is_anomaly"].iloc[-1]
 
 
 @pytest.mark.parametrize("active", [1, 5, 40, 100])
-def test_a_series_that_was_idle_for_long_is_judged_by_plausible_bounds(active: int) -> None:
-    """Its errors were zero for a year: they must not make a day that moves infinitely surprising."""
+def test_a_series_that_was_idle_for_long_has_plausible_bounds(active: int) -> None:
+    """Residuals of zero for a year must not make the score of the next nonzero day infinite."""
     rng = np.random.default_rng(active)
     values = np.zeros(800)
     values[rng.choice(np.arange(400, 800), active, replace=False)] = rng.uniform(20, 5000, active).round(2)
@@ -77,7 +77,7 @@ def test_a_series_that_was_idle_for_long_is_judged_by_plausible_bounds(active: i
     assert table["score"].max() < 1000
 
 
-def test_a_persistent_shift_is_accepted_after_some_days() -> None:
+def test_a_persistent_shift_becomes_the_level_after_some_days() -> None:
     values = seasonal(noise=5.0)
     values[-20:] = (values[-20:] * 1.6).round()
     alarms = judged(values)["is_anomaly"].to_numpy()
@@ -85,7 +85,7 @@ def test_a_persistent_shift_is_accepted_after_some_days() -> None:
     assert 3 <= alarms.sum() <= 6
 
 
-def test_a_past_anomaly_does_not_teach() -> None:
+def test_a_past_anomaly_does_not_change_the_expected_values() -> None:
     values = seasonal(noise=5.0)
     values[-10] *= 10
     table = judged(values).set_index("day")
@@ -94,7 +94,7 @@ def test_a_past_anomaly_does_not_teach() -> None:
     assert abs(same_weekday["expected"] - same_weekday["value"]) < 30
 
 
-def test_a_known_incident_does_not_teach() -> None:
+def test_a_known_incident_is_not_learnt_from() -> None:
     values = seasonal(noise=5.0)
     values[-20:-2] *= 0.5
     incidents = pd.DataFrame({"series_id": "s", "day": days(730)[-20:-2]})
@@ -117,20 +117,20 @@ def test_closed_weekdays_and_holidays_are_expected() -> None:
     assert judged(values, holidays=holidays).set_index("day").loc[workday, "is_anomaly"]
 
 
-def test_the_book_of_the_evening_before_sharpens_the_eye() -> None:
+def test_with_the_book_of_the_evening_before_smaller_anomalies_are_found() -> None:
     values = seasonal(noise=60.0)
     on_hand = book(values, "s")
     values[-3] *= 0.6
     day = AS_OF - pd.Timedelta(days=2)
     assert not judged(values).set_index("day").loc[day, "is_anomaly"]
     with_book = judged(values, on_hand=on_hand)
-    assert_whole(with_book)
+    assert_complete(with_book)
     assert list(with_book.query("is_anomaly")["day"]) == [day]
 
 
 @pytest.mark.parametrize(("count", "with_book"), [(400, False), (400, True), (750, False)])
 def test_later_days_change_no_verdict(count: int, with_book: bool) -> None:
-    # With 750 days boosting is fitted anew on the last but one day of the earliest end.
+    # With 750 days boosting is fitted again on the last but one day of the earliest end.
     values = seasonal(count, noise=40.0)
     values[-12] *= 3
     history, on_hand = frame(s=values, t=seasonal(90, seed=4)), book(values, "s") if with_book else None
@@ -138,26 +138,26 @@ def test_later_days_change_no_verdict(count: int, with_book: bool) -> None:
     for back in (1, 20):
         end = AS_OF - pd.Timedelta(days=back)
         wild = history.assign(value=history["value"].where(history["day"] <= end, -1e9))
-        for given_history in (history, wild, history[history["day"] <= end]):
-            part = detect(given_history, start=MONTH_AGO, as_of=end, on_hand=on_hand)
+        for variant in (history, wild, history[history["day"] <= end]):
+            part = detect(variant, start=MONTH_AGO, as_of=end, on_hand=on_hand)
             expected = whole[whole["day"] <= end].reset_index(drop=True)
             pd.testing.assert_frame_equal(part, expected, check_exact=True)
 
 
-def test_a_rhythm_that_only_boosting_can_learn_is_expected() -> None:
+def test_a_fortnightly_season_that_only_boosting_can_learn_is_expected() -> None:
     rng = np.random.default_rng(2)
     fortnight = np.where((np.arange(800) // 7) % 2 == 0, 1.5, 1.0)
     many = {f"s{i}": (100 * fortnight * rng.normal(1, 0.03, 800)).round() for i in range(4)}
     table = detect(frame(**many), start=MONTH_AGO, as_of=AS_OF)
-    apart = (table["expected"] - table["value"]).abs() / table["value"]
-    assert apart.median() < 0.05
+    relative_error = (table["expected"] - table["value"]).abs() / table["value"]
+    assert relative_error.median() < 0.05
     assert not table["is_anomaly"].any()
 
 
-def test_every_odd_series_is_judged_whole() -> None:
+def test_every_odd_series_has_a_complete_table() -> None:
     history = frame(**odd_series())
     table = detect(history, start=AS_OF - pd.Timedelta(days=399), as_of=AS_OF)
-    assert_whole(table)
+    assert_complete(table)
     assert not table["series_id"].eq("missing").any()
     present = history[np.isfinite(history["value"]) & (history["day"] > AS_OF - pd.Timedelta(days=400))]
     assert table["pattern"].ne("missing").sum() == len(present)
@@ -165,37 +165,37 @@ def test_every_odd_series_is_judged_whole() -> None:
     assert not quiet["is_anomaly"].any()
 
 
-def test_missing_days_are_told_for_a_week_and_closed_ones_are_not() -> None:
+def test_missing_days_are_reported_for_a_week_and_closed_ones_are_not() -> None:
     values = seasonal(noise=5.0)
     values[-20:-9] = np.nan
     values[np.asarray(days(730).day_of_week == 6)] = np.nan
     table = judged(values)
-    assert_whole(table)
-    told = table[table["pattern"] == "missing"]
+    assert_complete(table)
+    missing = table[table["pattern"] == "missing"]
     week = pd.date_range(days(730)[-20], periods=7)
-    assert list(told["day"]) == [day for day in week if day.day_of_week != 6]
-    assert set(told["value"]) == {0.0}
-    assert set(told["direction"]) == {"down"}
+    assert list(missing["day"]) == [day for day in week if day.day_of_week != 6]
+    assert set(missing["value"]) == {0.0}
+    assert set(missing["direction"]) == {"down"}
 
 
 @pytest.mark.parametrize(
     ("change", "pattern"),
     [({-5: 2.0}, "spike"), ({-5: 0.2}, "dropout"), ({-7: 0.6, -6: 0.6, -5: 0.6}, "level_shift")],
 )
-def test_patterns_are_told_apart(change: dict[int, float], pattern: str) -> None:
+def test_patterns_are_distinguished(change: dict[int, float], pattern: str) -> None:
     values = seasonal(noise=5.0)
-    for place, factor in change.items():
-        values[place] = round(values[place] * factor)
+    for position, factor in change.items():
+        values[position] = round(values[position] * factor)
     assert judged(values).query("is_anomaly").set_index("day").loc[days(730)[-5], "pattern"] == pattern
 
 
-def test_a_broken_trend_is_named() -> None:
+def test_a_broken_trend_is_a_pattern() -> None:
     values = seasonal(noise=3.0)
     values[-14:] = (values[-14:] * np.linspace(1.0, 2.6, 14)).round()
     assert "trend_break" in set(judged(values)["pattern"])
 
 
-def test_severity_heeds_money_where_it_is_known() -> None:
+def test_severity_depends_on_money_where_it_is_known() -> None:
     small, large = seasonal(noise=5.0), seasonal(noise=50.0, level=1000.0)
     small[-5] *= 3
     history = frame(small=small, large=large)
@@ -211,7 +211,7 @@ def test_severity_heeds_money_where_it_is_known() -> None:
     assert severity({"large": 1.0}) == "critical"
 
 
-def test_of_many_series_on_one_day_few_false_alarms() -> None:
+def test_many_series_on_one_day_give_few_false_alarms() -> None:
     rng = np.random.default_rng(11)
     heavy = {f"s{i:03d}": 1000 + 20 * rng.standard_t(3, 250) for i in range(300)}
     heavy["s007"][-1] += 900
@@ -226,7 +226,7 @@ def test_of_many_series_on_one_day_few_false_alarms() -> None:
     later=st.lists(st.floats(-1e12, 1e12) | st.none(), min_size=27, max_size=27),
     rising=st.booleans(),
 )
-def test_no_bit_of_a_verdict_depends_on_later_days(back: int, later: list[float | None], rising: bool) -> None:
+def test_no_result_depends_on_later_days(back: int, later: list[float | None], rising: bool) -> None:
     history = frame(s=seasonal(200, noise=40.0), t=seasonal(120, seed=4) * (np.arange(120) if rising else 1))
     end = AS_OF - pd.Timedelta(days=back)
     changed = history.copy()
@@ -258,6 +258,6 @@ def test_severity_follows_the_table() -> None:
         max_size=120,
     )
 )
-def test_any_numbers_are_judged_whole(values: list[float | None]) -> None:
+def test_any_numbers_give_a_complete_table(values: list[float | None]) -> None:
     history = pd.DataFrame({"series_id": 1, "day": days(len(values)), "value": values})
-    assert_whole(detect(history, start=days(60)[0], as_of=AS_OF))
+    assert_complete(detect(history, start=days(60)[0], as_of=AS_OF))

@@ -1,4 +1,4 @@
-"""Any frame, however odd: a whole result or a ValueError that names the frame and the column; never another end."""
+"""Any frame, however odd, gives a complete result or a ValueError that names the frame and the column, nothing else."""
 
 import re
 from collections.abc import Callable
@@ -74,12 +74,12 @@ DAY_TYPES = [
 ]  # fmt: skip
 NAME_TYPES = ["string", "category", "Int64", "float64", "string[pyarrow]"]
 
-# name: what its cells may be, what plain ones are, what types the column may be cast to
+# Column name -> odd cells, plain cells, types that the column may be cast to.
 COLUMNS: dict[str, tuple[st.SearchStrategy[Any], st.SearchStrategy[Any], list[str]]] = {
     "series_id": (NAMES, st.sampled_from(["a", "b", "total"]), NAME_TYPES),
     "total_id": (NAMES, st.just("total"), NAME_TYPES),
     "dimension": (NAMES, st.sampled_from(["one", "two"]), NAME_TYPES),
-    "name": (NAMES, st.just("feast"), NAME_TYPES),
+    "name": (NAMES, st.just("holiday"), NAME_TYPES),
     "day": (STAMPS, DAYS.map(pd.Timestamp), DAY_TYPES),
     "service_day": (STAMPS, DAYS.map(pd.Timestamp), DAY_TYPES),
     "lead_days": (LEADS, st.integers(0, 40), VALUE_TYPES),
@@ -89,7 +89,7 @@ COLUMNS: dict[str, tuple[st.SearchStrategy[Any], st.SearchStrategy[Any], list[st
 
 @st.composite
 def frames(draw: st.DrawFn, *names: str) -> pd.DataFrame:
-    """Rows of the columns `names`, at most one of them odd, in any type that takes it; half of them tampered with."""
+    """Draw rows of the columns `names`, at most one odd, in any type that accepts it; half are tampered with."""
     count = draw(st.integers(0, 12))
     table = pd.DataFrame(index=range(count))
     odd_one = draw(st.sampled_from([None, None, *names]))
@@ -101,7 +101,7 @@ def frames(draw: st.DrawFn, *names: str) -> pd.DataFrame:
         dtype = draw(st.sampled_from([None, None, *types]))
         try:
             table[name] = column.infer_objects() if dtype is None else column.astype(dtype)  # type: ignore[call-overload]
-        except Exception:  # the type does not take these cells: pandas has many ways to say so
+        except Exception:  # the type does not accept these cells: pandas has many exceptions for that
             table[name] = column
     keys = [name for name in names if name not in ("value", "total_id", "name")]
     if odd_one is None and draw(st.integers(0, 3)):
@@ -109,7 +109,7 @@ def frames(draw: st.DrawFn, *names: str) -> pd.DataFrame:
     return draw(st.sampled_from(TAMPERING))(table) if draw(st.booleans()) else table
 
 
-def _unlike_the_rest(table: pd.DataFrame) -> pd.DataFrame:
+def _with_column_levels(table: pd.DataFrame) -> pd.DataFrame:
     return table.set_axis(pd.MultiIndex.from_product([["x"], table.columns]), axis=1)
 
 
@@ -126,7 +126,7 @@ TAMPERING: list[Callable[[pd.DataFrame], pd.DataFrame]] = [
     lambda table: table.set_axis(pd.MultiIndex.from_arrays([range(len(table)), [1] * len(table)]), axis=0),
     lambda table: table.set_index(table.columns[0], drop=False),
     lambda table: table.assign(day_of_week=1).set_axis([*table.columns, 7], axis=1),
-    _unlike_the_rest,
+    _with_column_levels,
 ]
 HISTORY = frames("series_id", "day", "value")
 HOLIDAYS = frames("day", "name")
@@ -144,19 +144,19 @@ def maybe(frames: st.SearchStrategy[pd.DataFrame]) -> st.SearchStrategy[pd.DataF
     return st.one_of(st.none(), frames)
 
 
-def whole_or_a_sentence(run: Callable[[], pd.DataFrame]) -> None:
-    """A result without NaN, save what may be unknown, or a ValueError that names the frame and the column."""
+def assert_complete_or_refused(run: Callable[[], pd.DataFrame]) -> None:
+    """Check that the result has no NaN where none may be, or that a ValueError names the frame and the column."""
     try:
         table = run()
     except ValueError as error:
         assert SENTENCE.match(str(error)), error  # noqa: PT017
     else:
-        assert_whole(table)
+        assert_complete(table)
 
 
-def assert_whole(table: pd.DataFrame) -> None:
-    told = ["forecast", "lower_80", "upper_80", "lower_95", "upper_95", "value", "expected", "lower", "upper", "score"]
-    numbers = table[[column for column in told if column in table]].to_numpy(dtype=float)
+def assert_complete(table: pd.DataFrame) -> None:
+    names = ["forecast", "lower_80", "upper_80", "lower_95", "upper_95", "value", "expected", "lower", "upper", "score"]
+    numbers = table[[column for column in names if column in table]].to_numpy(dtype=float)
     assert np.isfinite(numbers).all()
     assert not table[["series_id", "day"]].isna().any(axis=None)
     if "model" in table:
@@ -175,7 +175,7 @@ def test_forecast_of_any_frames(
     hierarchy: pd.DataFrame | None,
     horizon: int,
 ) -> None:
-    whole_or_a_sentence(
+    assert_complete_or_refused(
         lambda: forecast(history, as_of=AS_OF, horizon=horizon, holidays=holidays, on_hand=on_hand, hierarchy=hierarchy)
     )
 
@@ -189,7 +189,7 @@ def test_detection_in_any_frames(
     on_hand: pd.DataFrame | None,
     incidents: pd.DataFrame | None,
 ) -> None:
-    whole_or_a_sentence(
+    assert_complete_or_refused(
         lambda: detect(history, start=START, as_of=AS_OF, holidays=holidays, on_hand=on_hand, incidents=incidents)
     )
 
@@ -199,7 +199,7 @@ def test_detection_in_any_frames(
 @given(st.one_of(st.just(PLAIN), HISTORY), maybe(ON_HAND))
 def test_backtest_of_any_frames(history: pd.DataFrame, on_hand: pd.DataFrame | None) -> None:
     origins = [START, AS_OF, date(2025, 6, 29)]
-    whole_or_a_sentence(lambda: backtest(history, method=forecast, origins=origins, horizon=5, on_hand=on_hand))
+    assert_complete_or_refused(lambda: backtest(history, method=forecast, origins=origins, horizon=5, on_hand=on_hand))
 
 
 PIECES: dict[str, Callable[[npt.NDArray[np.float64], np.random.Generator], npt.NDArray[np.float64]]] = {
@@ -220,7 +220,7 @@ PIECES: dict[str, Callable[[npt.NDArray[np.float64], np.random.Generator], npt.N
 
 @st.composite
 def long_histories(draw: st.DrawFn) -> pd.DataFrame:
-    """Up to four series of up to 500 days, made of unlike pieces, of any size."""
+    """Draw up to four series of up to 500 days, composed of unlike pieces, of any size."""
     series = {}
     for name in draw(st.lists(st.sampled_from(["a", "b", "c", "total"]), min_size=1, max_size=4, unique=True)):
         rng = np.random.default_rng(draw(st.integers(0, 9)))
@@ -239,13 +239,13 @@ def test_methods_on_any_long_history(history: pd.DataFrame, horizon: int, with_b
     book = history.rename(columns={"day": "service_day"}).assign(lead_days=3) if with_book else None
     hierarchy = pd.DataFrame({"series_id": names[1:], "total_id": names[0]})
     holidays = pd.DataFrame({"day": history["day"].unique()[::40]})
-    known: dict[str, Any] = {"as_of": AS_OF, "holidays": holidays, "on_hand": book}
-    assert_whole(forecast(history, horizon=horizon, hierarchy=hierarchy, **known))
-    assert_whole(detect(history, start=START, **known))
+    arguments: dict[str, Any] = {"as_of": AS_OF, "holidays": holidays, "on_hand": book}
+    assert_complete(forecast(history, horizon=horizon, hierarchy=hierarchy, **arguments))
+    assert_complete(detect(history, start=START, **arguments))
 
 
-def test_a_book_of_a_series_that_the_history_does_not_know_is_left_out() -> None:
+def test_the_book_of_a_series_that_is_not_in_the_history_is_ignored() -> None:
     panel = to_panel(PLAIN, as_of=AS_OF)
-    stood = pd.DataFrame({"series_id": ["b", "stranger"], "service_day": AS_OF, "lead_days": [0, 0], "value": [7, 99]})
-    alone, both = (book_array(to_book(rows, as_of=AS_OF), panel, 5) for rows in (stood.head(1), stood))
+    book = pd.DataFrame({"series_id": ["b", "unknown"], "service_day": AS_OF, "lead_days": [0, 0], "value": [7, 99]})
+    alone, both = (book_array(to_book(rows, as_of=AS_OF), panel, 5) for rows in (book.head(1), book))
     np.testing.assert_array_equal(alone, both)

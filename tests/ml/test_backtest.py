@@ -1,4 +1,4 @@
-"""Backtest: what was said beside what came, and the method sees no further than its origin."""
+"""Backtest: forecasts with their actuals; the method gets nothing from after its origin."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.ml.series import AS_OF, SHARED, book, frame, seasonal
 ORIGINS = [AS_OF - pd.Timedelta(days=days) for days in (28, 7)]
 
 
-def test_one_row_a_series_origin_and_day() -> None:
+def test_the_table_has_one_row_per_series_origin_and_day() -> None:
     history = frame(a=seasonal(200), b=seasonal(90))
     table = backtest(history, method=forecast, origins=ORIGINS, horizon=14)
     assert not table.duplicated(["series_id", "origin", "day"]).any()
@@ -23,7 +23,7 @@ def test_one_row_a_series_origin_and_day() -> None:
     assert known["actual"].eq(known["value"]).all()
 
 
-def test_the_method_sees_no_further_than_its_origin() -> None:
+def test_the_method_gets_nothing_from_after_its_origin() -> None:
     seen = []
 
     def spy(history: pd.DataFrame, *, as_of: pd.Timestamp, horizon: int, on_hand: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The book: read as it stands, its regression better than its mean, blind to what comes after."""
+"""The book: read as it is, its regression better than its mean pick-up, independent of later days."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +15,18 @@ LEADS = 14
 
 
 def grouped(count: int, *, seed: int = 1, ahead: int = LEADS) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Values (1, day), book (1, day, lead) and weekdays of a business of single guests, groups and cancellations."""
+    """Return values (1, day), book (1, day, lead) and weekdays: single guests, groups and cancellations."""
     rng = np.random.default_rng(seed)
     length = count + ahead
     weekday = (np.arange(length) % 7).astype(np.int64)
-    standing = np.empty((1, length, LEADS + 1))
-    standing[0, :, LEADS] = rng.gamma(4.0, 25.0, length)
+    on_hand = np.empty((1, length, LEADS + 1))
+    on_hand[0, :, LEADS] = rng.gamma(4.0, 25.0, length)
     for lead in range(LEADS - 1, -1, -1):
-        before = standing[0, :, lead + 1]
+        before = on_hand[0, :, lead + 1]
         single = rng.poisson(np.where(weekday >= 5, 2.0, 1.0))
         group = rng.binomial(1, 0.02, length) * 80.0
-        standing[0, :, lead] = before * (1 - 0.03 * rng.random(length)) + single + group
-    return standing[:, :count, 0], standing, weekday
+        on_hand[0, :, lead] = before * (1 - 0.03 * rng.random(length)) + single + group
+    return on_hand[:, :count, 0], on_hand, weekday
 
 
 def grid(count: int, origins: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], ...]:
@@ -34,73 +34,73 @@ def grid(count: int, origins: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], ...
     return tuple(part.ravel() for part in parts)
 
 
-def test_rows_of_an_unknown_series_touch_no_other() -> None:
+def test_rows_of_an_unknown_series_change_no_other() -> None:
     known = frame(a=[1.0, 2.0, 3.0])
     rows = pd.DataFrame({"series_id": ["a", "zzz"], "service_day": AS_OF, "lead_days": [1, 1], "value": [5.0, 99.0]})
-    held = book_series(rows, as_of=AS_OF)
-    assert held is not None
-    array = book_array(held, to_panel(known, as_of=AS_OF), 2)
+    checked_book = book_series(rows, as_of=AS_OF)
+    assert checked_book is not None
+    array = book_array(checked_book, to_panel(known, as_of=AS_OF), 2)
     assert array[0, 2, 1] == 5
     assert np.nanmax(array) == 5
 
 
-def test_pick_up_is_what_stands_and_the_mean_of_what_still_came_on_that_weekday() -> None:
+def test_pick_up_forecast_is_on_hand_plus_the_mean_pick_up_of_that_weekday() -> None:
     values = np.tile(np.arange(1.0, 8.0) * 10, 3)[None]
-    standing = np.stack([np.append(values[0], values[0, :7]), np.append(values[0], values[0, :7]) * 0.6], axis=1)[None]
-    standing[0, 21:, 1] = 5.0
-    tables = pace(values, standing)
-    said = pick_up(tables, *(np.array([at]) for at in (0, 20, 1)))
-    assert said[0] == pytest.approx(5 + 10 * 0.4)
-    assert np.isnan(pick_up(tables, *(np.array([at]) for at in (0, 20, 2)))[0])
+    on_hand = np.stack([np.append(values[0], values[0, :7]), np.append(values[0], values[0, :7]) * 0.6], axis=1)[None]
+    on_hand[0, 21:, 1] = 5.0
+    tables = pace(values, on_hand)
+    forecast_of_one_step = pick_up(tables, *(np.array([index]) for index in (0, 20, 1)))
+    assert forecast_of_one_step[0] == pytest.approx(5 + 10 * 0.4)
+    assert np.isnan(pick_up(tables, *(np.array([index]) for index in (0, 20, 2)))[0])
 
 
-def test_regression_finds_how_the_standing_grows() -> None:
+def test_regression_finds_the_growth_of_the_amount_on_hand() -> None:
     rng = np.random.default_rng(2)
     count, weekday = 400, np.arange(402) % 7
-    standing = np.full((1, 402, 2), np.nan)
-    standing[0, :, 1] = rng.uniform(50, 150, 402)
-    standing[0, :, 0] = standing[0, :, 1] * 0.8 + weekday * 3
-    values = standing[:, :count, 0].copy()
-    said = regress(pace(values, standing), values, weekday, count - 1)
-    expected = standing[0, 1 : count + 1, 1] * 0.8 + weekday[1 : count + 1] * 3
-    assert np.abs(said[0, :, 1] - expected).mean() < 0.02 * expected.mean()
+    on_hand = np.full((1, 402, 2), np.nan)
+    on_hand[0, :, 1] = rng.uniform(50, 150, 402)
+    on_hand[0, :, 0] = on_hand[0, :, 1] * 0.8 + weekday * 3
+    values = on_hand[:, :count, 0].copy()
+    forecasts = regress(pace(values, on_hand), values, weekday, count - 1)
+    expected = on_hand[0, 1 : count + 1, 1] * 0.8 + weekday[1 : count + 1] * 3
+    assert np.abs(forecasts[0, :, 1] - expected).mean() < 0.02 * expected.mean()
 
 
 def test_regression_errs_less_than_the_mean_where_groups_book_and_guests_cancel() -> None:
-    values, standing, weekday = grouped(700)
+    values, on_hand, weekday = grouped(700)
     begin, origins = 500, np.arange(500, 700 - LEADS)
-    said = regress(pace(values[:, :begin], standing[:, : begin + LEADS]), values[:, :begin], weekday, begin - 1)
-    assert said.shape == (1, begin, LEADS + 1)
-    tables = pace(values, standing)
-    later = regress(tables, values, weekday, begin - 1)
-    np.testing.assert_array_equal(later[:, :begin], said)
-    at = grid(1, origins)
-    came = values[at[0], at[1] + at[2]]
+    forecasts = regress(pace(values[:, :begin], on_hand[:, : begin + LEADS]), values[:, :begin], weekday, begin - 1)
+    assert forecasts.shape == (1, begin, LEADS + 1)
+    tables = pace(values, on_hand)
+    with_later_days = regress(tables, values, weekday, begin - 1)
+    np.testing.assert_array_equal(with_later_days[:, :begin], forecasts)
+    series, origin, step = grid(1, origins)
+    actual = values[series, origin + step]
     error = {
-        "mean": np.abs(pick_up(tables, *at) - came).mean(),
-        "regression": np.abs(later[at[0], at[1], at[2]] - came).mean(),
+        "mean": np.abs(pick_up(tables, series, origin, step) - actual).mean(),
+        "regression": np.abs(with_later_days[series, origin, step] - actual).mean(),
     }
     assert error["regression"] < 0.9 * error["mean"]
 
 
-def test_regression_needs_days_that_came() -> None:
-    values, standing, weekday = grouped(FEWEST_ROWS + 3)
-    said = regress(pace(values, standing), values, weekday, values.shape[1] - 1)
-    assert np.isfinite(said[:, :, 1:4]).all()
-    assert np.isnan(said[:, :, 4:]).all()
+def test_regression_needs_days_with_an_actual() -> None:
+    values, on_hand, weekday = grouped(FEWEST_ROWS + 3)
+    forecasts = regress(pace(values, on_hand), values, weekday, values.shape[1] - 1)
+    assert np.isfinite(forecasts[:, :, 1:4]).all()
+    assert np.isnan(forecasts[:, :, 4:]).all()
 
 
-def test_amounts_of_any_size_and_none_are_borne() -> None:
-    values, standing, weekday = grouped(200)
-    usual = regress(pace(values, standing), values, weekday, 199)
+def test_amounts_may_have_any_size_and_be_zero() -> None:
+    values, on_hand, weekday = grouped(200)
+    usual = regress(pace(values, on_hand), values, weekday, 199)
     for factor in (1e250, 1e-250):
-        said = regress(pace(values * factor, standing * factor), values * factor, weekday, 199)
-        np.testing.assert_allclose(said / factor, usual, rtol=1e-6)
-    nothing = regress(pace(values * 0, standing * 0), values * 0, weekday, 199)
-    assert (nothing[:, :, 1:] == 0).all()
+        forecasts = regress(pace(values * factor, on_hand * factor), values * factor, weekday, 199)
+        np.testing.assert_allclose(forecasts / factor, usual, rtol=1e-6)
+    zero = regress(pace(values * 0, on_hand * 0), values * 0, weekday, 199)
+    assert (zero[:, :, 1:] == 0).all()
 
 
-def test_beyond_the_book_the_plain_forecast_takes_over() -> None:
+def test_beyond_the_book_the_forecast_is_the_one_without_it() -> None:
     whole = seasonal(314, noise=4.0)
     through = pd.date_range(end=AS_OF + pd.Timedelta(days=LEADS), periods=314)
     on_hand = pd.concat(
@@ -112,14 +112,14 @@ def test_beyond_the_book_the_plain_forecast_takes_over() -> None:
     plain = forecast(history, as_of=AS_OF)
     beyond = booked["on_hand"].isna()
     assert beyond.sum() == 28 - LEADS
-    said = ["day", "forecast", "model"]
-    pd.testing.assert_frame_equal(booked.loc[beyond, said], plain.loc[beyond, said])
-    # From one week to the next, across the edge of the book, it moves no more than the season and the noise do.
+    columns = ["day", "forecast", "model"]
+    pd.testing.assert_frame_equal(booked.loc[beyond, columns], plain.loc[beyond, columns])
+    # From one week to the next, across the edge of the book, it changes no more than the season and the noise do.
     path = booked["forecast"].to_numpy()
     assert np.abs(path[LEADS : LEADS + 7] - path[LEADS - 7 : LEADS]).max() < 0.1 * path.mean()
 
 
-def test_a_series_that_only_lately_has_a_book_is_whole() -> None:
+def test_a_series_with_a_young_book_has_a_complete_forecast() -> None:
     values = seasonal(200)
     late = book(values, "s")
     late = late[late["service_day"] - pd.to_timedelta(late["lead_days"], unit="D") > AS_OF - pd.Timedelta(days=20)]
@@ -129,7 +129,7 @@ def test_a_series_that_only_lately_has_a_book_is_whole() -> None:
     assert table.loc[table["series_id"] == "other", "on_hand"].isna().all()
 
 
-def test_nothing_known_is_no_book() -> None:
+def test_a_book_without_known_rows_is_none() -> None:
     rows = pd.DataFrame({"series_id": "s", "service_day": AS_OF, "lead_days": 1, "value": [1.0]})
     assert book_series(None, as_of=AS_OF) is None
     assert book_series(rows, as_of=AS_OF - pd.Timedelta(days=2)) is None

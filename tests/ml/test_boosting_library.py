@@ -1,4 +1,4 @@
-"""A machine on which LightGBM cannot be loaded still forecasts and judges, and says what is missing."""
+"""Without LightGBM: forecasts and anomalies are computed all the same, with a warning that names what is missing."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.ml.series import AS_OF, frame, seasonal
 
 
 class Unloadable:
-    """Stands in the way of an import as a wheel without its system library does."""
+    """An import finder that fails as the wheel does without its system library."""
 
     def find_spec(self, name: str, *_: object) -> None:
         if name == "lightgbm":
@@ -29,11 +29,11 @@ def without_lightgbm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("without_lightgbm")
-def test_without_its_library_the_rest_goes_on() -> None:
+def test_methods_work_without_the_boosting_library() -> None:
     history = frame(a=seasonal(370), b=seasonal(370, seed=2))
     with pytest.warns(UserWarning, match="libgomp1"):
-        said = forecast(history, as_of=AS_OF)
-    assert set(said["model"]) == {"smoothing+regression"}
-    assert said.drop(columns="on_hand").notna().all(axis=None)
-    judged = detect(history, start=AS_OF, as_of=AS_OF)
-    assert judged["expected"].notna().all()
+        forecasts = forecast(history, as_of=AS_OF)
+    assert set(forecasts["model"]) == {"smoothing+regression"}
+    assert forecasts.drop(columns="on_hand").notna().all(axis=None)
+    anomalies = detect(history, start=AS_OF, as_of=AS_OF)
+    assert anomalies["expected"].notna().all()

@@ -12,7 +12,7 @@ def members(**values: float) -> pd.DataFrame:
     return pd.DataFrame({"member": list(values), "value": list(values.values())}, columns=["member", "value"])
 
 
-def test_members_are_ranked_by_what_they_contribute() -> None:
+def test_members_are_ranked_by_their_contribution() -> None:
     table = explain(members(a=10, b=0, new=4), members(a=8, b=9, gone=1))
     assert list(table.columns) == COLUMNS
     assert list(table["member"]) == ["b", "new", "a", "gone"]
@@ -35,7 +35,7 @@ def test_contributions_add_up(current: dict[str, float], baseline: dict[str, flo
         assert table["share"].sum() == pytest.approx(1)
 
 
-def test_what_cannot_be_read_is_refused() -> None:
+def test_unreadable_input_is_refused() -> None:
     with pytest.raises(ValueError, match="current has no column value"):
         explain(pd.DataFrame({"member": []}), members())
     with pytest.raises(ValueError, match="baseline: column value has a missing"):
@@ -68,14 +68,17 @@ PARTS = st.dictionaries(st.sampled_from("abcd"), st.tuples(st.integers(-1000, 10
 @settings(deadline=None, max_examples=50)
 @given(PARTS, PARTS)
 def test_mix_and_rate_add_up_to_the_change_of_a_ratio(
-    now: dict[str, tuple[float, float]], then: dict[str, tuple[float, float]]
+    current: dict[str, tuple[float, float]], baseline: dict[str, tuple[float, float]]
 ) -> None:
-    table, back = explain(ratios(**now), ratios(**then)), explain(ratios(**then), ratios(**now))
-    whole = [sum(part[0] for part in side.values()) / sum(part[1] for part in side.values()) for side in (now, then)]
-    assert table["contribution"].sum() == pytest.approx(whole[0] - whole[1], abs=1e-9)
+    table = explain(ratios(**current), ratios(**baseline))
+    exchanged = explain(ratios(**baseline), ratios(**current))
+    total, baseline_total = (
+        sum(part[0] for part in side.values()) / sum(part[1] for part in side.values()) for side in (current, baseline)
+    )
+    assert table["contribution"].sum() == pytest.approx(total - baseline_total, abs=1e-9)
     assert (table["mix"] + table["rate"]).to_numpy() == pytest.approx(table["contribution"].to_numpy())
-    turned = -back.set_index("member")["contribution"].reindex(table["member"])
-    assert turned.to_numpy() == pytest.approx(table["contribution"].to_numpy(), abs=1e-9)
+    opposite = -exchanged.set_index("member")["contribution"].reindex(table["member"])
+    assert opposite.to_numpy() == pytest.approx(table["contribution"].to_numpy(), abs=1e-9)
 
 
 def test_members_are_ranked_by_money_where_units_differ_in_worth() -> None:

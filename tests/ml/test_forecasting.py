@@ -1,4 +1,4 @@
-"""Forecasts: right where it is easy, whole where it is odd, blind to what comes after."""
+"""Forecasts: accurate for simple series, complete for odd ones, additive in a hierarchy."""
 
 from datetime import date
 from decimal import Decimal
@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.backtest import backtest
-from ml.forecasting import forecast
+from ml.forecasting import HORIZON_DAYS, forecast
 from tests.ml.series import AS_OF, book, days, frame, odd_series, seasonal
 
 COLUMNS = ["series_id", "day", "forecast", "lower_80", "upper_80", "lower_95", "upper_95", "on_hand", "model"]
 NUMBERS = COLUMNS[2:7]
 
 
-def assert_whole(table: pd.DataFrame) -> None:
+def assert_complete(table: pd.DataFrame) -> None:
     assert list(table.columns) == COLUMNS
     assert np.isfinite(table[NUMBERS].to_numpy(dtype=float)).all()
     ordered = table[["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]].to_numpy(dtype=float)
@@ -25,11 +25,11 @@ def assert_whole(table: pd.DataFrame) -> None:
     assert table["model"].str.len().gt(0).all()
 
 
-def test_every_odd_series_gets_a_whole_forecast_by_a_named_model() -> None:
+def test_every_odd_series_gets_a_complete_forecast_by_a_named_model() -> None:
     history = frame(**odd_series())
     table = forecast(history, as_of=AS_OF)
-    assert_whole(table)
-    assert table.groupby("series_id").size().eq(28).all()
+    assert_complete(table)
+    assert table.groupby("series_id").size().eq(HORIZON_DAYS).all()
     assert set(table["series_id"]) == set(odd_series())
     positive = table[table["series_id"] != "negative"].query("series_id != 'infinite'")
     assert (positive["lower_95"] >= 0).all()
@@ -38,7 +38,7 @@ def test_every_odd_series_gets_a_whole_forecast_by_a_named_model() -> None:
     assert models["one"] == models["three"] == models["ten"] == "mean"
     assert models["missing"] == "empty"
     assert models["constant"] == models["zero"] == "constant"
-    assert models["asleep"] == "dormant"
+    assert models["dormant"] == "dormant"
     assert models["intermittent"] == "intermittent smoothing+boosting"
     assert models["month"] == "smoothing"
     assert models["year"] == "smoothing+regression+boosting"
@@ -48,7 +48,7 @@ def test_every_odd_series_gets_a_whole_forecast_by_a_named_model() -> None:
     assert (closed["forecast"] < 20).all()
 
 
-def test_bounds_lie_within_a_few_times_the_largest_value_ever_seen() -> None:
+def test_bounds_lie_within_a_few_times_the_largest_value() -> None:
     rng = np.random.default_rng(3)
     series = {**odd_series(), "late": np.concatenate([np.zeros(700), rng.lognormal(3, 2, 25)])}
     table = forecast(frame(**series), as_of=AS_OF)
@@ -57,7 +57,7 @@ def test_bounds_lie_within_a_few_times_the_largest_value_ever_seen() -> None:
     assert (bounds.max(axis=1) <= 3.0001 * largest).all()
 
 
-def test_season_is_found_and_intervals_hold_it() -> None:
+def test_season_is_found_and_intervals_cover_the_actuals() -> None:
     values = seasonal(758, noise=8.0)
     history = frame(s=values)
     origin = AS_OF - pd.Timedelta(days=28)
@@ -87,28 +87,28 @@ def test_order_of_rows_changes_nothing() -> None:
     pd.testing.assert_frame_equal(once, shuffled, check_exact=True)
 
 
-def test_a_book_sharpens_the_days_that_it_reaches() -> None:
+def test_a_book_reduces_the_error_of_the_days_that_it_covers() -> None:
     values = seasonal(300, noise=60.0)
     history, on_hand = frame(s=values), book(values, "s")
     origin = AS_OF - pd.Timedelta(days=28)
     tables = {
-        given: backtest(history, method=forecast, origins=[origin], horizon=35, on_hand=books)
-        for given, books in (("book", on_hand), ("plain", None))
+        name: backtest(history, method=forecast, origins=[origin], horizon=35, on_hand=books)
+        for name, books in (("book", on_hand), ("plain", None))
     }
     error = {name: (table["forecast"] - table["actual"]).abs().mean() for name, table in tables.items()}
     assert error["book"] < 0.5 * error["plain"]
-    reached = tables["book"]["step"] <= 28
-    assert tables["book"].loc[reached, "model"].str.startswith("pickup").all()
-    assert not tables["book"].loc[~reached, "model"].str.startswith("pickup").any()
-    assert tables["book"]["on_hand"].notna().eq(reached).all()
+    covered = tables["book"]["step"] <= 28
+    assert tables["book"].loc[covered, "model"].str.startswith("pickup").all()
+    assert not tables["book"].loc[~covered, "model"].str.startswith("pickup").any()
+    assert tables["book"]["on_hand"].notna().eq(covered).all()
     assert tables["plain"]["on_hand"].isna().all()
-    assert_whole(tables["book"][COLUMNS])
-    stood = on_hand[(on_hand["lead_days"] == 5) & (on_hand["service_day"] == origin + pd.Timedelta(days=5))]
-    said = tables["book"].loc[tables["book"]["step"] == 5, "on_hand"]
-    assert float(said.iloc[0]) == pytest.approx(stood["value"].iloc[0])
+    assert_complete(tables["book"][COLUMNS])
+    known = on_hand[(on_hand["lead_days"] == 5) & (on_hand["service_day"] == origin + pd.Timedelta(days=5))]
+    returned = tables["book"].loc[tables["book"]["step"] == 5, "on_hand"]
+    assert float(returned.iloc[0]) == pytest.approx(known["value"].iloc[0])
 
 
-def test_a_book_that_says_nothing_is_left_aside() -> None:
+def test_a_book_without_information_is_not_used() -> None:
     rng = np.random.default_rng(0)
     values = seasonal(300, noise=2.0)
     on_hand = book(values, "s")
@@ -117,14 +117,14 @@ def test_a_book_that_says_nothing_is_left_aside() -> None:
     assert not table["model"].str.contains("pickup").all()
 
 
-def test_a_series_known_by_its_book_alone_is_forecast_from_it() -> None:
+def test_a_series_with_a_book_alone_is_forecast_from_it() -> None:
     on_hand = pd.DataFrame(
         {"series_id": "new", "service_day": [AS_OF + pd.Timedelta(days=3)], "lead_days": [3], "value": [90.0]}
     )
     table = forecast(frame(old=seasonal(100)), as_of=AS_OF, on_hand=on_hand)
-    assert_whole(table)
+    assert_complete(table)
     new = table[table["series_id"] == "new"]
-    assert len(new) == 28
+    assert len(new) == HORIZON_DAYS
     assert float(new.loc[new["day"] == AS_OF + pd.Timedelta(days=3), "on_hand"].iloc[0]) == 90
 
 
@@ -141,8 +141,8 @@ def test_a_holiday_does_not_lower_the_days_after_it() -> None:
     values = seasonal(150, noise=2.0)
     values[-1] = 0
     holidays = pd.DataFrame({"day": [AS_OF], "name": "closed"})
-    plain, known = (forecast(frame(s=values), as_of=AS_OF, holidays=given) for given in (None, holidays))
-    assert (known["forecast"] > plain["forecast"] + 10).all()
+    without, with_holidays = (forecast(frame(s=values), as_of=AS_OF, holidays=frames) for frames in (None, holidays))
+    assert (with_holidays["forecast"] > without["forecast"] + 10).all()
 
 
 def test_days_as_dates_and_money_as_decimals_are_read() -> None:
@@ -168,7 +168,7 @@ def test_no_rows_give_an_empty_table() -> None:
         (lambda frame: frame.assign(day=pd.NaT), "history: column day has an empty day"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_a_sentence(change, sentence: str) -> None:  # type: ignore[no-untyped-def]
+def test_unreadable_input_is_refused_with_a_sentence(change, sentence: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=sentence):
         forecast(change(frame(s=seasonal(30))), as_of=AS_OF)
 
@@ -182,10 +182,10 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(change, sentence: str) -
     ),
     st.integers(1, 40),
 )
-def test_any_numbers_give_a_whole_forecast(values: list[float | None], horizon: int) -> None:
+def test_any_numbers_give_a_complete_forecast(values: list[float | None], horizon: int) -> None:
     history = pd.DataFrame({"series_id": 1, "day": days(len(values)), "value": values})
     table = forecast(history, as_of=AS_OF, horizon=horizon)
-    assert_whole(table)
+    assert_complete(table)
     assert len(table) == horizon
 
 
@@ -198,11 +198,11 @@ def test_members_add_up_to_their_total_in_every_dimension() -> None:
         {"series_id": ["a", "b", "c", "x", "y"], "total_id": "total", "dimension": ["one"] * 3 + ["two"] * 2}
     )
     table = forecast(history, as_of=AS_OF, hierarchy=hierarchy)
-    assert_whole(table)
+    assert_complete(table)
     assert (table["lower_95"] >= 0).all()
-    said = table.pivot(index="day", columns="series_id", values="forecast")
-    np.testing.assert_allclose(said["a"] + said["b"] + said["c"], said["total"], rtol=1e-6)
-    np.testing.assert_allclose(said["x"] + said["y"], said["total"], rtol=1e-6)
+    by_series = table.pivot(index="day", columns="series_id", values="forecast")
+    np.testing.assert_allclose(by_series["a"] + by_series["b"] + by_series["c"], by_series["total"], rtol=1e-6)
+    np.testing.assert_allclose(by_series["x"] + by_series["y"], by_series["total"], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -214,6 +214,6 @@ def test_members_add_up_to_their_total_in_every_dimension() -> None:
         ({"series_id": ["a", "a"], "total_id": ["b", "b"]}, "hierarchy: column series_id has a more than once"),
     ],
 )
-def test_a_hierarchy_that_cannot_be_is_refused(hierarchy: dict[str, list[str]], sentence: str) -> None:
+def test_an_impossible_hierarchy_is_refused(hierarchy: dict[str, list[str]], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         forecast(frame(a=seasonal(20), b=seasonal(20)), as_of=AS_OF, hierarchy=pd.DataFrame(hierarchy))

@@ -1,4 +1,4 @@
-"""Reconciled forecasts add up, whatever their sizes, and what is known well moves least."""
+"""Reconciled forecasts add up, whatever their sizes, and those with small errors change least."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ SIZES = st.one_of(
 )
 
 
-def reconciled(said: npt.ArrayLike, error: npt.ArrayLike, nonnegative: bool = True) -> pd.Series:
-    columns = [np.asarray(each, dtype=float)[:, None] for each in (said, error)]
+def reconciled(forecasts: npt.ArrayLike, error: npt.ArrayLike, nonnegative: bool = True) -> pd.Series:
+    columns = [np.asarray(each, dtype=float)[:, None] for each in (forecasts, error)]
     flags = np.full(len(SERIES), nonnegative)
     return pd.Series(reconcile(columns[0], columns[1], TREE, SERIES, nonnegative=flags)[:, 0], index=SERIES)
 
@@ -46,50 +46,50 @@ def assert_adds_up(result: pd.Series) -> None:
     st.lists(SIZES, min_size=len(SERIES), max_size=len(SERIES)),
     st.data(),
 )
-def test_members_add_up_whatever_their_sizes(said: list[float], error: list[float], data: st.DataObject) -> None:
+def test_members_add_up_whatever_their_sizes(forecasts: list[float], error: list[float], data: st.DataObject) -> None:
     signs = data.draw(st.one_of(st.none(), st.lists(st.sampled_from([-1, 1]), min_size=12, max_size=12)))
-    result = reconciled(np.array(said) * (1 if signs is None else signs), error, nonnegative=signs is None)
+    result = reconciled(np.array(forecasts) * (1 if signs is None else signs), error, nonnegative=signs is None)
     assert np.isfinite(result).all()
     assert signs is not None or (result >= 0).all()
     assert_adds_up(result)
-    assert result["lonely"] == (said if signs is None else np.array(said) * signs)[5]
+    assert result["lonely"] == (forecasts if signs is None else np.array(forecasts) * signs)[5]
 
 
-def test_the_huge_leave_the_tiny_alone_and_nothing_stays_nothing() -> None:
-    said = pd.Series(1e300, index=SERIES)
-    said[["p", "q", "other"]] = np.array([1e-290, 2e-290, 4e-290])
-    assert_adds_up(reconciled(said, said))
-    assert reconciled(said, said)["other"] > 3e-290
-    said = pd.Series(0.0, index=SERIES)
-    said["y"] = 1.0
-    result = reconciled(said, said)
+def test_huge_totals_do_not_change_tiny_ones_and_zero_stays_zero() -> None:
+    forecasts = pd.Series(1e300, index=SERIES)
+    forecasts[["p", "q", "other"]] = np.array([1e-290, 2e-290, 4e-290])
+    assert_adds_up(reconciled(forecasts, forecasts))
+    assert reconciled(forecasts, forecasts)["other"] > 3e-290
+    forecasts = pd.Series(0.0, index=SERIES)
+    forecasts["y"] = 1.0
+    result = reconciled(forecasts, forecasts)
     assert_adds_up(result)
     assert (result[["a", "a1", "a2", "p", "q", "other"]] == 0).all()
 
 
-def test_what_errs_less_moves_less() -> None:
-    said = pd.Series(0.0, index=SERIES)
-    said[["p", "q", "other"]] = np.array([10.0, 20.0, 60.0])
-    error = said * 0 + 1
+def test_forecasts_with_smaller_errors_change_less() -> None:
+    forecasts = pd.Series(0.0, index=SERIES)
+    forecasts[["p", "q", "other"]] = np.array([10.0, 20.0, 60.0])
+    error = forecasts * 0 + 1
     error["p"] = 2.0
-    result = reconciled(said, error)
+    result = reconciled(forecasts, error)
     # Of the 30 that are missing, each takes in proportion to the square of its error: 4, 1 and 1 parts of 6.
     np.testing.assert_allclose(result[["p", "q", "other"]], [30, 25, 55], rtol=1e-9)
 
 
-def test_what_adds_up_stays() -> None:
-    said = pd.Series([3.0, 1.0, 2.0, 4.0, 5.0, 9.0, 8.0, 3.0, 5.0, 12.0, 7.0, 5.0], index=SERIES)
-    np.testing.assert_allclose(reconciled(said, said), said, rtol=1e-12)
+def test_forecasts_that_add_up_do_not_change() -> None:
+    forecasts = pd.Series([3.0, 1.0, 2.0, 4.0, 5.0, 9.0, 8.0, 3.0, 5.0, 12.0, 7.0, 5.0], index=SERIES)
+    np.testing.assert_allclose(reconciled(forecasts, forecasts), forecasts, rtol=1e-12)
 
 
 def test_a_member_that_would_be_negative_is_zero() -> None:
-    said = pd.Series(0.0, index=SERIES)
-    said[["p", "q", "other"]] = np.array([1.0, 20.0, 10.0])
-    error = said * 0 + 1.0
-    result = reconciled(said, error)
+    forecasts = pd.Series(0.0, index=SERIES)
+    forecasts[["p", "q", "other"]] = np.array([1.0, 20.0, 10.0])
+    error = forecasts * 0 + 1.0
+    result = reconciled(forecasts, error)
     assert result["p"] == 0
     assert_adds_up(result)
-    assert reconciled(said, error, nonnegative=False)["p"] < 0
+    assert reconciled(forecasts, error, nonnegative=False)["p"] < 0
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,6 @@ def test_a_member_that_would_be_negative_is_zero() -> None:
         ({"series_id": ["p", "p"], "total_id": ["q", "a"]}, "hierarchy: column series_id has p more than once"),
     ],
 )
-def test_a_tree_that_cannot_be_is_refused(tree: dict[str, list[Any]], sentence: str) -> None:
+def test_an_impossible_hierarchy_is_refused(tree: dict[str, list[Any]], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         checked_hierarchy(pd.DataFrame(tree), SERIES)

@@ -1,4 +1,4 @@
-"""Nothing that came after as_of, and nothing said about it, changes a bit of what was told at as_of."""
+"""Leaks from the future: no row after as_of, whatever it holds, changes a bit of the results at as_of."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,20 +23,20 @@ VALUES = st.one_of(
 )
 SERIES = st.sampled_from(["a", "b", "c", "new", "", "0"])
 AHEAD = st.one_of(st.just(1), st.integers(1, 9), st.integers(1, 400))
-# What may be done to all days after as_of that are already there: left as they are, taken away, changed, jumbled.
-FATES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-    "kept": lambda later: later,
-    "gone": lambda later: later.head(0),
-    "some gone": lambda later: later.iloc[::3],
+# Changes of the rows after as_of.
+CHANGES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "none": lambda later: later,
+    "all removed": lambda later: later.head(0),
+    "some removed": lambda later: later.iloc[::3],
     "tenfold": lambda later: later.assign(value=later["value"] * 10),
     "missing": lambda later: later.assign(value=np.nan),
-    "jumbled": lambda later: later.assign(value=later["value"].to_numpy()[::-1]),
-    "of another": lambda later: later.assign(series_id="z" + later["series_id"].astype(str)),
+    "reversed": lambda later: later.assign(value=later["value"].to_numpy()[::-1]),
+    "other series": lambda later: later.assign(series_id="z" + later["series_id"].astype(str)),
 }
 
 
 def known_and_later(count: int) -> tuple[Frames, Frames]:
-    """History, book and incidents as known at AS_OF, and what is known of the 35 days after it."""
+    """Return history, book and incidents as known at AS_OF, and their rows of the 35 days after it."""
     levels = {"a": 200.0, "b": 60.0, "c": 9.0}
     values = {name: seasonal(count + 35, level=level, seed=int(level)) for name, level in levels.items()}
     values["c"][: count // 2] = np.nan
@@ -44,8 +44,8 @@ def known_and_later(count: int) -> tuple[Frames, Frames]:
     history = frame(**values).assign(day=lambda table: table["day"] + shift)
     on_hand = book(values["a"], "a").assign(service_day=lambda table: table["service_day"] + shift)
     incidents = history.loc[history.index % 29 == 3, ["series_id", "day"]]
-    taken = on_hand["service_day"] - pd.to_timedelta(on_hand["lead_days"], unit="D")
-    early = {"history": history["day"] <= AS_OF, "on_hand": taken <= AS_OF, "incidents": incidents["day"] <= AS_OF}
+    snapshot = on_hand["service_day"] - pd.to_timedelta(on_hand["lead_days"], unit="D")
+    early = {"history": history["day"] <= AS_OF, "on_hand": snapshot <= AS_OF, "incidents": incidents["day"] <= AS_OF}
     whole = {"history": history, "on_hand": on_hand, "incidents": incidents}
     return (
         {name: table[early[name]] for name, table in whole.items()},
@@ -55,8 +55,8 @@ def known_and_later(count: int) -> tuple[Frames, Frames]:
 
 @st.composite
 def futures(draw: st.DrawFn, later: Frames) -> Frames:
-    """Another future for each frame: what came, changed at will, and rows that nobody could foresee."""
-    fate = FATES[draw(st.sampled_from(list(FATES)))]
+    """Draw another future of each frame: its later rows, changed, and additional ones."""
+    change = CHANGES[draw(st.sampled_from(list(CHANGES)))]
     added = draw(st.lists(st.tuples(SERIES, AHEAD, st.integers(0, 60), VALUES), max_size=8))
     day = [AS_OF + pd.Timedelta(days=ahead) for _, ahead, _, _ in added]
     names = [name for name, _, _, _ in added]
@@ -78,7 +78,7 @@ def futures(draw: st.DrawFn, later: Frames) -> Frames:
     result = {}
     for name, table in later.items():
         more = rows[name] if name == "incidents" else rows[name].assign(value=values)
-        changed = table if name == "incidents" else fate(table)
+        changed = table if name == "incidents" else change(table)
         result[name] = pd.concat([changed.astype(object), more.astype(object)])
     return result
 
@@ -91,7 +91,7 @@ def joined(known: Frames, future: Frames, order: int) -> Frames:
 
 
 HOLIDAYS = pd.DataFrame(
-    {"day": days(400)[::23].append(pd.DatetimeIndex([AS_OF + pd.Timedelta(days=9)])), "name": "feast"}
+    {"day": days(400)[::23].append(pd.DatetimeIndex([AS_OF + pd.Timedelta(days=9)])), "name": "holiday"}
 )
 # Long enough for the boosting to learn from.
 KNOWN, LATER = known_and_later(230)
@@ -111,17 +111,17 @@ def detection_of(frames: Frames, *, with_book: bool, holidays: pd.DataFrame | No
 
 @pytest.mark.parametrize(("with_book", "holidays"), [(False, None), (True, HOLIDAYS)], ids=["plain", "book, holidays"])
 @pytest.mark.parametrize("method", [forecast_of, detection_of])
-def test_no_bit_depends_on_what_came_after(
+def test_no_bit_depends_on_later_rows(
     method: Callable[..., pd.DataFrame], with_book: bool, holidays: pd.DataFrame | None
 ) -> None:
-    told = method(KNOWN, with_book=with_book, holidays=holidays)
-    assert len(told)
-    assert "model" not in told or told["model"].str.contains("boosting").any()
+    table = method(KNOWN, with_book=with_book, holidays=holidays)
+    assert len(table)
+    assert "model" not in table or table["model"].str.contains("boosting").any()
 
     @settings(max_examples=5, deadline=None)
     @given(futures(LATER), st.integers(0, 99))
     def unchanged(future: Frames, order: int) -> None:
         again = method(joined(KNOWN, future, order), with_book=with_book, holidays=holidays)
-        pd.testing.assert_frame_equal(told, again, check_exact=True)
+        pd.testing.assert_frame_equal(table, again, check_exact=True)
 
     unchanged()
