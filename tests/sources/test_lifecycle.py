@@ -1,6 +1,5 @@
 """The lifecycle: its records and transitions are consistent, and the database and the documentation agree with it."""
 
-from importlib import import_module
 from typing import get_args
 
 import pytest
@@ -56,11 +55,6 @@ def test_every_requirement_has_its_sentence() -> None:
 def test_people_may_ask_for_what_people_may_do() -> None:
     of_people = {it.action for it in TRANSITIONS if it.by != ("system",)}
     assert set(get_args(Action)) == of_people
-
-
-def test_the_exclusion_constraint_holds_time_in_the_same_statuses() -> None:
-    migration = import_module("sources.migrations.versions.0003_operations")
-    assert tuple(migration.HOLDS_TIME) == lifecycle.HOLDS_TIME
 
 
 def test_the_page_is_current() -> None:
