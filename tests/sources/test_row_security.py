@@ -105,8 +105,8 @@ def test_every_table_with_a_grant_has_row_security(owner: psycopg.Connection) ->
 def test_every_operational_table_has_what_the_others_have(owner: psycopg.Connection, table: str) -> None:
     found = owner.execute(
         """
-        select array(select tgname::text from pg_trigger where tgrelid = oid),
-            array(select polname::text from pg_policy where polrelid = oid order by polname),
+        select array(select tgname::text from pg_trigger where tgrelid = pg_class.oid),
+            array(select polname::text from pg_policy where polrelid = pg_class.oid order by polname),
             relrowsecurity, has_table_privilege('hub_source', oid, 'select')
         from pg_class where oid = to_regclass(%s)
         """,
