@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, UUID
 from sqlalchemy.sql.schema import SchemaItem
 from sqlalchemy.types import UserDefinedType
 
-from sources.lifecycle import STATUSES
+from sources.lifecycle import END_COLUMNS, STATUSES, EndColumn
 
 SCHEMA: Final = "app"
 metadata = MetaData(
@@ -85,9 +85,20 @@ def _currency() -> Column[str]:
     return Column("currency", Text, nullable=False)
 
 
+def _listed(values: tuple[str, ...]) -> str:
+    """Return the values as a list in SQL."""
+    return "(" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
 def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} in ({listed})", column)
+    return CheckConstraint(f"{column} in {_listed(values)}", column)
+
+
+def _demand_end(column: EndColumn) -> CheckConstraint:
+    """Demand the moment of an end in `column`; the moment of an imported booking may be unknown."""
+    ends = tuple(status for status, end_column in END_COLUMNS.items() if end_column == column)
+    condition = f"{column} is not null or external_ref is not null"
+    return CheckConstraint(f"status not in {_listed(ends)} or {condition}", column)
 
 
 def _belongs_to(parent: str, column: str, *, cascade: bool = True) -> ForeignKeyConstraint:
@@ -245,12 +256,8 @@ bookings = _operational(
     _one_of("priority", ("low", "normal", "high", "urgent")),
     CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
     CheckConstraint("scheduled_end >= scheduled_start", "schedule"),
-    # Of an imported one, the moment may be unknown.
-    CheckConstraint("status <> 'completed' or completed_at is not null or external_ref is not null", "completed_at"),
-    CheckConstraint(
-        "status not in ('cancelled', 'no_show') or cancelled_at is not null or external_ref is not null",
-        "cancelled_at",
-    ),
+    _demand_end("completed_at"),
+    _demand_end("cancelled_at"),
     _belongs_to("profiles", "client_id", cascade=False),
     _belongs_to("profiles", "provider_id", cascade=False),
     _belongs_to("services", "service_id", cascade=False),
