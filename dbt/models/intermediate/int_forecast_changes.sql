@@ -28,7 +28,7 @@ actuals as (
             forecasts.org_id = kpis.org_id
             and kpis.metric = 'realized_revenue'
             and kpis.dimension = 'total'
-            and kpis.day <= forecasts.as_of
+            and forecasts.as_of >= kpis.day
     group by forecasts.org_id
 )
 

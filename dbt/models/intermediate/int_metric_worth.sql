@@ -1,5 +1,5 @@
--- The worth of one unit of each metric, from the totals of the last quarter: of an amount 1, of a booking the mean amount
--- booked with one, of an hour the realized revenue per tracked hour.
+-- The worth of one unit of each metric, from the totals of the last quarter: 1 of an amount, the mean booked amount of a
+-- booking, the realized revenue per tracked hour of an hour.
 with totals as (
     select
         organizations.org_id,
@@ -13,7 +13,7 @@ with totals as (
             organizations.org_id = kpis.org_id
             and kpis.dimension = 'total'
             and kpis.day > {{ add_days('organizations.as_of', -var('worth_days')) }}
-            and kpis.day <= organizations.as_of
+            and organizations.as_of >= kpis.day
     where organizations.as_of is not null
     group by organizations.org_id
 )
