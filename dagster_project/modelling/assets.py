@@ -19,11 +19,11 @@ from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from dagster_project.run_failures import forget_failures, isolated
 from ml.anomalies import detect
-from ml.forecasting import forecast
+from ml.forecasting import HORIZON_DAYS, forecast
 from ml.workload import load
 
 GROUP: Final = "modelling"
-HORIZON_DAYS: Final = 28  # as far as fct_bookings_on_hand knows the book
+
 _Model = partial[pd.DataFrame]
 
 
