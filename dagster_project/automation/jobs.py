@@ -31,7 +31,7 @@ pipeline: Final = dg.define_asset_job(
 )
 daily_insights: Final = dg.define_asset_job(
     "daily_insights",
-    selection=judged | (judged.downstream() & dg.AssetSelection.groups("analytics")) | deliveries,
+    selection=judged | (judged.downstream() & dg.AssetSelection.groups("intermediate", "analytics")) | deliveries,
     description="Judge the figures, forecast, tell people.",
 )
 deliver: Final = dg.define_asset_job(

@@ -1,4 +1,4 @@
-{%- set horizon = var('on_hand_days') %}
+{%- set horizon = var('horizon_days') %}
 
 -- Where the book of coming service days ends at the edge of an export: nothing stands after some day of the coming
 -- weeks, although on every day of the past year something stood as far ahead, and beyond a closure.

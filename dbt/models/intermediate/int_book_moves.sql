@@ -68,7 +68,7 @@ select
     org_id,
     service_id,
     service_day,
-    least({{ days_from_to('first_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
+    least({{ days_from_to('first_day', 'service_day') }}, {{ var('horizon_days') }}) as lead_days,
     1 as bookings,
     {{ as_money('revenue') }} as revenue
 from standing
@@ -77,7 +77,7 @@ select
     org_id,
     service_id,
     service_day,
-    least({{ days_from_to('left_day', 'service_day') }}, {{ var('on_hand_days') }}) as lead_days,
+    least({{ days_from_to('left_day', 'service_day') }}, {{ var('horizon_days') }}) as lead_days,
     -1 as bookings,
     {{ as_money('-revenue') }} as revenue
 from standing

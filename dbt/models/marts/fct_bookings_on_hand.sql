@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
-{%- set horizon = var('on_hand_days') %}
+{%- set horizon = var('horizon_days') %}
 
 -- The total has a row for every service day and lead; a service has none where nothing stands on its books.
 with series as (

@@ -32,11 +32,7 @@ select
     {{ local_day('payments.paid_at', 'organizations.timezone') }} as paid_day,
     {{ local_day('coalesce(payments.paid_at, payments.created_at)', 'organizations.timezone') }} as attempted_day,
     cast(
-        case
-            when payments.status <> 'succeeded' then 0
-            when payments.kind = 'refund' then -payments.amount
-            else payments.amount
-        end as numeric(14, 2)
+        case when payments.status = 'succeeded' then payments.signed_amount else 0 end as numeric(14, 2)
     ) as collected_amount,
     payments._loaded_at,
     bookings._loaded_at as _booking_loaded_at,
