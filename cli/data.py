@@ -105,12 +105,12 @@ def import_files(
 
 def _suggest(files: list[str], out: Path | None) -> None:
     """Draft a mapping of `files`, into `out` or on the screen."""
-    from sources.importing.suggesting import suggested_mapping
+    from sources.importing.suggesting import suggest_mapping
 
     if out is not None and out.exists():
         raise HubError(f"{out} exists already: name another file with --out, or remove it first.")
     with progress_console.status("Reading ..."):
-        text = suggested_mapping([Path(file) for file in files])
+        text = suggest_mapping([Path(file) for file in files])
     if out is None:
         typer.echo(text)
         return

@@ -1,4 +1,4 @@
-"""Finding and reading a mapping file, and the sentence for the first thing that is wrong with it."""
+"""Loading of a mapping file, with a sentence for the first error in it."""
 
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -14,7 +14,7 @@ from sources.importing.mapping import ImportMapping
 SHIPPED: Final = Path(__file__).parent.parent / "mappings"
 _FIELDS: Final = "fields are expected, each on a line of its own and indented,"
 _LIST: Final = "a list such as [first, second] is expected"
-# What stands in the place of something else.
+# Errors of a value of the wrong type.
 EXPECTED: Final = {
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "dict_attributes_type"), _FIELDS),
     **dict.fromkeys(("tuple_type", "list_type"), _LIST),
@@ -23,9 +23,9 @@ EXPECTED: Final = {
 
 
 def find_mapping(name: str) -> Path:
-    """The file of a mapping, given its path or the name of one that is shipped.
+    """Return the file of a mapping, by its path or by the name of a shipped mapping.
 
-    Raises HubError that lists the shipped ones.
+    Raises HubError that lists the shipped mappings.
     """
     path = Path(name)
     if path.is_file():
@@ -37,9 +37,9 @@ def find_mapping(name: str) -> Path:
 
 
 def load_mapping(path: Path) -> ImportMapping:
-    """Read and check a mapping file. Raises HubError that names the first thing that is wrong."""
+    """Read and check a mapping file. Raises HubError that names the first error."""
     try:
-        # Every scalar stays the text that was written: NO is no boolean, and 0.10 no binary float.
+        # Every scalar stays text as written: NO does not become a boolean, nor 0.10 a binary float.
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise HubError(f"The mapping {path} cannot be read: {error}.") from None
@@ -53,42 +53,42 @@ def load_mapping(path: Path) -> ImportMapping:
     try:
         return ImportMapping.model_validate(content)
     except ValidationError as error:
-        raise HubError(f"{path.name}: {_first_fault(error)}.") from None
+        raise HubError(f"{path.name}: {_first_error(error)}.") from None
 
 
-def _first_fault(error: ValidationError) -> str:
-    # A misspelt field comes first: the field that is missing then is often the same one.
-    fault = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in fault["loc"]) or "the file"
-    if fault["type"] == "extra_forbidden":
-        name = str(fault["loc"][-1])
-        return f"there is no field '{where}'{closest(name, _fields_at(fault['loc'][:-1]))}"
-    return f"{where}: {_advice(fault)}"
+def _first_error(error: ValidationError) -> str:
+    # A misspelt field comes first: it is often the field that is reported missing.
+    details = min(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
+    field = ".".join(str(part) for part in details["loc"]) or "the file"
+    if details["type"] == "extra_forbidden":
+        name = str(details["loc"][-1])
+        return f"there is no field '{field}'{closest(name, _fields_at(details['loc'][:-1]))}"
+    return f"{field}: {_advice(details)}"
 
 
-def _advice(fault: ErrorDetails) -> str:
-    """What is wrong with a field, and what to write instead."""
-    given = fault["input"]
-    described = _description_at(fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
-    match fault["type"]:
+def _advice(details: ErrorDetails) -> str:
+    """Return the error of a field, and the value to write instead."""
+    value = details["input"]
+    description = _description_at(details["loc"])
+    message = details["msg"].removeprefix("Value error, ")
+    match details["type"]:
         case "missing":
-            advice = f"the field is missing; write {described}" if described else "the field is missing"
+            advice = f"the field is missing; write {description}" if description else "the field is missing"
         case "literal_error":
-            advice = f"'{given}' cannot be; write one of {fault['ctx']['expected'].replace(' or ', ', ')}"
+            advice = f"'{value}' is not valid; write one of {details['ctx']['expected'].replace(' or ', ', ')}"
         case "value_error":
             advice = message
-        case _ if fault["type"] in EXPECTED:
-            advice = f"{EXPECTED[fault['type']]} here"
-        case _ if described:
-            advice = f"'{given}' cannot be; write {described}"
+        case _ if details["type"] in EXPECTED:
+            advice = f"{EXPECTED[details['type']]} here"
+        case _ if description:
+            advice = f"'{value}' is not valid; write {description}"
         case _:
-            advice = f"'{given}' cannot be: {message[0].lower()}{message[1:]}"
+            advice = f"'{value}' is not valid: {message[0].lower()}{message[1:]}"
     return advice
 
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    """The field names that the mapping model has at `location`."""
+    """Return the field names of the mapping model at `location`."""
     return [field.alias or name for name, field in _model_at(location).model_fields.items()]
 
 

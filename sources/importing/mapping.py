@@ -1,4 +1,4 @@
-"""The model of an import mapping (YAML): what a mapping file may say.
+"""Model of an import mapping (YAML): the fields that a mapping file may have.
 
 docs/importing.md explains the format to the people who write mappings.
 """
@@ -20,17 +20,17 @@ from sources.importing.expressions import closest
 from sources.importing.reading import Format
 from sources.lifecycle import STATUSES
 
-FINAL: Final = "final"  # an event's status: whatever the booking's own status is
+FINAL: Final = "final"  # as the status of a history entry: the booking's own status
 
 
 class Section(BaseModel):
-    """A part of the mapping file: what it does not know is an error, never ignored."""
+    """A part of the mapping file. An unknown field is an error, never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Source(Section):
-    """Where a value comes from: an expression, a column or a constant; then perhaps a value map."""
+    """The source of a value: an expression, a column or a constant; optionally followed by a value map."""
 
     expression: str | None = None
     column: str | None = None
@@ -39,20 +39,20 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Source":
-        if sum(given is not None for given in (self.expression, self.column, self.constant)) != 1:
+        if sum(source is not None for source in (self.expression, self.column, self.constant)) != 1:
             raise ValueError("give exactly one of expression, column and constant")
         return self
 
 
-def _from_text(given: Any) -> Any:
-    return {"expression": given} if isinstance(given, str) else given
+def _from_text(value: Any) -> Any:
+    return {"expression": value} if isinstance(value, str) else value
 
 
-def _listed(given: Any) -> Any:
-    return (given,) if isinstance(given, str) else given
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
 
 
-def _known_zone(name: str) -> str:
+def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -60,19 +60,19 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _known_status(name: str) -> str:
+def _check_status(name: str) -> str:
     if name not in (*STATUSES, FINAL):
         raise ValueError(f"there is no status '{name}'{closest(name, (*STATUSES, FINAL))}")
     return name
 
 
 Value = Annotated[Source, BeforeValidator(_from_text)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Zone = Annotated[str, AfterValidator(_known_zone)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Zone = Annotated[str, AfterValidator(_check_zone)]
 
 
 class Organization(Section):
-    """The organisation that the rows belong to: found by its slug, or created."""
+    """The organisation that the rows belong to: found by its slug, or inserted."""
 
     name: str = Field(min_length=1, description="the name of the business")
     slug: str = Field(
@@ -81,15 +81,15 @@ class Organization(Section):
     timezone: Zone = Field(description="a time zone such as Europe/Lisbon")
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="three capital letters such as EUR")
     country: str | None = Field(None, pattern=r"^[A-Z]{2}$", description="two capital letters such as PT")
-    # Of each provider for whom nothing else is mapped, on a working day.
+    # Of each provider without a capacity of their own, on a working day.
     capacity_hours_per_day: Decimal | None = Field(None, ge=0, le=24, description="a number of hours from 0 to 24")
 
 
-# --- what a row can become: one section for each kind of record ----------------------------------
+# --- one section for each kind of record ----------------------------------------------------------
 
 
 class Named(Section):
-    """A record that is known by its reference in the source or by its name."""
+    """A record that is identified by its reference in the source or by its name."""
 
     name: Value | None = None
     external_ref: Value | None = None
@@ -97,7 +97,7 @@ class Named(Section):
     @model_validator(mode="after")
     def _has_identity(self) -> "Named":
         if self.name is None and self.external_ref is None:
-            raise ValueError("give a name, or an external_ref under which another file gives the name")
+            raise ValueError("give a name, or an external_ref whose name is in another file")
         return self
 
 
@@ -133,13 +133,13 @@ class Booking(Section):
 
 
 class Conditional(Section):
-    """A kind of record that not every row of its file has to give."""
+    """A kind of record that a row of the file yields only if a condition holds."""
 
     condition: str | None = Field(None, alias="if")
 
 
 class Sale(Conditional):
-    """What was sold on the spot: a booking that is completed at the moment of the sale."""
+    """A sale without an appointment: a booking that is completed at the time of the sale."""
 
     sold_at: Value
     total_amount: Value
@@ -189,7 +189,7 @@ class Payment(Conditional):
     @model_validator(mode="after")
     def _is_for_something(self) -> "Payment":
         if self.booking is None and self.invoice is None:
-            raise ValueError("give booking or invoice: what the payment is for")
+            raise ValueError("give booking or invoice: the payment has to be for one of them")
         return self
 
 
@@ -217,24 +217,24 @@ class Hours(Conditional):
         return self
 
 
-class Event(Section):
-    """A row of booking_status_history: the status, when it came, and under which condition there is one."""
+class HistoryEntry(Section):
+    """A row of booking_status_history: the status, its time, and the condition for the row."""
 
-    status: Annotated[str, AfterValidator(_known_status)]
+    status: Annotated[str, AfterValidator(_check_status)]
     when: str
     condition: str | None = Field(None, alias="if")
 
 
-class Records(Section):
-    """What the rows of one file become.
+class FileMapping(Section):
+    """The mapping of one file: the records that its rows become.
 
     With `booking` or `sale`, the sections service, client and provider are those of the booking; without, each is
     a record of its own.
     """
 
-    match: Texts = ()  # patterns of the file's name; empty: recognised by the columns that it has
+    match: Texts = ()  # patterns of the file's name; empty: the file is recognised by its columns
     format: Format = Format()
-    timezone: Zone | None = None  # in which the times of the file are meant; absent: the organisation's
+    timezone: Zone | None = None  # of the times in the file; absent: the organisation's
     key: Texts = ()  # empty: the digest of the row and its occurrence in the file
     let: dict[str, Value] = {}
     booking: Booking | None = None
@@ -242,7 +242,7 @@ class Records(Section):
     service: Service | None = None
     client: Client | None = None
     provider: Provider | None = None
-    history: tuple[Event, ...] | None = None
+    history: tuple[HistoryEntry, ...] | None = None
     line: Line | None = None
     invoice: Invoice | None = None
     payment: Payment | None = None
@@ -250,7 +250,7 @@ class Records(Section):
     hours: Hours | None = None
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Records":
+    def _fits_together(self) -> "FileMapping":
         if self.booking and self.sale:
             raise ValueError("a file has either booking or sale: list it twice under `files` where it has both")
         if self.history and not self.booking:
@@ -262,30 +262,30 @@ class Records(Section):
         return self
 
     def sections(self) -> dict[str, Section]:
-        """The sections that the file fills, by name."""
-        named = {name: getattr(self, name) for name in RECORD_SECTIONS}
+        """Return the sections of the file, by name."""
+        named = {name: getattr(self, name) for name in SECTIONS}
         return {name: section for name, section in named.items() if section is not None}
 
     def kinds(self) -> set[str]:
-        """The kinds of records of their own that the rows become."""
+        """Return the kinds of records that the rows become, without those nested in a booking."""
         names = set(self.sections())
-        return names - {"sale", *PARTS} | {"booking"} if self.booking or self.sale else names
+        return names - {"sale", *MASTER_KINDS} | {"booking"} if self.booking or self.sale else names
 
 
-# A booking carries its service, client and provider with it: their fields begin with these names.
-PARTS: Final = ("service", "client", "provider")
-RECORD_SECTIONS: Final = (
+# Kinds of master data. A row of bookings contains fields of these, whose column names begin with the kind.
+MASTER_KINDS: Final = ("service", "client", "provider")
+SECTIONS: Final = (
     "booking", "sale", "service", "client", "provider", "line", "invoice", "payment", "review", "hours",
 )  # fmt: skip
 
 
-class ImportMapping(Records):
-    """A whole mapping file: of one file of bookings, or of several related ones under `files`."""
+class ImportMapping(FileMapping):
+    """A whole mapping: of one file of bookings, or of several related ones under `files`."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$", description="small letters, digits and _ such as my_bookings")
     description: str = ""
     organization: Organization
-    files: dict[str, Records] = {}
+    files: dict[str, FileMapping] = {}
 
     @model_validator(mode="after")
     def _is_of_one_file_or_several(self) -> "ImportMapping":
@@ -294,15 +294,15 @@ class ImportMapping(Records):
             raise ValueError(f"{own[0]} belongs to one of the files: write it there, under `files`")
         if not self.files and not self.sections():
             raise ValueError("give a section booking (with service and client), or several files under `files`")
-        parts = self.files_by_name().values()
-        if any(part.booking and not part.service for part in parts) and not any(
-            part.line and part.line.service for part in parts
+        mappings = self.files_by_name().values()
+        if any(mapping.booking and not mapping.service for mapping in mappings) and not any(
+            mapping.line and mapping.line.service for mapping in mappings
         ):
             raise ValueError("a booking needs a section service beside it, or lines that name their service")
         return self
 
-    def files_by_name(self) -> dict[str, Records]:
-        """What each file becomes, with its format complete; the only file has the name of the mapping."""
+    def files_by_name(self) -> dict[str, FileMapping]:
+        """Return the mapping of each file, with its format complete; a single file has the name of the mapping."""
         if not self.files:
             return {self.name: self}
         common = self.format.model_dump(exclude_unset=True)

@@ -1,41 +1,33 @@
-"""A mapping compiled against the header of a file: every expression checked before any row is read."""
+"""Compilation of a mapping against the header of a file: every expression is checked before any row is read."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from sources.errors import HubError
-from sources.importing.expressions import (
-    Expression,
-    Scope,
-    column_expression,
-    compile_expression,
-    constant,
-    converted,
-    looked_up,
-    remembered,
-)
-from sources.importing.functions import Dialect, Kind, Wrong
+from sources.importing.compiler import Namespace, column_text, compile_expression
+from sources.importing.expressions import Expression, cached, constant, convert, map_values
+from sources.importing.functions import Dialect, MappingError, ValueType
+from sources.importing.lookups import Lookups
 from sources.importing.mapping import (
     FINAL,
-    PARTS,
+    MASTER_KINDS,
     Booking,
-    Event,
+    FileMapping,
+    HistoryEntry,
     ImportMapping,
-    Records,
     Section,
     Source,
 )
 from sources.importing.reading import Layout
-from sources.importing.related import Related
 
-ROW_KEY: Final = "row_key"  # a column that every file has: the digest of the row and its occurrence
-DEFAULT_HISTORY: Final = (Event(status=FINAL, when="coalesce(completed_at, cancelled_at, created_at)"),)
-# What each field takes, where it is not text; and by which function a bare column becomes it.
-KINDS: Final[Mapping[str, tuple[Kind, str]]] = {
+ROW_KEY: Final = "row_key"  # an additional column of every file: the digest of the row and its occurrence
+DEFAULT_HISTORY: Final = (HistoryEntry(status=FINAL, when="coalesce(completed_at, cancelled_at, created_at)"),)
+# The type of each field that is not text, and the function that converts a bare column to it.
+FIELD_TYPES: Final[Mapping[str, tuple[ValueType, str]]] = {
     **dict.fromkeys(("total_amount", "base_price", "amount", "unit_price"), ("number", "money")),
     **dict.fromkeys(
         ("duration_hours", "capacity_hours_per_day", "progress_pct", "quantity", "rating", "hours"),
@@ -49,30 +41,30 @@ KINDS: Final[Mapping[str, tuple[Kind, str]]] = {
         ("instant", ""),
     ),
 }  # fmt: skip
-OWN_REF: Final = "own_ref"  # what identifies a service, a client, a provider, beside the key of its file
-SALE_MARK: Final = "sale-"  # so that receipts and bookings may be numbered alike
-# A sale is a booking that is done at the moment of the sale.
+OWN_REF: Final = "own_ref"  # the external_ref of a service, client or provider, besides the key of its file
+SALE_PREFIX: Final = "sale-"  # receipts and bookings may have the same numbers
+# A sale is a booking that is completed at the time of the sale.
 SOLD_AT: Final = ("created_at", "scheduled_start", "scheduled_end", "completed_at")
 
 
 @dataclass(frozen=True)
 class RecordPlan:
-    """One kind of record that the rows of a file become.
+    """The compiled mapping of one kind of record.
 
     `fields` are its columns; `events` are triples of status (None: the booking's own), time and condition;
-    `key_mark` stands before its keys.
+    `key_prefix` is put before its keys.
     """
 
     kind: str
     fields: Mapping[str, Expression]
     condition: Expression | None = None
     events: Sequence[tuple[str | None, Expression, Expression | None]] = ()
-    key_mark: str = ""
+    key_prefix: str = ""
 
 
 @dataclass(frozen=True)
 class FilePlan:
-    """A file's records; without a `key` the digest of a row identifies it."""
+    """The compiled mapping of a file; without a `key` the digest of a row identifies it."""
 
     name: str
     key: Sequence[Expression]
@@ -80,109 +72,110 @@ class FilePlan:
     needs_row_key: bool
 
 
-def field_kind(column: str) -> tuple[Kind, str]:
-    """The kind of a record's column, and the function by which text becomes it."""
-    return KINDS.get(re.sub(rf"^({'|'.join(PARTS)})_", "", column), ("text", "text"))
+def field_type(column: str) -> tuple[ValueType, str]:
+    """Return the type of a record's column, and the function that converts text to it."""
+    return FIELD_TYPES.get(re.sub(rf"^({'|'.join(MASTER_KINDS)})_", "", column), ("text", "text"))
 
 
 def compile_file(
-    mapping: ImportMapping, name: str, header: Sequence[str], layout: Layout, mapping_name: str, related: Related
+    mapping: ImportMapping, name: str, header: Sequence[str], layout: Layout, mapping_name: str, lookups: Lookups
 ) -> FilePlan:
-    """Compile every expression of the file `name` of `mapping` for a table with `header`, written as `layout` says.
+    """Compile every expression of the file `name` of `mapping` for a table with this `header` and `layout`.
 
     Raises HubError, "<mapping_name>: <field>: ...", for an unknown column or name and for a bad expression.
     """
     records = mapping.files_by_name()[name]
-    place = f"{mapping_name}: files.{name}" if mapping.files else mapping_name
+    path = f"{mapping_name}: files.{name}" if mapping.files else mapping_name
     zone = ZoneInfo(records.timezone or mapping.organization.timezone)
     dialect = Dialect(zone, layout.decimal, layout.thousands, layout.nulls)
     columns = [*header, ROW_KEY]
     names: dict[str, Expression] = {}
-    scope = Scope(columns, names, dialect, related.column)
-    for name_of_let, source in records.let.items():
-        with _located(place, f"let.{name_of_let}"):
-            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name_of_let) or name_of_let in columns:
-                raise Wrong("a name of `let` is a word that is not a column of the file")
-            names[name_of_let] = remembered(name_of_let, _from_source(source, scope))
-    with _located(place, "key"):
-        key = [converted(compile_expression(part, scope), "text", "text", dialect) for part in records.key]
+    namespace = Namespace(columns, names, dialect, lookups.column)
+    for let_name, source in records.let.items():
+        with _located(path, f"let.{let_name}"):
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", let_name) or let_name in columns:
+                raise MappingError("a name of `let` is a word that is not a column of the file")
+            names[let_name] = cached(let_name, _compile_source(source, namespace))
+    with _located(path, "key"):
+        key = [convert(compile_expression(part, namespace), "text", "text", dialect) for part in records.key]
     needs_row_key = not key or ROW_KEY in repr(records)
-    return FilePlan(name, key, list(_record_plans(place, records, scope)), needs_row_key)
+    return FilePlan(name, key, list(_record_plans(path, records, namespace)), needs_row_key)
 
 
-def _record_plans(place: str, records: Records, scope: Scope) -> Iterator[RecordPlan]:
+def _record_plans(path: str, records: FileMapping, namespace: Namespace) -> Iterator[RecordPlan]:
     sections = records.sections()
-    whole = "booking" if records.booking else "sale" if records.sale else None
-    if whole:
-        fields = _fields(place, whole, sections.pop(whole), scope)
+    main = "booking" if records.booking else "sale" if records.sale else None
+    if main:
+        fields = _fields(path, main, sections.pop(main), namespace)
         if records.sale:
             sold_at = fields.pop("sold_at")
             fields |= dict.fromkeys(SOLD_AT, sold_at) | {"status": constant("text", "completed")}
-        events = [_event(place, event, fields, scope) for event in records.history or DEFAULT_HISTORY]
-        for part in PARTS:
-            if part in sections:
-                own = _fields(place, part, sections.pop(part), scope)
-                fields |= {f"{part}_{column}": expression for column, expression in own.items()}
-        key_mark = SALE_MARK if records.sale else ""
-        yield RecordPlan("booking", fields, _condition(place, "sale", records.sale, scope), events, key_mark)
+        events = [_event(path, event, fields, namespace) for event in records.history or DEFAULT_HISTORY]
+        for kind in MASTER_KINDS:
+            if kind in sections:
+                nested = _fields(path, kind, sections.pop(kind), namespace)
+                fields |= {f"{kind}_{column}": expression for column, expression in nested.items()}
+        key_prefix = SALE_PREFIX if records.sale else ""
+        yield RecordPlan("booking", fields, _condition(path, "sale", records.sale, namespace), events, key_prefix)
     for kind, section in sections.items():
-        fields = _fields(place, kind, section, scope)
-        if kind in PARTS and "external_ref" in fields:
+        fields = _fields(path, kind, section, namespace)
+        if kind in MASTER_KINDS and "external_ref" in fields:
             fields[OWN_REF] = fields.pop("external_ref")
-        yield RecordPlan(kind, fields, _condition(place, kind, section, scope))
+        yield RecordPlan(kind, fields, _condition(path, kind, section, namespace))
 
 
-def _fields(place: str, section_name: str, section: Section, scope: Scope) -> dict[str, Expression]:
+def _fields(path: str, section_name: str, section: Section, namespace: Namespace) -> dict[str, Expression]:
     fields = {}
     for column in type(section).model_fields:
         source = getattr(section, column)
         if isinstance(source, Source):
-            with _located(place, f"{section_name}.{column}"):
-                kind, function = field_kind(column)
-                value = converted(_from_source(source, scope), kind, function, scope.dialect)
-                fields[column] = remembered(f"{section_name}.{column}", value)
+            with _located(path, f"{section_name}.{column}"):
+                value_type, function = field_type(column)
+                value = convert(_compile_source(source, namespace), value_type, function, namespace.dialect)
+                fields[column] = cached(f"{section_name}.{column}", value)
     return fields
 
 
-def _condition(place: str, section_name: str, section: Section | None, scope: Scope) -> Expression | None:
+def _condition(path: str, section_name: str, section: Section | None, namespace: Namespace) -> Expression | None:
     condition = getattr(section, "condition", None)
     if condition is None:
         return None
-    with _located(place, f"{section_name}.if"):
-        return _checked_condition(condition, scope)
+    with _located(path, f"{section_name}.if"):
+        return _compile_condition(condition, namespace)
 
 
-def _checked_condition(source: str, scope: Scope) -> Expression:
-    expression = compile_expression(source, scope)
-    if expression.kind != "truth":
-        raise Wrong(f"`if` is a condition such as status == 'completed', not `{source}`")
+def _compile_condition(source: str, namespace: Namespace) -> Expression:
+    expression = compile_expression(source, namespace)
+    if expression.type != "truth":
+        raise MappingError(f"`if` is a condition such as status == 'completed', not `{source}`")
     return expression
 
 
 def _event(
-    place: str, event: Event, fields: Mapping[str, Expression], scope: Scope
+    path: str, event: HistoryEntry, fields: Mapping[str, Expression], namespace: Namespace
 ) -> tuple[str | None, Expression, Expression | None]:
-    absent = {column: constant("null", None) for column in Booking.model_fields if column not in fields}
-    inner = Scope(scope.columns, {**scope.names, **fields, **absent}, scope.dialect, scope.related)
-    with _located(place, f"history.{event.status}"):
-        when = converted(compile_expression(event.when, inner), "instant", "", scope.dialect)
-        condition = _checked_condition(event.condition, inner) if event.condition else None
+    unmapped = {column: constant("null", None) for column in Booking.model_fields if column not in fields}
+    inner = replace(namespace, names={**namespace.names, **fields, **unmapped})
+    with _located(path, f"history.{event.status}"):
+        when = convert(compile_expression(event.when, inner), "instant", "", namespace.dialect)
+        condition = _compile_condition(event.condition, inner) if event.condition else None
     return None if event.status == FINAL else event.status, when, condition
 
 
-def _from_source(source: Source, scope: Scope) -> Expression:
+def _compile_source(source: Source, namespace: Namespace) -> Expression:
     if source.column is not None:
-        expression = column_expression(source.column, scope)
+        expression = column_text(source.column, namespace)
     elif source.constant is not None:
         expression = constant("text", source.constant)
     else:
-        expression = compile_expression(source.expression or "", scope)
-    return looked_up(expression, source.values, scope.dialect) if source.values else expression
+        expression = compile_expression(source.expression or "", namespace)
+    return map_values(expression, source.values, namespace.dialect) if source.values else expression
 
 
 @contextmanager
-def _located(place: str, where: str) -> Iterator[None]:
+def _located(path: str, field: str) -> Iterator[None]:
+    """Turn a MappingError into a HubError that names the file of the mapping and the field."""
     try:
         yield
-    except Wrong as wrong:
-        raise HubError(f"{place}: {where}: {wrong}.") from None
+    except MappingError as error:
+        raise HubError(f"{path}: {field}: {error}.") from None

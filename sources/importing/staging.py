@@ -1,4 +1,4 @@
-"""The staging tables: what has been read of the files, before any of it touches `app`."""
+"""Staging tables: temporary tables with the evaluated rows of the files, before anything is written to `app`."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 
-from sources.importing.kinds import KINDS_OF_RECORDS, Kind
+from sources.importing.record_kinds import RECORD_KINDS, RecordKind
 from sources.importing.rows import Block, Rejection
 
-REFUSED: Final = [field.name for field in fields(Rejection)]
-# The statistics may know nothing of tables that were filled a moment ago: no plan may loop over them.
-_PREPARE: Final = "set local enable_nestloop = off"
-_REFUSED: Final = """
-create temporary table refused (
+REJECTION_COLUMNS: Final = [field.name for field in fields(Rejection)]
+# Tables filled a moment ago have no statistics: no plan may choose nested loops over them.
+_NO_NESTED_LOOPS: Final = "set local enable_nestloop = off"
+_CREATE_REJECTIONS: Final = """
+create temporary table rejections (
     position bigint, file text, row_number bigint, row_key text, external_ref text, kind text, field text, value text,
     reason text, message text, booking text
 ) on commit drop
@@ -24,31 +24,32 @@ create temporary table refused (
 
 
 def create(connection: Connection) -> None:
-    """Make the staging tables, empty."""
-    connection.execute(_PREPARE)
-    connection.execute(_REFUSED)
-    for kind in KINDS_OF_RECORDS.values():
+    """Create the empty staging tables."""
+    connection.execute(_NO_NESTED_LOOPS)
+    connection.execute(_CREATE_REJECTIONS)
+    for kind in RECORD_KINDS.values():
         columns = sql.SQL(", ").join(
             sql.SQL("{} " + kind.sql_type(column)).format(sql.Identifier(column)) for column in kind.staged
         )
-        connection.execute(sql.SQL("create temporary table {} ({}) on commit drop").format(name_of(kind), columns))
+        connection.execute(sql.SQL("create temporary table {} ({}) on commit drop").format(table_name(kind), columns))
 
 
-def name_of(kind: Kind) -> sql.Identifier:
-    """The staging table of a kind of record."""
+def table_name(kind: RecordKind) -> sql.Identifier:
+    """Return the name of the staging table of a kind of record."""
     return sql.Identifier(f"staged_{kind.name}")
 
 
 def copy_block(connection: Connection, block: Block) -> None:
-    """Add a block to the staging tables."""
+    """Copy the records and the rejections of a block into the staging tables."""
     rows = zip(*(block.columns[column] for column in block.kind.staged), strict=True)
-    _copy(connection, name_of(block.kind), block.kind.staged, rows)
+    _copy(connection, table_name(block.kind), block.kind.staged, rows)
     if block.rejections:
-        _copy(connection, sql.Identifier("refused"), REFUSED, map(attrgetter(*REFUSED), block.rejections))
+        rejections = map(attrgetter(*REJECTION_COLUMNS), block.rejections)
+        _copy(connection, sql.Identifier("rejections"), REJECTION_COLUMNS, rejections)
 
 
 def _copy(connection: Connection, table: sql.Identifier, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """COPY as CSV, which Python writes several times as fast as psycopg adapts values. Null is an empty field."""
+    """COPY `rows` as CSV, which Python writes several times as fast as psycopg adapts values; null is an empty cell."""
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
         table, sql.SQL(", ").join(map(sql.Identifier, columns))
     )

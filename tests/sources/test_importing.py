@@ -272,7 +272,7 @@ def test_a_fault_of_the_mapping_is_one_sentence(run: Importer, old: str, new: st
         ),
         (b"", "is empty"),
         (b"a,b,a\n1,2,3\n", "(there are: a, b, a (2), row_key)"),
-        ("\n".join([HEADER, ROWS[1], '1003,"Ann', ROWS[1]]).encode(), "line 3: a quote that opens in this row"),
+        ("\n".join([HEADER, ROWS[1], '1003,"Ann', ROWS[1]]).encode(), "line 3: a quote that is opened in this row"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_sentence_and_leaves_nothing(
@@ -289,7 +289,7 @@ def test_files_by_name(settings: Settings, tmp_path: Path) -> None:
         find_mapping("nothing")
     broken = tmp_path / "bookings.csv.gz"
     broken.write_bytes(b"not gzip")
-    for file, said in ((broken, "not a whole gzip file"), (tmp_path / "absent.csv", "cannot be read")):
+    for file, said in ((broken, "not a complete gzip file"), (tmp_path / "absent.csv", "cannot be read")):
         with pytest.raises(HubError, match=said):
             import_files(settings, find_mapping("simple_bookings"), [file], as_of_now=NOW)
 
@@ -318,7 +318,7 @@ def test_a_byte_order_mark_another_encoding_and_another_delimiter(
 
 def test_another_zone_for_the_same_organisation_is_refused(run: Importer) -> None:
     run(ROWS)
-    with pytest.raises(HubError, match="has the timezone Europe/London, but the mapping says Europe/Paris"):
+    with pytest.raises(HubError, match="has the timezone Europe/London, but the mapping has Europe/Paris"):
         run(ROWS, ("Europe/London", "Europe/Paris"))
 
 

@@ -52,7 +52,7 @@ def rows_of(connection: psycopg.Connection, query: str, *given: Any) -> list[tup
     return connection.execute(query, given).fetchall()
 
 
-def fates(report: ImportReport, kind: str = "booking") -> dict[str, int]:
+def outcomes(report: ImportReport, kind: str = "booking") -> dict[str, int]:
     counts = report.records[kind]
     return {name: number for name, number in vars(counts).items() if number}
 
@@ -62,7 +62,7 @@ def test_the_same_file_writes_nothing(run: Importer, connection: psycopg.Connect
     before = rows_of(connection, VERSIONS)
     report = run([OPEN, DONE])
     assert rows_of(connection, VERSIONS) == before
-    assert {kind: fates(report, kind) for kind in report.records} == {
+    assert {kind: outcomes(report, kind) for kind in report.records} == {
         "service": {"same": 1}, "client": {"same": 2}, "provider": {"same": 1}, "booking": {"same": 2},
     }  # fmt: skip
 
@@ -71,7 +71,7 @@ def test_a_corrected_file_brings_only_its_corrections(run: Importer, connection:
     run([OPEN, DONE], now=NOW)
     untouched = [row for row in rows_of(connection, VERSIONS) if row[1] in ("2", "Ben", "Joe", "Audit")]
     report = run([OPEN.replace(",100,", ",120,").replace("Ann,", "Anne,").replace("06-10", "06-12"), DONE])
-    assert (fates(report), fates(report, "client")) == ({"changed": 1, "same": 1}, {"changed": 1, "same": 1})
+    assert (outcomes(report), outcomes(report, "client")) == ({"changed": 1, "same": 1}, {"changed": 1, "same": 1})
     assert rows_of(connection, "select total_amount, scheduled_start from app.bookings where booking_number = '1'") == [
         (Decimal(120), datetime(2025, 6, 12, 8, tzinfo=UTC))
     ]
@@ -83,7 +83,7 @@ def test_a_booking_completes_through_its_history(run: Importer, connection: psyc
     run([OPEN], now=NOW)
     first = rows_of(connection, HISTORY, "1")
     report = run([OPEN.replace("Requested", "Done") + "2025-06-11"])
-    assert fates(report) == {"changed": 1}
+    assert outcomes(report) == {"changed": 1}
     booked, closed = datetime(2025, 4, 30, 23, tzinfo=UTC), datetime(2025, 6, 11, 22, 59, tzinfo=UTC)
     assert first == [(None, "requested", booked, True)]
     assert rows_of(connection, HISTORY, "1") == [
@@ -92,7 +92,7 @@ def test_a_booking_completes_through_its_history(run: Importer, connection: psyc
     assert rows_of(connection, "select status, completed_at, progress_pct from app.bookings") == [
         ("completed", closed, Decimal(100))
     ]
-    assert fates(run([OPEN.replace("Requested", "Done") + "2025-06-11"])) == {"same": 1}
+    assert outcomes(run([OPEN.replace("Requested", "Done") + "2025-06-11"])) == {"same": 1}
 
 
 def test_a_step_without_a_moment_of_its_own_is_unknown(run: Importer, connection: psycopg.Connection) -> None:
@@ -107,7 +107,7 @@ def test_a_corrected_mapping_takes_effect_without_a_second_history(
 ) -> None:
     run([OPEN, DONE], now=NOW)
     report = run([OPEN, DONE], ("key: [number]", "timezone: UTC\nkey: [number]"), ("trim(service)", "upper(service)"))
-    assert fates(report) == {"changed": 2}
+    assert outcomes(report) == {"changed": 2}
     assert rows_of(connection, "select created_at from app.bookings order by booking_number") == [
         (datetime(2025, 5, 1, tzinfo=UTC),), (datetime(2025, 5, 2, tzinfo=UTC),),
     ]  # fmt: skip
@@ -131,22 +131,22 @@ def test_a_corrected_status_keeps_what_was_recorded(run: Importer, connection: p
 def test_what_vanished_is_reported_and_deleted_only_when_told(run: Importer, connection: psycopg.Connection) -> None:
     run([OPEN, DONE], now=NOW)
     report = run([OPEN])
-    assert (fates(report), report.vanished) == ({"same": 1, "vanished": 1}, {"booking": ["2"]})
+    assert (outcomes(report), report.missing) == ({"same": 1, "missing": 1}, {"booking": ["2"]})
     assert len(rows_of(connection, "select from app.bookings")) == 2
     rejected = run([OPEN, DONE.replace("Done", "Lost")])
-    assert fates(rejected) == {"same": 1, "rejected": 1}  # a rejected row has not vanished
+    assert outcomes(rejected) == {"same": 1, "rejected": 1}  # a rejected row has not vanished
     careful = run([OPEN, "3,too,short"], delete_missing=True)
-    assert fates(careful) == {"same": 1, "rejected": 1, "vanished": 1}  # who knows which one that is
-    assert fates(run([OPEN], delete_missing=True)) == {"same": 1, "vanished": 1, "deleted": 1}
+    assert outcomes(careful) == {"same": 1, "rejected": 1, "missing": 1}  # who knows which one that is
+    assert outcomes(run([OPEN], delete_missing=True)) == {"same": 1, "missing": 1, "deleted": 1}
     assert rows_of(connection, "select booking_number from app.bookings") == [("1",)]
     assert rows_of(connection, "select from app.import_records where external_ref = '2'") == []
-    assert fates(run([OPEN])) == {"same": 1}
+    assert outcomes(run([OPEN])) == {"same": 1}
 
 
 def test_a_file_of_another_mapping_makes_nothing_vanish(run: Importer) -> None:
     run([OPEN], now=NOW)
     report = run([DONE], ("name: simple_bookings", "name: other"), ("key: [number]", "key: [\"concat('o-', number)\"]"))
-    assert fates(report) == {"new": 1}
+    assert outcomes(report) == {"new": 1}
 
 
 def test_what_was_changed_in_the_hub_is_kept_unless_it_is_to_be_overwritten(
@@ -154,11 +154,11 @@ def test_what_was_changed_in_the_hub_is_kept_unless_it_is_to_be_overwritten(
 ) -> None:
     run([OPEN, DONE], now=NOW)
     connection.execute("update app.bookings set total_amount = 999 where booking_number = '1'")
-    assert fates(run([OPEN, DONE])) == {"same": 2}  # the file says nothing new
+    assert outcomes(run([OPEN, DONE])) == {"same": 2}  # the file says nothing new
     newer = OPEN.replace(",100,", ",120,")
-    assert fates(run([newer, DONE])) == {"kept": 1, "same": 1}
+    assert outcomes(run([newer, DONE])) == {"kept_in_hub": 1, "same": 1}
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = '1'") == [(Decimal(999),)]
-    assert fates(run([newer, DONE], overwrite=True)) == {"changed": 1, "same": 1}
+    assert outcomes(run([newer, DONE], overwrite=True)) == {"changed": 1, "same": 1}
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = '1'") == [(Decimal(120),)]
 
 
@@ -189,9 +189,9 @@ def test_unknown_moments_stay_unknown(run: Importer, connection: psycopg.Connect
     assert rows_of(connection, HISTORY, "1") == [(None, "completed", start, False)]
     assert rows_of(connection, HISTORY, "2")[1][2:] == (NOW, False)  # its start has not come yet
     assert rows_of(connection, HISTORY, "3")[1][2:] == (datetime(2025, 4, 30, 23, tzinfo=UTC), False)
-    assert "1 booking is no show at an unknown time, and counted on no day." in report.lacking
+    assert "1 booking is no show at an unknown time, and counted on no day." in report.data_gaps
     before = rows_of(connection, VERSIONS)
-    assert fates(run(no_day)) == {"same": 3}
+    assert outcomes(run(no_day)) == {"same": 3}
     assert rows_of(connection, VERSIONS) == before
 
 
@@ -199,4 +199,4 @@ def test_without_a_key_a_changed_row_is_a_new_booking(run: Importer) -> None:
     no_key = ("key: [number]\n", ""), ("column('number')", "concat('B-', row_key)")
     run([OPEN, DONE], *no_key, now=NOW)
     report = run([OPEN.replace(",100,", ",120,"), DONE], *no_key)
-    assert fates(report) == {"new": 1, "same": 1, "vanished": 1}
+    assert outcomes(report) == {"new": 1, "same": 1, "missing": 1}

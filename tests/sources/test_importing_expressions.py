@@ -8,22 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.importing.expressions import Cells, Rows, Scope, compile_expression
-from sources.importing.functions import Dialect, Value, Wrong
+from sources.importing.compiler import Namespace, compile_expression
+from sources.importing.expressions import Cells, Rows
+from sources.importing.functions import Dialect, MappingError, Value
 
 LISBON = Dialect(ZoneInfo("Europe/Lisbon"), nulls=frozenset({"NULL", ""}))
 GERMAN = Dialect(ZoneInfo("Europe/Berlin"), decimal=",", thousands=".")
 
 
 def evaluated(source: str, dialect: Dialect = LISBON, **columns: list[str]) -> Cells:
-    scope = Scope([*columns], {}, dialect)
+    namespace = Namespace([*columns], {}, dialect)
     size = len(next(iter(columns.values()), [""]))
-    return compile_expression(source, scope).evaluate(Rows(size, columns))
+    return compile_expression(source, namespace).evaluate(Rows(size, columns))
 
 
 def value(source: str, dialect: Dialect = LISBON, **cells: str) -> Value:
     found = evaluated(source, dialect, **{name: [cell] for name, cell in cells.items()})
-    assert not found.refusals, found.refusals
+    assert not found.faults, found.faults
     return found.values[0]
 
 
@@ -62,8 +63,8 @@ def value(source: str, dialect: Dialect = LISBON, **cells: str) -> Value:
     ],
 )
 def test_whatever_is_not_of_the_language_is_refused_before_any_row_is_read(source: str) -> None:
-    with pytest.raises(Wrong):
-        compile_expression(source, Scope(["a", "__import__"], {}, LISBON))
+    with pytest.raises(MappingError):
+        compile_expression(source, Namespace(["a", "__import__"], {}, LISBON))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +85,8 @@ def test_whatever_is_not_of_the_language_is_refused_before_any_row_is_read(sourc
     ],
 )
 def test_a_fault_is_named_with_what_would_be_right(source: str, said: str) -> None:
-    with pytest.raises(Wrong) as raised:
-        compile_expression(source, Scope(["arrival", "adr"], {}, LISBON))
+    with pytest.raises(MappingError) as raised:
+        compile_expression(source, Namespace(["arrival", "adr"], {}, LISBON))
     assert said in str(raised.value)
     assert f"`{source}`" in str(raised.value)
 
@@ -130,40 +131,40 @@ def test_numbers_are_read_as_the_file_writes_them() -> None:
     assert value("money(x)", GERMAN, x="€ 1.234.567,89") == Decimal("1234567.89")
     assert value("number(x)", GERMAN, x="-0,001") == Decimal("-0.001")
     for wrong in ("1.23", "12.34.567", "1e5", "NaN", "Infinity", "1_000", "٣", "0x10", "--1", "1,"):
-        assert evaluated("number(x)", GERMAN, x=[wrong]).refusals[0].reason == "not a number", wrong
-    assert evaluated("money(x)", x=["1.005"]).refusals[0].reason == "more than two decimals"
+        assert evaluated("number(x)", GERMAN, x=[wrong]).faults[0].reason == "not a number", wrong
+    assert evaluated("money(x)", x=["1.005"]).faults[0].reason == "more than two decimals"
 
 
 def test_a_cell_that_cannot_be_refuses_its_own_row_only() -> None:
     cells = evaluated("date(y, m, '1')", y=["2016", "2016", "NULL"], m=["May", "Mai", "May"])
     assert cells.values == [date(2016, 5, 1), None, None]
-    assert list(cells.refusals) == [1]
-    assert "'2016 Mai 1'" in cells.refusals[1].message
+    assert list(cells.faults) == [1]
+    assert "'2016 Mai 1'" in cells.faults[1].message
 
 
 def test_a_branch_that_is_not_taken_refuses_nothing_but_a_bad_cell_is_not_replaced() -> None:
     cells = ["7", "no", "NULL"]
     chosen = evaluated("when(x == 'no', 0, number(x))", x=cells)
-    assert (chosen.values, chosen.refusals) == ([7, 0, None], {})
+    assert (chosen.values, chosen.faults) == ([7, 0, None], {})
     chosen = evaluated("when(x != 'no', number(x), 0)", x=cells)  # null is not true
-    assert (chosen.values, chosen.refusals) == ([7, 0, 0], {})
+    assert (chosen.values, chosen.faults) == ([7, 0, 0], {})
     replaced = evaluated("coalesce(number(x), 0)", x=cells)
-    assert (replaced.values, list(replaced.refusals)) == ([7, None, 0], [1])
+    assert (replaced.values, list(replaced.faults)) == ([7, None, 0], [1])
 
 
 def test_what_cannot_be_computed_is_a_refusal_and_no_exception() -> None:
-    assert 0 in evaluated("1 / number(x)", x=["0"]).refusals
-    assert 0 in evaluated("date(2016, 1, 1) + number(x)", x=["99999999"]).refusals
-    assert 0 in evaluated("date(2016, 1, 1) + number(x)", x=["0.5"]).refusals
-    assert 0 in evaluated("at(date(x, 1, 1), '00:00') == at(date(x, 1, 1), '00:00')", x=["0"]).refusals
+    assert 0 in evaluated("1 / number(x)", x=["0"]).faults
+    assert 0 in evaluated("date(2016, 1, 1) + number(x)", x=["99999999"]).faults
+    assert 0 in evaluated("date(2016, 1, 1) + number(x)", x=["0.5"]).faults
+    assert 0 in evaluated("at(date(x, 1, 1), '00:00') == at(date(x, 1, 1), '00:00')", x=["0"]).faults
     long = "9" * 30
-    assert 0 in evaluated("number(x) * number(x) * number(x)", x=[long]).refusals
+    assert 0 in evaluated("number(x) * number(x) * number(x)", x=[long]).faults
 
 
 cents = st.integers(-(10**12), 10**12)
 
 
-def written(amount: int) -> str:
+def dollars(amount: int) -> str:
     sign, units = ("-" if amount < 0 else ""), abs(amount)
     return f"{sign}{units // 100}.{units % 100:02d}"
 
@@ -172,10 +173,10 @@ def written(amount: int) -> str:
 def test_money_is_exact(rows: list[tuple[int, int, int]]) -> None:
     cells = evaluated(
         "money(rate) * number(nights) - money(discount)",
-        rate=[written(rate) for rate, _, _ in rows],
+        rate=[dollars(rate) for rate, _, _ in rows],
         nights=[str(nights) for _, nights, _ in rows],
-        discount=[written(discount) for _, _, discount in rows],
+        discount=[dollars(discount) for _, _, discount in rows],
     )
-    assert not cells.refusals
+    assert not cells.faults
     in_cents = [rate * nights - discount for rate, nights, discount in rows]
     assert [isinstance(amount, Decimal) and int(amount * 100) for amount in cells.values] == in_cents

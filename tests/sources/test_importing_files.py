@@ -120,7 +120,7 @@ def test_the_marketplace_of_the_documentation(run: Importer, connection: psycopg
     approved = datetime(2018, 1, 2, 13, tzinfo=UTC)  # in São Paulo two hours behind
     assert paid[:2] == [(Decimal(150), "credit_card", approved, None), (Decimal(40), "voucher", approved, None)]
     assert rows_of(connection, "select rating, comment from app.reviews") == [(5, "Good")]
-    assert "1 booking is cancelled at an unknown time, and counted on no day." in report.lacking
+    assert "1 booking is cancelled at an unknown time, and counted on no day." in report.data_gaps
 
 
 def test_related_files_again_bring_only_what_changed(run: Importer, connection: psycopg.Connection) -> None:
@@ -141,7 +141,7 @@ def test_a_part_of_the_files_changes_nothing_of_the_others(run: Importer, connec
     mapping, files = documented()
     run(mapping, files)
     report = run(mapping, {"orders.csv": files["orders.csv"]})
-    assert (report.records["booking"].same, report.changed, report.vanished) == (3, 0, {})
+    assert (report.records["booking"].same, report.changed, report.missing) == (3, 0, {})
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = 'o1'") == [(Decimal(190),)]
     connection.execute("update app.bookings set total_amount = 999 where booking_number = 'o1'")
     run(mapping, {"orders.csv": files["orders.csv"]})
@@ -267,7 +267,7 @@ files:
                    "join app.invoices as invoice on invoice.id = invoice_id order by paid_at") == [
         ("payment", Decimal(900), "R-1"), ("refund", Decimal(100), "R-1"),
     ]  # fmt: skip
-    assert not [sentence for sentence in report.lacking if "payments" in sentence or "hours" in sentence]
+    assert not [sentence for sentence in report.data_gaps if "payments" in sentence or "hours" in sentence]
 
 
 @pytest.mark.parametrize(
@@ -276,14 +276,18 @@ files:
         (
             "currency: BRL",
             "currency: brl",
-            "organization.currency: 'brl' cannot be; write three capital letters such as EUR",
+            "organization.currency: 'brl' is not valid; write three capital letters such as EUR",
         ),
-        ("slug: market,", "slug: My Market,", "organization.slug: 'My Market' cannot be; write small letters, digits"),
+        (
+            "slug: market,",
+            "slug: My Market,",
+            "organization.slug: 'My Market' is not valid; write small letters, digits",
+        ),
         ("slug: market, ", "", "organization.slug: the field is missing; write small letters"),
         (
             "lookup('products'",
             "lookup('product'",
-            "files.items: line.service: no file 'product' is given (closest: products",
+            "files.items: line.service: no file 'product' is read (closest: products",
         ),
         ("'category')", "'kind')", "files.items: line.service: the file 'products' has no column 'kind'"),
         (
@@ -323,7 +327,7 @@ def test_files_that_fit_no_section_or_two_are_one_sentence(run: Importer) -> Non
     with pytest.raises(HubError, match=r"other.csv is none of the files of mapping.yml: orders, items"):
         run(mapping, {"other.csv": "a,b\n1,2\n"})
     twice = mapping.replace("  sellers:", "  shops:\n    client: {external_ref: seller_id, name: city}\n  sellers:")
-    with pytest.raises(HubError, match=r"x\.csv could be shops or sellers of mapping.yml: say which one it is"):
+    with pytest.raises(HubError, match=r"x\.csv could be shops or sellers of mapping.yml: name the one that it is"):
         run(twice, {"x.csv": files["sellers.csv"]})
     with pytest.raises(HubError, match="The mapping has no file 'shop': it has orders"):
         run(mapping, {"sellers.csv": files["sellers.csv"]}, {"sellers.csv": "shop="})
@@ -351,7 +355,9 @@ def test_a_booking_of_which_a_line_is_rejected_does_not_go_in_with_the_sum_of_th
         ("o2", Decimal("58.00")),
         ("o3", Decimal("120.00")),
     ]
-    assert "A line of it was rejected, so its total is not known." in [it.message for it in report.first_rejections]
+    assert "A line of the booking was rejected, so its total is unknown." in [
+        it.message for it in report.first_rejections
+    ]
 
     files["items.csv"] = files["items.csv"].replace("a lot", "120.00")
     run(mapping, files)

@@ -11,7 +11,7 @@ import pytest
 
 from sources.errors import HubError
 from sources.importing import ImportReport, import_files
-from sources.importing.suggesting import suggested_mapping
+from sources.importing.suggesting import suggest_mapping
 from sources.importing.suggesting.words import meanings, status_of
 from sources.settings import Settings
 from tests.sources import exports
@@ -20,9 +20,9 @@ from tests.sources.exports import Export
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 
-def drafted(export: Export) -> Path:
+def draft_bookings(export: Export) -> Path:
     mapping = export.file.with_suffix(".yml")
-    mapping.write_text(suggested_mapping([export.file]))
+    mapping.write_text(suggest_mapping([export.file]))
     return mapping
 
 
@@ -35,7 +35,7 @@ def became(draft: str) -> dict[str, str]:
 def test_most_columns_become_what_a_person_would_make_of_them(tmp_path: Path) -> None:
     wrong: dict[tuple[str, str], tuple[str, str]] = {}
     for export in exports.all_exports(tmp_path):
-        found = {name: what.strip() for name, what in became(suggested_mapping([export.file])).items()}
+        found = {name: what.strip() for name, what in became(suggest_mapping([export.file])).items()}
         assert list(found) == list(export.columns)
         wrong |= {(export.file.name, name): (found[name], what)
                   for name, what in export.columns.items() if not found[name].startswith(what)}  # fmt: skip
@@ -47,7 +47,7 @@ def test_a_draft_works_on_its_own_file(
     settings: Settings, connection: psycopg.Connection, tmp_path: Path, make: Callable[[Path], Export]
 ) -> None:
     export = make(tmp_path)
-    mapping = drafted(export)
+    mapping = draft_bookings(export)
 
     def imported(*, dry_run: bool = False) -> ImportReport:
         return import_files(settings, mapping, [export.file], as_of_now=NOW, dry_run=dry_run)
@@ -70,7 +70,7 @@ def test_a_corrected_export_changes_only_what_was_corrected(
     settings: Settings, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
     export = exports.practice(tmp_path)
-    mapping = drafted(export)
+    mapping = draft_bookings(export)
     import_files(settings, mapping, [export.file], as_of_now=NOW)
     before = amounts(connection)
     line = next(line for line in export.file.read_bytes().decode("cp1252").splitlines() if line.startswith("T1007;"))
@@ -85,10 +85,10 @@ def test_a_corrected_export_changes_only_what_was_corrected(
 
 
 def test_what_is_not_sure_says_so(tmp_path: Path) -> None:
-    draft = suggested_mapping([exports.practice(tmp_path).file])
+    draft = suggest_mapping([exports.practice(tmp_path).file])
     assert "TODO: not known, and guessed: Sonderfall" in draft
     assert "timezone: Europe/Berlin  # CHECK: guessed" in draft
-    draft = suggested_mapping([exports.clinic(tmp_path).file])
+    draft = suggest_mapping([exports.clinic(tmp_path).file])
     assert "of the rows have none, and count 0" in draft
 
 
@@ -97,7 +97,7 @@ def test_times_decide_an_unknown_state_and_an_unclear_date(tmp_path: Path) -> No
     rows = [f"{n},Ann,Cut,0{n}/02/2025,0{n + 1}/03/2025,{'zapped' if n % 2 else 'done'},"
             f"{f'0{n}/02/2025' if n % 2 else ''},10.00" for n in range(1, 9)]  # fmt: skip
     file.write_text("\n".join(["No,Customer,Service,Booking date,Date,State,Cancelled on,Price", *rows]))
-    draft = suggested_mapping([file])
+    draft = suggest_mapping([file])
     assert "zapped: cancelled" in draft
     assert became(draft)["Booking date"].strip().startswith("when it was booked")
     assert "CHECK: day and month could be the other way round, %d/%m/%Y" in draft
@@ -107,7 +107,7 @@ def test_a_file_that_says_little_still_gives_a_mapping_that_works(settings: Sett
     file = tmp_path / "Verkäufe 2025.csv"
     file.write_text("Wann;Wer;Was;Wieviel\n03.02.2025;Ann;Schnitt;12,50\n04.02.2025;Ben;Schnitt;13,50\n")
     mapping = tmp_path / "mine.yml"
-    mapping.write_text(suggested_mapping([file]))
+    mapping.write_text(suggest_mapping([file]))
     assert "name: verkaufe_2025" in mapping.read_text()
     report = import_files(settings, mapping, [file], as_of_now=NOW, dry_run=True)
     assert (report.rows_read, report.rejected) == (2, 0)
@@ -118,10 +118,10 @@ def test_wrong_files_are_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("Name,Price\n")
     with pytest.raises(HubError, match="a header and no rows"):
-        suggested_mapping([file])
+        suggest_mapping([file])
     file.write_text("Ann,2025-01-02,12.50\nBen,2025-01-03,13.50\n")
     with pytest.raises(HubError, match="has no header: add a first line"):
-        suggested_mapping([file])
+        suggest_mapping([file])
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_several_related_files(settings: Settings, connection: psycopg.Connectio
         files.append(tmp_path / name)
         files[-1].write_text("\n".join([header, *(row(n) for n in range(1, count + 1)), ""]))
     mapping = tmp_path / "mine.yml"
-    mapping.write_text(suggested_mapping(files))
+    mapping.write_text(suggest_mapping(files))
     assert "key: [ZahlungsNr]" in mapping.read_text()
 
     report = import_files(settings, mapping, files, as_of_now=NOW)
@@ -221,7 +221,7 @@ def test_the_amounts_of_orders_are_those_of_their_lines_and_payments(
         files.append(tmp_path / name)
         files[-1].write_text("\n".join([header, *(row(n) for n in range(1, 21)), ""]))
     mapping = tmp_path / "mine.yml"
-    mapping.write_text(suggested_mapping(files))
+    mapping.write_text(suggest_mapping(files))
 
     assert import_files(settings, mapping, files, as_of_now=NOW).by_reason == {}
 
@@ -240,6 +240,6 @@ def test_what_was_paid_of_a_booking_becomes_a_payment(
     file, mapping = tmp_path / "a.csv", tmp_path / "mine.yml"
     rows = [f"R{n},Ann,Yoga,{n + 12}/02/2025 18:00,Done,20.00,{'20.00' if n % 2 else '0.00'}" for n in range(8)]
     file.write_text("\n".join(["Ref,Member,Class,Class date,State,Price,Amount paid", *rows, ""]))
-    mapping.write_text(suggested_mapping([file]))
+    mapping.write_text(suggest_mapping([file]))
     assert import_files(settings, mapping, [file], as_of_now=NOW).rejected == 0
     assert connection.execute("select count(*), sum(amount) from app.payments").fetchall() == [(4, Decimal("80.00"))]

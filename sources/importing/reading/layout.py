@@ -1,4 +1,4 @@
-"""How a table file is written: what a mapping says of it (Format), and what holds in the end (Layout)."""
+"""Format of a table file: the properties that a mapping gives (Format), and all properties after detection (Layout)."""
 
 import codecs
 from dataclasses import dataclass, field
@@ -11,23 +11,23 @@ DateOrder = Literal["day first", "month first", "year first"]
 DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 
-def _known_encoding(name: str) -> str:
+def _check_encoding(name: str) -> str:
     try:
         codecs.lookup(name)
     except LookupError:
         raise ValueError(f"there is no encoding '{name}'; write one such as utf-8 or cp1252") from None
-    # A spreadsheet's byte order mark is no part of the first column's name.
+    # The byte order mark that spreadsheets write is not part of the name of the first column.
     return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
 
 
 class Format(BaseModel):
-    """How the file is written, as far as the mapping says: what is absent is found in the file."""
+    """The properties of a file that the mapping gives; those that are absent are detected in the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: str | None = None  # the sheet of a workbook, the file in a zip
     header: int | None = Field(None, ge=1)  # the line of the header
-    encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
+    encoding: Annotated[str, AfterValidator(_check_encoding)] | None = None
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     decimal: Literal[".", ","] | None = None
     thousands: Literal["", ".", ",", " ", "'"] | None = None
@@ -43,19 +43,19 @@ class Format(BaseModel):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table is written: as the mapping says, and otherwise as its first rows show."""
+    """The properties of a table: those of the mapping, and otherwise those that its first rows show."""
 
     header: int = 1
     encoding: str | None = None  # None: a workbook, which has neither encoding nor delimiter
     delimiter: str | None = None
     decimal: str = "."
     thousands: str = ""
-    date_order: DateOrder | None = None  # None: nothing decides it
+    date_order: DateOrder | None = None  # None: ambiguous
     nulls: frozenset[str] = frozenset({""})
-    given: frozenset[str] = field(default=frozenset())  # the names that the mapping says
+    given: frozenset[str] = field(default=frozenset())  # the names of the properties in the mapping
 
-    def described(self) -> str:
-        """What a person should check, such as "separator: semicolon (found); encoding: cp1252 (given)"."""
+    def description(self) -> str:
+        """Return the properties to check, such as "separator: semicolon (found); encoding: cp1252 (given)"."""
         parts = {
             "delimiter": ("separator", DELIMITERS.get(self.delimiter or "", self.delimiter)),
             "encoding": ("encoding", self.encoding and self.encoding.removesuffix("-sig")),

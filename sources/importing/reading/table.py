@@ -1,20 +1,20 @@
-"""A table that is open for reading: the header and the records, one by one, in the order of the file."""
+"""A table that is open for reading: its header, and its records one by one in the order of the file."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sources.importing.reading.evidence import looks_like_data
+from sources.importing.reading.detection import looks_like_data
 from sources.importing.reading.layout import Layout
 
 
 class Record(NamedTuple):
-    """A row: the line on which it begins (in a workbook its row), and its fields."""
+    """A row: its first line (in a workbook its row number), and its fields."""
 
     line: int
     fields: list[str]
-    problem: tuple[str, str] | None = None  # reason and sentence, where it is no row of this table
+    problem: tuple[str, str] | None = None  # reason and sentence, if it is not a valid row of this table
 
 
 NO_HEADER: Final = "The header looks like data: add a line that names the columns, or write format.header."
@@ -24,7 +24,7 @@ NO_HEADER: Final = "The header looks like data: add a line that names the column
 class Table:
     """A table of a file. `records` can be read once.
 
-    `notes` are sentences about the table that a person should know, such as a column that comes twice.
+    `notes` are sentences for the report, for example on a repeated column.
     """
 
     name: str  # the sheet, the file in the zip, or the file itself
@@ -35,7 +35,7 @@ class Table:
 
 
 def column_names(cells: Sequence[str]) -> tuple[list[str], list[str]]:
-    """A name for each column, all different; and a sentence for each name that is not as in the file."""
+    """Return a unique name for each column, and a sentence for each name that differs from the file."""
     seen: Counter[str] = Counter()
     names: list[str] = []
     notes = [NO_HEADER] if looks_like_data(cells) else []
@@ -46,20 +46,20 @@ def column_names(cells: Sequence[str]) -> tuple[list[str], list[str]]:
             notes.append(f"Column {position} has no name: it is read as '{name}'.")
         seen[name] += 1
         if seen[name] > 1:
-            again = f"{name} ({seen[name]})"
-            notes.append(f"The column '{name}' comes {seen[name]} times: number {seen[name]} is read as '{again}'.")
-            name = again
+            unique = f"{name} ({seen[name]})"
+            notes.append(f"The column '{name}' occurs {seen[name]} times: number {seen[name]} is read as '{unique}'.")
+            name = unique
         names.append(name)
     return names, notes
 
 
-def checked(line: int, fields: list[str], width: int) -> Record:
-    """The record of a row whose table has `width` columns."""
+def check_row(line: int, fields: list[str], width: int) -> Record:
+    """Return the record of a row of a table with `width` columns, with its problem if it has one."""
     if len(fields) > width and not any(fields[width:]):
-        fields = fields[:width]  # separators after the last field
+        fields = fields[:width]  # without trailing separators
     if len(fields) != width:
         problem = f"The row has {len(fields)} fields, but the header has {width}."
         return Record(line, fields, ("wrong number of fields", problem))
     if "\0" in "".join(fields):
-        return Record(line, fields, ("zero byte", "The row has a zero byte in it."))
+        return Record(line, fields, ("zero byte", "The row contains a zero byte."))
     return Record(line, fields)

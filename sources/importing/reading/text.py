@@ -1,4 +1,4 @@
-"""Reading a text table (CSV and its relatives) record by record: what is wrong with one row stays with it."""
+"""Reading of text tables (CSV and similar) record by record; a problem of one row does not affect the others."""
 
 import csv
 import gzip
@@ -13,17 +13,17 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, TextIO
 
 from sources.errors import HubError
-from sources.importing.reading import encodings, evidence
+from sources.importing.reading import detection, encodings
 from sources.importing.reading.encodings import Opener
 from sources.importing.reading.layout import DELIMITERS, Format, Layout
-from sources.importing.reading.table import Record, Table, checked, column_names
+from sources.importing.reading.table import Record, Table, check_row, column_names
 
 if TYPE_CHECKING:
     from _csv import Reader
 
-SAMPLE_LINES: Final = 1_000  # lines that decide how the file is written
-LONGEST_LINE: Final = 1 << 20  # characters; what is longer is no table, and would fill the memory
-BROKEN_PACKING: Final = (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile)
+SAMPLE_LINES: Final = 1_000  # lines from which the layout is detected
+LONGEST_LINE: Final = 1 << 20  # characters; a file with longer lines is not a table, and would fill the memory
+BROKEN_ARCHIVE: Final = (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -36,37 +36,37 @@ class TextPart:
 
 
 @contextmanager
-def open_text(part: TextPart, form: Format) -> Iterator[Table]:
-    """The table in `part`. A line with nothing on it is no row.
+def open_text(part: TextPart, file_format: Format) -> Iterator[Table]:
+    """Open the table in `part`. An empty line is not a row.
 
-    Raises HubError where it cannot be read: not whole, empty, a broken encoding (with the line and the byte), a
-    quote that is never closed.
+    Raises HubError where it cannot be read: incomplete, empty, a wrong encoding (with the line and the byte), an
+    unclosed quote.
     """
-    encoding = form.encoding
+    encoding = file_format.encoding
     try:
         encoding = encoding or encodings.find_encoding(part.open)
         with TextIOWrapper(part.open(), encoding=encoding, newline="") as text:
-            yield _table(part.name, text, encoding, form)
+            yield _table(part.name, text, encoding, file_format)
     except UnicodeError:
-        raise encodings.broken(part.name, part.open, encoding or "utf-8", packed=bool(part.packed)) from None
-    except BROKEN_PACKING as error:
-        raise HubError(f"{part.name} is not a whole {part.packed} file: {error}. Fetch it again.") from None
+        raise encodings.encoding_error(part.name, part.open, encoding or "utf-8", packed=bool(part.packed)) from None
+    except BROKEN_ARCHIVE as error:
+        raise HubError(f"{part.name} is not a complete {part.packed} file: {error}. Download it again.") from None
     except OSError as error:
         raise HubError(f"The file {part.name} cannot be read: {error.strerror or error}.") from None
 
 
-def _table(name: str, text: TextIO, encoding: str, form: Format) -> Table:
+def _table(name: str, text: TextIO, encoding: str, file_format: Format) -> Table:
     lines = _lines(name, text)
     sample = list(islice(lines, SAMPLE_LINES))
-    skipped, hinted = _separator_hint(sample)
+    skipped, declared = _declared_delimiter(sample)
     if not any(line.strip() for line in sample[skipped:]):
         raise HubError(f"{name} is empty: there is nothing to import. Export it again.")
-    delimiter = form.delimiter or hinted or _delimiter(sample[skipped:])
-    if form.delimiter:
-        _check_separator(name, sample[skipped:], delimiter)
+    delimiter = file_format.delimiter or declared or _delimiter(sample[skipped:])
+    if file_format.delimiter:
+        _check_delimiter(name, sample[skipped:], delimiter)
     rows = _rows(sample[skipped:], delimiter, skipped)
-    position = evidence.header_position(rows)
-    header_line = form.header or rows[position][0]
+    position = detection.header_position(rows)
+    header_line = file_format.header or rows[position][0]
     if header_line > len(sample):
         raise HubError(f"{name} has no line {header_line}: correct format.header in the mapping, or leave it out.")
     reader = csv.reader(chain(sample[header_line - 1 :], lines), delimiter=delimiter, strict=True)
@@ -75,16 +75,16 @@ def _table(name: str, text: TextIO, encoding: str, form: Format) -> Table:
     except csv.Error as error:
         raise HubError(f"{name}, line {header_line}: the header is not CSV: {error}.") from None
     cells = [cell for line, row in rows if line > header_line for cell in row]
-    decimal, thousands = evidence.number_marks(cells, form)
+    decimal, thousands = detection.number_format(cells, file_format)
     layout = Layout(
         header=header_line,
         encoding=encoding,
         delimiter=delimiter,
         decimal=decimal,
         thousands=thousands,
-        date_order=form.date_order or evidence.date_order(cells),
-        nulls=frozenset(form.nulls),
-        given=frozenset(form.model_fields_set),
+        date_order=file_format.date_order or detection.date_order(cells),
+        nulls=frozenset(file_format.nulls),
+        given=frozenset(file_format.model_fields_set),
     )
     if all(line <= header_line for line, _ in rows):
         notes.append("It has a header and no rows.")
@@ -100,8 +100,8 @@ def _lines(name: str, text: TextIO) -> Iterator[str]:
         yield line
 
 
-def _separator_hint(sample: Sequence[str]) -> tuple[int, str | None]:
-    """How many lines the hint `sep=;` takes, which some spreadsheets write first; and the separator."""
+def _declared_delimiter(sample: Sequence[str]) -> tuple[int, str | None]:
+    """Return the number of lines and the delimiter of a first line `sep=;`, which some spreadsheets write."""
     first = sample[0].strip().strip('"') if sample else ""
     if first.lower().startswith("sep=") and len(first) == 5:
         return 1, first[4]
@@ -109,7 +109,7 @@ def _separator_hint(sample: Sequence[str]) -> tuple[int, str | None]:
 
 
 def _delimiter(sample: Sequence[str]) -> str:
-    """The separator that cuts most rows into the same number of fields, and into many."""
+    """Return the delimiter that splits most rows into the same number of fields, and into many."""
 
     def score(delimiter: str) -> float:
         widths = Counter(len(cells) for _, cells in _rows(sample, delimiter, 0) if any(cells))
@@ -122,7 +122,7 @@ def _delimiter(sample: Sequence[str]) -> str:
 
 
 def _rows(sample: Sequence[str], delimiter: str, skipped: int) -> list[tuple[int, list[str]]]:
-    """The rows of the sample, each with its line; those after a broken quote are left out."""
+    """Return the rows of the sample, each with its line, without those after an unclosed quote."""
     reader = csv.reader(sample, delimiter=delimiter)
     rows = []
     while True:
@@ -135,34 +135,34 @@ def _rows(sample: Sequence[str], delimiter: str, skipped: int) -> list[tuple[int
             continue
 
 
-def _check_separator(name: str, sample: Sequence[str], delimiter: str) -> None:
-    """Raise HubError where the header lacks the separator that the mapping gives, and has another."""
+def _check_delimiter(name: str, sample: Sequence[str], delimiter: str) -> None:
+    """Raise HubError if the header lacks the delimiter of the mapping and has another one."""
     found = _delimiter(sample)
     rows = _rows(sample, found, 0)
-    header = rows[evidence.header_position(rows)][1]
+    header = rows[detection.header_position(rows)][1]
     if found != delimiter and len(header) > 1 and delimiter not in "".join(header):
         raise HubError(
-            f"{name}: the columns are not separated by {_shown(delimiter)} but by {_shown(found)}. Correct "
-            "format.delimiter in the mapping, or leave it out."
+            f"{name}: the columns are not separated by {_delimiter_name(delimiter)} but by {_delimiter_name(found)}. "
+            "Correct format.delimiter in the mapping, or leave it out."
         )
 
 
-def _shown(delimiter: str) -> str:
+def _delimiter_name(delimiter: str) -> str:
     return f"a {DELIMITERS[delimiter]}" if delimiter in DELIMITERS else f"'{delimiter}'"
 
 
 def _records(reader: "Reader", width: int, header_line: int, name: str) -> Iterator[Record]:
-    above = header_line - 1
+    lines_above = header_line - 1
     while True:
-        line = above + reader.line_num + 1
+        line = lines_above + reader.line_num + 1
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             if "end of data" in str(error) or "field limit" in str(error):
-                raise HubError(f"{name}, line {line}: a quote that opens in this row is never closed.") from None
+                raise HubError(f"{name}, line {line}: a quote that is opened in this row is never closed.") from None
             yield Record(line, [], ("not CSV", f"The row is not CSV: {error}."))
             continue
         if fields:
-            yield checked(line, fields, width)
+            yield check_row(line, fields, width)

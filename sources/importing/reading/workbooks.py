@@ -1,7 +1,7 @@
-"""Reading the sheets of a workbook (.xlsx, .xlsb, .xls, .ods) as if they were text.
+"""Reading of the sheets of a workbook (.xlsx, .xlsb, .xls, .ods) as text.
 
-A typed cell becomes the text that the mapping's functions read: a date is 2025-12-24, a time 2025-12-24 09:30:00,
-a number has the decimal sign of the layout and no thousands, and an error of a formula is nothing.
+A typed cell is converted to text that the mapping's functions read: a date to 2025-12-24, a time to 2025-12-24
+09:30:00, a number to one with the decimal sign of the layout and no thousands, an error of a formula to an empty cell.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ from zipfile import BadZipFile, ZipFile
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetVisibleEnum, ZipError
 
 from sources.errors import HubError
-from sources.importing.reading import evidence
+from sources.importing.reading import detection
 from sources.importing.reading.layout import Format, Layout
-from sources.importing.reading.table import Record, Table, checked, column_names
+from sources.importing.reading.table import Record, Table, check_row, column_names
 
 SAMPLE_ROWS: Final = 1_000
-# Bytes of the unpacked sheets. The reader holds a sheet whole, at about 1.5 times its unpacked size; 150 MB are some
-# 300,000 rows of twelve columns.
-LARGEST: Final = 150 * 1024 * 1024
+# Bytes of the unpacked sheets. The reader keeps a whole sheet in memory, at about 1.5 times its unpacked size; 150 MB
+# are about 300,000 rows of twelve columns.
+MAX_SIZE: Final = 150 * 1024 * 1024
 ERRORS: Final = frozenset(
     {
         "#N/A",
@@ -44,12 +44,12 @@ Cell = Any  # int, float, str, bool, date, datetime, time, timedelta
 
 @contextmanager
 def open_workbook(path: Path) -> Iterator[CalamineWorkbook]:
-    """The workbook at `path`. Raises HubError where it is protected by a password, too large or broken."""
+    """Open the workbook at `path`. Raises HubError if it is protected by a password, too large or damaged."""
     size = _unpacked_size(path)
-    if size > LARGEST:
+    if size > MAX_SIZE:
         raise HubError(
-            f"{path.name} holds {size // 2**20:,} MB when unpacked, and a workbook is read as a whole up to "
-            f"{LARGEST // 2**20} MB: save the sheet as CSV, which has no limit."
+            f"{path.name} has {size // 2**20:,} MB when unpacked; the limit of a workbook is {MAX_SIZE // 2**20} MB: "
+            "save the sheet as CSV, which has no limit."
         )
     try:
         workbook = CalamineWorkbook.from_path(path)
@@ -57,44 +57,44 @@ def open_workbook(path: Path) -> Iterator[CalamineWorkbook]:
         raise HubError(f"{path.name} is protected by a password: save it without one.") from None
     except (CalamineError, ZipError, ValueError, OSError) as error:
         raise HubError(
-            f"{path.name} is not a whole workbook ({error}): open it and save it again, or as CSV."
+            f"{path.name} is not a complete workbook ({error}): open it and save it again, or as CSV."
         ) from None
     with workbook:
         yield workbook
 
 
 def _unpacked_size(path: Path) -> int:
-    """The size of the workbook when it is unpacked. Raises HubError where a part of it is not as large as it says."""
+    """Return the unpacked size of the workbook. Raises HubError if a part of it is damaged."""
     try:
         with ZipFile(path) as packed:
             size = sum(member.file_size for member in packed.infolist())
-            wrong = packed.testzip() if size <= LARGEST else None
-    except BadZipFile:  # an .xls is packed in another way, and has at most 65,536 rows
+            damaged = packed.testzip() if size <= MAX_SIZE else None
+    except BadZipFile:  # an .xls is not a zip file, and has at most 65,536 rows
         return 0
-    if wrong is not None:
+    if damaged is not None:
         raise HubError(
-            f"{path.name} is not a whole workbook ({wrong} is damaged): open it and save it again, or as CSV."
+            f"{path.name} is not a complete workbook ({damaged} is damaged): open it and save it again, or as CSV."
         )
     return size
 
 
 def sheet_names(workbook: CalamineWorkbook) -> list[str]:
-    """The visible sheets that have anything on them."""
-    shown = [sheet.name for sheet in workbook.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible]
-    return [name for name in shown if len(shown) == 1 or workbook.get_sheet_by_name(name).height]
+    """Return the visible sheets that are not empty."""
+    visible = [sheet.name for sheet in workbook.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible]
+    return [name for name in visible if len(visible) == 1 or workbook.get_sheet_by_name(name).height]
 
 
-def sheet_table(workbook: CalamineWorkbook, name: str, file_name: str, form: Format) -> Table:
-    """The table on the sheet `name`. Raises HubError where there is nothing on it."""
+def sheet_table(workbook: CalamineWorkbook, name: str, file_name: str, file_format: Format) -> Table:
+    """Return the table on the sheet `name`. Raises HubError if the sheet is empty."""
     sheet = workbook.get_sheet_by_name(name)
     sample = list(islice(_numbered(sheet), SAMPLE_ROWS))
-    # Only cells of text can be written in more than one way.
+    # Only text cells can have more than one number or date format.
     texts = [cell for _, cells in sample for cell in cells if isinstance(cell, str) and cell not in ERRORS]
-    decimal, thousands = evidence.number_marks(texts, form)
+    decimal, thousands = detection.number_format(texts, file_format)
     rows = [(line, as_texts(cells, decimal)) for line, cells in sample]
     if not rows:
         raise HubError(f"{file_name}: the sheet '{name}' is empty. Export it again, or name another in format.table.")
-    header_line = form.header or rows[evidence.header_position(rows)][0]
+    header_line = file_format.header or rows[detection.header_position(rows)][0]
     names = next((cells for line, cells in rows if line == header_line), None)
     if names is None:
         raise HubError(f"{file_name} has no row {header_line}: correct format.header in the mapping, or leave it out.")
@@ -103,9 +103,9 @@ def sheet_table(workbook: CalamineWorkbook, name: str, file_name: str, form: For
         header=header_line,
         decimal=decimal,
         thousands=thousands,
-        date_order=form.date_order or evidence.date_order(texts),
-        nulls=frozenset(form.nulls),
-        given=frozenset(form.model_fields_set),
+        date_order=file_format.date_order or detection.date_order(texts),
+        nulls=frozenset(file_format.nulls),
+        given=frozenset(file_format.model_fields_set),
     )
     if rows[-1][0] <= header_line:
         notes.append("It has a header and no rows.")
@@ -113,7 +113,7 @@ def sheet_table(workbook: CalamineWorkbook, name: str, file_name: str, form: For
 
 
 def _numbered(sheet: CalamineSheet) -> Iterator[tuple[int, Sequence[Cell]]]:
-    """The rows that are not empty, each with its number in the spreadsheet."""
+    """Yield the rows that are not empty, each with its number in the spreadsheet."""
     for number, cells in enumerate(sheet.iter_rows(), (sheet.start or (0, 0))[0] + 1):
         if any(cell != "" for cell in cells):
             yield number, cells
@@ -122,7 +122,7 @@ def _numbered(sheet: CalamineSheet) -> Iterator[tuple[int, Sequence[Cell]]]:
 def _records(sheet: CalamineSheet, header_line: int, width: int, decimal: str) -> Iterator[Record]:
     for number, cells in _numbered(sheet):
         if number > header_line:
-            yield checked(number, as_texts(cells, decimal), width)
+            yield check_row(number, as_texts(cells, decimal), width)
 
 
 def as_texts(cells: Sequence[Cell], decimal: str) -> list[str]:

@@ -1,7 +1,7 @@
-"""The history of bookings: written for new ones, and carried on for those that changed.
+"""Status history of bookings: inserted for new ones, and extended for changed ones.
 
-`history` of a booking is a chain such as requested=2025-03-01T00:00:00+00:00;cancelled=? where nobody knows when it was
-cancelled. Such a status stands where the agreed start has come, or else right after the one before.
+`history` of a staged booking is text such as requested=2025-03-01T00:00:00+00:00;cancelled=? with ? for an unknown
+time. A status of unknown time gets the scheduled start if that has passed, else the time of the previous status.
 Parameters: org, now.
 """
 
@@ -9,36 +9,39 @@ from typing import Final
 
 from psycopg import sql
 
-_CHAIN: Final = sql.SQL("""
-select booking_id, position, booked_at, nth, is_last, from_status, to_status, dated is not null as changed_at_known,
+_ENTRIES: Final = sql.SQL("""
+select booking_id, position, booked_at, nth, is_last, from_status, to_status, stated_at is not null as changed_at_known,
     coalesce(
-        dated, greatest(coalesce(before, booked_at), least(%(now)s, coalesce(scheduled_start, before, booked_at)))
+        stated_at,
+        greatest(coalesce(previous_at, booked_at), least(%(now)s, coalesce(scheduled_start, previous_at, booked_at)))
     ) as changed_at
 from (
     select candidate.id as booking_id, candidate.position, candidate.created_at as booked_at, candidate.scheduled_start,
         nth, nth = cardinality(parts) as is_last, split_part(parts[nth - 1], '=', 1) as from_status,
         split_part(parts[nth], '=', 1) as to_status,
-        nullif(split_part(parts[nth], '=', 2), '?')::timestamptz as dated,
-        nullif(split_part(parts[nth - 1], '=', 2), '?')::timestamptz as before
-    from (select *, string_to_array(history, ';') as parts from candidate_booking where fate = {fate}) as candidate
+        nullif(split_part(parts[nth], '=', 2), '?')::timestamptz as stated_at,
+        nullif(split_part(parts[nth - 1], '=', 2), '?')::timestamptz as previous_at
+    from (
+        select *, string_to_array(history, ';') as parts from candidate_booking where outcome = {outcome}
+    ) as candidate
     cross join lateral generate_series(1, cardinality(parts)) as nth
-) as step
+) as entries
 """)
 INSERT_HISTORY: Final = sql.SQL("""
 insert into app.booking_status_history (
     org_id, booking_id, from_status, to_status, changed_at, changed_at_known, created_at, updated_at
 )
 select %(org)s, booking_id, from_status, to_status, changed_at, changed_at_known, %(now)s, %(now)s
-from ({chain}) as chain
+from ({entries}) as entries
 order by booked_at, position, nth
-""").format(chain=_CHAIN.format(fate=sql.Literal("new")))
+""").format(entries=_ENTRIES.format(outcome=sql.Literal("new")))
 
-# Of a booking that changed: what was recorded stays. A status that the file dates anew is moved, a new one is added.
-_STATED: Final = sql.SQL("""
-create temporary table stated_event on commit drop as
+# A changed booking keeps its recorded history. An entry with another time in the file is moved, a new one is added.
+_COMPARE: Final = sql.SQL("""
+create temporary table stated_entries on commit drop as
 with stated as (
-    select chain.*, row_number() over (partition by booking_id, to_status order by nth) as occurrence
-    from ({chain}) as chain
+    select entries.*, row_number() over (partition by booking_id, to_status order by nth) as occurrence
+    from ({entries}) as entries
 ),
 
 recorded as (
@@ -46,69 +49,70 @@ recorded as (
         partition by booking_id, to_status order by changed_at, id
     ) as occurrence
     from app.booking_status_history
-    where org_id = %(org)s and booking_id in (select id from candidate_booking where fate = 'changed')
+    where org_id = %(org)s and booking_id in (select id from candidate_booking where outcome = 'changed')
 )
 
-select stated.*, recorded.id as event_id from stated left join recorded using (booking_id, to_status, occurrence)
-""").format(chain=_CHAIN.format(fate=sql.Literal("changed")))
+select stated.*, recorded.id as recorded_id from stated left join recorded using (booking_id, to_status, occurrence)
+""").format(entries=_ENTRIES.format(outcome=sql.Literal("changed")))
 MERGE_HISTORY: Final = (
-    _STATED,
+    _COMPARE,
     sql.SQL("""
-update app.booking_status_history as event
+update app.booking_status_history as recorded
 set changed_at = stated.changed_at, changed_at_known = stated.changed_at_known
-from stated_event as stated
-where event.org_id = %(org)s and event.id = stated.event_id
-    and (event.changed_at, event.changed_at_known) is distinct from (stated.changed_at, stated.changed_at_known)
-    and (stated.changed_at_known or event.changed_at_known)
+from stated_entries as stated
+where recorded.org_id = %(org)s and recorded.id = stated.recorded_id
+    and (recorded.changed_at, recorded.changed_at_known) is distinct from (stated.changed_at, stated.changed_at_known)
+    and (stated.changed_at_known or recorded.changed_at_known)
 """),
-    # Before its last event a booking may gain any; its last one comes after all that is recorded.
+    # New entries are inserted anywhere, except the last one of a booking, which follows all recorded ones (below).
     sql.SQL("""
 insert into app.booking_status_history (
     org_id, booking_id, to_status, changed_at, changed_at_known, created_at, updated_at
 )
 select %(org)s, booking_id, to_status, changed_at, changed_at_known, %(now)s, %(now)s
-from stated_event
-where event_id is null and not is_last
+from stated_entries
+where recorded_id is null and not is_last
 order by booking_id, nth
 """),
-    # The status that a booking has now came after what is recorded. Where the file gives it no later moment than that,
-    # it is the moment of its end, or nobody knows it.
+    # The current status of a booking follows all recorded entries. If the file has no later time for it, its time is
+    # that of the last entry where the booking was closed at the stated time, and else unknown.
     sql.SQL("""
 insert into app.booking_status_history (
     org_id, booking_id, to_status, changed_at, changed_at_known, created_at, updated_at
 )
 select %(org)s, booking.id, booking.status,
     case
-        when stated.event_id is null and stated.changed_at > last.changed_at then stated.changed_at
-        when stated.event_id is null and stated.changed_at = ended.at then last.changed_at
+        when stated.recorded_id is null and stated.changed_at > last.changed_at then stated.changed_at
+        when stated.recorded_id is null and stated.changed_at = closing.closed_at then last.changed_at
         else greatest(last.changed_at, least(%(now)s, coalesce(booking.scheduled_start, %(now)s)))
     end,
     coalesce(
-        stated.event_id is null and stated.changed_at_known
-        and (stated.changed_at > last.changed_at or stated.changed_at = ended.at),
+        stated.recorded_id is null and stated.changed_at_known
+        and (stated.changed_at > last.changed_at or stated.changed_at = closing.closed_at),
         false
     ),
     %(now)s, %(now)s
 from candidate_booking as candidate
 inner join app.bookings as booking on booking.org_id = %(org)s and booking.id = candidate.id
-inner join stated_event as stated on stated.booking_id = booking.id and stated.is_last
-cross join lateral (select coalesce(booking.completed_at, booking.cancelled_at) as at) as ended
+inner join stated_entries as stated on stated.booking_id = booking.id and stated.is_last
+cross join lateral (select coalesce(booking.completed_at, booking.cancelled_at) as closed_at) as closing
 cross join lateral (
-    select event.to_status, event.changed_at from app.booking_status_history as event
-    where event.org_id = %(org)s and event.booking_id = booking.id
-    order by event.changed_at desc, event.id desc
+    select recorded.to_status, recorded.changed_at from app.booking_status_history as recorded
+    where recorded.org_id = %(org)s and recorded.booking_id = booking.id
+    order by recorded.changed_at desc, recorded.id desc
     limit 1
 ) as last
-where candidate.fate = 'changed' and last.to_status <> booking.status
+where candidate.outcome = 'changed' and last.to_status <> booking.status
 """),
     sql.SQL("""
-update app.booking_status_history as event
-set from_status = chain.from_status
+update app.booking_status_history as recorded
+set from_status = previous.from_status
 from (
     select id, lag(to_status) over (partition by booking_id order by changed_at, id) as from_status
     from app.booking_status_history
-    where org_id = %(org)s and booking_id in (select id from candidate_booking where fate = 'changed')
-) as chain
-where event.org_id = %(org)s and event.id = chain.id and event.from_status is distinct from chain.from_status
+    where org_id = %(org)s and booking_id in (select id from candidate_booking where outcome = 'changed')
+) as previous
+where recorded.org_id = %(org)s and recorded.id = previous.id
+    and recorded.from_status is distinct from previous.from_status
 """),
 )

@@ -1,11 +1,11 @@
-"""What goes where: each kind of record with the query that gives its rows, in the order of their references.
+"""Targets: the table for each kind of record with the query for its rows, in the order of their references.
 
 Parameters: org, now, currency and capacity (of the organisation).
 """
 
 from typing import Final
 
-from sources.importing.take_over import Target
+from sources.importing.upsert import Target
 
 TARGETS: Final = (
     Target(
@@ -24,7 +24,9 @@ from merged_service as merged
         "client",
         "profiles",
         """
-select external_ref, position, role, full_name, email, client_group, created_at from merged_person where role = 'client'
+select external_ref, position, kind as role, full_name, email, client_group, created_at
+from merged_person
+where kind = 'client'
 """,
         ("role", "full_name", "email", "client_group"),
         only_new=("created_at",),
@@ -33,15 +35,15 @@ select external_ref, position, role, full_name, email, client_group, created_at 
         "provider",
         "profiles",
         """
-select external_ref, position, role, full_name, email,
+select external_ref, position, kind as role, full_name, email,
     coalesce(capacity_hours_per_day, %(capacity)s) as capacity_hours_per_day, created_at
 from merged_person
-where role = 'provider'
+where kind = 'provider'
 """,
         ("role", "full_name", "email", "capacity_hours_per_day"),
         only_new=("created_at",),
     ),
-    # The main service of a booking of several is the one with the largest amount; their sum is the total.
+    # A booking with several lines has the service of the largest one, and their sum as its total.
     Target(
         "booking",
         "bookings",

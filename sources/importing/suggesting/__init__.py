@@ -11,45 +11,45 @@ import yaml
 from pydantic import ValidationError
 
 from sources.errors import HubError
+from sources.importing.lookups import Lookups
 from sources.importing.mapping import ImportMapping
 from sources.importing.plans import compile_file
 from sources.importing.reading import Format, open_tables
 from sources.importing.reading.table import NO_HEADER, Table
-from sources.importing.related import Related
-from sources.importing.suggesting.draft import Draft, drafted
-from sources.importing.suggesting.matching import matched
-from sources.importing.suggesting.places import place_of
-from sources.importing.suggesting.profile import profiled
-from sources.importing.suggesting.several import Source, bookings_of, drafts
+from sources.importing.suggesting.draft import Draft, draft_bookings
+from sources.importing.suggesting.locales import guess_locale
+from sources.importing.suggesting.matching import match_columns
+from sources.importing.suggesting.profile import profile_column
+from sources.importing.suggesting.related_tables import Source, draft_tables, find_bookings
+from sources.importing.suggesting.rendering import render, render_related
 from sources.importing.suggesting.words import plain
-from sources.importing.suggesting.writing import written, written_together
 
-__all__ = ["suggested_mapping"]
+__all__ = ["suggest_mapping"]
 
 WHOLE: Final = 0.4  # the share of the usual number of filled columns that makes a row a whole one
 SAMPLE_ROWS: Final = 20_000  # enough to see every state and every way in which a column is written
 
 
-def suggested_mapping(files: Sequence[Path]) -> str:
+def suggest_mapping(files: Sequence[Path]) -> str:
     """The text of a mapping for `files`: of one table, or of several related ones.
 
     Raises HubError where a file cannot be read or has no rows.
     """
     sources = [source for path in files for source in _sources(path)]
-    bookings = bookings_of(sources)
-    place = place_of(bookings.columns, bookings.matches)
+    bookings = find_bookings(sources)
+    place = guess_locale(bookings.columns, bookings.matches)
     name = re.sub(r"[^a-z0-9]+", "_", plain(bookings.path.name.split(".")[0])).strip("_") or "my_bookings"
-    found = list(drafts(sources, bookings, place))
+    found = list(draft_tables(sources, bookings, place))
     if len([draft for _, _, draft in found if draft]) == 1:
-        alone = drafted(bookings.columns, bookings.matches, bookings.layout, place)
-        return _checked(written(alone, name=name, source=bookings, place=place), {name: bookings})
+        alone = draft_bookings(bookings.columns, bookings.matches, bookings.layout, place)
+        return _checked(render(alone, name=name, source=bookings, place=place), {name: bookings})
     parts: dict[str, tuple[Source, Draft]] = {}
     for kind, source, draft in found:
         if draft:
             number = sum(section.startswith(f"{kind}s") for section in parts)
             parts[f"{kind}s" if not number else f"{kind}s_{number + 1}"] = (source, draft)
     unknown = [source.name for _, source, draft in found if draft is None]
-    text = written_together(parts, name=name, unknown=unknown, place=place)
+    text = render_related(parts, name=name, unknown=unknown, place=place)
     return _checked(text, {section: source for section, (source, _) in parts.items()})
 
 
@@ -64,9 +64,9 @@ def _sources(path: Path) -> Iterator[Source]:
                 raise HubError(f"{path.name} has no header: add a first line that names the columns.")
             if rows:
                 by_column = zip(table.header, zip(*rows, strict=True), strict=True)
-                columns = [profiled(title, cells, table.layout) for title, cells in by_column]
+                columns = [profile_column(title, cells, table.layout) for title, cells in by_column]
                 name = table.name if len(tables) > 1 else None
-                yield Source(path, name, columns, matched(columns, table.layout), table.layout, table.header)
+                yield Source(path, name, columns, match_columns(columns, table.layout), table.layout, table.header)
 
 
 def _sample(table: Table) -> list[list[str]]:
@@ -84,7 +84,7 @@ def _checked(text: str, sources: Mapping[str, Source]) -> str:
     """`text`, with what keeps it from being used on top, if anything does. `sources` are by section."""
     try:
         model = ImportMapping.model_validate(yaml.load(text, Loader=yaml.BaseLoader))
-        related = Related({section: source.header for section, source in sources.items()})
+        related = Lookups({section: source.header for section, source in sources.items()})
         for section, source in sources.items():
             compile_file(model, section, source.header, source.layout, "the draft", related)
     except (HubError, ValidationError, yaml.YAMLError) as error:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sources.importing.reading import Layout
-from sources.importing.suggesting import states
+from sources.importing.suggesting import statuses
+from sources.importing.suggesting.fields import Field, column, quoted
+from sources.importing.suggesting.locales import Locale
 from sources.importing.suggesting.matching import Match, Matches
-from sources.importing.suggesting.places import Place
-from sources.importing.suggesting.profile import Profile, amount, best_form
-from sources.importing.suggesting.terms import Field, column, quoted
+from sources.importing.suggesting.profile import ColumnProfile, amount, best_format
 from sources.importing.suggesting.words import meanings
 from sources.lifecycle import PENDING
 
@@ -33,22 +33,27 @@ class Draft:
     lacks: list[str] = field(default_factory=list)
 
 
-def drafted(
-    columns: Sequence[Profile],
+def draft_bookings(
+    columns: Sequence[ColumnProfile],
     matches: Matches,
     layout: Layout,
-    place: Place,
+    place: Locale,
     described: frozenset[str] = frozenset(),
 ) -> Draft:
     """The draft of a table of bookings. The `described` kinds of records stand in other tables."""
-    return _Drafting(columns, matches, layout, place, described).draft()
+    return _Drafter(columns, matches, layout, place, described).draft()
 
 
-class _Drafting:
+class _Drafter:
     """The state of drafting one table: what was matched, and what was named so far."""
 
     def __init__(
-        self, columns: Sequence[Profile], matches: Matches, layout: Layout, place: Place, described: frozenset[str]
+        self,
+        columns: Sequence[ColumnProfile],
+        matches: Matches,
+        layout: Layout,
+        place: Locale,
+        described: frozenset[str],
     ) -> None:
         self.described = described
         self.columns, self.matches, self.layout, self.place = columns, dict(matches), layout, place
@@ -115,7 +120,7 @@ class _Drafting:
         match = self._taken(target, what)
         if match is None:
             return None
-        text, form = column(match.column.name), best_form(match.column, day_first=self.day_first) or ""
+        text, form = column(match.column.name), best_format(match.column, day_first=self.day_first) or ""
         comment = self._doubt(match.column, form)
         if match.column.kind == "moment":
             return f"parse_time({text}, {quoted(form)})", comment
@@ -135,7 +140,7 @@ class _Drafting:
         if clock is None or start is None or start.column.kind != "day":
             return None
         self._taken("end_clock", "end, the time of day")
-        form = best_form(start.column, day_first=self.day_first) or ""
+        form = best_format(start.column, day_first=self.day_first) or ""
         return _joined(column(start.column.name), form, clock.column), "on the day of the start"
 
     def _length(self) -> str | None:
@@ -154,7 +159,7 @@ class _Drafting:
                 return f"number({text}) * 60"
         return f"minutes({text})"
 
-    def _doubt(self, profile: Profile, form: str) -> str:
+    def _doubt(self, profile: ColumnProfile, form: str) -> str:
         """A warning where the order of day and month is a guess."""
         most = profile.forms.get(form, 0)
         swapped = form.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m")
@@ -171,9 +176,9 @@ class _Drafting:
 
     # --- the status --------------------------------------------------------------------------------
 
-    def _outcome(self, moments: Mapping[str, str]) -> states.Outcome:
+    def _outcome(self, moments: Mapping[str, str]) -> statuses.Outcome:
         match = self._taken("status", "status, through the value map")
-        outcome = states.outcome(self.matches, moments)
+        outcome = statuses.outcome(self.matches, moments)
         for target, what in (("is_no_show", "no-show"), ("is_cancelled", "cancelled"), ("is_completed", "completed")):
             if target in outcome.flags:
                 self._taken(target, f"status: {what} where it says yes")
@@ -287,7 +292,7 @@ class _Drafting:
 
     # --- the booking -------------------------------------------------------------------------------
 
-    def _booking(self, moments: Mapping[str, str], outcome: states.Outcome) -> None:
+    def _booking(self, moments: Mapping[str, str], outcome: statuses.Outcome) -> None:
         fields = [Field("status", outcome.fallback), *self._amount()]
         if match := self._taken("currency", "currency"):
             fields.append(Field("currency", f"upper({column(match.column.name)})"))
@@ -300,7 +305,7 @@ class _Drafting:
             self.result.lacks.append("when bookings were made: lead times and bookings by day of booking stay unknown")
         if "start" not in moments:
             self.result.lacks.append("when the service takes place: revenue by service day stays unknown")
-        fields += states.closing_fields(moments, outcome)
+        fields += statuses.closing_fields(moments, outcome)
         if reason := self._text("cancel_reason", "cancel_reason"):
             fields.append(Field("cancel_reason", reason))
         if progress := self._text("progress", "progress_pct"):
@@ -346,13 +351,11 @@ class _Drafting:
         return [Field("total_amount", f"coalesce({text}, 0)", f"CHECK: {empty} of the rows have none, and count 0")]
 
 
-def _joined(day: str, form: str, clock: Profile) -> str:
-    return (
-        f"parse_time(concat({day}, ' ', {column(clock.name)}), {quoted(f'{form} {best_form(clock, day_first=True)}')})"
-    )
+def _joined(day: str, form: str, clock: ColumnProfile) -> str:
+    return f"parse_time(concat({day}, ' ', {column(clock.name)}), {quoted(f'{form} {best_format(clock, day_first=True)}')})"
 
 
-def _reason(profile: Profile) -> str:
+def _reason(profile: ColumnProfile) -> str:
     said = meanings(profile.name)[0]
     if profile.kind == "nothing":
         return ": it is empty"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from sources.importing.reading import Layout
-from sources.importing.suggesting.profile import Profile, amount, best_form
+from sources.importing.suggesting.profile import ColumnProfile, amount, best_format
 from sources.importing.suggesting.words import lists, meanings, status_of
 
 GOOD: Final = 0.45  # a score from which a column is taken
@@ -46,7 +46,7 @@ KINDS_OF: Final[Mapping[str, frozenset[str]]] = {
 class Match:
     """A column and how well it fits its target, from 0 to 1."""
 
-    column: Profile
+    column: ColumnProfile
     score: float
 
     @property
@@ -57,7 +57,7 @@ class Match:
 Matches = dict[str, Match]
 
 
-def matched(columns: Sequence[Profile], layout: Layout) -> Matches:
+def match_columns(columns: Sequence[ColumnProfile], layout: Layout) -> Matches:
     """The best column for each target."""
     candidates = [
         (score, -position, target)
@@ -90,7 +90,7 @@ def _is_known(target: str, matches: Matches) -> bool:
     return target in matches
 
 
-def _scores(column: Profile, layout: Layout) -> dict[str, float]:
+def _scores(column: ColumnProfile, layout: Layout) -> dict[str, float]:
     """The targets that `column` can be, with how well its name says so."""
     said, unknown = meanings(column.name)
     foreign = frozenset(lists("words")["unused"])
@@ -110,14 +110,14 @@ def _scores(column: Profile, layout: Layout) -> dict[str, float]:
     return {target: score for target, score in scores.items() if _can_be(column, target, layout)}
 
 
-def _by_values(column: Profile, said: frozenset[str]) -> Iterator[tuple[str, float]]:
+def _by_values(column: ColumnProfile, said: frozenset[str]) -> Iterator[tuple[str, float]]:
     if column.kind == "email" and not said & {"provider", "user", "company"}:
         yield "client_email", GOOD
     if column.kind == "text" and 1 < len(column.values) <= MOST_STATES and "paid" not in said:
         known = sum(count for value, count in column.values.items() if status_of(value))
         if known >= BY_VALUES * column.filled:
             yield "status", BY_VALUES
-    if column.values and all(value.upper() in lists("places")["currencies"] for value in column.values):
+    if column.values and all(value.upper() in lists("locales")["currencies"] for value in column.values):
         yield "currency", BY_VALUES
     if said:
         return
@@ -135,7 +135,7 @@ def _by_values(column: Profile, said: frozenset[str]) -> Iterator[tuple[str, flo
         yield "key", POOR
 
 
-def _can_be(column: Profile, target: str, layout: Layout) -> bool:
+def _can_be(column: ColumnProfile, target: str, layout: Layout) -> bool:
     values = column.values
     match target:
         case "key":
@@ -162,7 +162,7 @@ def _counts(values: Iterable[str], layout: Layout) -> bool:
     return all(0 <= (amount(value, layout) or FEW + 1) <= FEW for value in values)
 
 
-def _order_times(matches: Matches, columns: Sequence[Profile]) -> None:
+def _order_times(matches: Matches, columns: Sequence[ColumnProfile]) -> None:
     """What was booked comes before what takes place: unclear columns change places where their values say so."""
     if "end" in matches and "start" not in matches:
         _move(matches, "end", "start")  # what begins has no end without a beginning: a departure
@@ -196,9 +196,9 @@ def _move(matches: Matches, source: str, target: str) -> None:
         matches[f"{target}_clock"] = matches.pop(f"{source}_clock")
 
 
-def _mostly_later(one: Profile, other: Profile) -> bool:
+def _mostly_later(one: ColumnProfile, other: ColumnProfile) -> bool:
     """Whether the days of `one` mostly lie after those of `other`."""
-    forms = [best_form(profile, day_first=True) or "" for profile in (one, other)]
+    forms = [best_format(profile, day_first=True) or "" for profile in (one, other)]
     pairs = [(a, b) for a, b in zip(one.cells, other.cells, strict=True) if a and b][:COMPARED]
     later = earlier = 0
     for texts in pairs:

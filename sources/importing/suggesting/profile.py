@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from sources.importing.date_forms import clock_forms, day_forms, moment_forms
+from sources.importing.date_formats import date_formats, datetime_formats, time_formats
 from sources.importing.reading import Layout
 from sources.importing.suggesting.words import lists, plain
 
@@ -25,12 +25,12 @@ DURATION: Final = re.compile(
     r"(?:[0-9]{1,4}\s*(?:m|mins?|minutes?|minuten|minutos)?\.?)?",
     re.IGNORECASE,
 )
-FORMS: Final = {"day": day_forms, "moment": moment_forms, "clock": clock_forms}
+FORMS: Final = {"day": date_formats, "moment": datetime_formats, "clock": time_formats}
 KINDS: Final = ("truth", "email", "link", "moment", "day", "clock", "number", "length", "phone")
 
 
 @dataclass(frozen=True)
-class Profile:
+class ColumnProfile:
     """A column as its sample shows it. `forms` has, for a day, moment or clock time, how many values a form reads."""
 
     name: str
@@ -53,14 +53,14 @@ class Profile:
         return bool(self.cells) and len(self.values) == len(self.cells)
 
 
-def profiled(name: str, cells: Iterable[str], layout: Layout) -> Profile:
+def profile_column(name: str, cells: Iterable[str], layout: Layout) -> ColumnProfile:
     stripped = [cell.strip() for cell in cells]
     kept = [None if cell in NULLS else cell for cell in stripped]
     values = dict(Counter(cell for cell in kept if cell is not None).most_common())
     looked_at = list(values)[:LOOKED_AT]
     kind = _kind(looked_at, layout)
     forms = Counter(form for value in looked_at for form in FORMS[kind](value)) if kind in FORMS else Counter()
-    return Profile(name, kept, values, kind, forms, frozenset(cell for cell in set(stripped) & NULLS if cell))
+    return ColumnProfile(name, kept, values, kind, forms, frozenset(cell for cell in set(stripped) & NULLS if cell))
 
 
 def _kind(values: Sequence[str], layout: Layout) -> str:
@@ -110,7 +110,7 @@ def amount(value: str, layout: Layout) -> Decimal | None:
     return Decimal(number.replace(layout.decimal, "."))
 
 
-def best_form(profile: Profile, *, day_first: bool) -> str | None:
+def best_format(profile: ColumnProfile, *, day_first: bool) -> str | None:
     """The form that reads most values; where the order of day and month is open, the usual one of the file."""
     usual = ("%d/%m", "%d-%m", "%d.%m") if day_first else ("%m/%d", "%m-%d")
     return max(

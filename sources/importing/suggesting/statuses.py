@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from sources.importing.suggesting.fields import Field, column, quoted
 from sources.importing.suggesting.matching import Matches
 from sources.importing.suggesting.profile import truth
-from sources.importing.suggesting.terms import Field, column, quoted
 from sources.importing.suggesting.words import status_of
 
 FLAGS: Final = {"is_completed": "completed", "is_cancelled": "cancelled", "is_no_show": "no_show"}  # the last one wins

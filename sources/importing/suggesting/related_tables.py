@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from sources.importing.reading import Layout
-from sources.importing.suggesting.draft import Draft, drafted
+from sources.importing.suggesting.draft import Draft, draft_bookings
+from sources.importing.suggesting.fields import Field, column, quoted
+from sources.importing.suggesting.locales import Locale
 from sources.importing.suggesting.matching import TEXTS, TIMES, Match, Matches
-from sources.importing.suggesting.places import Place
-from sources.importing.suggesting.profile import Profile, best_form
-from sources.importing.suggesting.terms import Field, column, quoted
+from sources.importing.suggesting.profile import ColumnProfile, best_format
 from sources.importing.suggesting.words import meanings
 
 OVERLAP: Final = 0.9  # the share of values that are keys of another table, which makes a column refer to it
@@ -25,7 +25,7 @@ class Source:
 
     path: Path
     table: str | None  # the sheet or the file within a zip, where there are several
-    columns: Sequence[Profile]
+    columns: Sequence[ColumnProfile]
     matches: Matches
     layout: Layout
     header: Sequence[str]
@@ -39,12 +39,14 @@ class Source:
         return len(self.columns[0].cells)
 
 
-def bookings_of(sources: Sequence[Source]) -> Source:
+def find_bookings(sources: Sequence[Source]) -> Source:
     """The table that says most of what belongs to a booking."""
     return max(sources, key=lambda it: (sum(target in it.matches for target in OF_BOOKINGS), it.rows))
 
 
-def drafts(sources: Sequence[Source], bookings: Source, place: Place) -> Iterator[tuple[str, Source, Draft | None]]:
+def draft_tables(
+    sources: Sequence[Source], bookings: Source, place: Locale
+) -> Iterator[tuple[str, Source, Draft | None]]:
     """The kind of records of each table, with its draft; None where it is not known what a table is."""
     described: dict[str, Match] = {}
     entities: dict[int, str] = {}
@@ -61,23 +63,23 @@ def drafts(sources: Sequence[Source], bookings: Source, place: Place) -> Iterato
     }
     matches = bookings.matches | {f"{kind}_id": match for kind, match in described.items()}
     elsewhere = frozenset(kind for kind in kinds.values() if kind)
-    yield "booking", bookings, drafted(bookings.columns, matches, bookings.layout, place, elsewhere)
+    yield "booking", bookings, draft_bookings(bookings.columns, matches, bookings.layout, place, elsewhere)
     for source in sources:
         if source is not bookings:
             kind = kinds[id(source)]
             yield kind or "unknown", source, _DRAFTS[kind](source, bookings) if kind else None
 
 
-def _keys(source: Source) -> list[Profile]:
+def _keys(source: Source) -> list[ColumnProfile]:
     return [it for it in source.columns if it.unique and it.kind in TEXTS]
 
 
-def _refers(one: Profile, other: Profile) -> bool:
+def _refers(one: ColumnProfile, other: ColumnProfile) -> bool:
     """Whether the values of `one` are mostly those of the key `other`."""
     return bool(one.values) and sum(value in other.values for value in one.values) >= OVERLAP * len(one.values)
 
 
-def _references(source: Source, bookings: Source) -> Iterator[tuple[Profile, Profile]]:
+def _references(source: Source, bookings: Source) -> Iterator[tuple[ColumnProfile, ColumnProfile]]:
     """The keys of `source`, each with the column of the bookings that refers to it."""
     key = bookings.matches.get("key")
     for own in _keys(source):
@@ -95,7 +97,7 @@ def _entity(source: Source) -> str | None:
     return next((kind for kind in ENTITIES if f"{kind}_name" in source.matches), None)
 
 
-def _booking_column(source: Source, bookings: Source) -> Profile | None:
+def _booking_column(source: Source, bookings: Source) -> ColumnProfile | None:
     """The column of `source` that refers to the key of the bookings."""
     if "key" not in bookings.matches:
         return None
@@ -119,13 +121,13 @@ def _kind(source: Source, bookings: Source) -> str | None:
     return "payment"
 
 
-def _find(source: Source, meant: set[str], kinds: set[str] | frozenset[str]) -> Profile | None:
+def _find(source: Source, meant: set[str], kinds: set[str] | frozenset[str]) -> ColumnProfile | None:
     """The first column of these kinds whose name means one of `meant`, and neither an identifier nor an address."""
     said = ((it, meanings(it.name)[0]) for it in source.columns if it.kind in kinds)
     return next((it for it, words in said if meant & words and not words & {"id", "address"}), None)
 
 
-def _amount(source: Source) -> Profile | None:
+def _amount(source: Source) -> ColumnProfile | None:
     """The column of an amount; one whose name only has to do with payments may be a number of instalments."""
     found = (_find(source, {meant}, {"number"}) for meant in ("amount", "net", "paid"))
     return next(filter(None, found), None)
@@ -138,7 +140,7 @@ def _moment(source: Source, *meant: str) -> str | None:
     if not preferred:
         return None
     profile = preferred[0]
-    form = quoted(best_form(profile, day_first=source.layout.date_order != "month first") or "")
+    form = quoted(best_format(profile, day_first=source.layout.date_order != "month first") or "")
     if profile.kind == "moment":
         return f"parse_time({column(profile.name)}, {form})"
     return f"at(parse_date({column(profile.name)}, {form}), '12:00')"
@@ -179,7 +181,7 @@ def _names(expression: str, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(column(name))}(?!\w)", expression) is not None
 
 
-def _name(profile: Profile | None) -> str | None:
+def _name(profile: ColumnProfile | None) -> str | None:
     return column(profile.name) if profile else None
 
 

@@ -8,14 +8,14 @@ from typing import Final
 from zoneinfo import available_timezones
 
 from sources.importing.suggesting.matching import Matches
-from sources.importing.suggesting.profile import Profile
+from sources.importing.suggesting.profile import ColumnProfile
 from sources.importing.suggesting.words import lists, plain
 
 LOOKED_AT: Final = 200  # different values of a column
 
 
 @dataclass(frozen=True)
-class Place:
+class Locale:
     language: str
     currency: str
     timezone: str
@@ -29,40 +29,40 @@ class Place:
         return self.country not in ("US", "PH")
 
 
-def place_of(columns: Sequence[Profile], matches: Matches) -> Place:
+def guess_locale(columns: Sequence[ColumnProfile], matches: Matches) -> Locale:
     language = _language(columns)
     currency, why = _currency(columns, matches, language)
     zones = _zones(columns)
-    by_language = lists("places")["currencies"].get(currency, {})
+    by_language = lists("locales")["currencies"].get(currency, {})
     timezone, country = by_language.get(language) or next(iter(by_language.values()), ("UTC", ""))
     if zones:
-        return Place(language, currency, zones.most_common(1)[0][0], "", why, "as the file names it")
-    return Place(language, currency, timezone, country, why, "from the language and the currency")
+        return Locale(language, currency, zones.most_common(1)[0][0], "", why, "as the file names it")
+    return Locale(language, currency, timezone, country, why, "from the language and the currency")
 
 
-def _zones(columns: Sequence[Profile]) -> Counter[str]:
+def _zones(columns: Sequence[ColumnProfile]) -> Counter[str]:
     """The time zones that the cells name, with how often."""
     known = available_timezones()
     cells = (cell for column in columns if column.kind == "text" for cell in column.values.items())
     return Counter({value: count for value, count in cells if "/" in value and value in known})
 
 
-def _language(columns: Sequence[Profile]) -> str:
+def _language(columns: Sequence[ColumnProfile]) -> str:
     text = " ".join(plain(part) for column in columns for part in (column.name, *_few(column)))
     scores = {
         language: sum(len(re.findall(rf"\b{word}", text)) > 0 for word in words.split())
-        for language, words in lists("places")["languages"].items()
+        for language, words in lists("locales")["languages"].items()
     }
     best = max(scores, key=lambda language: scores[language])
     return best if scores[best] >= 3 else "en"
 
 
-def _few(column: Profile) -> Iterable[str]:
+def _few(column: ColumnProfile) -> Iterable[str]:
     return column.values if len(column.values) <= 20 else ()
 
 
-def _currency(columns: Sequence[Profile], matches: Matches, language: str) -> tuple[str, str]:
-    known = lists("places")["currencies"]
+def _currency(columns: Sequence[ColumnProfile], matches: Matches, language: str) -> tuple[str, str]:
+    known = lists("locales")["currencies"]
     if "currency" in matches:
         codes = Counter({code.upper(): count for code, count in matches["currency"].column.values.items()})
         code, _ = codes.most_common(1)[0]
@@ -75,7 +75,7 @@ def _currency(columns: Sequence[Profile], matches: Matches, language: str) -> tu
         for code in re.findall(r"\b[A-Z]{3}\b", text):
             if code in known:
                 return code, "as the file writes it"
-        for sign in sorted(lists("places")["signs"], key=len, reverse=True):
+        for sign in sorted(lists("locales")["signs"], key=len, reverse=True):
             if sign in text and not (sign.isalpha() or (sign == "Fr." and not re.search(r"[0-9]", text))):
-                return lists("places")["signs"][sign], f"because of {sign}"
-    return lists("places")["usual"][language], "from the language: the file has no currency"
+                return lists("locales")["signs"][sign], f"because of {sign}"
+    return lists("locales")["usual"][language], "from the language: the file has no currency"

@@ -1,18 +1,18 @@
-"""The kinds of records that an import makes: what is staged of each, and what each row of it needs."""
+"""Kinds of records that an import writes: the staged columns of each, and the columns that every row needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from sources.importing.mapping import PARTS, Booking, Client, Provider, Service
-from sources.importing.plans import field_kind
+from sources.importing.mapping import MASTER_KINDS, Booking, Client, Provider, Service
+from sources.importing.plans import field_type
 
 SQL_TYPES: Final = {"text": "text", "number": "numeric", "instant": "timestamptz"}
-# What every staged row has: its place among all rows read, where it stands in the files, and its key in the source.
+# Columns of every staged row: its position among all rows read, its place in the files, and its key in the source.
 ORIGIN: Final = ("position", "file", "row_number", "row_key", "external_ref")
 MAX_AMOUNT: Final = Decimal("999999999999.99")
-# The checks and the precision of the tables, by the end of a column's name.
+# Lowest and highest value by the checks and the precision of the tables, by the end of a column's name.
 LIMITS: Final[Mapping[str, tuple[Decimal, Decimal]]] = {
     "total_amount": (-MAX_AMOUNT, MAX_AMOUNT),
     "amount": (-MAX_AMOUNT, MAX_AMOUNT),
@@ -24,13 +24,13 @@ LIMITS: Final[Mapping[str, tuple[Decimal, Decimal]]] = {
     "progress_pct": (Decimal(0), Decimal(100)),
     "rating": (Decimal(1), Decimal(5)),
 }
-# Texts that no index has may be longer.
+# Texts without an index may be longer.
 LONG_TEXTS: Final = frozenset({"title", "cancel_reason", "description", "comment", "note", "history"})
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of record: the columns that are staged (beside ORIGIN), and those that no row may lack."""
+class RecordKind:
+    """A kind of record: its staged columns (besides ORIGIN), and the required ones."""
 
     name: str
     columns: tuple[str, ...]
@@ -41,17 +41,17 @@ class Kind:
         return (*ORIGIN, *self.columns)
 
     def sql_type(self, column: str) -> str:
-        """The type of a staged column."""
+        """Return the type of a staged column."""
         if column in ("position", "row_number"):
             return "bigint"
-        return "boolean" if column.endswith("_known") else SQL_TYPES[field_kind(column)[0]]
+        return "boolean" if column.endswith("_known") else SQL_TYPES[field_type(column)[0]]
 
     def label(self, column: str) -> str:
-        """The name of a column as the mapping writes it: client_email of a booking is client.email."""
+        """Return the name of a column as the mapping writes it: client_email of a booking is client.email."""
         if self.name != "booking":
             return f"{self.name}.{column}"
-        for part in PARTS:
-            if column.startswith(f"{part}_"):
+        for kind in MASTER_KINDS:
+            if column.startswith(f"{kind}_"):
                 return column.replace("_", ".", 1)
         return column
 
@@ -60,42 +60,42 @@ def _own_columns(*models: type[Service] | type[Client] | type[Provider]) -> list
     return [column for model in models for column in model.model_fields if column != "external_ref"]
 
 
-KINDS_OF_RECORDS: Final[Mapping[str, Kind]] = {
+RECORD_KINDS: Final[Mapping[str, RecordKind]] = {
     kind.name: kind
     for kind in (
-        Kind("service", tuple(_own_columns(Service)), ()),
-        Kind("client", tuple(_own_columns(Client)), ()),
-        Kind("provider", tuple(_own_columns(Provider)), ()),
-        Kind(
+        RecordKind("service", tuple(_own_columns(Service)), ()),
+        RecordKind("client", tuple(_own_columns(Client)), ()),
+        RecordKind("provider", tuple(_own_columns(Provider)), ()),
+        RecordKind(
             "booking",
             (
                 *Booking.model_fields,
                 *(f"service_{column}" for column in _own_columns(Service)),
                 *(f"client_{column}" for column in _own_columns(Client)),
                 *(f"provider_{column}" for column in _own_columns(Provider)),
-                *(f"{part}_ref" for part in PARTS),
+                *(f"{kind}_ref" for kind in MASTER_KINDS),
                 "created_at_known",
                 "history",
             ),
             ("status", "client_ref"),
         ),
-        Kind(
+        RecordKind(
             "line",
             ("booking", "service_ref", "provider_ref", "description", "quantity", "unit_price", "amount"),
             ("booking", "amount"),
         ),
-        Kind(
+        RecordKind(
             "invoice",
             ("booking", "number", "amount", "currency", "status", "issued_at", "due_at"),
             ("booking", "amount", "status"),
         ),
-        Kind(
+        RecordKind(
             "payment",
             ("booking", "invoice", "amount", "currency", "kind", "status", "method", "paid_at"),
             ("amount", "kind", "status"),
         ),
-        Kind("review", ("booking", "rating", "comment", "reviewed_at"), ("booking", "rating", "reviewed_at")),
-        Kind(
+        RecordKind("review", ("booking", "rating", "comment", "reviewed_at"), ("booking", "rating", "reviewed_at")),
+        RecordKind(
             "hours",
             ("booking", "provider_ref", "started_at", "ended_at", "note"),
             ("booking", "started_at", "ended_at"),

@@ -1,4 +1,4 @@
-"""What the first rows of a table show: where the header is, and how numbers and dates are written."""
+"""Detection, from the first rows of a table, of the header, the number format and the order of dates."""
 
 import re
 from collections import Counter
@@ -8,13 +8,13 @@ from typing import Final, cast
 
 from sources.importing.reading.layout import DateOrder, Format
 
-Rows = Sequence[tuple[int, Sequence[str]]]  # the line on which each begins, and its cells
+Rows = Sequence[tuple[int, Sequence[str]]]  # the first line of each row, and its cells
 
-HEADER_SHARE: Final = 0.6  # a header names at least this share of the columns that a usual row fills
-DIFFERENT: Final = 0.5  # the share of different names in a header: some exports name a column twice
-DATA_SHARE: Final = 0.3  # of a row of data, at least this share is dates, numbers and addresses
-SIGNS: Final = r"[^\w.,'+\-]{0,3}|[A-Z]{3}|[A-Z]{0,2}\$|kr\.?|zł|Fr\.?"  # of a currency
-AMOUNT: Final = re.compile(rf"(?:{SIGNS})\s*([+-]?[0-9][0-9.,'’\s]*)\s*(?:{SIGNS})", re.ASCII)
+HEADER_SHARE: Final = 0.6  # a header fills at least this share of the columns that a typical row fills
+DIFFERENT: Final = 0.5  # the least share of different names in a header: some exports repeat a column
+DATA_SHARE: Final = 0.3  # at least this share of the cells of a data row are dates, numbers and addresses
+CURRENCY: Final = r"[^\w.,'+\-]{0,3}|[A-Z]{3}|[A-Z]{0,2}\$|kr\.?|zł|Fr\.?"  # its sign or code
+AMOUNT: Final = re.compile(rf"(?:{CURRENCY})\s*([+-]?[0-9][0-9.,'’\s]*)\s*(?:{CURRENCY})", re.ASCII)
 WHOLE: Final = re.compile(r"[0-9]*|[0-9]{1,3}([.,'’\s])[0-9]{3}(\1[0-9]{3})*")
 GROUPED: Final = re.compile(r"[1-9][0-9]{0,2}([.,'’\s])[0-9]{3}(\1[0-9]{3})*")
 SHORT_DATE: Final = re.compile(r"([0-9]{1,4})([./-])([0-9]{1,2})\2([0-9]{2,4})(?![0-9])")
@@ -22,37 +22,37 @@ DATA: Final = re.compile(r"[+-]?[0-9][0-9.,:/ -]*%?|[0-9]{1,4}[./-][0-9]{1,2}[./
 
 
 def header_position(rows: Rows) -> int:
-    """The position of the header in `rows`: the first row that names the columns, below titles and blank lines."""
+    """Return the position of the header in `rows`: the first row of column names, below titles and blank lines."""
     filled = [[cell.strip() for cell in cells if cell.strip()] for _, cells in rows]
     used = [position for position, cells in enumerate(filled) if cells]
     if not used:
         return 0
     width = Counter(len(rows[position][1]) for position in used).most_common(1)[0][0]
-    usual = median(len(filled[position]) for position in used if len(rows[position][1]) == width)
+    typical = median(len(filled[position]) for position in used if len(rows[position][1]) == width)
 
     def names_columns(position: int) -> bool:
         cells = filled[position]
         return (
-            len(cells) >= HEADER_SHARE * usual
+            len(cells) >= HEADER_SHARE * typical
             and len(set(cells)) >= DIFFERENT * len(cells)
             and not any(DATA.fullmatch(cell) for cell in cells)
         )
 
-    good = [position for position in used if names_columns(position)]
-    as_wide = [position for position in good if len(rows[position][1]) == width]
-    return (as_wide or good or used)[0]
+    headers = [position for position in used if names_columns(position)]
+    full_width = [position for position in headers if len(rows[position][1]) == width]
+    return (full_width or headers or used)[0]
 
 
 def looks_like_data(cells: Sequence[str]) -> bool:
-    """Whether a row that should name the columns holds dates, numbers and addresses instead."""
+    """Return True if a row that should be the header has dates, numbers and addresses instead."""
     filled = [cell.strip() for cell in cells if cell.strip()]
     return sum(DATA.fullmatch(cell) is not None for cell in filled) >= DATA_SHARE * len(filled)
 
 
-def number_marks(cells: Iterable[str], form: Format) -> tuple[str, str]:
-    """The decimal sign and the thousands separator: those of `form`, or what `cells` show.
+def number_format(cells: Iterable[str], file_format: Format) -> tuple[str, str]:
+    """Return the decimal sign and the thousands separator: those of `file_format`, else those of `cells`.
 
-    A point or comma before exactly three digits can be either, and decides nothing by itself.
+    A point or comma before exactly three digits can be either, and is not used unless other cells decide.
     """
     decimals: Counter[str] = Counter()
     groups: Counter[str] = Counter()
@@ -64,14 +64,16 @@ def number_marks(cells: Iterable[str], form: Format) -> tuple[str, str]:
         elif last in ".," and last not in before and WHOLE.fullmatch(number[: number.rindex(last)]):
             decimals[last] += 1
             groups.update(set(before))
-    if form.decimal is not None:
-        decimal: str = form.decimal
+    if file_format.decimal is not None:
+        decimal: str = file_format.decimal
     elif decimals:
         decimal = decimals.most_common(1)[0][0]
-    else:  # a thousands separator leaves the other mark
+    else:  # the decimal sign is the mark that does not separate thousands
         decimal = "," if groups["."] > groups[","] else "."
-    if form.thousands is not None:
-        return (decimal if decimal != form.thousands else "," if form.thousands == "." else "."), form.thousands
+    if file_format.thousands is not None:
+        return (
+            decimal if decimal != file_format.thousands else "," if file_format.thousands == "." else "."
+        ), file_format.thousands
     groups.update({mark: count for mark, count in unclear.items() if decimals or groups or mark == ","})
     found = [mark for mark, _ in groups.most_common() if mark != decimal]
     thousands = found[0] if found else ""
@@ -87,7 +89,7 @@ def _numbers(cells: Iterable[str]) -> Iterator[str]:
 
 
 def date_order(cells: Iterable[str]) -> DateOrder | None:
-    """The order of day, month and year in `cells`; None where nothing decides it."""
+    """Return the order of day, month and year in `cells`; None if it is ambiguous."""
     votes: Counter[str] = Counter()
     for cell in cells:
         found = SHORT_DATE.match(cell.strip())
@@ -100,6 +102,6 @@ def date_order(cells: Iterable[str]) -> DateOrder | None:
             votes["day first"] += 1
         elif len(third) in (2, 4) and int(second) > 12 >= int(first):
             votes["month first"] += 1
-        elif mark == ".":  # no one writes the month first with points
+        elif mark == ".":  # with points the month is never first
             votes["day first"] += 1
     return cast(DateOrder, votes.most_common(1)[0][0]) if votes else None

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from sources.importing.reading import Layout
 from sources.importing.suggesting.draft import Draft
-from sources.importing.suggesting.places import Place
-from sources.importing.suggesting.several import Source
-from sources.importing.suggesting.terms import Field
+from sources.importing.suggesting.fields import Field
+from sources.importing.suggesting.locales import Locale
+from sources.importing.suggesting.related_tables import Source
 
 WIDTH: Final = 120
 CAUTION: Final = "# Read it line by line: what is not sure, and what says CHECK or TODO, has to be checked."
 
 
-def written(draft: Draft, *, name: str, source: Source, place: Place) -> str:
+def render(draft: Draft, *, name: str, source: Source, place: Locale) -> str:
     """The whole mapping of one table."""
     return "\n".join(
         [
@@ -37,8 +37,8 @@ def written(draft: Draft, *, name: str, source: Source, place: Place) -> str:
     )
 
 
-def written_together(
-    parts: Mapping[str, tuple[Source, Draft]], *, name: str, unknown: Sequence[str], place: Place
+def render_related(
+    parts: Mapping[str, tuple[Source, Draft]], *, name: str, unknown: Sequence[str], place: Locale
 ) -> str:
     """The whole mapping of several tables, each with the section that it fills."""
     lines = [
@@ -98,7 +98,7 @@ def _format(draft: Draft, layout: Layout, table: str | None) -> list[str]:
     return lines
 
 
-def _organization(place: Place) -> list[str]:
+def _organization(place: Locale) -> list[str]:
     return [
         "organization:",
         "  name: My Business  # TODO",

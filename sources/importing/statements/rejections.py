@@ -1,25 +1,25 @@
-"""What refuses rows once they are staged: a row that is refused leaves its staging table. Parameters: org."""
+"""Statements that reject staged rows, which are then deleted from their staging table. Parameters: org."""
 
 from typing import Final, LiteralString
 
 from psycopg import sql
 
 _INSERT: Final = """
-insert into refused
+insert into rejections
 select staged.position, staged.file, staged.row_number, staged.row_key, staged.external_ref, {kind}, {field}, {value},
     {reason}, {message}
 from {rows}
 """
-_DROP: Final = """
-delete from {staged} as staged using refused where refused.position = staged.position and refused.kind = {kind}
+_DELETE: Final = """
+delete from {staged} as staged using rejections where rejections.position = staged.position and rejections.kind = {kind}
 """
 
 
-def _refusal(
+def _rejection(
     kind: LiteralString, field: LiteralString, value: LiteralString, reason: LiteralString, message: LiteralString,
     rows: LiteralString,
 ) -> sql.Composed:  # fmt: skip
-    """A statement that refuses `rows` (aliased staged); `value` and `message` are SQL, the others text."""
+    """Return a statement that rejects `rows` (aliased staged); `value` and `message` are SQL, the others text."""
     return sql.SQL(_INSERT).format(
         kind=sql.Literal(kind),
         field=sql.Literal(field),
@@ -30,13 +30,13 @@ def _refusal(
     )
 
 
-def drop_refused(kind: str) -> sql.Composed:
-    """Take what was refused of a kind out of its staging table."""
-    return sql.SQL(_DROP).format(staged=sql.Identifier(f"staged_{kind}"), kind=sql.Literal(kind))
+def delete_rejected(kind: str) -> sql.Composed:
+    """Delete the rejected rows of a kind from its staging table."""
+    return sql.SQL(_DELETE).format(staged=sql.Identifier(f"staged_{kind}"), kind=sql.Literal(kind))
 
 
-def refuse_repeated_keys(kind: str) -> sql.Composed:
-    """Refuse the rows of a kind whose key an earlier row has."""
+def reject_repeated_keys(kind: str) -> sql.Composed:
+    """Reject the rows of a kind whose key an earlier row has."""
     rows = sql.SQL("""(
     select numbered.*, row_number() over rows_of_key as nth, first_value(row_number) over rows_of_key as first_row,
         first_value(file) over rows_of_key as first_file
@@ -50,25 +50,26 @@ where nth > 1""").format(staged=sql.Identifier(f"staged_{kind}"))
         field=sql.Literal("key"),
         value=sql.SQL("staged.external_ref"),
         reason=sql.Literal("key is not unique"),
-        message=sql.SQL("""format('The key ''%%s'' is already that of the row on line %%s%%s.', staged.external_ref,
+        message=sql.SQL("""format('The key ''%%s'' is already the key of the row on line %%s%%s.', staged.external_ref,
         first_row, case when first_file <> file then ' of ' || first_file else '' end)"""),
         rows=rows,
     )
 
 
-def refuse_faulty_part(kind: str, part: str, reference: str) -> sql.Composed:
-    """Refuse the rows of a kind whose column `reference` refers to a service or a person that cannot be."""
+def reject_invalid_reference(kind: str, master_kind: str, reference: str) -> sql.Composed:
+    """Reject the rows of a kind whose column `reference` refers to invalid master data of `master_kind`."""
     return sql.SQL("""
-insert into refused
+insert into rejections
 select staged.position, staged.file, staged.row_number, staged.row_key, staged.external_ref, {kind},
-    faulty.part || '.' || faulty.field, faulty.value, faulty.reason, faulty.message, {booking}
+    invalid.kind || '.' || invalid.field, invalid.value, invalid.reason, invalid.message, {booking}
 from {staged} as staged
-inner join faulty on faulty.external_ref = staged.{reference} and faulty.part = {part}
+inner join invalid_master_data as invalid
+    on invalid.external_ref = staged.{reference} and invalid.kind = {master_kind}
 """).format(
         kind=sql.Literal(kind),
         staged=sql.Identifier(f"staged_{kind}"),
         reference=sql.Identifier(reference),
-        part=sql.Literal(part),
+        master_kind=sql.Literal(master_kind),
         booking=sql.SQL("staged.booking" if kind in ("line", "hours") else "null"),
     )
 
@@ -80,7 +81,10 @@ def _unknown_booking(kind: LiteralString) -> sql.Composed:
         value=sql.SQL("staged.booking"),
         reason=sql.Literal("unknown booking"),
         message=sql.SQL("""format(
-        case when exists (select from refused where refused.kind = 'booking' and refused.external_ref = staged.booking)
+        case when exists (
+                select from rejections
+                where rejections.kind = 'booking' and rejections.external_ref = staged.booking
+            )
             then 'The row of the booking ''%%s'' was rejected.'
             else 'The booking ''%%s'' is in none of the files, and not in the Hub.' end,
         staged.booking)"""),
@@ -93,20 +97,20 @@ where staged.booking is not null and not exists (
 
 _OTHER_INVOICE: Final = "format('''%%s'' is already the number of another invoice.', staged.number)"
 _SECOND_REVIEW: Final = (
-    "format('The booking ''%%s'' has a review already; the Hub keeps one of each booking.', staged.booking)"
+    "format('The booking ''%%s'' has a review already; the Hub keeps one per booking.', staged.booking)"
 )
-# Of each kind, what refuses its rows once all that they refer to is in the Hub.
-REFUSALS: Final[dict[str, tuple[sql.Composed, ...]]] = {
+# For each kind, the statements that reject its rows, run when the records that they refer to are in the Hub.
+REJECTIONS: Final[dict[str, tuple[sql.Composed, ...]]] = {
     "booking": (
-        _refusal(
+        _rejection(
             "booking", "booking_number", "staged.booking_number", "belongs to another",
             """format('''%%s'' already belongs to another one of bookings (%%s).', staged.booking_number,
-        coalesce(known.external_ref, 'made in the Hub'))""",
+        coalesce(existing.external_ref, 'made in the Hub'))""",
             """staged_booking as staged
-inner join app.bookings as known on known.org_id = %(org)s and known.booking_number = staged.booking_number
-    and known.external_ref is distinct from staged.external_ref""",
+inner join app.bookings as existing on existing.org_id = %(org)s and existing.booking_number = staged.booking_number
+    and existing.external_ref is distinct from staged.external_ref""",
         ),
-        _refusal(
+        _rejection(
             "booking", "booking_number", "staged.booking_number", "belongs to another",
             """format('''%%s'' already belongs to another one of bookings (line %%s).', staged.booking_number,
         first_row)""",
@@ -119,7 +123,7 @@ inner join app.bookings as known on known.org_id = %(org)s and known.booking_num
 ) as staged
 where nth > 1""",
         ),
-        _refusal(
+        _rejection(
             "booking", "service.name", "null", "required", "'service.name is empty, but every row needs it.'",
             """staged_booking as staged
 where staged.service_ref is null
@@ -127,46 +131,50 @@ where staged.service_ref is null
         select from staged_line as line where line.booking = staged.external_ref and line.service_ref is not null
     )
     and not exists (
-        select from app.bookings as known where known.org_id = %(org)s and known.external_ref = staged.external_ref
+        select from app.bookings as existing
+        where existing.org_id = %(org)s and existing.external_ref = staged.external_ref
     )""",
         ),
-        _refusal(
+        _rejection(
             "booking", "total_amount", "null", "a line was rejected",
-            "'A line of it was rejected, so its total is not known.'",
+            "'A line of the booking was rejected, so its total is unknown.'",
             """staged_booking as staged
 where staged.total_amount is null
-    and exists (select from refused as line where line.kind = 'line' and line.booking = staged.external_ref)""",
+    and exists (
+        select from rejections where rejections.kind = 'line' and rejections.booking = staged.external_ref
+    )""",
         ),
-        _refusal(
+        _rejection(
             "booking", "total_amount", "null", "required", "'total_amount is empty, but every row needs it.'",
             """staged_booking as staged
 where staged.total_amount is null
     and not exists (select from staged_line as line where line.booking = staged.external_ref)
     and not exists (
-        select from app.bookings as known where known.org_id = %(org)s and known.external_ref = staged.external_ref
+        select from app.bookings as existing
+        where existing.org_id = %(org)s and existing.external_ref = staged.external_ref
     )""",
         ),
     ),
     "line": (_unknown_booking("line"),),
     "invoice": (
         _unknown_booking("invoice"),
-        _refusal(
+        _rejection(
             "invoice", "invoice.number", "staged.number", "belongs to another", _OTHER_INVOICE,
             """(
     select *, row_number() over (partition by number order by position) as nth from staged_invoice
 ) as staged
 where nth > 1""",
         ),
-        _refusal(
+        _rejection(
             "invoice", "invoice.number", "staged.number", "belongs to another", _OTHER_INVOICE,
             """staged_invoice as staged
-inner join app.invoices as known on known.org_id = %(org)s and known.invoice_number = staged.number
-    and known.external_ref is distinct from staged.external_ref""",
+inner join app.invoices as existing on existing.org_id = %(org)s and existing.invoice_number = staged.number
+    and existing.external_ref is distinct from staged.external_ref""",
         ),
     ),
     "payment": (
         _unknown_booking("payment"),
-        _refusal(
+        _rejection(
             "payment", "payment.invoice", "staged.invoice", "unknown invoice",
             "format('The invoice ''%%s'' is in none of the files, and not in the Hub.', staged.invoice)",
             """staged_payment as staged
@@ -174,32 +182,32 @@ where staged.invoice is not null and not exists (
     select from app.invoices as invoice where invoice.org_id = %(org)s and invoice.invoice_number = staged.invoice
 )""",
         ),
-        _refusal(
-            "payment", "payment.booking", "null", "required", "'The row names neither a booking nor an invoice.'",
+        _rejection(
+            "payment", "payment.booking", "null", "required", "'The row has neither a booking nor an invoice.'",
             "staged_payment as staged where staged.invoice is null and staged.booking is null",
         ),
     ),
     "review": (
         _unknown_booking("review"),
-        _refusal(
+        _rejection(
             "review", "review.booking", "staged.booking", "reviewed already", _SECOND_REVIEW,
             """(
     select *, row_number() over (partition by booking order by reviewed_at desc, position) as nth from staged_review
 ) as staged
 where nth > 1""",
         ),
-        _refusal(
+        _rejection(
             "review", "review.booking", "staged.booking", "reviewed already", _SECOND_REVIEW,
             """staged_review as staged
 inner join app.bookings as booking on booking.org_id = %(org)s and booking.external_ref = staged.booking
-inner join app.reviews as known on known.org_id = %(org)s and known.booking_id = booking.id
-    and known.external_ref is distinct from staged.external_ref""",
+inner join app.reviews as existing on existing.org_id = %(org)s and existing.booking_id = booking.id
+    and existing.external_ref is distinct from staged.external_ref""",
         ),
     ),
     "hours": (
         _unknown_booking("hours"),
-        _refusal(
-            "hours", "hours.provider", "null", "required", "'The row names no provider, and its booking has none.'",
+        _rejection(
+            "hours", "hours.provider", "null", "required", "'The row has no provider, and neither has its booking.'",
             """staged_hours as staged
 inner join app.bookings as booking on booking.org_id = %(org)s and booking.external_ref = staged.booking
 where staged.provider_ref is null and booking.provider_id is null""",
