@@ -1,6 +1,7 @@
 """A copy of the project, in which a guide's commands run as they do for its reader."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,19 +18,22 @@ UNSEEN: Final = {".venv", "__pycache__", ".ruff_cache", ".pytest_cache"}
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the project with a `.venv` in it, a folder in place of /tmp, and the HUB_* of its commands."""
+    """A copy of the project with a `.venv` in it.
+
+    scratch: the folder in place of /tmp; settings: the environment of its commands beside the shell's; ports: those
+    that are used in place of those that the guide names.
+    """
 
     root: Path
     scratch: Path
     settings: dict[str, str]
+    ports: dict[int, int]
 
     @property
     def environment(self) -> dict[str, str]:
         """The shell's: no HUB_* but `settings`; the modules are those of the copy, `hub` and psql are found."""
         programs = [self.root / ".venv" / "bin", embedded_server.BIN, os.environ["PATH"]]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "PYTEST_XDIST"))}
-        # A role's password belongs to the server, which all tests share.
-        kept["HUB_API_DATABASE_PASSWORD"] = os.environ["HUB_API_DATABASE_PASSWORD"]
         return {
             **kept,
             "PATH": os.pathsep.join(map(str, programs)),
@@ -38,10 +42,15 @@ class Project:
             **self.settings,
         }
 
+    def placed(self, script: str) -> str:
+        """Return `script` with the test's own folder and ports, which leave those of the machine alone."""
+        script = re.sub(r"\b\d{4}\b", lambda port: str(self.ports.get(int(port[0]), port[0])), script)
+        return script.replace("/tmp/", f"{self.scratch}/")
+
     def run(self, script: str) -> str:
         """Run shell commands in the copy and return what they print. Raises AssertionError where one fails."""
         done = subprocess.run(
-            ["bash", "-eu", "-o", "pipefail", "-c", script.replace("/tmp/", f"{self.scratch}/")],
+            ["bash", "-eu", "-o", "pipefail", "-c", self.placed(script)],
             cwd=self.root,
             env=self.environment,
             capture_output=True,
@@ -61,7 +70,7 @@ class Project:
         }
 
 
-def copied(folder: Path, settings: dict[str, str]) -> Project:
+def copied(folder: Path, settings: dict[str, str], ports: dict[int, int] | None = None) -> Project:
     """Return a copy of the project as it stands, under `folder`, that uses this one's `.venv`."""
     root, scratch = folder / "project", folder / "scratch"
     scratch.mkdir()
@@ -72,6 +81,8 @@ def copied(folder: Path, settings: dict[str, str]) -> Project:
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, root / name)
+            shutil.copy2(
+                ROOT / name, root / name
+            )  # with its time: make compares those of requirements.lock and .venv/ready
     (root / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
-    return Project(root, scratch, settings)
+    return Project(root, scratch, settings, ports or {})

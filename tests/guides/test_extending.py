@@ -4,6 +4,7 @@ The copy starts as its reader's: with a sample business and one run behind it. A
 the Hub that each of them asks for; what each touches is recorded apart.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,7 +16,7 @@ import pytest
 
 from sources.settings import Settings
 from sources.simulate import load_sample
-from tests.conftest import TEMPLATE, clone, execute, free_port
+from tests.conftest import TEMPLATE, clone, execute
 from tests.guides.markdown import Commands, Edit, section, steps
 from tests.guides.project import ROOT, Project, copied
 
@@ -54,9 +55,12 @@ def followed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("extending")
     url = clone(server, TEMPLATE)
     load_sample(Settings(home=folder, database_url=url), bookings=BOOKINGS, days=DAYS, as_of=AS_OF)
-    project = copied(
-        folder, {"HUB_HOME": str(folder / "hub"), "HUB_DATABASE_URL": url, "HUB_PORT_API": str(free_port())}
-    )
+    settings = {
+        "HUB_HOME": str(folder / "hub"),
+        "HUB_DATABASE_URL": url,
+        "HUB_API_DATABASE_PASSWORD": os.environ["HUB_API_DATABASE_PASSWORD"],  # of a role that the server's tests share
+    }
+    project = copied(folder, settings)
     project.run(RUN)
 
     how_tos = {heading: HowTo() for heading in headings()}
