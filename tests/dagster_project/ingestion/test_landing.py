@@ -1,4 +1,7 @@
-"""Landing on a real server, two connections: after a load `raw` holds what `app` held, whoever wrote when."""
+"""Landing on a real server, two connections: after a load `raw` holds what `app` held, whoever wrote when.
+
+One file, because all its cases share one business, one writer and one comparison of `raw` with `app`.
+"""
 
 import os
 import random
