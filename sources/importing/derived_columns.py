@@ -10,8 +10,7 @@ from sources.importing.mapping import MASTER_KINDS, Organization
 from sources.importing.plans import OWN_REF
 from sources.importing.record_kinds import RecordKind
 from sources.importing.status_history import as_text, order_events
-from sources.lifecycle import END_COLUMNS
-from sources.lifecycle import STATUSES
+from sources.lifecycle import END_COLUMNS, STATUSES
 
 WALK_IN: Final = "Walk-in client"  # of a sale without a client
 OUT_OF_ORDER: Final = "The recorded order of events is unusual; it was imported as it is"

@@ -16,9 +16,9 @@ with spans as (
         providers.org_id,
         providers.provider_id,
         run_clock.as_of,
-        least({{ add_days('min(run_clock.as_of)', -var('workload_days')) }}, min(bookings.service_day)) as first_day,
+        least({{ add_days('min(run_clock.as_of)', -var('horizon_days')) }}, min(bookings.service_day)) as first_day,
         greatest(
-            {{ add_days('max(run_clock.as_of)', var('workload_days')) }},
+            {{ add_days('max(run_clock.as_of)', var('horizon_days')) }},
             max(coalesce(bookings.service_end_day, bookings.service_day))
         ) as last_day
     from {{ ref('dim_provider') }} as providers
@@ -27,9 +27,9 @@ with spans as (
         on
             providers.provider_id = bookings.provider_id
             and bookings.status_group in ('ongoing', 'completed')
-            and bookings.service_day <= {{ add_days('run_clock.as_of', var('workload_days')) }}
+            and bookings.service_day <= {{ add_days('run_clock.as_of', var('horizon_days')) }}
             and coalesce(bookings.service_end_day, bookings.service_day)
-            >= {{ add_days('run_clock.as_of', -var('workload_days')) }}
+            >= {{ add_days('run_clock.as_of', -var('horizon_days')) }}
     group by providers.org_id, providers.provider_id, run_clock.as_of
 ),
 

@@ -9,5 +9,5 @@ select
 from {{ ref('int_provider_calendar') }} as calendar
 inner join {{ ref('dim_provider') }} as providers on calendar.provider_id = providers.provider_id
 where
-    calendar.day between {{ add_days('calendar.as_of', -var('workload_days')) }}
-    and {{ add_days('calendar.as_of', var('workload_days')) }}
+    calendar.day between {{ add_days('calendar.as_of', -var('horizon_days')) }}
+    and {{ add_days('calendar.as_of', var('horizon_days')) }}

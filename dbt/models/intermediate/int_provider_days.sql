@@ -40,9 +40,9 @@ with bookings as (
     where
         bookings.provider_id is not null
         and bookings.status_group in ('ongoing', 'completed')
-        and bookings.service_day <= {{ add_days('run_clock.as_of', var('workload_days')) }}
+        and bookings.service_day <= {{ add_days('run_clock.as_of', var('horizon_days')) }}
         and coalesce(bookings.service_end_day, bookings.service_day)
-        >= {{ add_days('run_clock.as_of', -var('workload_days')) }}
+        >= {{ add_days('run_clock.as_of', -var('horizon_days')) }}
 ),
 
 spans as (
@@ -53,10 +53,10 @@ spans as (
         hours,
         first_day,
         last_day,
-        {{ add_days('as_of', -var('workload_days')) }} as shown_from,
+        {{ add_days('as_of', -var('horizon_days')) }} as shown_from,
         case
             when is_over or is_under_way then as_of
-            else {{ add_days('as_of', var('workload_days')) }}
+            else {{ add_days('as_of', var('horizon_days')) }}
         end as shown_to
     from bookings
     union all
@@ -71,7 +71,7 @@ spans as (
             else {{ add_days('as_of', var('workload_overdue_days')) }}
         end as last_day,
         {{ add_days('as_of', 1) }} as shown_from,
-        {{ add_days('as_of', var('workload_days')) }} as shown_to
+        {{ add_days('as_of', var('horizon_days')) }} as shown_to
     from bookings
     -- What rests past its end has no day on which it goes on.
     where is_under_way and share_left > 0 and (last_day > as_of or not is_resting)

@@ -12,7 +12,7 @@ with known as (
     from {{ ref('fct_bookings') }}
     union all
     select
-        min({{ add_days('as_of', -2 * var('workload_days')) }}) as first_day,
+        min({{ add_days('as_of', -2 * var('horizon_days')) }}) as first_day,
         max(as_of) as last_day
     from {{ ref('stg_app__run_clock') }}
 ),
