@@ -1,4 +1,4 @@
-"""The tables of schema app"""
+"""Tables of schema app."""
 
 from alembic import op
 import sqlalchemy as sa
