@@ -45,7 +45,8 @@ def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[Told]:
     """The events of `stream` that come before one that is written now, and that everyone of `org` is told."""
     mark = uuid4().hex
     api.business.connection.execute(
-        "insert into app.live_changes (org_id, kind, data) values (%s, 'reload', %s)", [org.id, json.dumps({"mark": mark})]
+        "insert into app.live_changes (org_id, kind, data) values (%s, 'reload', %s)",
+        [org.id, json.dumps({"mark": mark})],
     )
     return stream.until(mark)
 
@@ -147,7 +148,8 @@ def test_who_missed_too_much_reads_anew(api: Api) -> None:
     with ExitStack() as stack:
         position = listen_as(api, stack, "admin").position
     api.business.connection.execute(
-        "insert into app.live_changes (org_id, kind, data) select %s, 'insight.changed', '{}' from generate_series(1, %s)",
+        "insert into app.live_changes (org_id, kind, data)"
+        " select %s, 'insight.changed', '{}' from generate_series(1, %s)",
         [NORTH.id, MISSED_LIMIT + 1],
     )
     with ExitStack() as stack:
@@ -166,7 +168,7 @@ def test_after_a_lost_connection_nothing_is_missing(api: Api) -> None:
 
 
 def test_a_slow_reader_is_dropped_and_nobody_waits_for_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "PIECES_MAX", 10)
+    monkeypatch.setattr(live, "BATCHES_MAX", 10)
     listeners = listeners_of(api)
     wait_until(lambda: listeners.size == 0)
     with ExitStack() as stack, socket.socket() as slow:
@@ -186,7 +188,7 @@ def test_a_slow_reader_is_dropped_and_nobody_waits_for_it(api: Api, monkeypatch:
             # One after the other, so that each is a piece of its own: what is written at once is told at once.
             assert good.next().data["number"] == number
             number += 1
-        assert number > live.PIECES_MAX
+        assert number > live.BATCHES_MAX
         assert rest(api, good) == []
         slow.settimeout(PATIENCE_S)
         deadline = time.monotonic() + PATIENCE_S

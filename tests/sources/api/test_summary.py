@@ -32,11 +32,11 @@ def test_figures_are_those_of_the_caller(serve: Callable[..., AbstractContextMan
         owed = {"currency": "EUR", "total_amount": "420.00", "outstanding_amount": "70.00"}
         admins = owed | {"total_amount": "540.00"}
         for who, total, counts, amounts in (
-            ("client", 3, {"pending": 1, "active": 1, "completed": 0, "cancelled": 1}, [owed]),
-            ("admin", 4, {"pending": 2, "active": 1, "completed": 0, "cancelled": 1}, [admins]),
-            ("provider", 1, {"pending": 0, "active": 0, "completed": 0, "cancelled": 1},
+            ("client", 3, {"pending": 1, "ongoing": 1, "completed": 0, "cancelled": 1}, [owed]),
+            ("admin", 4, {"pending": 2, "ongoing": 1, "completed": 0, "cancelled": 1}, [admins]),
+            ("provider", 1, {"pending": 0, "ongoing": 0, "completed": 0, "cancelled": 1},
              [{"currency": "EUR", "total_amount": "0.00", "outstanding_amount": "0.00"}]),
-            ("provider2", 0, {"pending": 0, "active": 0, "completed": 0, "cancelled": 0}, []),
+            ("provider2", 0, {"pending": 0, "ongoing": 0, "completed": 0, "cancelled": 0}, []),
         ):  # fmt: skip
             figures = api.client(who).get("/v1/bookings/summary").json()
             assert figures["total"] == total == sum(figures["by_status"].values()), who
@@ -67,7 +67,7 @@ def test_while_the_database_is_slow_the_last_known_figures_are_given(
     serve: Callable[..., AbstractContextManager[Api]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(summary, "PATIENCE_S", 0.1)
-    monkeypatch.setattr(last_known, "DEAR_S", math.inf)  # figures are read anew however long they took
+    monkeypatch.setattr(last_known, "EXPENSIVE_S", math.inf)  # figures are read anew however long they took
     with serve(statement_timeout_ms=600_000) as api, ThreadPoolExecutor() as pool:
         api.book()
         known = api.client("client").get("/v1/bookings/summary").json()

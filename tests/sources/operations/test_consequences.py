@@ -9,7 +9,7 @@ import pytest
 
 from sources.operations import consequences, processor_events
 from sources.operations.invoices import InvoiceFilter, InvoiceSummary, list_invoices
-from sources.operations.steps import lock_booking
+from sources.operations.status_changes import lock_booking
 from sources.operations.transaction import Tx
 from sources.payment_processors import stripe
 from tests.sources.business import Business

@@ -124,7 +124,7 @@ def test_pages_are_what_the_rows_say(
     business: Business, rows: list[Row], monkeypatch: pytest.MonkeyPatch, bounds: tuple[int, int, int, int]
 ) -> None:
     """With small bounds every way of reading is taken: walks that end early, gatherings that are too large."""
-    for name, bound in zip(("WALKED", "WALKED_WORDS", "GATHERED", "GATHERED_WORDS"), bounds, strict=True):
+    for name, bound in zip(("SCANNED", "SCANNED_WORDS", "COLLECTED", "COLLECTED_WORDS"), bounds, strict=True):
         monkeypatch.setattr(listing, name, bound)
     queries = list(some_queries(rows, seed=11))
     for query in queries if bounds[0] < len(rows) else queries[::5]:
@@ -218,7 +218,7 @@ async def explained(query: BookingQuery, tx: Tx) -> BookingPage:
 
 def test_no_plan_reads_all_bookings(business: Business, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every list and search, in every way of reading, uses indexes of bookings; and walks follow their order."""
-    for name in ("WALKED", "WALKED_WORDS"):
+    for name in ("SCANNED", "SCANNED_WORDS"):
         monkeypatch.setattr(listing, name, 60)
     PLANS.clear()
     client = Person(NORTH.id, profile_id=rows[0]["client_id"])

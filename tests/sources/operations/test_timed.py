@@ -107,5 +107,5 @@ def test_rows_that_have_served_are_pruned(own_business: Business) -> None:
             [business.org.id, business.org.client, key, NOW - timedelta(hours=hours)],
         )
     assert gone > 0
-    assert run_due(business) == {"events_pruned": gone, "idempotency_keys_pruned": 1}
+    assert run_due(business) == {"live_changes_pruned": gone, "idempotency_keys_pruned": 1}
     assert value(business, "select string_agg(key, ',') from app.idempotency_keys") == "new"
