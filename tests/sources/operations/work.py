@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from sources.operations import transaction
 from sources.operations.errors import Refusal
 from sources.operations.milestones import Milestone, NewMilestone, create_milestone
 from sources.operations.transaction import Tx
 from tests.sources.business import Business
+from tests.waiting import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -86,7 +88,7 @@ def refused(business: Business, who: str, operation: Callable[[Tx], Awaitable[ob
 
 
 def race(business: Business, who: str, operations: Sequence[Callable[[Tx], Awaitable[T]]]) -> list[T | Refusal]:
-    """What each of the operations brings, all begun at once."""
+    """Run all operations at once, as `who`; return their results and refusals."""
 
     async def all_at_once() -> list[T | Refusal]:
         results = await asyncio.gather(*(business.start(who, it) for it in operations), return_exceptions=True)
@@ -97,4 +99,6 @@ def race(business: Business, who: str, operations: Sequence[Callable[[Tx], Await
             kept.append(result)
         return kept
 
-    return business.wait_for(all_at_once())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transaction, "ACQUIRE_TIMEOUT_S", PATIENCE_S)  # a slow machine refuses nothing for lack of time
+        return business.wait_for(all_at_once())
