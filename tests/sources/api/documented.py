@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document, so that a test over every operation finds a new one by itself."""
+"""Requests generated from the OpenAPI document, so that tests of every operation include new ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 
 METHODS: Final = ("get", "post", "patch", "put", "delete")
-Ids = Callable[[str], UUID]  # the id that a parameter or a field of this name gets
+Ids = Callable[[str], UUID]  # name of a parameter or field -> id
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Operation:
         return [it["name"] for it in self.description.get("parameters", []) if it["in"] == "path"]
 
     def request(self, client: httpx.Client, ids: Ids, **headers: str) -> httpx.Response:
-        """Send it with `ids`, a body that fits the schema, and whatever the query requires."""
+        """Send a request with `ids`, a body that matches the schema, and the required query parameters."""
         path = self.path.format(**{name: ids(name) for name in self.path_parameters})
         query = {
             it["name"]: self._example(it["schema"], it["name"], ids)
@@ -53,14 +53,14 @@ class Operation:
         )
 
     def _example(self, schema: dict[str, Any], name: str, ids: Ids) -> Any:  # noqa: PLR0911
-        """A value that fits `schema`; ids come from `ids`, by the name of their field."""
+        """Return a value that matches `schema`; ids come from `ids`, by the name of their field."""
         if "$ref" in schema:
             return self._example(self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], name, ids)
         for choice in ("anyOf", "oneOf", "allOf"):
             if choice in schema:
                 return self._example(schema[choice][0], name, ids)
         if "properties" in schema:
-            wanted = schema.get("required") or list(schema["properties"])[:1]  # a change of nothing would be refused
+            wanted = schema.get("required") or list(schema["properties"])[:1]  # an empty change is refused
             return {it: self._example(schema["properties"][it], it, ids) for it in wanted}
         if "const" in schema or "enum" in schema:
             return schema.get("const") or schema["enum"][0]
@@ -83,7 +83,7 @@ class Operation:
 
 
 def operations(document: dict[str, Any]) -> list[Operation]:
-    """Every operation of an OpenAPI document."""
+    """Return every operation of an OpenAPI document."""
     return [
         Operation(method, path, item[method], document)
         for path, item in document["paths"].items()
@@ -93,5 +93,5 @@ def operations(document: dict[str, Any]) -> list[Operation]:
 
 
 def random_ids(_: str) -> UUID:
-    """Ids that nothing has."""
+    """Return an id that does not exist."""
     return uuid4()

@@ -22,7 +22,7 @@ class Told(NamedTuple):
 
 
 class Stream:
-    """A stream that is being read. `position`: the id that its opening gave."""
+    """An open stream. `position`: the id at its start."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.position: str | None = None
@@ -35,18 +35,18 @@ class Stream:
         assert self._opened.wait(PATIENCE_S)
 
     def next(self) -> Told:
-        """The next event; fails where none comes."""
+        """Return the next event; fail if there is none in time."""
         return self._told.get(timeout=PATIENCE_S)
 
     def until(self, mark: str) -> list[Told]:
-        """The events that come before the one whose data hold `mark`; other marks are no events."""
+        """Return the events before the one whose data has `mark`; events with other marks are left out."""
         events = []
         while (told := self.next()).data.get("mark") != mark:
             events.append(told)
         return [told for told in events if "mark" not in told.data]
 
     def join(self) -> None:
-        """Wait until nobody reads any more."""
+        """Wait until the reading thread has ended."""
         self._reader.join(PATIENCE_S)
 
     def _read(self) -> None:
@@ -68,7 +68,7 @@ class Stream:
 
 @contextmanager
 def listening(url: str, token: str, last_id: str | None = None) -> Iterator[Stream]:
-    """The stream of GET /v1/events of the API at `url`, from `last_id` on."""
+    """Open the stream of GET /v1/events of the API at `url`, from `last_id` on."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": last_id} if last_id else {})
     connection.request("GET", "/v1/events", headers=headers)

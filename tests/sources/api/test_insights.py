@@ -1,4 +1,4 @@
-"""Insights and in-app notifications: who may read them, and what people do about them."""
+"""Insights and in-app notifications: access rights and reactions."""
 
 from uuid import UUID, uuid4
 
@@ -50,7 +50,7 @@ def test_list_filters_and_pages(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("action", "status"), [("resolve", "resolved"), ("dismiss", "dismissed")])
-def test_an_insight_is_acknowledged_and_then_over_once(api: Api, action: str, status: str) -> None:
+def test_an_insight_is_acknowledged_and_then_closed_once(api: Api, action: str, status: str) -> None:
     path = f"/v1/insights/{raise_insight(api)}"
     admin = api.client("admin")
     assert admin.post(f"{path}/acknowledge").json()["status"] == "acknowledged"
@@ -62,7 +62,7 @@ def test_an_insight_is_acknowledged_and_then_over_once(api: Api, action: str, st
     assert admin.get(path).json() == over
 
 
-def test_generate_asks_for_a_run_of_the_organisation(api: Api) -> None:
+def test_generate_requests_a_run_of_the_organisation(api: Api) -> None:
     answer = api.client("admin").post("/v1/insights/generate")
     assert answer.status_code == 202
     found = api.business.connection.execute(
@@ -84,7 +84,7 @@ def test_insights_are_for_the_admins_of_the_organisation(api: Api, who: str, org
     assert api.client("admin").get(f"/v1/insights/{insight_id}").json()["status"] == "open"
 
 
-def test_notifications_are_ones_own(api: Api) -> None:
+def test_people_see_only_their_own_notifications(api: Api) -> None:
     mine = [notify(api, raise_insight(api), "provider") for _ in range(3)]
     theirs = notify(api, raise_insight(api), "admin")
     provider = api.client("provider")

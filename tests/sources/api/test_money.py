@@ -1,4 +1,4 @@
-"""Money over HTTP: an invoice's life, and the signed calls of Stripe."""
+"""Invoices and payments over HTTP, and the signed calls of Stripe."""
 
 import json
 import time
@@ -40,7 +40,7 @@ def tell(
 
 
 def drafted(api: Api) -> tuple[str, dict[str, Any]]:
-    """The path of a new draft over 120.00, and the draft."""
+    """Create a draft of 120.00; return its path and the draft."""
     booking = api.book(provider_id=str(api.org.provider))
     answer = api.client("provider").post(f"/v1/bookings/{booking['id']}/invoices", json={"kind": "final"})
     assert answer.status_code == 201, answer.text
@@ -55,7 +55,7 @@ def issued(api: Api) -> dict[str, Any]:
     return invoice
 
 
-def test_the_life_of_an_invoice(paying: Api) -> None:
+def test_an_invoice_from_draft_to_void(paying: Api) -> None:
     provider, client, admin = (paying.client(who) for who in ("provider", "client", "admin"))
     path, draft = drafted(paying)
     assert client.get(path).status_code == 404
@@ -86,7 +86,7 @@ def test_the_life_of_an_invoice(paying: Api) -> None:
     assert (void.status_code, void.json()["status"]) == (200, "void")
 
 
-def test_the_deposit_from_the_quote_to_the_cancellation(paying: Api) -> None:
+def test_a_deposit_from_quote_to_cancellation(paying: Api) -> None:
     client, admin = paying.client("client"), paying.client("admin")
     path = f"/v1/bookings/{paying.book(provider_id=str(paying.org.provider))['id']}"
 
@@ -111,7 +111,7 @@ def test_the_deposit_from_the_quote_to_the_cancellation(paying: Api) -> None:
     assert sum(float(it) for it in kept) == min(float(fee), 50)
 
 
-def test_an_event_counts_once(paying: Api) -> None:
+def test_an_event_is_applied_once(paying: Api) -> None:
     invoice = issued(paying)
     told = event("payment_intent.succeeded", intent(f"pi_{uuid4().hex}", 12000, invoice["id"]))
     assert [tell(paying, told).json() for _ in range(2)] == [{"status": "applied"}, {"status": "repeated"}]
@@ -119,7 +119,7 @@ def test_an_event_counts_once(paying: Api) -> None:
     assert (shown["status"], shown["paid_amount"]) == ("paid", "120.00")
 
 
-def test_only_what_stripe_signed_just_now_counts(paying: Api) -> None:
+def test_only_recently_signed_events_are_accepted(paying: Api) -> None:
     invoice = issued(paying)
     told = event("charge.succeeded", charge(f"pi_{uuid4().hex}", 12000, invoice["id"]))
     body = json.dumps(told)
@@ -144,12 +144,12 @@ def test_only_what_stripe_signed_just_now_counts(paying: Api) -> None:
 
 
 @pytest.mark.parametrize("body", [b"no json", b"[]", b"{}", b'{"type": "x"}', b'"\\u0000"'])
-def test_what_is_signed_and_no_event_is_refused(paying: Api, body: bytes) -> None:
+def test_a_signed_body_that_is_not_an_event_is_refused(paying: Api, body: bytes) -> None:
     answer = tell(paying, body)
     assert (answer.status_code, answer.json()["code"]) == (422, "event_malformed")
 
 
-def test_it_bears_no_token_in_the_document(paying: Api) -> None:
+def test_the_document_requires_no_token_for_the_webhook(paying: Api) -> None:
     document = paying.new_client().get("/openapi.json").json()
     assert "security" not in document["paths"][WEBHOOK]["post"]
     assert document["paths"]["/v1/invoices"]["get"]["security"]

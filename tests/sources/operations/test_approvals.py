@@ -1,4 +1,4 @@
-"""Approvals in levels and rounds: whose turn it is, what a rejection does, and what the lifecycle makes of them."""
+"""Approvals in levels and rounds: their order, rejections, and their effect on the lifecycle."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -41,7 +41,7 @@ WRONG_STATUS: Final = ("conflict", "wrong_status")
 
 
 def levels(*who: str) -> ApprovalRequest:
-    """One level each: a role, or `@name` of a person."""
+    """Return a request with a level for each role, or `@name` of a person."""
     given: list[dict[str, object]] = [
         {"approver_id": NORTH.id_of(it[1:])} if it.startswith("@") else {"role": it} for it in who
     ]
@@ -75,7 +75,7 @@ def move(business: Business, who: str, booking_id: UUID, action: Any) -> str:
     return business.run(who, lambda tx: transition_booking(tx, booking_id, request, None)).status
 
 
-def test_levels_decide_in_their_order_and_then_the_booking_is_approved(business: Business) -> None:
+def test_levels_are_decided_in_order_before_the_booking_is_approved(business: Business) -> None:
     booking_id = booking_in(business, "under_review")
     first, second, third = ask(business, booking_id, "provider", "@client", "admin")
     approve = TransitionRequest(action="approve")
@@ -97,7 +97,7 @@ def test_levels_decide_in_their_order_and_then_the_booking_is_approved(business:
 
 @pytest.mark.parametrize("level", ["client", "provider", "admin", "@client", "@provider", "@admin"])
 @pytest.mark.parametrize("who", ["client", "provider", "admin", "client2", "provider2"])
-def test_only_whom_a_level_names_decides_it(business: Business, who: str, level: str) -> None:
+def test_only_the_approver_of_a_level_decides_it(business: Business, who: str, level: str) -> None:
     (asked,) = ask(business, booking_in(business, "quoted"), level)
     if who == level.removeprefix("@"):
         assert decide(business, who, asked).status == "approved"
@@ -131,7 +131,7 @@ def test_a_rejection_returns_the_booking_and_closes_the_round(business: Business
         )
 
 
-def test_after_a_rejection_only_a_new_round_lets_the_booking_on(business: Business) -> None:
+def test_after_a_rejection_a_booking_needs_a_new_round(business: Business) -> None:
     booking_id = booking_in(business, "quoted")
     decide(business, "client", ask(business, booking_id, "client")[0], REJECT)
     approve = TransitionRequest(action="approve")
@@ -145,7 +145,7 @@ def test_after_a_rejection_only_a_new_round_lets_the_booking_on(business: Busine
     assert move(business, "provider", booking_id, "approve") == "approved"
 
 
-def test_an_open_round_is_replaced_by_an_admin_only(business: Business) -> None:
+def test_only_an_admin_replaces_an_open_round(business: Business) -> None:
     booking_id = booking_in(business, "requested")
     ask(business, booking_id, "client", "admin")
     request = levels("admin")
@@ -161,7 +161,7 @@ def test_an_open_round_is_replaced_by_an_admin_only(business: Business) -> None:
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_booking_asks_for_approvals_until_it_is_paid_or_confirmed(business: Business, status: str) -> None:
+def test_approvals_are_requested_until_payment_or_confirmation(business: Business, status: str) -> None:
     booking_id = booking_in(business, "requested")
     (asked,) = ask(business, booking_id, "client")
     set_status(business, booking_id, status)
@@ -181,7 +181,7 @@ def test_a_booking_asks_for_approvals_until_it_is_paid_or_confirmed(business: Bu
 
 
 @pytest.mark.parametrize("stranger", ["@client2", "@provider2", "@organization"])
-def test_who_does_not_see_the_booking_cannot_be_named(business: Business, stranger: str) -> None:
+def test_an_approver_must_see_the_booking(business: Business, stranger: str) -> None:
     request, booking_id = levels("admin", stranger), booking_in(business, "quoted")
     assert refused(business, "provider", lambda tx: request_booking_approvals(tx, booking_id, request)) == (
         "invalid",
@@ -195,7 +195,7 @@ def test_a_level_names_either_a_role_or_a_person(level: dict[str, str]) -> None:
         ApprovalRequest.model_validate({"levels": [level]})
 
 
-def test_levels_of_a_milestone_decide_once_it_is_submitted(business: Business) -> None:
+def test_levels_of_a_milestone_are_decided_once_it_is_submitted(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     milestone_id = milestone_in(business, booking_id, "pending")
     first, second = ask_for(business, milestone_id, "admin", "client")
@@ -212,7 +212,7 @@ def test_levels_of_a_milestone_decide_once_it_is_submitted(business: Business) -
     assert last_change(business, booking_id) == ("in_progress", "delivered", None, "every milestone approved")
 
 
-def test_a_rejected_milestone_asks_the_same_levels_again(business: Business) -> None:
+def test_a_rejected_milestone_repeats_its_levels(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     milestone_id = milestone_in(business, booking_id, "submitted")
     first, _ = ask_for(business, milestone_id, "client", "@admin")
@@ -251,7 +251,7 @@ def test_approvals_of_a_milestone_are_not_those_of_its_booking(business: Busines
 
 
 @pytest.mark.parametrize("of_milestone", [False, True])
-def test_fifty_decisions_at_once_are_one(business: Business, of_milestone: bool) -> None:
+def test_of_fifty_concurrent_decisions_one_succeeds(business: Business, of_milestone: bool) -> None:
     booking_id = booking_in(business, "in_progress")
     if of_milestone:
         level, _ = ask_for(business, milestone_in(business, booking_id, "submitted"), "client", "admin")
@@ -267,7 +267,7 @@ def test_fifty_decisions_at_once_are_one(business: Business, of_milestone: bool)
     assert changes == (won[0].status == "rejected")
 
 
-def test_twenty_rounds_asked_for_at_once_are_one(business: Business) -> None:
+def test_of_twenty_concurrent_requests_for_a_round_one_succeeds(business: Business) -> None:
     booking_id = booking_in(business, "quoted")
     request = levels("client")
     results = race(business, "provider", [lambda tx: request_booking_approvals(tx, booking_id, request)] * 20)
@@ -277,7 +277,7 @@ def test_twenty_rounds_asked_for_at_once_are_one(business: Business) -> None:
     ]
 
 
-def test_what_was_recorded_without_a_role_is_for_admins(business: Business) -> None:
+def test_a_level_without_a_role_is_for_admins(business: Business) -> None:
     booking_id = booking_in(business, "quoted")
     business.connection.execute(
         "insert into app.approvals (org_id, booking_id) values (%s, %s)", [business.org.id, booking_id]

@@ -1,4 +1,4 @@
-"""Invoices: computed and custom drafts, numbers without gaps, voiding, and who sees them."""
+"""Invoices: computed and custom drafts, numbers without gaps, voiding, and visibility."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -52,7 +52,7 @@ def test_a_draft_has_its_lines_and_no_number(business: Business) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"kind": "final", "lines": [{"description": "x", "unit_price": "1"}]}])
-def test_only_a_custom_invoice_says_its_lines(body: dict[str, object]) -> None:
+def test_only_a_custom_invoice_takes_lines(body: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="custom invoice"):
         NewInvoice.model_validate(body)
 
@@ -72,14 +72,14 @@ def test_the_final_invoice_deducts_the_deposit(business: Business) -> None:
     )  # fmt: skip
 
 
-def test_there_is_nothing_to_invoice_as_a_fee_that_nobody_owes(business: Business) -> None:
+def test_a_fee_invoice_requires_a_fee(business: Business) -> None:
     booking_id = booking_in(business, "cancelled")
     assert refused(business, "admin", lambda tx: create_draft(tx, booking_id, NewInvoice(kind="fee"))) == (
         "conflict", "nothing_to_invoice",
     )  # fmt: skip
 
 
-def test_a_draft_changes_and_an_issued_one_does_not(business: Business) -> None:
+def test_a_draft_can_be_changed_and_an_issued_invoice_cannot(business: Business) -> None:
     made = draft_of(business, booking_in(business, "in_progress"))
     changes = DraftChanges.model_validate({"lines": [{"description": "More", "quantity": 2, "unit_price": "70.00"}]})
     changed = business.run("provider", lambda tx: change_draft(tx, made.id, changes, made.version))
@@ -94,12 +94,12 @@ def test_a_draft_changes_and_an_issued_one_does_not(business: Business) -> None:
     assert refused(business, "provider", lambda tx: issue_invoice(tx, made.id, None)) == WRONG_STATUS
 
 
-def test_an_invoice_of_nothing_is_not_issued(business: Business) -> None:
+def test_an_invoice_without_an_amount_cannot_be_issued(business: Business) -> None:
     made = draft_of(business, booking_in(business, "in_progress"), "0.00")
     assert refused(business, "admin", lambda tx: issue_invoice(tx, made.id, None)) == ("conflict", "nothing_to_invoice")
 
 
-def test_it_is_not_due_before_it_is_made(business: Business) -> None:
+def test_the_due_date_must_be_in_the_future(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     request = NewInvoice.model_validate(
         {"lines": [{"description": "x", "unit_price": "1"}], "due_at": datetime.now(UTC) - timedelta(days=1)}
@@ -107,7 +107,7 @@ def test_it_is_not_due_before_it_is_made(business: Business) -> None:
     assert refused(business, "admin", lambda tx: create_draft(tx, booking_id, request)) == ("invalid", "due_in_past")
 
 
-def test_numbers_continue_without_a_gap_in_a_race_with_failures(own_business: Business) -> None:
+def test_numbers_have_no_gaps_despite_concurrent_failures(own_business: Business) -> None:
     business = own_business
     old = issued(business)
     business.connection.execute("delete from app.number_series")
@@ -130,12 +130,12 @@ def test_numbers_continue_without_a_gap_in_a_race_with_failures(own_business: Bu
     assert numbers == [f"INV-{number:06d}" for number in range(42, 92)]
     codes = {it.code for it in results if isinstance(it, Refusal)}
     assert codes <= {"after_all", "wrong_status"}
-    # Loaded by another way meanwhile: the series goes on after them.
+    # Invoices loaded in another way: the series continues after them.
     business.connection.execute("update app.invoices set invoice_number = 'INV-000092' where id = %s", [old.id])
     assert issued(business).invoice_number == "INV-000093"
 
 
-def test_each_organisation_counts_for_itself(own_business: Business) -> None:
+def test_each_organisation_has_its_own_numbers(own_business: Business) -> None:
     assert issued(own_business).invoice_number == "INV-000001"
     booking_id = own_business.connection.execute(
         "insert into app.bookings (org_id, booking_number, client_id, service_id, status, title, total_amount, "
@@ -149,7 +149,7 @@ def test_each_organisation_counts_for_itself(own_business: Business) -> None:
     assert refused(own_business, "admin", lambda tx: get_invoice(tx, made.id)) == ("not_found", "not_found")
 
 
-def test_a_client_sees_what_was_issued_to_them_alone(own_business: Business) -> None:
+def test_a_client_sees_only_their_own_issued_invoices(own_business: Business) -> None:
     business = own_business
     booking_id = booking_in(business, "in_progress")
     hidden, seen = draft_of(business, booking_id), issued(business, booking_id=booking_id)
@@ -175,7 +175,7 @@ def test_a_client_sees_what_was_issued_to_them_alone(own_business: Business) -> 
         lambda tx, it: change_draft(tx, it, DraftChanges(), None),
     ],
 )
-def test_a_client_writes_no_invoice(business: Business, operation) -> None:  # type: ignore[no-untyped-def]
+def test_a_client_cannot_write_invoices(business: Business, operation) -> None:  # type: ignore[no-untyped-def]
     made = issued(business)
     assert refused(business, "client", lambda tx: operation(tx, made.id)) == ("forbidden", "not_allowed")
 
@@ -200,7 +200,7 @@ def test_a_list_is_filtered_and_paged_by_key(own_business: Business) -> None:
     assert listed(due_from=datetime.now(UTC), client_id=NORTH.client, status="issued") == [made[0], *made[2:]]
 
 
-def test_it_becomes_void_where_no_money_lies_on_it(business: Business) -> None:
+def test_only_an_invoice_without_payments_can_be_voided(business: Business) -> None:
     made = issued(business)
     paid = business.run("provider", lambda tx: pay(tx, made.id, "40.00"))
     assert paid.status == "succeeded"

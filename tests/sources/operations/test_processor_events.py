@@ -1,4 +1,4 @@
-"""Events of Stripe in every order: each counts once, and all sums agree with what Stripe holds."""
+"""Events of Stripe in every order: each is applied once, and all sums agree with Stripe's."""
 
 import asyncio
 import itertools
@@ -42,7 +42,7 @@ async def hear(business: Business, payload: dict[str, Any]) -> str:
 
 
 def tell(business: Business, *payloads: dict[str, Any]) -> list[str]:
-    """What becomes of each event, one after the other."""
+    """Receive the events one after the other; return the result of each."""
     return [business.wait_for(hear(business, it)) for it in payloads]
 
 
@@ -50,7 +50,7 @@ def new_ref() -> str:
     return f"pi_{uuid4().hex}"
 
 
-def test_a_payment_counts_once_however_often_it_is_told(business: Business) -> None:
+def test_a_payment_is_applied_once_however_often_it_is_reported(business: Business) -> None:
     made, ref = issued(business), new_ref()
     told = event("payment_intent.succeeded", intent(ref, 10000, made.id))
     assert tell(
@@ -63,7 +63,7 @@ def test_a_payment_counts_once_however_often_it_is_told(business: Business) -> N
     assert paid.payments[0].paid_at == datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
 
 
-def test_it_confirms_the_booking(business: Business) -> None:
+def test_a_deposit_paid_by_stripe_confirms_the_booking(business: Business) -> None:
     booking_id = booking_in(business, "awaiting_payment")
     business.connection.execute("update app.bookings set deposit_amount = 100 where id = %s", [booking_id])
     made = issued(business, booking_id=booking_id)
@@ -71,7 +71,7 @@ def test_it_confirms_the_booking(business: Business) -> None:
     assert status_of(business, booking_id) == "confirmed"
 
 
-def test_failed_attempts_take_nothing_away(business: Business) -> None:
+def test_failed_attempts_do_not_change_the_payment(business: Business) -> None:
     made, ref = issued(business), new_ref()
     error = {"charge": "ch_failed" + ref, "code": "card_declined", "message": "Your card was declined."}
     failed = event("payment_intent.payment_failed", intent(ref, 10000, made.id, last_payment_error=error))
@@ -106,12 +106,12 @@ def test_an_announced_intent_needs_no_metadata(business: Business) -> None:
     ],
     ids=lambda it: str(it["type"]),
 )
-def test_what_does_not_concern_us_is_recorded_and_ignored(business: Business, payload: dict[str, Any]) -> None:
+def test_other_events_are_recorded_and_ignored(business: Business, payload: dict[str, Any]) -> None:
     assert tell(business, payload, payload) == ["ignored", "repeated"]
     assert value(business, "select payload from app.processor_events where event_id = %s", payload["id"]) == payload
 
 
-def test_another_currency_is_no_payment(business: Business) -> None:
+def test_a_payment_in_another_currency_is_ignored(business: Business) -> None:
     made = issued(business)
     assert tell(business, event("payment_intent.succeeded", intent(new_ref(), 10000, made.id, currency="usd"))) == [
         "ignored"
@@ -140,7 +140,7 @@ def test_amounts_are_in_the_smallest_unit_of_their_currency(business: Business, 
         event("x", {"id": "x", "metadata": "none"}),
     ],
 )
-def test_what_is_no_event_is_refused(payload: dict[str, Any]) -> None:
+def test_an_invalid_event_is_refused(payload: dict[str, Any]) -> None:
     with pytest.raises(Refusal, match="not an event"):
         stripe.read_event(payload)
 
@@ -149,8 +149,8 @@ ORDERS = list(itertools.permutations(range(5)))
 
 
 @pytest.mark.parametrize("order", random.Random(5).sample(ORDERS, 20), ids=str)
-def test_refunds_count_once_in_any_order(business: Business, order: tuple[int, ...]) -> None:
-    """Two refunds by name, told in total as well, and the payment: 100 - 10 - 20."""
+def test_refunds_are_applied_once_in_any_order(business: Business, order: tuple[int, ...]) -> None:
+    """Two named refunds, their total, and the payment: 100 - 10 - 20."""
     made, ref = issued(business), new_ref()
     told = [
         event("payment_intent.succeeded", intent(ref, 10000, made.id)),
@@ -170,7 +170,7 @@ def test_refunds_count_once_in_any_order(business: Business, order: tuple[int, .
     assert statuses == [("applied", NORTH.id)]
 
 
-def test_what_was_refunded_is_known_in_total_before_its_name_comes(business: Business) -> None:
+def test_a_refunded_total_is_recorded_before_its_refunds_are_named(business: Business) -> None:
     made, ref = issued(business), new_ref()
     tell(
         business, event("charge.refunded", charge(ref, 10000, None, refunded=3000)),
@@ -183,7 +183,7 @@ def test_what_was_refunded_is_known_in_total_before_its_name_comes(business: Bus
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
-def test_a_refund_that_fails_in_the_end_gives_nothing_back(business: Business, order: tuple[int, ...]) -> None:
+def test_a_refund_that_finally_fails_refunds_nothing(business: Business, order: tuple[int, ...]) -> None:
     made, ref = issued(business), new_ref()
     tell(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
     told = [
@@ -195,7 +195,7 @@ def test_a_refund_that_fails_in_the_end_gives_nothing_back(business: Business, o
     assert state(read(business, made.id)) == ("paid", "100.00")
 
 
-def test_a_refund_ordered_here_is_done_when_stripe_tells(business: Business) -> None:
+def test_a_refund_ordered_here_succeeds_with_stripes_event(business: Business) -> None:
     made, ref = issued(business), new_ref()
     tell(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
     payment = read(business, made.id).payments[0]
@@ -211,14 +211,14 @@ def test_a_refund_ordered_here_is_done_when_stripe_tells(business: Business) -> 
 
 @dataclass
 class Truth:
-    """An invoice, and what it must come to."""
+    """An invoice, and the expected sum of its payments."""
 
     invoice: Invoice
     net: Decimal
 
 
-def test_everything_at_once_reconciles_to_the_cent(own_business: Business) -> None:
-    """Payments by people and by Stripe, refunds and repeats, shuffled and concurrent, on a few invoices."""
+def test_concurrent_payments_and_refunds_reconcile_to_the_cent(own_business: Business) -> None:
+    """Payments by people and by Stripe, refunds and repeated events, shuffled and concurrent, on a few invoices."""
     business, rng = own_business, random.Random(11)
     truths = [Truth(issued(business, "1000.00"), Decimal(0)) for _ in range(4)]
     payloads: list[dict[str, Any]] = []
