@@ -19,9 +19,9 @@ class Refusal(Exception):
         self.field = field
 
 
-def not_found(what: str) -> Refusal:
+def not_found(noun: str) -> Refusal:
     """Return the refusal for a row that does not exist, or that the caller may not see: both get the same response."""
-    return Refusal("not_found", "not_found", f"There is no such {what}.")
+    return Refusal("not_found", "not_found", f"There is no such {noun}.")
 
 
 # Constraint -> the refusal that its violation means.

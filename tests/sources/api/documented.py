@@ -33,15 +33,15 @@ class Operation:
 
     @property
     def path_parameters(self) -> list[str]:
-        return [it["name"] for it in self.description.get("parameters", []) if it["in"] == "path"]
+        return [item["name"] for item in self.description.get("parameters", []) if item["in"] == "path"]
 
     def request(self, client: httpx.Client, ids: Ids, **headers: str) -> httpx.Response:
         """Send a request with `ids`, a body that matches the schema, and the required query parameters."""
         path = self.path.format(**{name: ids(name) for name in self.path_parameters})
         query = {
-            it["name"]: self._example(it["schema"], it["name"], ids)
-            for it in self.description.get("parameters", [])
-            if it["in"] == "query" and it.get("required")
+            item["name"]: self._example(item["schema"], item["name"], ids)
+            for item in self.description.get("parameters", [])
+            if item["in"] == "query" and item.get("required")
         }
         body = self.description.get("requestBody", {}).get("content", {}).get("application/json")
         return client.request(
@@ -61,7 +61,7 @@ class Operation:
                 return self._example(schema[choice][0], name, ids)
         if "properties" in schema:
             wanted = schema.get("required") or list(schema["properties"])[:1]  # an empty change is refused
-            return {it: self._example(schema["properties"][it], it, ids) for it in wanted}
+            return {item: self._example(schema["properties"][item], item, ids) for item in wanted}
         if "const" in schema or "enum" in schema:
             return schema.get("const") or schema["enum"][0]
         if schema.get("format") == "uuid":

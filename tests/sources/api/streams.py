@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tests.waiting import PATIENCE_S
 
 
-class Told(NamedTuple):
+class Event(NamedTuple):
     """One event of a stream."""
 
     id: str | None
@@ -28,22 +28,22 @@ class Stream:
         self.position: str | None = None
         self.ended = threading.Event()
         self._response = response
-        self._told: Queue[Told] = Queue()
+        self._events: Queue[Event] = Queue()
         self._opened = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         assert self._opened.wait(PATIENCE_S)
 
-    def next(self) -> Told:
+    def next(self) -> Event:
         """Return the next event; fail if there is none in time."""
-        return self._told.get(timeout=PATIENCE_S)
+        return self._events.get(timeout=PATIENCE_S)
 
-    def until(self, mark: str) -> list[Told]:
+    def until(self, mark: str) -> list[Event]:
         """Return the events before the one whose data has `mark`; events with other marks are left out."""
         events = []
-        while (told := self.next()).data.get("mark") != mark:
-            events.append(told)
-        return [told for told in events if "mark" not in told.data]
+        while (event := self.next()).data.get("mark") != mark:
+            events.append(event)
+        return [event for event in events if "mark" not in event.data]
 
     def join(self) -> None:
         """Wait until the reading thread has ended."""
@@ -58,7 +58,7 @@ class Stream:
                     fields[name] = value
                     continue
                 if "event" in fields:
-                    self._told.put(Told(fields.get("id"), fields["event"], json.loads(fields["data"])))
+                    self._events.put(Event(fields.get("id"), fields["event"], json.loads(fields["data"])))
                 elif "id" in fields:
                     self.position = fields["id"]
                 fields = {}

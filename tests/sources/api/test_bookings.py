@@ -37,8 +37,8 @@ def test_fifty_concurrent_bookings_of_a_slot_create_one(api: Api) -> None:
     async def race() -> list[int]:
         async with api.async_client("client") as client:
             answers = await asyncio.gather(*(client.post("/v1/bookings", json=body) for _ in range(50)))
-        assert {it.json()["code"] for it in answers if it.status_code != 201} == {"slot_taken"}
-        return [it.status_code for it in answers]
+        assert {response.json()["code"] for response in answers if response.status_code != 201} == {"slot_taken"}
+        return [response.status_code for response in answers]
 
     codes = asyncio.run(race())
     assert sorted(codes) == [201] + [409] * 49
@@ -106,12 +106,12 @@ def test_a_rescheduled_booking_has_a_message_about_it(api: Api) -> None:
         MONDAY + timedelta(hours=24), MONDAY + timedelta(hours=26),
     )  # fmt: skip
     assert moved["status"] == "scheduled"
-    told = api.business.connection.execute(
+    messages = api.business.connection.execute(
         "select sender_id, body from app.messages where booking_id = %s", [booking["id"]]
     ).fetchall()
-    assert [sender for sender, _ in told] == [NORTH.client]
-    assert told[0][1].startswith("Moved from ")
-    assert told[0][1].endswith(": a holiday")
+    assert [sender for sender, _ in messages] == [NORTH.client]
+    assert messages[0][1].startswith("Moved from ")
+    assert messages[0][1].endswith(": a holiday")
 
 
 def test_a_booking_cannot_be_rescheduled_to_a_taken_slot(api: Api) -> None:
@@ -193,7 +193,7 @@ def test_the_history_has_actor_and_reason(api: Api) -> None:
     booking = api.book(provider_id=str(NORTH.provider))
     step(api, "provider", booking, "decline", reason="outside our services")
     items = api.client("client").get(f"/v1/bookings/{booking['id']}/history").json()["items"]
-    assert [(it["from_status"], it["to_status"], it["actor"]["name"], it["reason"]) for it in items] == [
+    assert [(item["from_status"], item["to_status"], item["actor"]["name"], item["reason"]) for item in items] == [
         (None, "requested", "North Client", None),
         ("requested", "declined", "North Provider", "outside our services"),
     ]
@@ -203,10 +203,10 @@ def test_the_history_has_actor_and_reason(api: Api) -> None:
 def test_the_list_has_pages_and_search(api: Api) -> None:
     made = [api.book(title=f"Quillwork {number}")["id"] for number in range(3)]
     answer = api.client("client").get("/v1/bookings", params={"q": "quillw", "limit": 2, "count": True}).json()
-    assert [it["id"] for it in answer["items"]] == made[:0:-1]
+    assert [item["id"] for item in answer["items"]] == made[:0:-1]
     assert answer["count"] == {"value": 3, "exact": True}
     rest = api.client("client").get("/v1/bookings", params={"q": "quillw", "limit": 2, "after": answer["next"]}).json()
-    assert ([it["id"] for it in rest["items"]], rest["next"]) == (made[:1], None)
+    assert ([item["id"] for item in rest["items"]], rest["next"]) == (made[:1], None)
     for who, org in (("client2", NORTH), ("provider", NORTH), ("admin", SOUTH)):
         assert api.client(who, org=org).get("/v1/bookings", params={"q": "quillw"}).json()["items"] == []
 
@@ -224,14 +224,15 @@ def test_an_invalid_list_query_is_refused(api: Api, params: dict[str, object]) -
 
 def test_catalogue_of_services_and_people(api: Api) -> None:
     services = api.client("client").get("/v1/services").json()["items"]
-    assert [(it["name"], [package["name"] for package in it["packages"]], it["add_ons"]) for it in services] == [
-        ("North Consultation", ["North Half day"], [])
-    ]
+    assert [
+        (service["name"], [package["name"] for package in service["packages"]], service["add_ons"])
+        for service in services
+    ] == [("North Consultation", ["North Half day"], [])]
     api.book("admin", client_id=str(NORTH.client), provider_id=str(NORTH.provider))
 
     def names(who: str, **params: str) -> set[str]:
         found = api.client(who).get("/v1/people", params=params).json()
-        return {it["name"].removeprefix("North ") for it in found["items"]}
+        return {item["name"].removeprefix("North ") for item in found["items"]}
 
     assert names("client") == {"Client", "Provider", "Provider2"}
     assert names("client", role="client") == {"Client"}

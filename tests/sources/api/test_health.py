@@ -121,9 +121,9 @@ def test_two_workers_finish_requests_in_flight(own_business: Business) -> None:
         process.kill()
         reading.join(10)
         client.close()
-    requests = [it for it in map(json.loads, lines) if it["message"] == "request"]
-    assert "/v1/bookings/{booking_id}/transitions" in {it["route"] for it in requests}
-    assert not [it for it in map(json.loads, lines) if it["level"] in ("ERROR", "CRITICAL")]
+    requests = [line for line in map(json.loads, lines) if line["message"] == "request"]
+    assert "/v1/bookings/{booking_id}/transitions" in {request["route"] for request in requests}
+    assert not [line for line in map(json.loads, lines) if line["level"] in ("ERROR", "CRITICAL")]
 
 
 def _review(client: httpx.Client, booking_id: str) -> httpx.Response:

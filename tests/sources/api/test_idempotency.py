@@ -21,8 +21,8 @@ def _book(api: Api, key: str, who: str = "client", **fields: object) -> httpx.Re
 
 def _same(one: httpx.Response, other: httpx.Response) -> bool:
     names = ("ETag", "Location", "Content-Type")
-    return (one.status_code, one.content, [one.headers.get(it) for it in names]) == (
-        other.status_code, other.content, [other.headers.get(it) for it in names],
+    return (one.status_code, one.content, [one.headers.get(name) for name in names]) == (
+        other.status_code, other.content, [other.headers.get(name) for name in names],
     )  # fmt: skip
 
 
@@ -98,6 +98,6 @@ def test_fifty_concurrent_requests_with_a_key_create_one(api: Api) -> None:
 
     before = _count(api, "bookings")
     answers = asyncio.run(race())
-    assert all(_same(answers[0], it) for it in answers)
+    assert all(_same(answers[0], response) for response in answers)
     assert answers[0].status_code == 201
     assert _count(api, "bookings") == before + 1

@@ -42,10 +42,10 @@ def test_list_filters_and_pages(api: Api) -> None:
         "limit": 2,
     }
     first = api.client("admin").get("/v1/insights", params=query).json()
-    assert [it["id"] for it in first["items"]] == [ids[4], ids[3]]
+    assert [item["id"] for item in first["items"]] == [ids[4], ids[3]]
     assert first["items"][0]["value"] == "12.5000"
     rest = api.client("admin").get("/v1/insights", params={**query, "after": first["next"]}).json()
-    assert ([it["id"] for it in rest["items"]], rest["next"]) == ([ids[1]], None)
+    assert ([item["id"] for item in rest["items"]], rest["next"]) == ([ids[1]], None)
     assert api.client("admin").get("/v1/insights", params={"severity": "grave"}).status_code == 422
 
 
@@ -90,12 +90,12 @@ def test_people_see_only_their_own_notifications(api: Api) -> None:
     provider = api.client("provider")
     first = provider.get("/v1/notifications", params={"limit": 2}).json()
     rest = provider.get("/v1/notifications", params={"limit": 2, "after": first["next"]}).json()
-    assert [it["id"] for it in first["items"] + rest["items"]] == mine[::-1]
+    assert [item["id"] for item in first["items"] + rest["items"]] == mine[::-1]
     read = provider.post(f"/v1/notifications/{mine[0]}/read").json()
     assert read["read_at"]
     assert provider.post(f"/v1/notifications/{mine[0]}/read").json() == read
     assert provider.get("/v1/notifications/unread").json() == {"unread": 2}
     unread = provider.get("/v1/notifications", params={"unread": True}).json()["items"]
-    assert [it["id"] for it in unread] == mine[:0:-1]
+    assert [item["id"] for item in unread] == mine[:0:-1]
     assert provider.post(f"/v1/notifications/{theirs}/read").status_code == 404
     assert api.client("client").get("/v1/notifications").json()["items"] == []

@@ -52,14 +52,14 @@ def test_a_revoked_key_is_refused(api: Api) -> None:
     assert api.client("client").delete(f"/v1/keys/{key['id']}").status_code == 204
     assert _code(holder.get("/v1/keys")) == (401, "unknown_key")
     assert api.client("client").delete(f"/v1/keys/{key['id']}").status_code == 204
-    listed = {it["id"]: it for it in api.client("client").get("/v1/keys").json()["items"]}
+    listed = {item["id"]: item for item in api.client("client").get("/v1/keys").json()["items"]}
     assert listed[key["id"]]["revoked_at"] is not None
 
 
 def test_last_use_is_recorded(api: Api) -> None:
     key = _make(api.client("client"))
     assert key["last_used_at"] is None
-    used = next(it for it in _with(api, key).get("/v1/keys").json()["items"] if it["id"] == key["id"])
+    used = next(item for item in _with(api, key).get("/v1/keys").json()["items"] if item["id"] == key["id"])
     age = datetime.now(UTC) - datetime.fromisoformat(used["last_used_at"])
     assert abs(age.total_seconds()) < 60
 
@@ -73,7 +73,7 @@ def test_people_manage_their_own_keys_and_admins_all(api: Api) -> None:
     assert _code(api.client("client2").post("/v1/keys", json=for_other)) == (403, "not_allowed")
     of_admin = _make(api.client("admin"), profile_id=str(api.org.client))
     assert of_admin["id"] in api.client("client").get("/v1/keys").text
-    assert {key["id"], of_admin["id"]} <= {it["id"] for it in api.client("admin").get("/v1/keys").json()["items"]}
+    assert {key["id"], of_admin["id"]} <= {item["id"] for item in api.client("admin").get("/v1/keys").json()["items"]}
     assert api.client("admin").delete(f"/v1/keys/{key['id']}").status_code == 204
     nobody = {"name": "Test", "profile_id": str(api.other.client)}
     assert _code(api.client("admin").post("/v1/keys", json=nobody)) == (422, "unknown_person")

@@ -15,7 +15,7 @@ from sources.api import live
 from sources.api.routes import live_changes as live_changes_route
 from sources.operations.live_changes import MISSED_LIMIT
 from tests.sources.api.conftest import Api, token_of
-from tests.sources.api.streams import Stream, Told, listening
+from tests.sources.api.streams import Event, Stream, listening
 from tests.sources.business import NORTH, SOUTH, Organization
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -41,7 +41,7 @@ def listeners_of(api: Api) -> live.Live:
     return running
 
 
-def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[Told]:
+def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[Event]:
     """Return the events of `stream` up to now, found by a `reload` that everyone of `org` gets."""
     mark = uuid4().hex
     api.business.connection.execute(
@@ -53,15 +53,15 @@ def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[Told]:
 
 def test_streams_have_the_callers_own_bookings(api: Api) -> None:
     with ExitStack() as stack:
-        told = {who: listen_as(api, stack, who) for who in ("client", "client2", "provider", "provider2", "admin")}
+        streams = {who: listen_as(api, stack, who) for who in ("client", "client2", "provider", "provider2", "admin")}
         south = listen_as(api, stack, "admin", org=SOUTH)
         booking = api.book(provider_id=str(NORTH.provider))
-        event = told["client"].next()
+        event = streams["client"].next()
         assert event.kind == "booking.created"
         assert event.data["booking_id"] == booking["id"]
         assert event.data["status"] == "requested"
-        assert told["provider"].next() == told["admin"].next() == event
-        for stream in (told["client2"], told["provider2"]):
+        assert streams["provider"].next() == streams["admin"].next() == event
+        for stream in (streams["client2"], streams["provider2"]):
             assert rest(api, stream) == []
         assert rest(api, south, SOUTH) == []
 
@@ -139,8 +139,8 @@ def test_an_unknown_foreign_or_invalid_id_starts_with_a_reload(api: Api) -> None
         theirs = stranger.next().id
         for last_id in (str(uuid4()), theirs, "no id"):
             stream = listen_as(api, stack, "client", last_id)
-            told = stream.next()
-            assert (told.kind, told.data) == ("reload", {})
+            event = stream.next()
+            assert (event.kind, event.data) == ("reload", {})
             assert rest(api, stream) == []
 
 

@@ -49,7 +49,8 @@ def api(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def protected(api: Api) -> list[Operation]:
-    return [it for it in operations(api.new_client().get("/openapi.json").json()) if it.needs_credentials]
+    document = api.new_client().get("/openapi.json").json()
+    return [operation for operation in operations(document) if operation.needs_credentials]
 
 
 def ids_of(org: Organization) -> Callable[[str], UUID]:
@@ -125,7 +126,7 @@ BAD_CREDENTIALS: Final[dict[str, Callable[[], dict[str, str]]]] = {
 
 def test_operations_without_credentials(api: Api) -> None:
     everything = operations(api.new_client().get("/openapi.json").json())
-    assert {str(it) for it in everything if not it.needs_credentials} == OPEN
+    assert {str(item) for item in everything if not item.needs_credentials} == OPEN
 
 
 @pytest.mark.parametrize("name", BAD_CREDENTIALS)
@@ -143,7 +144,8 @@ def test_bad_credentials_are_refused_everywhere(api: Api, protected: list[Operat
 
 @pytest.mark.parametrize("who", ["admin", "provider", "client"])
 def test_ids_of_another_organization_are_not_found(api: Api, protected: list[Operation], who: str) -> None:
-    names = ["North", *(str(NORTH.id_of(name)) for name, _ in ROWS.values()), *(str(NORTH.id_of(it)) for it in SHARED)]
+    rows = [name for name, _ in ROWS.values()]
+    names = ["North", *(str(NORTH.id_of(name)) for name in (*rows, *SHARED))]
     before = _state(api, "org_id = %s", NORTH.id)
     for operation in protected:
         if not operation.streams:
@@ -167,7 +169,7 @@ def _crossed(operation: Operation, client: httpx.Client, names: list[str], allow
     """Call the operation with ids of NORTH: it is refused, or its response has no data of NORTH."""
     answer = operation.request(client, ids_of(NORTH))
     assert answer.status_code < 500, (str(operation), answer.text)
-    if any(it.removesuffix("_id") not in allowed for it in operation.path_parameters):
+    if any(path_parameter.removesuffix("_id") not in allowed for path_parameter in operation.path_parameters):
         assert answer.status_code in (403, 404), (str(operation), answer.status_code, answer.text)
     sent = answer.request.content.decode() + str(answer.request.url)
     for name in names:
@@ -198,13 +200,13 @@ def test_a_key_may_call_the_operations_of_its_scopes_only(api: Api, protected: l
 
 
 def test_scopes_match_the_tags_of_the_routes(protected: list[Operation]) -> None:
-    assert sorted({it.description["tags"][0] for it in protected}) == sorted(RESOURCES)
+    assert sorted({item.description["tags"][0] for item in protected}) == sorted(RESOURCES)
     assert len(SCOPES) == 2 * len(RESOURCES)
 
 
 def test_every_patch_requires_a_version(api: Api, protected: list[Operation]) -> None:
     before = _state(api)
-    changes = [it for it in protected if "428" in it.description["responses"]]
+    changes = [item for item in protected if "428" in item.description["responses"]]
     assert len(changes) >= 4
     for operation in changes:
         for etag, status in (("*", 428), ('"0"', 412)):
@@ -215,8 +217,8 @@ def test_every_patch_requires_a_version(api: Api, protected: list[Operation]) ->
 
 def test_every_write_takes_an_idempotency_key(protected: list[Operation]) -> None:
     without = {
-        str(it)
-        for it in protected
-        if it.method != "get" and "idempotency-key" not in {p["name"] for p in it.description.get("parameters", [])}
+        str(item)
+        for item in protected
+        if item.method != "get" and "idempotency-key" not in {p["name"] for p in item.description.get("parameters", [])}
     }
     assert without == {"POST /v1/keys"}  # its response has the secret, and would be stored

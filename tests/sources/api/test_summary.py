@@ -41,8 +41,8 @@ def test_figures_are_those_of_the_caller(serve: Callable[..., AbstractContextMan
             figures = api.client(who).get("/v1/bookings/summary").json()
             assert figures["total"] == total == sum(figures["by_status"].values()), who
             assert figures["counts"] == counts, who
-            assert [{**it, **{key: f"{Decimal(it[key]):.2f}" for key in it if key != "currency"}}
-                    for it in figures["amounts"]] == amounts, who  # fmt: skip
+            assert [{**amount, **{key: f"{Decimal(amount[key]):.2f}" for key in amount if key != "currency"}}
+                    for amount in figures["amounts"]] == amounts, who  # fmt: skip
             assert figures["stale"] is False
         assert api.client("admin", org=SOUTH).get("/v1/bookings/summary").json()["total"] == 0
 
@@ -74,7 +74,7 @@ def test_last_known_figures_while_the_database_is_slow(
         with psycopg.connect(api.business.settings.database_url) as blocking:
             blocking.execute("lock table app.bookings in access exclusive mode")
             answers = [api.client("client").get("/v1/bookings/summary") for _ in range(3)]
-            assert [it.json() for it in answers] == [known | {"stale": True}] * 3
+            assert [response.json() for response in answers] == [known | {"stale": True}] * 3
             assert _count_waiting(api) == 1  # the second and the third sent no query
             nothing_known = pool.submit(api.client("client2").get, "/v1/bookings/summary")
             wait_until(lambda: _count_waiting(api) == 2)

@@ -49,7 +49,7 @@ def test_each_caller_has_a_separate_limit(serve: Serve) -> None:
 def test_failed_logins_are_limited_by_address(serve: Serve) -> None:
     with serve(rate_limit_address="5/minute") as api:
         guesses = [api.new_client(**{"X-API-Key": f"hub_{number}"}).get("/v1/keys") for number in range(7)]
-        assert [it.status_code for it in guesses] == [401] * 5 + [429] * 2
+        assert [guess.status_code for guess in guesses] == [401] * 5 + [429] * 2
         assert _is_limited(api.client("client").get("/v1/keys"))
         assert api.new_client().get("/healthz").status_code == 200  # probes are never refused
 
@@ -208,7 +208,7 @@ def test_an_unexpected_error_is_logged_and_not_shown_to_the_caller(
     answer = api.client("client").get(f"/v1/bookings/{booking_id}")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    error = next(it for it in map(json.loads, lines) if it["message"] == "unhandled")
+    error = next(line for line in map(json.loads, lines) if line["message"] == "unhandled")
     assert error["error"] == "RuntimeError"
     assert error["request_id"] == answer.headers["X-Request-ID"]
     assert any("in fails" in step for step in error["trace"])

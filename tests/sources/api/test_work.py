@@ -45,7 +45,8 @@ def test_work_on_a_booking_from_plan_to_review(api: Api) -> None:
     assert sent(client.get(booking), 200)["progress_pct"] == "100.00"
     assert sent(provider.post(f"{milestone}/transitions", json={"action": "submit"}), 200)["status"] == "submitted"
     for who in (admin, client):
-        (level, *_) = [it for it in sent(who.get(f"{milestone}/approvals"), 200)["items"] if it["status"] == "pending"]
+        levels = sent(who.get(f"{milestone}/approvals"), 200)["items"]
+        (level, *_) = [level for level in levels if level["status"] == "pending"]
         sent(who.post(f"/v1/approvals/{level['id']}/decision", json={"decision": "approve"}), 200)
     assert sent(client.get(booking), 200)["status"] == "delivered"
     message = sent(client.post(f"{booking}/messages", json={"body": "Thank you"}))

@@ -43,7 +43,7 @@ WRONG_STATUS: Final = ("conflict", "wrong_status")
 def levels(*who: str) -> ApprovalRequest:
     """Return a request with a level for each role, or `@name` of a person."""
     given: list[dict[str, object]] = [
-        {"approver_id": NORTH.id_of(it[1:])} if it.startswith("@") else {"role": it} for it in who
+        {"approver_id": NORTH.id_of(item[1:])} if item.startswith("@") else {"role": item} for item in who
     ]
     return ApprovalRequest.model_validate({"levels": given})
 
@@ -67,7 +67,7 @@ def decide(business: Business, who: str, level: Approval, decision: Decision = A
 
 
 def statuses(approvals: list[Approval]) -> list[tuple[int, int, str]]:
-    return [(it.round, it.level, it.status) for it in approvals]
+    return [(approval.round, approval.level, approval.status) for approval in approvals]
 
 
 def move(business: Business, who: str, booking_id: UUID, action: Any) -> str:
@@ -221,7 +221,7 @@ def test_a_rejected_milestone_repeats_its_levels(business: Business) -> None:
     step(business, "provider", milestone_id, "submit")
     again = approvals_of(business, milestone_id)
     assert statuses(again) == [(2, 1, "pending"), (2, 2, "pending"), (1, 1, "rejected"), (1, 2, "closed")]
-    assert [(it.approver_role, it.approver and it.approver.id) for it in again[:2]] == [
+    assert [(item.approver_role, item.approver and item.approver.id) for item in again[:2]] == [
         ("client", None),
         (None, business.org.admin),
     ]
@@ -259,9 +259,9 @@ def test_of_fifty_concurrent_decisions_one_succeeds(business: Business, of_miles
         set_status(business, booking_id, "quoted")
         level, _ = ask(business, booking_id, "client", "admin")
     decisions = [APPROVE, REJECT] * 25
-    results = race(business, "client", [deciding(level, it) for it in decisions])
-    won = [it for it in results if isinstance(it, Approval)]
-    lost = [(it.kind, it.code) for it in results if isinstance(it, Refusal)]
+    results = race(business, "client", [deciding(level, decision) for decision in decisions])
+    won = [result for result in results if isinstance(result, Approval)]
+    lost = [(result.kind, result.code) for result in results if isinstance(result, Refusal)]
     assert (len(won), lost) == (1, [("conflict", "already_decided")] * 49)
     changes = value(business, "select count(*) from app.booking_status_history where booking_id = %s", booking_id)
     assert changes == (won[0].status == "rejected")
@@ -271,7 +271,7 @@ def test_of_twenty_concurrent_requests_for_a_round_one_succeeds(business: Busine
     booking_id = booking_in(business, "quoted")
     request = levels("client")
     results = race(business, "provider", [lambda tx: request_booking_approvals(tx, booking_id, request)] * 20)
-    assert [it.code for it in results if isinstance(it, Refusal)] == ["round_open"] * 19
+    assert [result.code for result in results if isinstance(result, Refusal)] == ["round_open"] * 19
     assert statuses(business.run("client", lambda tx: list_booking_approvals(tx, booking_id)).items) == [
         (1, 1, "pending")
     ]

@@ -47,7 +47,7 @@ def test_a_draft_has_its_lines_and_no_number(business: Business) -> None:
     )
     made = business.run("provider", lambda tx: create_draft(tx, booking_id, request))
     assert (made.status, made.invoice_number, made.total_amount) == ("draft", None, Decimal("40.00"))
-    assert [it.amount for it in made.lines] == [Decimal("50.00"), Decimal("-10.00")]
+    assert [line.amount for line in made.lines] == [Decimal("50.00"), Decimal("-10.00")]
     assert made.client.id == NORTH.client
 
 
@@ -63,7 +63,7 @@ def test_the_final_invoice_deducts_the_deposit(business: Business) -> None:
     deposit = compute(business, booking_id, "deposit")
     number = business.run("provider", lambda tx: issue_invoice(tx, deposit.id, None)).invoice_number  # type: ignore[attr-defined]
     final = compute(business, booking_id, "final")
-    assert [(it.description, it.amount) for it in final.lines] == [  # type: ignore[attr-defined]
+    assert [(line.description, line.amount) for line in final.lines] == [  # type: ignore[attr-defined]
         ("North Consultation", Decimal("100.00")), (f"Less the deposit, {number}", Decimal("-30.00")),
     ]  # fmt: skip
     again = NewInvoice.model_validate({"kind": "final"})
@@ -124,11 +124,11 @@ def test_numbers_have_no_gaps_despite_concurrent_failures(own_business: Business
     results = race(
         business,
         "admin",
-        [lambda tx, it=it, do=do: do(tx, it) for it in drafts for do in (fails, issues)],  # type: ignore[misc]
+        [lambda tx, draft=draft, do=do: do(tx, draft) for draft in drafts for do in (fails, issues)],  # type: ignore[misc]
     )
-    numbers = sorted(it for it in results if isinstance(it, str))
+    numbers = sorted(result for result in results if isinstance(result, str))
     assert numbers == [f"INV-{number:06d}" for number in range(42, 92)]
-    codes = {it.code for it in results if isinstance(it, Refusal)}
+    codes = {result.code for result in results if isinstance(result, Refusal)}
     assert codes <= {"after_all", "wrong_status"}
     # Invoices loaded in another way: the series continues after them.
     business.connection.execute("update app.invoices set invoice_number = 'INV-000092' where id = %s", [old.id])
@@ -163,16 +163,16 @@ def test_a_client_sees_only_their_own_issued_invoices(own_business: Business) ->
         "admin": [seen.id, hidden.id],
     }.items():  # fmt: skip
         page = business.run(who, lambda tx: list_invoices(tx, InvoiceFilter()))
-        assert [it.id for it in page.items] == found, who
+        assert [item.id for item in page.items] == found, who
     assert refused(business, "client2", lambda tx: list_invoices(tx, InvoiceFilter(), booking_id))[0] == "not_found"
 
 
 @pytest.mark.parametrize(
     "operation",
     [
-        lambda tx, it: issue_invoice(tx, it, None),
-        lambda tx, it: void_invoice(tx, it, Voiding(reason="No."), None),
-        lambda tx, it: change_draft(tx, it, DraftChanges(), None),
+        lambda tx, invoice_id: issue_invoice(tx, invoice_id, None),
+        lambda tx, invoice_id: void_invoice(tx, invoice_id, Voiding(reason="No."), None),
+        lambda tx, invoice_id: change_draft(tx, invoice_id, DraftChanges(), None),
     ],
 )
 def test_a_client_cannot_write_invoices(business: Business, operation) -> None:  # type: ignore[no-untyped-def]
@@ -188,10 +188,10 @@ def test_a_list_is_filtered_and_paged_by_key(own_business: Business) -> None:
 
     def listed(**wanted: object) -> list[UUID]:
         page = business.run("admin", lambda tx: list_invoices(tx, InvoiceFilter.model_validate(wanted), booking_id))
-        return [it.id for it in page.items]
+        return [item.id for item in page.items]
 
     first = business.run("admin", lambda tx: list_invoices(tx, InvoiceFilter(limit=2)))
-    assert [it.id for it in first.items] == made[:2]
+    assert [item.id for item in first.items] == made[:2]
     assert first.next == made[1]
     assert listed(after=first.next) == made[2:]
     assert listed(status="paid") == [made[1]]

@@ -41,8 +41,8 @@ def test_messages_are_paged_from_the_latest(business: Business) -> None:
     first, second, third = (write(business, "client", booking_id, minute) for minute in (1, 2, 2))
     page = business.run("provider", lambda tx: list_messages(tx, booking_id, None, 2))
     rest = business.run("provider", lambda tx: list_messages(tx, booking_id, page.next, 2))
-    assert [it.id for it in page.items] == sorted([second.id, third.id], reverse=True)
-    assert ([it.id for it in rest.items], rest.next) == ([first.id], None)
+    assert [item.id for item in page.items] == sorted([second.id, third.id], reverse=True)
+    assert ([item.id for item in rest.items], rest.next) == ([first.id], None)
 
 
 def test_marking_as_read_covers_messages_of_other_people_up_to_one(business: Business) -> None:
@@ -55,7 +55,7 @@ def test_marking_as_read_covers_messages_of_other_people_up_to_one(business: Bus
     assert business.run("provider", lambda tx: mark_read(tx, booking_id, up_to)).messages == 2
     assert business.run("provider", lambda tx: mark_read(tx, booking_id, up_to)).messages == 0
     listed = business.run("client", lambda tx: list_messages(tx, booking_id, None, 9)).items
-    assert {it.id: it.read_at is not None for it in listed} == {
+    assert {item.id: item.read_at is not None for item in listed} == {
         third.id: False, second.id: True, own.id: False, first.id: True,
     }  # fmt: skip
     elsewhere = booking_in(business, "requested")
@@ -90,7 +90,7 @@ def test_only_the_client_can_review_a_booking(business: Business, who: str, kind
 def test_of_concurrent_reviews_one_succeeds(business: Business) -> None:
     booking_id = booking_in(business, "completed")
     results = race(business, "client", [lambda tx: review_booking(tx, booking_id, GOOD)] * 20)
-    assert [it.code for it in results if isinstance(it, Refusal)] == ["already_reviewed"] * 19
+    assert [result.code for result in results if isinstance(result, Refusal)] == ["already_reviewed"] * 19
     assert value(business, "select count(*) from app.reviews where booking_id = %s", booking_id) == 1
     set_status(business, booking_id, "disputed")
     assert business.run("client", lambda tx: get_review(tx, booking_id)).rating == 5

@@ -146,7 +146,7 @@ def test_of_fifty_concurrent_approvals_one_succeeds(business: Business) -> None:
     request = MilestoneStep(action="approve")
     results = race(business, "client", [lambda tx: step_milestone(tx, milestone_id, request, None)] * 50)
     lost = [result for result in results if isinstance(result, Refusal)]
-    assert [(it.kind, it.code) for it in lost] == [("conflict", "wrong_status")] * 49
+    assert [(refusal.kind, refusal.code) for refusal in lost] == [("conflict", "wrong_status")] * 49
     changes = value(business, "select count(*) from app.booking_status_history where booking_id = %s", booking_id)
     assert (status_of(business, booking_id), changes) == ("delivered", 1)
 
@@ -155,7 +155,7 @@ def test_milestones_are_in_order_and_positions_unique(business: Business) -> Non
     booking_id = booking_in(business, "requested")
     first, second = milestone_in(business, booking_id, "pending"), milestone_in(business, booking_id, "pending")
     listed = business.run("client", lambda tx: list_milestones(tx, booking_id)).items
-    assert [(it.id, it.position) for it in listed] == [(first, 1), (second, 2)]
+    assert [(item.id, item.position) for item in listed] == [(first, 1), (second, 2)]
     taken = MilestoneChange(position=1)
     assert refused(business, "provider", lambda tx: edit_milestone(tx, second, taken, None)) == (
         "conflict",

@@ -99,9 +99,9 @@ def test_the_deposit_confirms_once_it_is_paid_in_full(business: Business, amount
 def test_concurrent_payments_never_exceed_the_invoice(business: Business) -> None:
     made = issued(business)
     results = race(business, "admin", [lambda tx: pay(tx, made.id, "30.00")] * 20)
-    assert sum(not isinstance(it, Refusal) for it in results) == 3
-    assert {it.code for it in results if isinstance(it, Refusal)} == {"overpaid"}
-    payment = next(it for it in results if not isinstance(it, Refusal))
+    assert sum(not isinstance(result, Refusal) for result in results) == 3
+    assert {result.code for result in results if isinstance(result, Refusal)} == {"overpaid"}
+    payment = next(result for result in results if not isinstance(result, Refusal))
     back = race(business, "admin", [lambda tx: refund_payment(tx, payment.id, give_back("12.00"))] * 10)
-    assert sum(not isinstance(it, Refusal) for it in back) == 2
+    assert sum(not isinstance(item, Refusal) for item in back) == 2
     assert read(business, made.id).paid_amount == Decimal("66.00")

@@ -159,7 +159,7 @@ def test_a_person_has_one_running_timer(business: Business) -> None:
     assert (running.ended_at, status_of(business, here)) == (None, "in_progress")
     assert refused(business, "provider", lambda tx: start_timer(tx, there, NewTimer())) == OVERLAP
     of_person = business.run("provider", lambda tx: list_of_person(tx, Sheet(running=True), None, 10))
-    assert [it.id for it in of_person.items] == [running.id]
+    assert [item.id for item in of_person.items] == [running.id]
     assert refused(business, "client", lambda tx: stop_timer(tx, running.id)) == ("forbidden", "not_allowed")
     assert refused(business, "provider2", lambda tx: stop_timer(tx, running.id)) == ("not_found", "not_found")
     set_status(business, here, "cancelled")  # the timer can be stopped in any status
@@ -216,19 +216,19 @@ def test_lists_are_paged(business: Business) -> None:
     made = [enter(business, it, hours(MONDAY + n * HOUR)).id for n, it in enumerate([here, there] * 3)]
     page = business.run("client", lambda tx: list_of_booking(tx, here, None, 2))
     rest = business.run("client", lambda tx: list_of_booking(tx, here, page.next, 2))
-    assert [it.id for it in (*page.items, *rest.items)] == [made[4], made[2], made[0]]
+    assert [item.id for item in (*page.items, *rest.items)] == [made[4], made[2], made[0]]
     assert (page.next, rest.next) == (made[2], None)
     sheet = Sheet(since=MONDAY + HOUR, until=MONDAY + 5 * HOUR)
     first = business.run("provider", lambda tx: list_of_person(tx, sheet, None, 3))
     last = business.run("provider", lambda tx: list_of_person(tx, sheet, first.next, 3))
-    assert [it.id for it in (*first.items, *last.items)] == [made[4], made[3], made[2], made[1]]
+    assert [item.id for item in (*first.items, *last.items)] == [made[4], made[3], made[2], made[1]]
     assert refused(business, "client2", lambda tx: list_of_booking(tx, here, None, 2))[0] == "not_found"
 
 
 def test_a_time_sheet_is_for_its_person_and_admins(business: Business) -> None:
     entry = enter(business, booking_in(business, "in_progress"), hours())
     of_provider, of_other = Sheet(provider_id=business.org.provider), Sheet(provider_id=business.org.provider2)
-    assert [it.id for it in business.run("admin", lambda tx: list_of_person(tx, of_provider, None, 9)).items] == [
+    assert [item.id for item in business.run("admin", lambda tx: list_of_person(tx, of_provider, None, 9)).items] == [
         entry.id
     ]
     assert refused(business, "provider", lambda tx: list_of_person(tx, of_other, None, 9))[0] == "forbidden"
@@ -239,13 +239,13 @@ def test_a_time_sheet_is_for_its_person_and_admins(business: Business) -> None:
 def test_of_fifty_concurrent_entries_on_many_bookings_one_succeeds(business: Business, timer: bool) -> None:
     bookings = [booking_in(business, "confirmed") for _ in range(10)]
     operations = [
-        partial(start_timer, booking_id=it, request=NewTimer())
+        partial(start_timer, booking_id=booking, request=NewTimer())
         if timer
-        else partial(create_time_entry, booking_id=it, request=hours())
-        for it in bookings * 5
+        else partial(create_time_entry, booking_id=booking, request=hours())
+        for booking in bookings * 5
     ]
     results = race(business, "provider", operations)
-    lost = [it for it in results if isinstance(it, Refusal)]
-    assert [(it.kind, it.code) for it in lost] == [OVERLAP] * 49
-    started = [status_of(business, it) for it in bookings]
+    lost = [result for result in results if isinstance(result, Refusal)]
+    assert [(refusal.kind, refusal.code) for refusal in lost] == [OVERLAP] * 49
+    started = [status_of(business, booking) for booking in bookings]
     assert sorted(started) == ["confirmed"] * 9 + ["in_progress"]

@@ -27,7 +27,7 @@ def run_due(business: Business, as_of: datetime = NOW) -> dict[str, int]:
     return {name: count for name, count in business.wait_for(run()).items() if count}
 
 
-def standing(business: Business, status: str, days: float, *, history: bool = True) -> UUID:
+def unanswered(business: Business, status: str, days: float, *, history: bool = True) -> UUID:
     """Create a booking that has been in `status` for `days`, created a month before that."""
     booking_id, since = booking_in(business, status), NOW - timedelta(days=days)
     if history:
@@ -43,12 +43,12 @@ def standing(business: Business, status: str, days: float, *, history: bool = Tr
 
 def test_requests_and_deliveries_without_an_answer(own_business: Business) -> None:
     business = own_business
-    late = {"requested": standing(business, "requested", 14), "delivered": standing(business, "delivered", 7)}
-    unrecorded = standing(business, "requested", 20, history=False)
+    late = {"requested": unanswered(business, "requested", 14), "delivered": unanswered(business, "delivered", 7)}
+    unrecorded = unanswered(business, "requested", 20, history=False)
     kept = [
-        standing(business, "requested", 13.9),
-        standing(business, "delivered", 6.9),
-        standing(business, "quoted", 99),
+        unanswered(business, "requested", 13.9),
+        unanswered(business, "delivered", 6.9),
+        unanswered(business, "quoted", 99),
     ]
     draft = draft_of(business, late["requested"])
     assert run_due(business) == {"expired": 2, "completed": 1}
@@ -59,7 +59,7 @@ def test_requests_and_deliveries_without_an_answer(own_business: Business) -> No
     assert status_of(business, unrecorded) == "expired"
     assert value(business, "select cancelled_at from app.bookings where id = %s", late["requested"]) == NOW
     assert value(business, "select completed_at from app.bookings where id = %s", late["delivered"]) == NOW
-    assert [status_of(business, it) for it in kept] == ["requested", "delivered", "quoted"]
+    assert [status_of(business, item) for item in kept] == ["requested", "delivered", "quoted"]
     assert read(business, draft.id).status == "void"
     assert run_due(business) == {}
 
@@ -67,7 +67,7 @@ def test_requests_and_deliveries_without_an_answer(own_business: Business) -> No
 def test_many_bookings_are_changed_in_batches(own_business: Business, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timed, "BATCH", 2)
     for _ in range(5):
-        standing(own_business, "requested", 15)
+        unanswered(own_business, "requested", 15)
     assert run_due(own_business) == {"expired": 5}
     assert value(own_business, "select count(*) from app.booking_status_history where to_status = 'expired'") == 5
 
@@ -83,7 +83,7 @@ def test_overdue_invoices(own_business: Business) -> None:
     assert run_due(business, NOW + timedelta(days=14)) == {}
     later = NOW + timedelta(days=16)
     assert run_due(business, later) == {"overdue": 2}
-    assert [read(business, it.id).status for it in (unpaid, part, paid, draft)] == [
+    assert [read(business, item.id).status for item in (unpaid, part, paid, draft)] == [
         "overdue",
         "overdue",
         "paid",

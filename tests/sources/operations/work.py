@@ -91,7 +91,8 @@ def race(business: Business, who: str, operations: Sequence[Callable[[Tx], Await
     """Run all operations at once, as `who`; return their results and refusals."""
 
     async def all_at_once() -> list[T | Refusal]:
-        results = await asyncio.gather(*(business.start(who, it) for it in operations), return_exceptions=True)
+        started = [business.start(who, operation) for operation in operations]
+        results = await asyncio.gather(*started, return_exceptions=True)
         kept: list[T | Refusal] = []
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, Refusal):
