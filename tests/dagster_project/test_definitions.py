@@ -1,4 +1,4 @@
-"""What the Dagster UI shows, held against a snapshot: a renamed asset or a lost schedule is seen at once.
+"""The Dagster definitions compared with a snapshot: it shows a renamed asset or a lost schedule.
 
 To accept a change: HUB_WRITE_SNAPSHOT=1 pytest tests/dagster_project/test_definitions.py
 """
@@ -45,7 +45,7 @@ def test_every_operational_table_is_ingested_and_checked(defs: dg.Definitions) -
         assert dg.AssetCheckKey(landed, "expectations") in graph.asset_check_keys
 
 
-def test_every_asset_says_whose_it_is_and_what_it_is(defs: dg.Definitions) -> None:
+def test_every_asset_has_owner_description_kinds_and_group(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
