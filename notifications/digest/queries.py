@@ -272,7 +272,7 @@ def _open_insights(connection: psycopg.Connection, params: dict[str, Any], at: d
         connection,
         """
         select id, kind, severity, metric, day, title, summary, impact, recommendation, first_seen,
-            -- A run dates insights at the end of its day, which is the beginning of the next one.
+            -- first_seen may be the end of a day, which is the beginning of the next one.
             ((first_seen - interval '1 second') at time zone %(timezone)s)::date as first_day
         from app.insight_events
         where org_id = %(org)s and first_seen < %(at)s
