@@ -8,11 +8,11 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources.insight_values import INSIGHT_KINDS, SEVERITIES
 from sources.operations.children import Page, page_of
 from sources.operations.errors import Refusal, not_found
 from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Money, Note, Request, one_of
-from sources.tables import INSIGHT_KINDS, SEVERITIES
 
 Kind = Annotated[str, one_of(INSIGHT_KINDS)]
 Severity = Annotated[str, one_of(SEVERITIES)]

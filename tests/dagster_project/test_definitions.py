@@ -1,4 +1,4 @@
-"""The definitions of Dagster, compared with a snapshot, which shows a renamed asset or a lost schedule.
+"""The Dagster definitions compared with a snapshot: it shows a renamed asset or a lost schedule.
 
 To accept a change: HUB_WRITE_SNAPSHOT=1 pytest tests/dagster_project/test_definitions.py
 """
@@ -9,19 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pytest
 
 from sources.tables import OPERATIONAL
 
 SNAPSHOT = Path(__file__).parent / "definitions.json"
-
-
-@pytest.fixture(scope="module")
-def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
-    os.environ.setdefault("HUB_HOME", str(tmp_path_factory.mktemp("definitions")))
-    from dagster_project.definitions import defs
-
-    return defs
 
 
 def snapshot_of(defs: dg.Definitions) -> dict[str, Any]:
@@ -54,7 +45,7 @@ def test_every_operational_table_is_ingested_and_checked(defs: dg.Definitions) -
         assert dg.AssetCheckKey(landed, "expectations") in graph.asset_check_keys
 
 
-def test_every_asset_has_an_owner_and_a_description(defs: dg.Definitions) -> None:
+def test_every_asset_has_owner_description_kinds_and_group(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
