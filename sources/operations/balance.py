@@ -1,4 +1,6 @@
-"""The balance of invoices in SQL: payments less refunds, defined once for every statement of the operations."""
+"""Balances of invoices in SQL: payments less refunds, defined once for every statement of the operations."""
+
+from typing import Final
 
 
 def paid_less_refunded(condition: str) -> str:
@@ -13,4 +15,5 @@ def paid_less_refunded(condition: str) -> str:
     )"""  # noqa: S608  constants of this package
 
 
-PAID_OF_INVOICE = paid_less_refunded("payments.org_id = invoices.org_id and payments.invoice_id = invoices.id")
+# Of a query or statement on app.invoices as invoices.
+PAID_OF_INVOICE: Final = paid_less_refunded("payments.org_id = invoices.org_id and payments.invoice_id = invoices.id")

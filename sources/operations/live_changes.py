@@ -1,21 +1,21 @@
-"""Live events: what a reader missed. Triggers write them (app.live_changes); timed.py deletes the old ones."""
+"""Live changes that a reader missed. Triggers write them to app.live_changes; timed.py deletes old ones."""
 
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from sources.operations.transaction import Tx
 
-MISSED_LIMIT: Final = 1000  # who missed more reads anew
+MISSED_LIMIT: Final = 1000  # a reader who missed more reads everything anew
 
 SELECT_MISSED: Final = """
-select e.id, e.kind, e.data::text as data from app.live_changes as e
-where e.org_id = $1 and e.transaction_id >= $2::text::xid8 and e.id <> $3
-order by e.id limit $4
+select id, kind, data::text as data from app.live_changes
+where org_id = $1 and transaction_id >= $2::text::xid8 and id <> $3
+order by id limit $4
 """
 
 
 class LiveChange(NamedTuple):
-    """One event as a reader gets it; `data` is JSON. Without an id, a reader resumes from the one before."""
+    """One change as it is sent to a reader; `data` is JSON. Readers resume from the last change that has an id."""
 
     id: UUID | None
     kind: str
@@ -23,16 +23,16 @@ class LiveChange(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """What a reader has missed (None: too much, or not known any more), and the newest event of the organisation."""
+    """The changes that a reader missed (None: too many, or not kept any more), and the organisation's newest id."""
 
     changes: list[LiveChange] | None
     latest: UUID | None
 
 
 async def missed_changes(tx: Tx, last_id: UUID | None) -> Missed:
-    """What the caller may see and has missed since the event `last_id`, which they had; None: they begin now.
+    """Return the changes that the caller may see after `last_id`, the last one received; None: the caller starts now.
 
-    Every transaction that could have ended after that event was written is looked at, so some events may come twice.
+    Includes every transaction that could have ended after that change was written, so some changes may be repeated.
     """
     point = await tx.one("select horizon, latest from app.resume_point($1)", last_id)
     if last_id is None:

@@ -1,6 +1,6 @@
-"""Events of payment providers: each is recorded and counted once, whatever the order in which they come.
+"""Events of payment processors: each is recorded and applied once, in whatever order they arrive.
 
-A transaction first locks the payment that its event speaks of, then booking and invoice as everybody does.
+A transaction first locks the payment that its event is about, then the booking and the invoice like every operation.
 """
 
 import logging
@@ -13,26 +13,26 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from sources.operations import transaction
-from sources.operations.invoicing import lock_invoice, refresh
-from sources.operations.payments import insert_money, money_came
+from sources.operations.invoicing import lock_invoice, update_status
+from sources.operations.payments import follow_payment, insert_money
 from sources.operations.transaction import Pool, System, Tx
 from sources.payment_processors import stripe
 from sources.payment_processors.interface import Failed, Paid, ProcessorEvent, Refund, Refunds
 
 log = logging.getLogger("hub.payments")
 
-NOBODY: Final = UUID(int=0)  # the organisation of an event that does not tell whose it is
+NO_ORGANIZATION: Final = UUID(int=0)  # of an event that does not name its organisation
 READERS: Final = {stripe.Stripe.name: stripe.read_event}
 
 Outcome = Literal["applied", "waiting", "ignored", "repeated"]
 
 
 class Receipt(BaseModel):
-    """What became of an event."""
+    """The result of an event."""
 
     status: Outcome = Field(
-        description="`waiting`: for the payment that it speaks of; `ignored`: nothing to do here; "
-        "`repeated`: received before, nothing was done."
+        description="`applied`: it changed a payment or refund; `waiting`: it is applied when its payment arrives; "
+        "`ignored`: it changes nothing; `repeated`: it was received before."
     )
 
 
@@ -60,7 +60,7 @@ update app.payments set status = 'succeeded', invoice_id = $3, booking_id = $4, 
     paid_at = $7, failure_reason = null
 where org_id = $1 and id = $2
 """
-# Refunds of a payment: `named` by the provider, whether or not they went well, and those without a name yet.
+# Refunds of a payment in every status: those named by the processor, and those without a name yet.
 SELECT_REFUNDS: Final = """
 select id, processor_ref, status, amount from app.payments
 where org_id = $1 and refund_of = $2 and processor = $3 order by created_at, id
@@ -70,16 +70,20 @@ update app.payments set processor_ref = $3, amount = $4, status = $5, failure_re
     paid_at = case when $5 = 'succeeded' then coalesce(paid_at, $7) end
 where org_id = $1 and id = $2
 """
-UNNAMED: Final = "/refunds"  # ends the reference of what was refunded in total beyond the refunds known by name
-RANK: Final = {"pending": 0, "succeeded": 1, "failed": 2}  # a refund only goes on: what is older tells nothing new
+UNNAMED: Final = "/refunds"  # suffix of the reference of the amount refunded in total beyond the named refunds
+RANK: Final = {
+    "pending": 0,
+    "succeeded": 1,
+    "failed": 2,
+}  # the status of a refund never goes back: older events change nothing
 
 
 async def receive(pool: Pool, event: ProcessorEvent, *, at: datetime, timeout_ms: int) -> Receipt:
-    """Record a verified event and do what it says, once. Raises Refusal unavailable; then the provider repeats it."""
+    """Record a verified event and apply it, once. Raises Refusal unavailable; the processor then repeats the event."""
     org_id = event.org_id
     if org_id is None:
         found = await transaction.run(
-            pool, System(NOBODY), lambda tx: _find_or_keep(tx, event), at=at, timeout_ms=timeout_ms
+            pool, System(NO_ORGANIZATION), lambda tx: _find_or_record(tx, event), at=at, timeout_ms=timeout_ms
         )
         if isinstance(found, Receipt):
             return found
@@ -87,13 +91,12 @@ async def receive(pool: Pool, event: ProcessorEvent, *, at: datetime, timeout_ms
     return await transaction.run(pool, System(org_id), lambda tx: _record(tx, event), at=at, timeout_ms=timeout_ms)
 
 
-async def _find_or_keep(tx: Tx, event: ProcessorEvent) -> UUID | Receipt:
-    """The organisation of a known payment; else the event is kept until the payment comes."""
+async def _find_or_record(tx: Tx, event: ProcessorEvent) -> UUID | Receipt:
+    """Return the organisation of the payment, if it exists; otherwise record the event until the payment arrives."""
     if event.ref is not None:
         await _lock_ref(tx, event)
-        known = await tx.one(FIND_ORGANIZATION, event.processor, event.ref)
-        if known["org_id"] is not None:
-            org_id: UUID = known["org_id"]
+        org_id: UUID | None = (await tx.one(FIND_ORGANIZATION, event.processor, event.ref))["org_id"]
+        if org_id is not None:
             return org_id
     return await _record(tx, event)
 
@@ -117,26 +120,26 @@ async def _record(tx: Tx, event: ProcessorEvent) -> Receipt:
 async def _apply(tx: Tx, event: ProcessorEvent) -> Outcome:
     if event.ref is None:
         return "ignored"
-    match event.news:
+    match event.change:
         case Paid() as paid:
-            return await _take(tx, event, event.ref, paid)
+            return await _apply_payment(tx, event, event.ref, paid)
         case Failed() as failed:
-            return await _note_failure(tx, event, failed)
+            return await _apply_failure(tx, event, failed)
         case Refunds() as refunds:
-            return await _refund(tx, event, event.ref, refunds)
+            return await _apply_refunds(tx, event, event.ref, refunds)
         case _:
             return "ignored"
 
 
-async def _take(tx: Tx, event: ProcessorEvent, ref: str, paid: Paid) -> Outcome:
-    """A payment that succeeded counts, whatever the invoice has become meanwhile: the money is there."""
+async def _apply_payment(tx: Tx, event: ProcessorEvent, ref: str, paid: Paid) -> Outcome:
+    """Record a payment that succeeded, whatever the status of the invoice: the money was received."""
     payment = await tx.row(SELECT_PAYMENT, tx.org_id, event.processor, ref)
     if payment is not None and payment["status"] == "succeeded":
         return "ignored"
     locked = await _lock_invoice_of(tx, event, payment)
     if locked is None or locked[1]["currency"] != paid.currency or paid.amount <= 0:
         log.warning(
-            "a payment fits no invoice", extra={"processor": event.processor, "event_id": event.event_id, "ref": ref}
+            "payment_without_invoice", extra={"processor": event.processor, "event_id": event.event_id, "ref": ref}
         )
         return "ignored"
     booking, invoice = locked
@@ -152,14 +155,14 @@ async def _take(tx: Tx, event: ProcessorEvent, ref: str, paid: Paid) -> Outcome:
             paid.currency, moment,
         )  # fmt: skip
     await _apply_waiting(tx, event.processor, ref)
-    await money_came(tx, booking, invoice)
+    await follow_payment(tx, booking, invoice)
     return "applied"
 
 
 async def _lock_invoice_of(
     tx: Tx, event: ProcessorEvent, payment: asyncpg.Record | None
 ) -> tuple[asyncpg.Record, asyncpg.Record] | None:
-    """Booking and invoice, locked: of the invoice that the event names, else of the payment as it was announced."""
+    """Lock the booking and the invoice that the event names, or else those of the announced payment; return both."""
     invoice_id = event.invoice_id or (payment["invoice_id"] if payment else None)
     if invoice_id is None or await tx.row(SELECT_INVOICE, tx.org_id, invoice_id) is None:
         return None
@@ -167,18 +170,18 @@ async def _lock_invoice_of(
 
 
 async def _apply_waiting(tx: Tx, processor: str, ref: str) -> None:
-    """What came before the payment itself."""
+    """Apply the events that arrived before the payment itself."""
     await tx.execute(ADOPT, processor, ref)
     for row in await tx.rows(SELECT_WAITING, tx.org_id, processor, ref):
         outcome = await _apply(tx, READERS[processor](row["payload"]))
         await tx.execute(UPDATE_EVENT, tx.org_id, row["id"], outcome)
 
 
-async def _note_failure(tx: Tx, event: ProcessorEvent, failed: Failed) -> Outcome:
-    """A failed attempt is a row of its own: the payment may have succeeded before, or may succeed later."""
+async def _apply_failure(tx: Tx, event: ProcessorEvent, failed: Failed) -> Outcome:
+    """Record a failed attempt as a row of its own: the payment may have succeeded before, or may succeed later."""
     announced = await tx.row(SELECT_PAYMENT, tx.org_id, event.processor, event.ref)
-    known = await tx.row(SELECT_PAYMENT, tx.org_id, event.processor, failed.ref)
-    locked = None if known else await _lock_invoice_of(tx, event, announced)
+    recorded = await tx.row(SELECT_PAYMENT, tx.org_id, event.processor, failed.ref)
+    locked = None if recorded else await _lock_invoice_of(tx, event, announced)
     if locked is None or locked[1]["currency"] != failed.currency or failed.amount <= 0:
         return "ignored"
     await insert_money(
@@ -188,36 +191,36 @@ async def _note_failure(tx: Tx, event: ProcessorEvent, failed: Failed) -> Outcom
     return "applied"
 
 
-async def _refund(tx: Tx, event: ProcessorEvent, ref: str, refunds: Refunds) -> Outcome:
+async def _apply_refunds(tx: Tx, event: ProcessorEvent, ref: str, refunds: Refunds) -> Outcome:
     payment = await tx.row(SELECT_PAYMENT, tx.org_id, event.processor, ref)
     if payment is None or payment["status"] != "succeeded":
         return "waiting"
     _, invoice = await lock_invoice(tx, payment["invoice_id"])
     for refund in refunds.named:
-        await _refund_by_name(tx, event, invoice, payment, refund)
-    if refunds.in_total > 0:
-        await _refund_in_total(tx, event, invoice, payment, refunds)
-    await refresh(tx, [invoice["id"]])
+        await _apply_named_refund(tx, event, invoice, payment, refund)
+    if refunds.total > 0:
+        await _apply_refund_total(tx, event, invoice, payment, refunds)
+    await update_status(tx, [invoice["id"]])
     return "applied"
 
 
-async def _refund_by_name(
+async def _apply_named_refund(
     tx: Tx, event: ProcessorEvent, invoice: asyncpg.Record, payment: asyncpg.Record, refund: Refund
 ) -> None:
-    """Write one refund; it may be what was ordered here, or a part of what was only known in total."""
+    """Write one refund; it may be a refund ordered here, or a part of an amount that is recorded in total only."""
     rows = await tx.rows(SELECT_REFUNDS, tx.org_id, payment["id"], event.processor)
-    known = next((it for it in rows if it["processor_ref"] == refund.ref), None)
-    if known is not None:
-        if RANK[refund.status] > RANK[known["status"]]:
-            await _rewrite(tx, event, known, refund)
+    recorded = next((row for row in rows if row["processor_ref"] == refund.ref), None)
+    if recorded is not None:
+        if RANK[refund.status] > RANK[recorded["status"]]:
+            await _update_refund(tx, event, recorded, refund)
         return
-    unnamed = next((it for it in rows if _is_unnamed(it)), None)
+    unnamed = next((row for row in rows if _is_unnamed(row)), None)
     ordered = None if unnamed else _ordered(rows, refund.amount)
     rest = unnamed["amount"] - refund.amount if unnamed else Decimal(0)
     if unnamed is not None and rest > 0:
-        await _rewrite(tx, event, unnamed, Refund(unnamed["processor_ref"], rest, "succeeded", None))
-    elif taken := unnamed or ordered:
-        await _rewrite(tx, event, taken, refund)
+        await _update_refund(tx, event, unnamed, Refund(unnamed["processor_ref"], rest, "succeeded", None))
+    elif row := unnamed or ordered:
+        await _update_refund(tx, event, row, refund)
         return
     await insert_money(
         tx, invoice, "refund", refund.status, refund.amount, payment["method"], processor=event.processor,
@@ -226,20 +229,20 @@ async def _refund_by_name(
     )  # fmt: skip
 
 
-async def _refund_in_total(
+async def _apply_refund_total(
     tx: Tx, event: ProcessorEvent, invoice: asyncpg.Record, payment: asyncpg.Record, refunds: Refunds
 ) -> None:
-    """What was refunded beyond the refunds known by name stands in one row, until their names come."""
+    """Record the amount refunded beyond the named refunds in one row, until events name its refunds."""
     rows = await tx.rows(SELECT_REFUNDS, tx.org_id, payment["id"], event.processor)
-    unnamed = next((it for it in rows if _is_unnamed(it)), None)
-    # Failed ones as well: the total may be of a time when they had not failed yet.
-    named = sum((it["amount"] for it in rows if it["processor_ref"] and it is not unnamed), Decimal(0))
-    beyond = refunds.in_total - named
+    unnamed = next((row for row in rows if _is_unnamed(row)), None)
+    # Failed refunds count: the total may be from before they failed.
+    named = sum((row["amount"] for row in rows if row["processor_ref"] and row is not unnamed), Decimal(0))
+    beyond = refunds.total - named
     if beyond <= (unnamed["amount"] if unnamed else 0):
         return
     whole = Refund(refunds.source + UNNAMED, beyond, "succeeded", None)
-    if taken := unnamed or _ordered(rows, beyond):
-        await _rewrite(tx, event, taken, whole)
+    if row := unnamed or _ordered(rows, beyond):
+        await _update_refund(tx, event, row, whole)
         return
     await insert_money(
         tx, invoice, "refund", "succeeded", beyond, payment["method"], processor=event.processor, reference=whole.ref,
@@ -252,13 +255,14 @@ def _is_unnamed(row: asyncpg.Record) -> bool:
 
 
 def _ordered(rows: list[asyncpg.Record], amount: Decimal) -> asyncpg.Record | None:
-    """A refund that was ordered here, which the provider has not told of yet."""
+    """Return the refund that was ordered here, if there is one that the processor has not reported yet."""
     return next(
-        (it for it in rows if it["processor_ref"] is None and it["amount"] == amount and it["status"] != "failed"), None
+        (row for row in rows if row["processor_ref"] is None and row["amount"] == amount and row["status"] != "failed"),
+        None,
     )
 
 
-async def _rewrite(tx: Tx, event: ProcessorEvent, row: asyncpg.Record, refund: Refund) -> None:
+async def _update_refund(tx: Tx, event: ProcessorEvent, row: asyncpg.Record, refund: Refund) -> None:
     await tx.execute(
         UPDATE_REFUND, tx.org_id, row["id"], refund.ref, refund.amount, refund.status, refund.failure_reason,
         min(event.at, tx.at),

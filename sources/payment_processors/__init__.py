@@ -1,4 +1,4 @@
-"""Who moves money. A provider more is a file more here, and a line in PROCESSORS."""
+"""Payment processors, which move money. A new processor is one file here and one entry in PROCESSORS."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the Hub asks of a payment provider, and the events that it hears from one."""
+"""The interface of a payment processor, and the events that processors send, in the Hub's terms."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ MoneyStatus = Literal["pending", "succeeded", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """The payment that the event speaks of has succeeded."""
+    """The payment of the event has succeeded."""
 
     amount: Decimal
     currency: str
@@ -21,7 +21,7 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt to pay, `ref`, has failed; another may still succeed."""
+    """The attempt `ref` to pay has failed; another attempt may still succeed."""
 
     ref: str
     amount: Decimal
@@ -31,7 +31,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """One refund as it stands now."""
+    """The current state of one refund."""
 
     ref: str
     amount: Decimal
@@ -41,16 +41,16 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Refunds:
-    """Refunds of the payment: some by name, and perhaps what has been refunded `in_total` by then (of `source`)."""
+    """Refunds of the payment: the `named` ones, and the `total` refunded so far, if known, of the object `source`."""
 
     named: tuple[Refund, ...] = ()
-    in_total: Decimal = Decimal(0)
+    total: Decimal = Decimal(0)
     source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessorEvent:
-    """What a provider tells. `ref`: the payment it is about; `news` None: nothing that concerns the Hub."""
+    """An event of a processor. `ref`: the payment that it is about; `change` None: the Hub ignores the event."""
 
     processor: str
     event_id: str
@@ -59,19 +59,19 @@ class ProcessorEvent:
     at: datetime
     org_id: UUID | None
     invoice_id: UUID | None
-    news: Paid | Failed | Refunds | None
+    change: Paid | Failed | Refunds | None
     payload: dict[str, Any]
 
 
 class PaymentProcessor(Protocol):
-    """What becomes of money that people record or give back by way of this provider."""
+    """The initial status of the payments and refunds that people record with this processor."""
 
     name: ClassVar[str]
 
-    def take(self, by: Role, reference: str | None) -> MoneyStatus:
-        """The status of a payment that a caller of this role records. Raises Refusal."""
+    def payment_status(self, by: Role, reference: str | None) -> MoneyStatus:
+        """Return the status of a payment that a caller of this role records. Raises Refusal."""
         ...
 
-    def give_back(self) -> MoneyStatus:
-        """The status of a refund that somebody has ordered."""
+    def refund_status(self) -> MoneyStatus:
+        """Return the status of a refund that a person orders."""
         ...

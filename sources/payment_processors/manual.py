@@ -1,4 +1,4 @@
-"""The default: people move the money themselves, in cash or by transfer, and record it here."""
+"""The default processor: people move the money themselves, in cash or by transfer, and record it here."""
 
 from typing import ClassVar
 
@@ -7,12 +7,12 @@ from sources.payment_processors.interface import MoneyStatus
 
 
 class Manual:
-    """Recorded by staff it counts at once; announced by a client, when staff have seen the money."""
+    """A payment that staff record succeeds at once; one that a client announces is pending until staff settle it."""
 
     name: ClassVar[str] = "manual"
 
-    def take(self, by: Role, reference: str | None) -> MoneyStatus:
+    def payment_status(self, by: Role, reference: str | None) -> MoneyStatus:
         return "pending" if by == "client" else "succeeded"
 
-    def give_back(self) -> MoneyStatus:
+    def refund_status(self) -> MoneyStatus:
         return "succeeded"

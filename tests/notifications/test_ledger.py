@@ -1,4 +1,4 @@
-"""The ledger: who is told, once; what happens when a receiver or a worker fails."""
+"""The delivery ledger: each recipient gets a message once, also when a receiver or a worker fails."""
 
 import os
 import signal
@@ -18,11 +18,13 @@ from pydantic import SecretStr
 
 from notifications import ledger
 from notifications.admin import add_channel
+from notifications.admin import test_channel as send_test
 from notifications.channels import base
 from notifications.channels.base import Delivery
-from notifications.claims import Settlement, claimed, due_channels, settle
+from notifications.claims import Settlement, claim_next, due_channels, settle
 from notifications.messages import Message
 from sources.database import records
+from sources.errors import HubError
 from sources.settings import Settings
 from tests.notifications.conftest import Clock
 from tests.notifications.examples import DAY, EVERY_BLOCK, NOW, ORG, OTHER_ORG, insert_insight
@@ -36,8 +38,8 @@ def longest(_: float, high: float) -> float:
     return high
 
 
-def enqueue(connection: psycopg.Connection, *insights: UUID, event: Any = "opened") -> ledger.Enqueued:
-    return ledger.enqueue_insights(connection, insights, event, now=NOW, recipients={ORG: [ADMIN]})
+def enqueue(connection: psycopg.Connection, *insights: UUID, occasion: Any = "opened") -> ledger.Enqueued:
+    return ledger.enqueue_insights(connection, insights, occasion, now=NOW, recipients={ORG: [ADMIN]})
 
 
 def deliveries(connection: psycopg.Connection) -> list[dict[str, Any]]:
@@ -52,11 +54,11 @@ def same_message(_: psycopg.Connection, __: Settings, ___: Delivery) -> Message:
     return EVERY_BLOCK
 
 
-# --- who is told ---------------------------------------------------------------------------------
+# --- routing -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("severity", "kind", "told"),
+    ("severity", "kind", "names"),
     [
         ("critical", "anomaly", {"all", "high and up", "anomalies"}),
         ("high", "workload", {"all", "high and up"}),
@@ -64,7 +66,9 @@ def same_message(_: psycopg.Connection, __: Settings, ___: Delivery) -> Message:
         ("low", "pipeline", {"all"}),
     ],
 )
-def test_routing_by_severity_and_kind(connection: psycopg.Connection, severity: str, kind: str, told: set[str]) -> None:
+def test_routing_by_severity_and_kind(
+    connection: psycopg.Connection, severity: str, kind: str, names: set[str]
+) -> None:
     def add(name: str, org_id: UUID = ORG, **row: Any) -> None:
         add_channel(connection, org_id, name=name, kind="slack", target="#alerts", **row)
 
@@ -81,7 +85,7 @@ def test_routing_by_severity_and_kind(connection: psycopg.Connection, severity: 
         "select name from app.notification_deliveries join app.notification_channels c on c.id = channel_id",
         {},
     )
-    assert {row["name"] for row in found} == told
+    assert {row["name"] for row in found} == names
 
 
 def test_enqueuing_again_adds_nothing(connection: psycopg.Connection) -> None:
@@ -89,31 +93,31 @@ def test_enqueuing_again_adds_nothing(connection: psycopg.Connection) -> None:
     insight = insert_insight(connection)
     assert enqueue(connection, insight) == ledger.Enqueued(deliveries=2, in_app=1)
     assert enqueue(connection, insight) == ledger.Enqueued(deliveries=0, in_app=0)
-    assert enqueue(connection) == enqueue(connection, event="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
+    assert enqueue(connection) == enqueue(connection, occasion="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
     assert {row["recipient"] for row in deliveries(connection)} == {"a@b.org", "c@d.org"}
 
 
-def test_resolved_goes_only_to_those_who_were_told(connection: psycopg.Connection) -> None:
-    add_channel(connection, ORG, name="told", kind="slack", target="#told")
+def test_resolved_goes_only_to_recipients_of_the_alert(connection: psycopg.Connection) -> None:
+    add_channel(connection, ORG, name="alerts", kind="slack", target="#alerts")
     insight = insert_insight(connection)
-    assert enqueue(connection, insight, event="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
+    assert enqueue(connection, insight, occasion="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
     enqueue(connection, insight)
     add_channel(connection, ORG, name="newcomer", kind="slack", target="#newcomer")
-    assert enqueue(connection, insight, event="resolved") == ledger.Enqueued(deliveries=1, in_app=1)
+    assert enqueue(connection, insight, occasion="resolved") == ledger.Enqueued(deliveries=1, in_app=1)
     found = records(connection, "select event, title from app.notifications order by id", {})
     assert [row["title"] for row in found] == ["Booked revenue fell by half", "Resolved: Booked revenue fell by half"]
 
 
-def test_resolved_is_not_sent_where_the_alert_died(connection: psycopg.Connection) -> None:
-    add_channel(connection, ORG, name="told", kind="slack", target="#told")
+def test_resolved_is_not_sent_where_the_alert_is_dead(connection: psycopg.Connection) -> None:
+    add_channel(connection, ORG, name="alerts", kind="slack", target="#alerts")
     insight = insert_insight(connection)
     enqueue(connection, insight)
     connection.execute("update app.notification_deliveries set state = 'dead'")
-    assert enqueue(connection, insight, event="resolved").deliveries == 0
+    assert enqueue(connection, insight, occasion="resolved").deliveries == 0
 
 
 def test_enqueuing_is_part_of_the_callers_transaction(settings: Settings, connection: psycopg.Connection) -> None:
-    add_channel(connection, ORG, name="told", kind="slack", target="#told")
+    add_channel(connection, ORG, name="alerts", kind="slack", target="#alerts")
     with psycopg.connect(settings.database_url) as other:
         enqueue(other, insert_insight(other))
         other.rollback()
@@ -149,9 +153,9 @@ def test_every_channel_receives_the_insight_and_its_end(
     clock.at = datetime.now(UTC)
     report = ledger.deliver_due(wired, now=clock)
     assert (len(report.of("sent")), report.of("failed"), report.of("dead"), report.broken) == (3, (), (), ())
-    enqueue(connection, insight, event="resolved")
+    enqueue(connection, insight, occasion="resolved")
     assert len(ledger.deliver_due(wired, now=clock).of("sent")) == 3
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
 
     assert [mail["Subject"] for mail in mail.mails] == [
         "[Critical] Booked revenue fell by half",
@@ -167,17 +171,17 @@ def test_every_channel_receives_the_insight_and_its_end(
     assert [(row["outcome"], row["attempted_at"]) for row in attempts] == [("sent", clock.at)] * 6
 
 
-def test_rate_limit_puts_off_the_whole_channel(
+def test_rate_limit_postpones_the_whole_channel(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
     enqueue(connection, *(insert_insight(connection, dedupe_key=str(n)) for n in range(3)))
     slack.script.append(Answer(429, {"Retry-After": "600"}))
     report = ledger.deliver_due(wired, now=clock, jitter=longest)
-    assert [outcome.result for outcome in report.outcomes] == ["failed"]
+    assert [attempt.outcome for attempt in report.attempts] == ["failed"]
     assert {row["next_attempt_at"] for row in deliveries(connection)} == {NOW + timedelta(seconds=600)}
     clock.forward(seconds=599)
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
     clock.forward(seconds=1)
     assert len(ledger.deliver_due(wired, now=clock).of("sent")) == 3
     assert len(slack.posted) == 3
@@ -205,7 +209,7 @@ def test_failure_is_logged_and_tried_again(
     assert len({request.headers["webhook-id"] for request in webhook.requests}) == 1
 
 
-def test_a_delivery_dies_after_the_last_attempt_and_says_so(
+def test_a_delivery_is_dead_after_the_last_attempt(
     connection: psycopg.Connection, wired: Settings, clock: Clock, mail: MailServer
 ) -> None:
     add_channel(connection, ORG, name="mail", kind="email", target="a@b.org")
@@ -218,16 +222,36 @@ def test_a_delivery_dies_after_the_last_attempt_and_says_so(
     assert dead.detail is not None
     assert dead.detail.startswith(f"Given up after {ledger.MAX_ATTEMPTS} attempts. The mail server")
     assert states(connection) == {"dead": 1}
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
 
 
-def test_a_gone_receiver_is_dead_at_once(
+def test_a_delivery_to_a_deleted_receiver_is_dead_at_once(
     connection: psycopg.Connection, settings: Settings, clock: Clock, webhook: WebhookServer
 ) -> None:
     add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
     enqueue(connection, insert_insight(connection))
     webhook.script.append(Answer(410))
-    assert [outcome.attempt for outcome in ledger.deliver_due(settings, now=clock).of("dead")] == [1]
+    assert [attempt.attempt for attempt in ledger.deliver_due(settings, now=clock).of("dead")] == [1]
+
+
+def test_a_channel_of_unknown_kind_fails_alone_with_a_clear_error(
+    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
+) -> None:
+    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
+    connection.execute(
+        "insert into app.notification_channels (org_id, name, kind, target) values (%s, 'old', 'pigeon', 'loft')", [ORG]
+    )
+    enqueue(connection, insert_insight(connection))
+    report = ledger.deliver_due(wired, now=clock)
+    assert [attempt.channel for attempt in report.of("sent")] == ["slack"]
+    (dead,) = report.of("dead")
+    assert (dead.channel, dead.detail) == (
+        "old",
+        "The kind of channel 'pigeon' is unknown: choose one of email, slack, webhook.",
+    )
+    assert report.broken == ()
+    with pytest.raises(HubError, match="'pigeon' is unknown"):
+        send_test(connection, wired, ORG, "old", now=NOW)
 
 
 def test_resolved_waits_for_its_alert(
@@ -237,14 +261,14 @@ def test_resolved_waits_for_its_alert(
     insight = insert_insight(connection)
     enqueue(connection, insight)
     connection.execute("update app.notification_deliveries set next_attempt_at = %s", [NOW + timedelta(hours=1)])
-    enqueue(connection, insight, event="resolved")
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    enqueue(connection, insight, occasion="resolved")
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
     clock.forward(hours=1)
     ledger.deliver_due(wired, now=clock)
     assert [post.get("thread_ts") for post in slack.posted] == [None, slack.posted[0]["ts"]]
 
 
-def test_a_row_that_cannot_be_rendered_holds_up_nobody(
+def test_a_row_that_cannot_be_rendered_delays_no_other(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
@@ -257,7 +281,7 @@ def test_a_row_that_cannot_be_rendered_holds_up_nobody(
         return EVERY_BLOCK
 
     report = ledger.deliver_due(wired, now=clock, render=render)
-    assert (len(report.of("sent")), [outcome.delivery_id for outcome in report.of("failed")]) == (2, [bad])
+    assert (len(report.of("sent")), [attempt.delivery_id for attempt in report.of("failed")]) == (2, [bad])
     assert states(connection) == {"sent": 2, "failed": 1}
 
 
@@ -276,13 +300,13 @@ def test_secrets_are_kept_out_of_the_ledger(connection: psycopg.Connection, wire
     assert "token=***" in str(log)
 
 
-def test_a_paused_channel_keeps_what_it_has(
+def test_a_paused_channel_keeps_its_deliveries(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
     enqueue(connection, insert_insight(connection))
     connection.execute("update app.notification_channels set is_active = false")
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
     connection.execute("update app.notification_channels set is_active = true")
     assert len(ledger.deliver_due(wired, now=clock).of("sent")) == 1
 
@@ -290,7 +314,7 @@ def test_a_paused_channel_keeps_what_it_has(
 @pytest.mark.parametrize(
     ("attempt", "after_s", "wait"), [(1, None, 60), (2, None, 120), (4, 5.0, 480), (1, 300.0, 300), (11, None, 14400)]
 )
-def test_waits_grow_and_honour_the_receiver(attempt: int, after_s: float | None, wait: float) -> None:
+def test_waits_grow_and_respect_retry_after(attempt: int, after_s: float | None, wait: float) -> None:
     assert ledger.wait_s(attempt, after_s, longest) == wait
     assert ledger.wait_s(attempt, after_s, lambda low, _: low) == (after_s or 0)
 
@@ -312,7 +336,7 @@ ledger.deliver_due(Settings(), now=lambda: now, render=hang)
 """
 
 
-def test_what_a_killed_worker_was_sending_is_sent_by_the_next(
+def test_the_next_worker_sends_the_delivery_of_a_killed_one(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
@@ -328,10 +352,10 @@ def test_what_a_killed_worker_was_sending_is_sent_by_the_next(
     try:
         held = worker.stdout.readline().strip() if worker.stdout else ""
         assert states(connection) == {"sending": 1, "pending": 1}
-        # While it lives, what it holds is left alone.
+        # While the worker lives, its claim is respected.
         assert held not in [str(one.delivery_id) for one in ledger.deliver_due(wired, now=clock).of("sent")]
         assert states(connection) == {"sending": 1, "sent": 1}
-        assert ledger.deliver_due(wired, now=clock).outcomes == ()
+        assert ledger.deliver_due(wired, now=clock).attempts == ()
     finally:
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
@@ -346,7 +370,7 @@ def test_what_a_killed_worker_was_sending_is_sent_by_the_next(
     assert again["attempts"] == 2
 
 
-def test_a_row_that_kills_every_worker_dies_in_the_end(
+def test_a_row_that_kills_every_worker_is_dead_in_the_end(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
@@ -367,7 +391,7 @@ def test_workers_at_once_send_each_row_once(
 
     with ThreadPoolExecutor(3) as pool:
         reports = list(pool.map(work, range(3)))
-    assert sum(len(report.outcomes) for report in reports) == 30
+    assert sum(len(report.attempts) for report in reports) == 30
     sent = Counter(post["metadata"]["event_payload"]["delivery_id"] for post in slack.posted)
     assert len(sent) == 30
     assert set(sent.values()) == {1}
@@ -384,7 +408,7 @@ def test_a_hanging_channel_delays_no_other(
     mail: MailServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(base, "NETWORK_TIMEOUT_S", 10 * PATIENCE_S)  # the channel hangs for as long as it is held
+    monkeypatch.setattr(base, "NETWORK_TIMEOUT_S", 10 * PATIENCE_S)  # longer than the test holds the channel
     add_channel(connection, ORG, name="mail", kind="email", target="a@b.org")
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
     enqueue(connection, *(insert_insight(connection, dedupe_key=str(n)) for n in range(3)))
@@ -405,9 +429,11 @@ def test_a_worker_that_lost_its_claim_settles_nothing(
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
     enqueue(connection, insert_insight(connection))
     (channel,) = due_channels(connection, NOW)
-    with claimed(connection, channel, NOW, set()) as delivery:
+    with claim_next(connection, channel, NOW, set()) as delivery:
         assert delivery
-        connection.execute("update app.notification_deliveries set attempts = attempts + 1")  # another one took over
+        connection.execute(
+            "update app.notification_deliveries set attempts = attempts + 1"
+        )  # another worker claimed it
         settle(connection, delivery, Settlement("failed", "late"), NOW)
     assert states(connection) == {"sending": 1}
     assert records(connection, "select * from app.notification_attempts", {}) == []

@@ -1,4 +1,4 @@
-"""What payment providers tell: calls that are signed, and bear no token."""
+"""Webhooks of payment processors: their calls are signed, and have no token."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -38,15 +38,15 @@ EVENT: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-@router.post("/stripe", response_model=Receipt, openapi_extra=EVENT, summary="Events of Stripe")
-async def stripe_event(
+@router.post("/stripe", response_model=Receipt, openapi_extra=EVENT, summary="Receive an event of Stripe")
+async def receive_stripe_event(
     request: Request,
-    stripe_signature: Annotated[str | None, Header(description="t=...,v1=..., by the signing secret.")] = None,
+    stripe_signature: Annotated[str | None, Header(description="t=...,v1=..., signed with the signing secret.")] = None,
 ) -> Response:
-    """Needs no token: the signature over the raw body is checked, and its age (5 minutes at most).
+    """Needs no token: the signature over the raw body is verified, and its age (at most 5 minutes).
 
-    Each event counts once; repeated, unknown and early ones are answered 200 as well. `metadata` of the payment intent
-    names the organisation (`org_id`) and the invoice (`invoice_id`).
+    Each event is applied once; the response to repeated, unknown and early ones is 200 as well. `metadata` of the
+    payment intent names the organisation (`org_id`) and the invoice (`invoice_id`).
     """
     state = request.app.state
     settings: Settings = state.settings

@@ -169,22 +169,26 @@ begin
         insert into app.{table} (org_id, kind, data) select distinct org_id, 'reload', '{{}}'::jsonb from new_rows;
     else
         insert into app.{table} (org_id, kind, booking_id, client_id, provider_id, data)
-        select n.org_id,
-            case when (n.status, n.scheduled_start, n.total_amount, n.title, n.provider_id)
-                is not distinct from (o.status, o.scheduled_start, o.total_amount, o.title, o.provider_id)
-                and n.progress_pct <> o.progress_pct
-            then 'booking.progress' else 'booking.changed' end,
-            n.id, n.client_id, n.provider_id,
+        select new_rows.org_id,
+            case when (
+                new_rows.status, new_rows.scheduled_start, new_rows.total_amount, new_rows.title, new_rows.provider_id
+            ) is not distinct from (
+                old_rows.status, old_rows.scheduled_start, old_rows.total_amount, old_rows.title, old_rows.provider_id
+            ) and new_rows.progress_pct <> old_rows.progress_pct then 'booking.progress' else 'booking.changed' end,
+            new_rows.id, new_rows.client_id, new_rows.provider_id,
             jsonb_build_object(
-                'booking_id', n.id, 'booking_number', n.booking_number, 'status', n.status,
-                'progress_pct', n.progress_pct::text, 'version', n.row_version::text
+                'booking_id', new_rows.id, 'booking_number', new_rows.booking_number, 'status', new_rows.status,
+                'progress_pct', new_rows.progress_pct::text, 'version', new_rows.row_version::text
             )
-        from new_rows as n join old_rows as o on o.id = n.id;
+        from new_rows join old_rows on old_rows.id = new_rows.id;
         insert into app.{table} (org_id, kind, booking_id, client_id, provider_id, data)
-        select n.org_id, 'booking.changed', n.id, nullif(o.client_id, n.client_id), nullif(o.provider_id, n.provider_id),
-            jsonb_build_object('booking_id', n.id, 'booking_number', o.booking_number, 'reassigned', true)
-        from new_rows as n join old_rows as o on o.id = n.id
-        where o.client_id <> n.client_id or (o.provider_id is not null and o.provider_id is distinct from n.provider_id);
+        select new_rows.org_id, 'booking.changed', new_rows.id, nullif(old_rows.client_id, new_rows.client_id),
+            nullif(old_rows.provider_id, new_rows.provider_id),
+            jsonb_build_object('booking_id', new_rows.id, 'booking_number', old_rows.booking_number, 'reassigned', true)
+        from new_rows join old_rows on old_rows.id = new_rows.id
+        where old_rows.client_id <> new_rows.client_id or (
+            old_rows.provider_id is not null and old_rows.provider_id is distinct from new_rows.provider_id
+        );
     end if;
     return null;
 end $$;
