@@ -45,7 +45,8 @@ def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[Told]:
     """The events of `stream` that come before one that is written now, and that everyone of `org` is told."""
     mark = uuid4().hex
     api.business.connection.execute(
-        "insert into app.live_changes (org_id, kind, data) values (%s, 'reload', %s)", [org.id, json.dumps({"mark": mark})]
+        "insert into app.live_changes (org_id, kind, data) values (%s, 'reload', %s)",
+        [org.id, json.dumps({"mark": mark})],
     )
     return stream.until(mark)
 

@@ -108,9 +108,7 @@ def test_an_announced_intent_needs_no_metadata(business: Business) -> None:
 )
 def test_what_does_not_concern_us_is_recorded_and_ignored(business: Business, payload: dict[str, Any]) -> None:
     assert tell(business, payload, payload) == ["ignored", "repeated"]
-    assert (
-        value(business, "select payload from app.processor_events where event_id = %s", payload["id"]) == payload
-    )
+    assert value(business, "select payload from app.processor_events where event_id = %s", payload["id"]) == payload
 
 
 def test_another_currency_is_no_payment(business: Business) -> None:
