@@ -65,6 +65,7 @@ class XID8(UserDefinedType[str]):
 
 
 WORKING_DAYS_CHECK: Final = "working_days <@ '{1,2,3,4,5,6,7}'"
+INDEX_KEY: Final = {"is_index_key": True}  # `info` of a generated column that only serves an index: not landed
 Timestamp = DateTime(timezone=True)
 Money = Numeric(14, 2)
 
@@ -230,13 +231,20 @@ bookings = _operational(
     Column("deposit_amount", Money, nullable=False, server_default=text("0")),  # due before it is confirmed
     Column("cancellation_fee", Money),
     # Comparisons of bigint are leakproof, those of numeric are not: only this can use an index under row security.
-    Column("amount_minor", BigInteger, Computed("((total_amount * 100)::bigint)", persisted=True), nullable=False),
+    Column(
+        "amount_minor",
+        BigInteger,
+        Computed("((total_amount * 100)::bigint)", persisted=True),
+        nullable=False,
+        info=INDEX_KEY,
+    ),
     # What has no start sorts after all that have one.
     Column(
         "start_key",
         Timestamp,
         Computed("COALESCE(scheduled_start, '9999-12-31 00:00:00+00'::timestamp with time zone)", persisted=True),
         nullable=False,
+        info=INDEX_KEY,
     ),
     # Holds its provider's time against other exclusive bookings; recorded history may overlap.
     Column("is_exclusive", Boolean, nullable=False, server_default=text("true")),
@@ -388,6 +396,12 @@ invoices = _operational(
     _at("issued_at"),
     _at("due_at"),
     _text("external_ref", required=False),
+    Column(
+        "is_receivable",
+        Boolean,
+        Computed("(status <> ALL (ARRAY['draft'::text, 'void'::text]))", persisted=True),
+        nullable=False,
+    ),
     UniqueConstraint("org_id", "external_ref"),
     _one_of("status", ("draft", "issued", "part_paid", "paid", "overdue", "void")),
     _one_of("kind", ("deposit", "final", "fee", "custom")),
@@ -420,11 +434,11 @@ payments = _operational(
     _id("booking_id"),
     _text("kind", default="payment"),
     _text("status", default="pending"),
-    _money("amount"),  # positive for both kinds: a refund is subtracted where money is summed
+    _money("amount"),  # positive for both kinds; sums are of signed_amount
     _currency(),
     _text("method", default="card"),
-    _text("provider", default="manual"),  # who moved the money, such as stripe; manual: recorded by people
-    _text("provider_ref", required=False),
+    _text("processor", default="manual"),  # the payment processor, such as stripe; manual: recorded by people
+    _text("processor_ref", required=False),
     _id("refund_of", required=False),  # the payment that a refund gives back
     _text("note", required=False),
     _text("failure_reason", required=False),
@@ -433,6 +447,12 @@ payments = _operational(
     UniqueConstraint("org_id", "external_ref"),
     _one_of("kind", ("payment", "refund")),
     _one_of("status", ("pending", "succeeded", "failed")),
+    Column(
+        "signed_amount",
+        Money,
+        Computed("CASE kind WHEN 'refund'::text THEN (- amount) ELSE amount END", persisted=True),
+        nullable=False,
+    ),
     CheckConstraint("amount > 0", "amount"),
     # Of an imported one, the moment may be unknown, and so may the invoice.
     CheckConstraint("status <> 'succeeded' or paid_at is not null or external_ref is not null", "paid_at"),
@@ -441,7 +461,7 @@ payments = _operational(
     _belongs_to("bookings", "booking_id"),
     _belongs_to("payments", "refund_of", cascade=False),
     CheckConstraint("refund_of is null or kind = 'refund'", "refund_of"),
-    UniqueConstraint("provider", "provider_ref", "org_id"),
+    UniqueConstraint("processor", "processor_ref", "org_id"),
     Index("ix_payments_refund_of", "org_id", "refund_of", postgresql_where=text("refund_of is not null")),
     Index(None, "org_id", "invoice_id"),
     Index(None, "org_id", "booking_id"),
@@ -676,7 +696,7 @@ notification_attempts = _table(
     UniqueConstraint("org_id", "delivery_id", "attempt"),
 )
 
-# --- what the write API adds: prices, numbers, payment events, live events, search ------------------
+# --- what the write API adds: prices, numbers, processor events, live changes, search ------------------
 
 service_add_ons = _table(
     "service_add_ons",
@@ -731,17 +751,17 @@ number_series = _table(
     UniqueConstraint("org_id", "series"),
 )
 
-payment_provider_events = _table(
-    "payment_provider_events",
-    _text("provider"),
+processor_events = _table(
+    "processor_events",
+    _text("processor"),
     _text("event_id"),
     _text("event_type"),
-    _text("object_ref", required=False),  # what it speaks of, such as a payment intent
+    _text("object_ref", required=False),  # the object it is about, such as a payment intent
     _text("status"),
     Column("payload", JSONB, nullable=False),
     _one_of("status", ("applied", "waiting", "ignored")),
-    UniqueConstraint("provider", "event_id"),
-    Index(None, "provider", "object_ref", "status"),
+    UniqueConstraint("processor", "event_id"),
+    Index(None, "processor", "object_ref", "status"),
 )
 
 booking_search = Table(
@@ -761,7 +781,7 @@ booking_search = Table(
     ),
 )
 
-EVENT_KINDS: Final = (
+LIVE_CHANGE_KINDS: Final = (
     "booking.created",
     "booking.changed",
     "booking.progress",
@@ -770,8 +790,8 @@ EVENT_KINDS: Final = (
     "reload",  # too many rows changed at once: read anew
 )
 
-events = Table(
-    "events",
+live_changes = Table(
+    "live_changes",
     metadata,
     Column("id", UUID(as_uuid=True), primary_key=True, server_default=text("uuidv7()")),
     _id("org_id"),
@@ -781,10 +801,10 @@ events = Table(
     _id("provider_id", required=False),
     Column("data", JSONB, nullable=False),
     Column("transaction_id", XID8(), nullable=False, server_default=text("pg_current_xact_id()")),
-    # Every transaction before this one had ended when the event was written: where a reader resumes.
+    # Every transaction before this one had ended when the row was written: where a reader resumes.
     Column("horizon", XID8(), nullable=False, server_default=text("pg_snapshot_xmin(pg_current_snapshot())")),
     Column("created_at", Timestamp, nullable=False, server_default=text("now()")),
-    _one_of("kind", EVENT_KINDS),
+    _one_of("kind", LIVE_CHANGE_KINDS),
     Index(None, "org_id", "transaction_id"),
     Index(None, "created_at", postgresql_using="brin"),
 )

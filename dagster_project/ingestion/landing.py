@@ -274,8 +274,8 @@ def _within(window: _Window) -> sql.Composable:
 
 
 def _landed(table: Table) -> list[Column[object]]:
-    """The columns that are read: those that the source computes from others say nothing new."""
-    return [column for column in table.columns if column.name != VERSION and column.computed is None]
+    """The columns that are read: all but the version and generated columns that only serve an index."""
+    return [column for column in table.columns if column.name != VERSION and not column.info.get("is_index_key")]
 
 
 def _raw_columns(table: Table) -> list[tuple[str, LiteralString]]:

@@ -23,11 +23,11 @@ from sources.api.routes import (
     approvals,
     bookings,
     catalogue,
-    events,
     health,
     insights,
     invoices,
     keys,
+    live_changes,
     messages,
     milestones,
     notifications,
@@ -58,7 +58,7 @@ ROUTERS: Final = (
     keys.router,
     insights.router,
     notifications.router,
-    events.router,
+    live_changes.router,
     health.router,
 )  # fmt: skip
 READABLE: Final = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]  # by pages elsewhere

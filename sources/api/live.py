@@ -19,12 +19,12 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Receive, Scope, Send
 
 from sources.operations.errors import Refusal
-from sources.operations.events import Event, Missed
+from sources.operations.live_changes import LiveChange, Missed
 from sources.operations.transaction import Caller
 
 log = logging.getLogger("hub.api")
 
-BELL: Final = "hub_events"
+BELL: Final = "hub_live_changes"
 PAUSE_S: Final = 0.15  # between two readings: what comes meanwhile is one piece
 QUIET_S: Final = 0.5  # until the next reading where no bell rings, such as for a transaction that took long
 READ_TIMEOUT_S: Final = 5.0
@@ -36,7 +36,7 @@ PIECES_MAX: Final = 50  # that may wait for a listener: about ten seconds of a b
 HEARTBEAT_S: Final = 15.0
 RETRY_MS: Final = 3000  # after which a reader comes back
 
-SELECT_NEW: Final = "select * from app.events_since($1, $2)"
+SELECT_NEW: Final = "select * from app.live_changes_since($1, $2)"
 
 Audience = tuple[UUID, UUID | None]  # (organisation, person; None: who sees all of it)
 
@@ -154,7 +154,7 @@ class Live:
         self._has_begun.set()
         if before is None or len(rows) > EVENTS_AT_ONCE or _is_earlier(self._snapshot, before):
             frames: dict[Audience, list[tuple[UUID | None, bytes]]] = {
-                audience: [(None, frame_of(Event(None, "reload", "{}")))] for audience in self._listeners
+                audience: [(None, frame_of(LiveChange(None, "reload", "{}")))] for audience in self._listeners
             }
         else:
             frames = self._frames(rows)
@@ -176,7 +176,7 @@ class Live:
             else:
                 people = {None, row["client_id"], row["provider_id"]}
                 audiences = {(row["org_id"], person) for person in people} & self._listeners.keys()
-            frame = frame_of(Event(row["id"], row["kind"], row["data"])) if audiences else b""
+            frame = frame_of(LiveChange(row["id"], row["kind"], row["data"])) if audiences else b""
             for audience in audiences:
                 frames[audience].append((row["id"], frame))
         return frames
@@ -201,9 +201,9 @@ def _is_earlier(snapshot: str, before: str) -> bool:
     return int(snapshot.split(":")[1]) < int(before.split(":")[1])
 
 
-def frame_of(event: Event) -> bytes:
+def frame_of(change: LiveChange) -> bytes:
     """The event as it goes over the wire."""
-    return format_sse_event(data_str=event.data, event=event.kind, id=str(event.id) if event.id else None)
+    return format_sse_event(data_str=change.data, event=change.kind, id=str(change.id) if change.id else None)
 
 
 class EventStream(StreamingResponse):
@@ -237,7 +237,7 @@ class EventStream(StreamingResponse):
     async def _chunks(self, missed: Missed, last_double: int) -> AsyncIterator[bytes]:
         """`last_double`: the last reading that may tell again what `missed` holds."""
         yield _opening(missed)
-        told = {event.id for event in missed.events or ()}
+        told = {event.id for event in missed.changes or ()}
         while not self._listener.fell_behind:
             left = self._ends_at - time.monotonic()
             if left <= 0:
@@ -260,10 +260,10 @@ class EventStream(StreamingResponse):
 def _opening(missed: Missed) -> bytes:
     """When to come back and where the reader stands, and then what they missed."""
     latest = str(missed.latest) if missed.latest else None
-    if missed.events is None:
+    if missed.changes is None:
         return format_sse_event(retry=RETRY_MS, id=latest, event="reload", data_str="{}")
-    if missed.events:
-        return format_sse_event(retry=RETRY_MS) + b"".join(map(frame_of, missed.events))
+    if missed.changes:
+        return format_sse_event(retry=RETRY_MS) + b"".join(map(frame_of, missed.changes))
     return format_sse_event(retry=RETRY_MS, id=latest)
 
 

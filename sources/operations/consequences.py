@@ -34,7 +34,7 @@ from app.invoices where org_id = $1 and booking_id = $2 order by id for update
 # Refunds under way count; those that name no payment were recorded on the invoice as a whole (`loose`).
 # A payment without an invoice was imported: whether it is given back stands in its source.
 SELECT_KEPT: Final = """
-select p.id, p.invoice_id, p.method, p.provider,
+select p.id, p.invoice_id, p.method, p.processor,
     p.amount - coalesce((
         select sum(r.amount) from app.payments as r
         where r.org_id = $1 and r.refund_of = p.id and r.status <> 'failed'

@@ -29,7 +29,7 @@ _CONSTRAINTS: Final = {
     "ex_bookings_provider_time": ("conflict", "slot_taken", "The provider is already booked at that time."),
     "ex_time_entries_person_time": ("conflict", "time_overlaps", "Another time entry of that person overlaps."),
     "uq_milestones_org_id_booking_id_position": ("conflict", "position_taken", "Another milestone has this position."),
-    "uq_payments_provider_provider_ref_org_id": (
+    "uq_payments_processor_processor_ref_org_id": (
         "conflict",
         "reference_known",
         "A payment with this reference is recorded already.",

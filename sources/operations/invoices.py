@@ -11,7 +11,7 @@ from sources.operations.children import Page, page_of, see_booking
 from sources.operations.errors import not_found
 from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Money, Named
-from sources.payment_providers.interface import MoneyStatus
+from sources.payment_processors.interface import MoneyStatus
 
 InvoiceKind = Literal["deposit", "final", "fee", "custom"]
 InvoiceStatus = Literal["draft", "issued", "part_paid", "paid", "overdue", "void"]
@@ -38,7 +38,7 @@ class Payment(BaseModel):
     amount: Money
     currency: str
     method: str
-    provider: str
+    processor: str
     reference: str | None
     refund_of: UUID | None = Field(description="The payment that a refund gives back.")
     note: str | None
@@ -98,7 +98,7 @@ select position, description, quantity, unit_price, amount
 from app.invoice_lines where org_id = $1 and invoice_id = $2 order by position
 """
 PAYMENT_COLUMNS: Final = """
-    id, invoice_id, booking_id, kind, status, amount, currency, method, provider, provider_ref as reference, refund_of,
+    id, invoice_id, booking_id, kind, status, amount, currency, method, processor, processor_ref as reference, refund_of,
     note, failure_reason, paid_at, created_at"""
 SELECT_PAYMENTS: Final = f"""
 select {PAYMENT_COLUMNS} from app.payments where org_id = $1 and invoice_id = $2 order by created_at, id

@@ -14,9 +14,9 @@ from sources.operations.invoicing import SELECT_PAID, lock_invoice, refresh
 from sources.operations.steps import take_automatic_step
 from sources.operations.transaction import Tx
 from sources.operations.values import Line, Moment, Note, Request
-from sources.payment_providers import PROVIDERS
-from sources.payment_providers.interface import MoneyStatus
-from sources.payment_providers.manual import Manual
+from sources.payment_processors import PROCESSORS
+from sources.payment_processors.interface import MoneyStatus
+from sources.payment_processors.manual import Manual
 
 Method = Literal["cash", "transfer", "card", "other"]
 Amount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2, examples=["150.00"])]
@@ -33,7 +33,7 @@ class NewPayment(Request):
 
     amount: Amount
     method: Method = "card"
-    provider: Literal["manual", "stripe"] = Field("manual", description="stripe: its events tell how it went.")
+    processor: Literal["manual", "stripe"] = Field("manual", description="stripe: its events tell how it went.")
     reference: Line | None = Field(None, description="Unique with the provider; of stripe the payment intent, pi_...")
     note: Note | None = None
 
@@ -60,14 +60,14 @@ class NewRefund(Request):
 
 INSERT_PAYMENT: Final = f"""
 insert into app.payments (
-    org_id, invoice_id, booking_id, kind, status, amount, currency, method, provider, provider_ref, refund_of, note,
+    org_id, invoice_id, booking_id, kind, status, amount, currency, method, processor, processor_ref, refund_of, note,
     failure_reason, paid_at, created_at
 )
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 returning {PAYMENT_COLUMNS}
 """  # noqa: S608  constants of this package
 SELECT_PAYMENT: Final = """
-select id, invoice_id, booking_id, kind, status, amount, currency, method, provider
+select id, invoice_id, booking_id, kind, status, amount, currency, method, processor
 from app.payments where org_id = $1 and id = $2
 """
 UPDATE_STATUS: Final = f"""
@@ -98,9 +98,9 @@ async def record_payment(tx: Tx, invoice_id: UUID, request: NewPayment) -> Payme
     booking, invoice = await lock_invoice(tx, invoice_id)
     demand_status(invoice["status"], PAYABLE, "invoice", "pay it")
     await _demand_room(tx, invoice, request.amount)
-    status = PROVIDERS[request.provider].take(tx.caller.role, request.reference)
+    status = PROCESSORS[request.processor].take(tx.caller.role, request.reference)
     row = await insert_money(
-        tx, invoice, "payment", status, request.amount, request.method, provider=request.provider,
+        tx, invoice, "payment", status, request.amount, request.method, processor=request.processor,
         reference=request.reference, note=request.note,
     )  # fmt: skip
     if status == "succeeded":
@@ -176,21 +176,21 @@ async def give_back(
 ) -> asyncpg.Record:  # fmt: skip
     """Refund a part of a payment by the provider that took it; the invoice is locked, `amount` is allowed."""
     return await insert_money(
-        tx, invoice, "refund", PROVIDERS[payment["provider"]].give_back(), amount, method or payment["method"],
-        provider=payment["provider"], reference=reference, refund_of=payment["id"], note=reason,
+        tx, invoice, "refund", PROCESSORS[payment["processor"]].give_back(), amount, method or payment["method"],
+        processor=payment["processor"], reference=reference, refund_of=payment["id"], note=reason,
     )  # fmt: skip
 
 
 async def insert_money(
     tx: Tx, invoice: asyncpg.Record, kind: Literal["payment", "refund"], status: MoneyStatus, amount: Decimal,
-    method: str, *, provider: str = Manual.name, reference: str | None = None, refund_of: UUID | None = None,
+    method: str, *, processor: str = Manual.name, reference: str | None = None, refund_of: UUID | None = None,
     note: str | None = None, failure_reason: str | None = None, paid_at: Moment | None = None,
 ) -> asyncpg.Record:  # fmt: skip
     """Write a payment or a refund on a locked invoice; a row of PAYMENT_COLUMNS."""
     moment = (paid_at or tx.at) if status == "succeeded" else None
     return await tx.one(
         INSERT_PAYMENT, tx.org_id, invoice["id"], invoice["booking_id"], kind, status, amount, invoice["currency"],
-        method, provider, reference, refund_of, note, failure_reason, moment, tx.at,
+        method, processor, reference, refund_of, note, failure_reason, moment, tx.at,
     )  # fmt: skip
 
 

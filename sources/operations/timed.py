@@ -79,7 +79,7 @@ from due where i.org_id = $1 and i.id = due.id
 returning i.id
 """
 PRUNE: Final = {
-    "events_pruned": ("delete from app.events where created_at < $1", EVENTS_KEPT),
+    "events_pruned": ("delete from app.live_changes where created_at < $1", EVENTS_KEPT),
     "idempotency_keys_pruned": ("delete from app.idempotency_keys where created_at < $1", IDEMPOTENCY_KEPT),
 }
 

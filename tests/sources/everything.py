@@ -73,9 +73,9 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         },
     ),
     "number_series": ("series", {"series": "invoice", "last_number": 1}),
-    "payment_provider_events": (
-        "provider_event",
-        {"provider": "stripe", "event_id": "evt", "event_type": "secret", "status": "ignored", "payload": Jsonb({})},
+    "processor_events": (
+        "processor_event",
+        {"processor": "stripe", "event_id": "evt", "event_type": "secret", "status": "ignored", "payload": Jsonb({})},
     ),
     "insight_events": (
         "insight",

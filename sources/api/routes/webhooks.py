@@ -9,10 +9,10 @@ from fastapi import APIRouter, Header, Request, Response
 from sources.api.context import reply
 from sources.api.problems import responses
 from sources.errors import HubError
-from sources.operations import provider_events
+from sources.operations import processor_events
 from sources.operations.errors import Refusal
-from sources.operations.provider_events import Receipt
-from sources.payment_providers import stripe
+from sources.operations.processor_events import Receipt
+from sources.payment_processors import stripe
 from sources.settings import Settings
 
 router = APIRouter(
@@ -57,7 +57,7 @@ async def stripe_event(
     body = await request.body()
     # In a thread: the first call imports the library, which takes half a second.
     payload = await asyncio.to_thread(stripe.verified, body, stripe_signature, secret)
-    receipt = await provider_events.receive(
+    receipt = await processor_events.receive(
         state.pool, stripe.read_event(payload), at=datetime.now(UTC), timeout_ms=settings.statement_timeout_ms
     )
     return reply(receipt)

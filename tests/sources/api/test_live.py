@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from sources.api import live
-from sources.api.routes import events as events_route
-from sources.operations.events import MISSED_LIMIT
+from sources.api.routes import live_changes as live_changes_route
+from sources.operations.live_changes import MISSED_LIMIT
 from tests.sources.api.conftest import Api, token_of
 from tests.sources.api.streams import Stream, Told, listening
 from tests.sources.business import NORTH, SOUTH, Organization
@@ -45,7 +45,8 @@ def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[Told]:
     """The events of `stream` that come before one that is written now, and that everyone of `org` is told."""
     mark = uuid4().hex
     api.business.connection.execute(
-        "insert into app.events (org_id, kind, data) values (%s, 'reload', %s)", [org.id, json.dumps({"mark": mark})]
+        "insert into app.live_changes (org_id, kind, data) values (%s, 'reload', %s)",
+        [org.id, json.dumps({"mark": mark})],
     )
     return stream.until(mark)
 
@@ -133,7 +134,7 @@ def test_an_unknown_id_a_strangers_id_and_no_id_at_all_begin_with_a_reload(api: 
     with ExitStack() as stack:
         stranger = listen_as(api, stack, "admin", org=SOUTH)
         api.business.connection.execute(
-            "insert into app.events (org_id, kind, data) values (%s, 'insight.changed', '{}')", [SOUTH.id]
+            "insert into app.live_changes (org_id, kind, data) values (%s, 'insight.changed', '{}')", [SOUTH.id]
         )
         theirs = stranger.next().id
         for last_id in (str(uuid4()), theirs, "no id"):
@@ -147,7 +148,7 @@ def test_who_missed_too_much_reads_anew(api: Api) -> None:
     with ExitStack() as stack:
         position = listen_as(api, stack, "admin").position
     api.business.connection.execute(
-        "insert into app.events (org_id, kind, data) select %s, 'insight.changed', '{}' from generate_series(1, %s)",
+        "insert into app.live_changes (org_id, kind, data) select %s, 'insight.changed', '{}' from generate_series(1, %s)",
         [NORTH.id, MISSED_LIMIT + 1],
     )
     with ExitStack() as stack:
@@ -180,7 +181,7 @@ def test_a_slow_reader_is_dropped_and_nobody_waits_for_it(api: Api, monkeypatch:
         while listeners.size == 2:
             assert time.monotonic() < deadline, "the slow reader was never dropped"
             api.business.connection.execute(
-                "insert into app.events (org_id, kind, data) values (%s, 'insight.changed', %s)",
+                "insert into app.live_changes (org_id, kind, data) values (%s, 'insight.changed', %s)",
                 [NORTH.id, json.dumps({"number": number, "filling": "x" * 1_000_000})],
             )
             # One after the other, so that each is a piece of its own: what is written at once is told at once.
@@ -205,7 +206,7 @@ def test_a_stream_ends_with_its_token(api: Api, monkeypatch: pytest.MonkeyPatch)
     left_s = 0.5  # of the token, by the clock of the stream alone, so that a slow machine comes in time
     expires = int(time.time()) + 3600
     now = SimpleNamespace(time=lambda: expires - left_s, monotonic=time.monotonic)
-    monkeypatch.setattr(events_route, "time", now)
+    monkeypatch.setattr(live_changes_route, "time", now)
     began = time.monotonic()
     with listening(api.url, token_of(NORTH, "client", exp=expires)) as stream:
         assert stream.ended.wait(PATIENCE_S)

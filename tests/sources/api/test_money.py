@@ -138,7 +138,7 @@ def test_only_what_stripe_signed_just_now_counts(paying: Api) -> None:
     assert {it.json()["code"] for it in refused} == {"signature_invalid"}
     assert paying.client("admin").get(f"/v1/invoices/{invoice['id']}").json()["paid_amount"] == "0.00"
     known = paying.business.connection.execute(
-        "select count(*) from app.payment_provider_events where event_id = %s", [told["id"]]
+        "select count(*) from app.processor_events where event_id = %s", [told["id"]]
     ).fetchone()
     assert known == (0,)
 

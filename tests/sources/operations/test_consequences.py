@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from sources.operations import consequences, provider_events
+from sources.operations import consequences, processor_events
 from sources.operations.invoices import InvoiceFilter, InvoiceSummary, list_invoices
 from sources.operations.steps import lock_booking
 from sources.operations.transaction import Tx
-from sources.payment_providers import stripe
+from sources.payment_processors import stripe
 from tests.sources.business import Business
 from tests.sources.operations.money import draft_of, event, intent, issued, paid_of, pay, read, state
 from tests.sources.operations.work import booking_in, set_status
@@ -104,7 +104,7 @@ def test_money_that_stripe_holds_is_given_back_by_stripe(business: Business) -> 
     booking_id = booking_in(business, "confirmed")
     made = issued(business, "100.00", booking_id)
     told = stripe.read_event(event("payment_intent.succeeded", intent("pi_cancelled", 10000, made.id)))
-    business.wait_for(provider_events.receive(business.pool, told, at=datetime.now(UTC), timeout_ms=8000))
+    business.wait_for(processor_events.receive(business.pool, told, at=datetime.now(UTC), timeout_ms=8000))
     follow(business, booking_id, "cancelled", fee=Decimal(30))
     shown = read(business, made.id)
     assert state(shown) == ("void", "70.00")

@@ -79,7 +79,7 @@ def test_invoices_past_due(own_business: Business) -> None:
     )  # fmt: skip
     business.run("admin", lambda tx: pay(tx, part.id, "10.00"))
     business.run("admin", lambda tx: pay(tx, paid.id, "100.00"))
-    business.connection.execute("truncate app.events")
+    business.connection.execute("truncate app.live_changes")
     assert run_due(business, NOW + timedelta(days=14)) == {}
     later = NOW + timedelta(days=16)
     assert run_due(business, later) == {"overdue": 2}
@@ -97,8 +97,8 @@ def test_invoices_past_due(own_business: Business) -> None:
 def test_rows_that_have_served_are_pruned(own_business: Business) -> None:
     business = own_business
     booking_in(business, "requested")
-    business.connection.execute("update app.events set created_at = %s", [NOW - timedelta(days=7, seconds=1)])
-    gone = value(business, "select count(*) from app.events")
+    business.connection.execute("update app.live_changes set created_at = %s", [NOW - timedelta(days=7, seconds=1)])
+    gone = value(business, "select count(*) from app.live_changes")
     booking_in(business, "requested")
     for key, hours in (("old", 25), ("new", 23)):
         business.connection.execute(

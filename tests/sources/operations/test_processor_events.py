@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from sources.operations import provider_events
+from sources.operations import processor_events
 from sources.operations.errors import Refusal
 from sources.operations.invoices import Invoice
 from sources.operations.payments import NewRefund, refund_payment
-from sources.payment_providers import stripe
+from sources.payment_processors import stripe
 from tests.sources.business import NORTH, Business
 from tests.sources.operations.money import (
     DISAGREEMENTS,
@@ -35,7 +35,7 @@ from tests.sources.operations.work import booking_in, race, status_of, value
 
 
 async def hear(business: Business, payload: dict[str, Any]) -> str:
-    receipt = await provider_events.receive(
+    receipt = await processor_events.receive(
         business.pool, stripe.read_event(payload), at=datetime.now(UTC), timeout_ms=8000
     )
     return receipt.status
@@ -59,7 +59,7 @@ def test_a_payment_counts_once_however_often_it_is_told(business: Business) -> N
     ) == ["applied", "repeated", "ignored", "ignored"]  # fmt: skip
     paid = read(business, made.id)
     assert (state(paid), len(paid.payments)) == (("paid", "100.00"), 1)
-    assert (paid.payments[0].provider, paid.payments[0].reference) == ("stripe", ref)
+    assert (paid.payments[0].processor, paid.payments[0].reference) == ("stripe", ref)
     assert paid.payments[0].paid_at == datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
 
 
@@ -86,13 +86,13 @@ def test_failed_attempts_take_nothing_away(business: Business) -> None:
 
 def test_an_announced_intent_needs_no_metadata(business: Business) -> None:
     made, ref = issued(business), new_ref()
-    announced = business.run("client", lambda tx: pay(tx, made.id, "100.00", provider="stripe", reference=ref))
+    announced = business.run("client", lambda tx: pay(tx, made.id, "100.00", processor="stripe", reference=ref))
     assert announced.status == "pending"
     assert tell(business, event("payment_intent.succeeded", intent(ref, 10000, None))) == ["applied"]
     assert [it.status for it in read(business, made.id).payments] == ["succeeded"]
     other = issued(business)
     with pytest.raises(Refusal, match="payment intent"):
-        business.run("client", lambda tx: pay(tx, other.id, "1.00", provider="stripe", reference="x"))
+        business.run("client", lambda tx: pay(tx, other.id, "1.00", processor="stripe", reference="x"))
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,7 @@ def test_an_announced_intent_needs_no_metadata(business: Business) -> None:
 )
 def test_what_does_not_concern_us_is_recorded_and_ignored(business: Business, payload: dict[str, Any]) -> None:
     assert tell(business, payload, payload) == ["ignored", "repeated"]
-    assert (
-        value(business, "select payload from app.payment_provider_events where event_id = %s", payload["id"]) == payload
-    )
+    assert value(business, "select payload from app.processor_events where event_id = %s", payload["id"]) == payload
 
 
 def test_another_currency_is_no_payment(business: Business) -> None:
@@ -167,7 +165,7 @@ def test_refunds_count_once_in_any_order(business: Business, order: tuple[int, .
     assert state(shown) == ("part_paid", "70.00")
     assert sorted(it.amount for it in shown.payments) == [10, 20, 100]
     statuses = business.connection.execute(
-        "select distinct status, org_id from app.payment_provider_events where object_ref = %s", [ref]
+        "select distinct status, org_id from app.processor_events where object_ref = %s", [ref]
     ).fetchall()
     assert statuses == [("applied", NORTH.id)]
 
@@ -260,7 +258,7 @@ def test_everything_at_once_reconciles_to_the_cent(own_business: Business) -> No
             truth.invoice.booking_id,
         )
         assert of_booking == truth.net
-    assert value(business, "select count(*) from app.payment_provider_events where status = 'waiting'") == 0
+    assert value(business, "select count(*) from app.processor_events where status = 'waiting'") == 0
 
 
 def test_refunds_by_people_and_by_stripe_do_not_block_each_other(business: Business) -> None:

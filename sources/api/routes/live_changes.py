@@ -11,9 +11,9 @@ from fastapi import APIRouter, Header, Response
 from sources.api.context import Calling
 from sources.api.live import EventStream, Live
 from sources.api.problems import COMMON
-from sources.operations import events
+from sources.operations import live_changes
 from sources.operations.errors import Refusal
-from sources.operations.events import Missed
+from sources.operations.live_changes import Missed
 from sources.operations.transaction import Caller, Tx
 
 router = APIRouter(prefix="/v1/events", tags=["events"], responses=COMMON)
@@ -65,12 +65,12 @@ async def _caller(tx: Tx) -> Caller:
 
 async def _missed(context: Calling, last_event_id: str | None) -> Missed:
     if last_event_id is None:
-        return await context.run(lambda tx: events.missed_events(tx, None))
+        return await context.run(lambda tx: live_changes.missed_changes(tx, None))
     last_id = UUID(int=0)  # which no event has: what is no id is not known
     with suppress(ValueError):
         last_id = UUID(last_event_id)
     try:
-        return await context.run(lambda tx: events.missed_events(tx, last_id), timeout_ms=REPLAY_TIMEOUT_MS)
+        return await context.run(lambda tx: live_changes.missed_changes(tx, last_id), timeout_ms=REPLAY_TIMEOUT_MS)
     except Refusal as refusal:
         if refusal.code != "timeout":
             raise

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from sources.lifecycle import Role
-from sources.payment_providers.interface import MoneyStatus
+from sources.payment_processors.interface import MoneyStatus
 
 
 class Manual:

@@ -1,4 +1,4 @@
-"""Live events: what a reader missed. Triggers write them (app.events); timed.py deletes the old ones."""
+"""Live events: what a reader missed. Triggers write them (app.live_changes); timed.py deletes the old ones."""
 
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -8,13 +8,13 @@ from sources.operations.transaction import Tx
 MISSED_LIMIT: Final = 1000  # who missed more reads anew
 
 SELECT_MISSED: Final = """
-select e.id, e.kind, e.data::text as data from app.events as e
+select e.id, e.kind, e.data::text as data from app.live_changes as e
 where e.org_id = $1 and e.transaction_id >= $2::text::xid8 and e.id <> $3
 order by e.id limit $4
 """
 
 
-class Event(NamedTuple):
+class LiveChange(NamedTuple):
     """One event as a reader gets it; `data` is JSON. Without an id, a reader resumes from the one before."""
 
     id: UUID | None
@@ -25,11 +25,11 @@ class Event(NamedTuple):
 class Missed(NamedTuple):
     """What a reader has missed (None: too much, or not known any more), and the newest event of the organisation."""
 
-    events: list[Event] | None
+    changes: list[LiveChange] | None
     latest: UUID | None
 
 
-async def missed_events(tx: Tx, last_id: UUID | None) -> Missed:
+async def missed_changes(tx: Tx, last_id: UUID | None) -> Missed:
     """What the caller may see and has missed since the event `last_id`, which they had; None: they begin now.
 
     Every transaction that could have ended after that event was written is looked at, so some events may come twice.
@@ -42,4 +42,4 @@ async def missed_events(tx: Tx, last_id: UUID | None) -> Missed:
     rows = await tx.rows(SELECT_MISSED, tx.org_id, point["horizon"], last_id, MISSED_LIMIT + 1)
     if len(rows) > MISSED_LIMIT:
         return Missed(None, point["latest"])
-    return Missed([Event(*row) for row in rows], point["latest"])
+    return Missed([LiveChange(*row) for row in rows], point["latest"])

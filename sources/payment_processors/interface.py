@@ -49,10 +49,10 @@ class Refunds:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderEvent:
+class ProcessorEvent:
     """What a provider tells. `ref`: the payment it is about; `news` None: nothing that concerns the Hub."""
 
-    provider: str
+    processor: str
     event_id: str
     event_type: str
     ref: str | None
@@ -63,7 +63,7 @@ class ProviderEvent:
     payload: dict[str, Any]
 
 
-class PaymentProvider(Protocol):
+class PaymentProcessor(Protocol):
     """What becomes of money that people record or give back by way of this provider."""
 
     name: ClassVar[str]

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sources.lifecycle import Role
 from sources.operations.errors import Refusal
-from sources.payment_providers.interface import Failed, MoneyStatus, Paid, ProviderEvent, Refund, Refunds
+from sources.payment_processors.interface import Failed, MoneyStatus, Paid, ProcessorEvent, Refund, Refunds
 
 # https://docs.stripe.com/currencies: amounts come in the smallest unit, and these have none or three decimals.
 DECIMALS: Final = {
@@ -69,13 +69,13 @@ def verified(body: bytes, signature: str | None, secret: str) -> dict[str, Any]:
     return payload
 
 
-def read_event(payload: dict[str, Any]) -> ProviderEvent:
+def read_event(payload: dict[str, Any]) -> ProcessorEvent:
     """A verified event in the Hub's terms. Raises Refusal invalid where it is not an event."""
     try:
         event_type, subject = payload["type"], payload["data"]["object"]
         metadata = subject.get("metadata") or {}
-        return ProviderEvent(
-            provider=Stripe.name,
+        return ProcessorEvent(
+            processor=Stripe.name,
             event_id=_text(payload["id"]),
             event_type=_text(event_type),
             ref=_payment_of(subject),
