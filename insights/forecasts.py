@@ -16,8 +16,8 @@ HIGH_FALL: Final = -0.40  # a fall of this share or more is of severity high
 CHANGES: Final[LiteralString] = """
     select metrics.metric, 'total' as dimension, 'all' as member, changes.days as horizon,
         changes.forecast::float8 as value, changes.lower_80::float8 as lower, changes.upper_80::float8 as upper,
-        changes.previous::float8, changes.change::float8, lower(left(metrics.label, 1)) || substr(metrics.label, 2) as label,
-        metrics.unit, metrics.good_direction
+        changes.previous::float8, changes.change::float8,
+        lower(left(metrics.label, 1)) || substr(metrics.label, 2) as label, metrics.unit, metrics.good_direction
     from intermediate.int_forecast_changes as changes
     inner join marts.dim_metric as metrics on metrics.metric = 'realized_revenue'
     where changes.org_id = %(org_id)s and changes.as_of = %(as_of)s and abs(changes.change) >= %(min_change)s
