@@ -1,5 +1,5 @@
--- The worth of one unit of each metric, from the totals of the last quarter: 1 of an amount, the mean booked amount of a
--- booking, the realized revenue per tracked hour of an hour.
+-- The worth of one unit of each metric, from the totals of the last quarter: 1 of an amount, the mean booked amount of
+-- a booking, the realized revenue per tracked hour of an hour.
 with totals as (
     select
         organizations.org_id,

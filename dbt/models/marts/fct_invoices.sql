@@ -2,7 +2,7 @@
     config(
         unique_key='invoice_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('invoices', 'invoice_id') }}",
+        post_hook="{{ delete_orphans('invoices', 'invoice_id') }}",
         indexes=[
             {'columns': ['invoice_id'], 'unique': true},
             {'columns': ['booking_id']},

@@ -2,7 +2,7 @@
     config(
         unique_key='payment_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('payments', 'payment_id') }}",
+        post_hook="{{ delete_orphans('payments', 'payment_id') }}",
         indexes=[
             {'columns': ['payment_id'], 'unique': true},
             {'columns': ['booking_id']},

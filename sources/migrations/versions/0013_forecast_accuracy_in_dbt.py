@@ -1,9 +1,9 @@
-"""Forecast accuracy is a dbt view: its table goes, and what its step failed to do."""
+"""Forecast accuracy is a dbt view: drop its table and its recorded failures, and the relations of renamed dbt models."""
 
 from alembic import op
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 
 TABLE = """
 create table ml.forecast_accuracy (
@@ -23,11 +23,15 @@ create table ml.forecast_accuracy (
 );
 """
 
+RENAMED_MODELS = {"int_book_steps": "table", "int_book_moves": "view", "int_book_edges": "view"}
+
 
 def upgrade() -> None:
-    # The view of an earlier build may still read the table; the next run makes it anew, with what reads it.
+    # Views of an earlier build on these relations are dropped as well: the next run builds them again.
     op.execute("drop table ml.forecast_accuracy cascade")
     op.execute("delete from raw.run_failures where step = 'forecast_accuracy'")
+    for name, kind in RENAMED_MODELS.items():
+        op.execute(f"drop {kind} if exists intermediate.{name} cascade")
 
 
 def downgrade() -> None:
