@@ -156,4 +156,5 @@ def test_coming_hours_are_numbers_of_each_provider_and_day(
         {"provider_id": str(provider), "day": pd.Timestamp(DAY), "booked": 3.0, "available": 8.0, "expected": 3.5}
     ]
     nothing = inputs.coming_hours(connection, replace(organization, id=uuid4()))
-    assert nothing.empty and nothing["expected"].dtype == float
+    assert nothing.empty
+    assert nothing["expected"].dtype == float
