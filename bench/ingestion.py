@@ -1,9 +1,9 @@
-"""How fast landing is beside the bare binary COPY of the same rows, and what memory it takes.
+"""Speed of ingestion relative to the bare binary COPY of the same rows, and its memory.
 
     python -m bench.ingestion [--rows 1000000]
 
-Works on a server of its own in a temporary folder. Bare COPY and landing take turns, so that both meet the
-same load of the machine; the ratio is the median of the rounds.
+Works on a server of its own in a temporary folder. Bare COPY and ingestion alternate, so that both run under the same
+load of the machine; the ratio is the median of the rounds.
 """
 
 import argparse
@@ -33,7 +33,7 @@ CHANGED: Final = 10_000
 RATIO_BAR: Final = 0.6  # of the speed of the bare COPY
 MEMORY_BAR_MB: Final = 150.0  # peak of the landing process
 
-# The business behind the bookings is small, and every column of a booking is filled.
+# The business of the bookings is small, and every column of a booking is filled.
 BUSINESS: Final = """
 insert into app.organizations (id, org_id, name, slug, timezone, currency)
     select md5('org')::uuid, md5('org')::uuid, 'Bench', 'bench', 'Europe/Madrid', 'EUR';
@@ -70,7 +70,7 @@ class Run:
 
 
 def generate(connection: Connection, rows: int) -> None:
-    """Fill app.bookings with `rows` rows, set-based, without triggers and the indexes that no load reads."""
+    """Fill app.bookings with `rows` rows in one statement, without triggers and the indexes that no load reads."""
     with connection.transaction():
         connection.execute("set local session_replication_role = replica")
         for index in bookings.indexes:
@@ -82,7 +82,7 @@ def generate(connection: Connection, rows: int) -> None:
 
 
 def bare_copy(source: Connection, target: Connection) -> int:
-    """Pipe the columns that landing reads into an empty table by binary COPY; return how many rows."""
+    """Copy the columns that ingestion reads into an empty table by binary COPY; return the number of rows."""
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in bookings.columns if not column.computed)
     target.execute("drop table if exists raw.bare")
     target.execute(sql.SQL("create table raw.bare as select {} from app.bookings with no data").format(columns))
@@ -110,26 +110,28 @@ def measure(load: Callable[[Connection, Connection], int], url: str) -> Run:
 
 def _timed(load: Callable[[Connection, Connection], int], url: str) -> Run:
     with psycopg.connect(url, autocommit=True) as source, psycopg.connect(url, autocommit=True) as target:
-        began = time.perf_counter()
+        start = time.perf_counter()
         rows = load(source, target)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
     return Run(rows, seconds, _peak_memory_mb())
 
 
 def _peak_memory_mb() -> float:
-    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, kilobytes on Linux
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes on Linux
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def forget(connection: Connection) -> None:
-    """As before the first load."""
+    """Restore the state before the first load."""
     connection.execute("drop table if exists raw.bookings")
     connection.execute("truncate raw.watermarks")
 
 
 def main() -> int:
-    """Measure, print, and return 0 only if every bar was held."""
-    parser = argparse.ArgumentParser(description="Landing beside the bare binary COPY of the same bookings.")
+    """Measure, print, and return 0 only if every bar is met."""
+    parser = argparse.ArgumentParser(
+        description="Speed of ingestion relative to the bare binary COPY of the same rows."
+    )
     parser.add_argument("--rows", type=int, default=ROWS, help=f"bookings to generate (default {ROWS:,})")
     rows = parser.parse_args().rows
     console = Console()
@@ -158,7 +160,7 @@ def main() -> int:
 
 
 def report(console: Console, copies: list[Run], landings: list[Run], changed: Run, unchanged: Run) -> int:
-    """Print what was measured; 0 if every bar was held, else 1."""
+    """Print the measurements; return 0 if every bar is met, else 1."""
     table = Table(title=f"Ingestion of {landings[0].rows:,} bookings, median of {ROUNDS} rounds")
     for heading in ("load", "rows", "seconds", "rows/s", "client MB"):
         table.add_column(heading, justify="left" if heading == "load" else "right")
@@ -181,13 +183,13 @@ def report(console: Console, copies: list[Run], landings: list[Run], changed: Ru
         landing.rows_per_second / copy.rows_per_second for copy, landing in zip(copies, landings, strict=True)
     )
     memory = max(run.memory_mb for run in (*landings, changed, unchanged))
-    verdicts = (
+    bars = (
         (ratio >= RATIO_BAR, f"landing at {ratio:.2f} of the bare COPY (bar: {RATIO_BAR} or more)"),
         (memory < MEMORY_BAR_MB, f"client memory {memory:.0f} MB (bar: under {MEMORY_BAR_MB:.0f} MB)"),
     )
-    for held, said in verdicts:
-        console.print(f"[green]held[/] {said}" if held else f"[red]missed[/] {said}")
-    return 0 if all(held for held, _ in verdicts) else 1
+    for is_met, sentence in bars:
+        console.print(f"[green]met[/] {sentence}" if is_met else f"[red]missed[/] {sentence}")
+    return 0 if all(is_met for is_met, _ in bars) else 1
 
 
 if __name__ == "__main__":
