@@ -31,7 +31,7 @@ ROWS: Final = 1_000_000
 ROUNDS: Final = 3
 CHANGED: Final = 10_000
 RATIO_BAR: Final = 0.6  # of the speed of the bare COPY
-MEMORY_BAR_MB: Final = 150.0  # peak of the landing process
+MEMORY_BAR_MB: Final = 150.0  # peak of the ingestion process
 
 # The business of the bookings is small, and every column of a booking is filled.
 BUSINESS: Final = """
@@ -96,7 +96,7 @@ def bare_copy(source: Connection, target: Connection) -> int:
         return writing.rowcount
 
 
-def land_bookings(source: Connection, target: Connection) -> int:
+def ingest_bookings(source: Connection, target: Connection) -> int:
     return land(source, target, bookings).rows_read
 
 
@@ -141,34 +141,34 @@ def main() -> int:
     ):
         with console.status(f"Generating {rows:,} bookings"):
             generate(connection, rows)
-        copies, landings = [], []
+        copies, ingestions = [], []
         for turn in range(ROUNDS):
             with console.status(f"Round {turn + 1} of {ROUNDS}"):
                 copies.append(measure(bare_copy, url))
                 forget(connection)
-                landings.append(measure(land_bookings, url))
+                ingestions.append(measure(ingest_bookings, url))
         with console.status(f"Incremental loads of {CHANGED:,} changed rows and of none"):
             connection.execute(
                 "update app.bookings set title = title || ' (changed)' "
                 "where id in (select id from app.bookings order by booking_number limit %s)",
                 [CHANGED],
             )
-            changed, unchanged = measure(land_bookings, url), measure(land_bookings, url)
-    assert [landing.rows for landing in landings] == [rows] * ROUNDS
+            changed, unchanged = measure(ingest_bookings, url), measure(ingest_bookings, url)
+    assert [ingestion.rows for ingestion in ingestions] == [rows] * ROUNDS
     assert (changed.rows, unchanged.rows) == (min(CHANGED, rows), 0)
-    return report(console, copies, landings, changed, unchanged)
+    return report(console, copies, ingestions, changed, unchanged)
 
 
-def report(console: Console, copies: list[Run], landings: list[Run], changed: Run, unchanged: Run) -> int:
+def report(console: Console, copies: list[Run], ingestions: list[Run], changed: Run, unchanged: Run) -> int:
     """Print the measurements; return 0 if every bar is met, else 1."""
-    table = Table(title=f"Ingestion of {landings[0].rows:,} bookings, median of {ROUNDS} rounds")
+    table = Table(title=f"Ingestion of {ingestions[0].rows:,} bookings, median of {ROUNDS} rounds")
     for heading in ("load", "rows", "seconds", "rows/s", "client MB"):
         table.add_column(heading, justify="left" if heading == "load" else "right")
     for name, runs in (
         ("bare binary COPY", copies),
-        ("landing, first load", landings),
-        ("landing, changed rows", [changed]),
-        ("landing, nothing changed", [unchanged]),
+        ("ingestion, first load", ingestions),
+        ("ingestion, changed rows", [changed]),
+        ("ingestion, nothing changed", [unchanged]),
     ):
         speed = median(run.rows_per_second for run in runs)
         table.add_row(
@@ -180,11 +180,11 @@ def report(console: Console, copies: list[Run], landings: list[Run], changed: Ru
         )
     console.print(table)
     ratio = median(
-        landing.rows_per_second / copy.rows_per_second for copy, landing in zip(copies, landings, strict=True)
+        ingestion.rows_per_second / copy.rows_per_second for copy, ingestion in zip(copies, ingestions, strict=True)
     )
-    memory = max(run.memory_mb for run in (*landings, changed, unchanged))
+    memory = max(run.memory_mb for run in (*ingestions, changed, unchanged))
     bars = (
-        (ratio >= RATIO_BAR, f"landing at {ratio:.2f} of the bare COPY (bar: {RATIO_BAR} or more)"),
+        (ratio >= RATIO_BAR, f"ingestion at {ratio:.2f} of the bare COPY (bar: {RATIO_BAR} or more)"),
         (memory < MEMORY_BAR_MB, f"client memory {memory:.0f} MB (bar: under {MEMORY_BAR_MB:.0f} MB)"),
     )
     for is_met, sentence in bars:
