@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-LONGEST_LEAD = 28  # days ahead that the book is kept for, as in fct_bookings_on_hand
+from ml.forecasting import HORIZON_DAYS
+
+LONGEST_LEAD = HORIZON_DAYS  # days ahead that the book is kept for, as in fct_bookings_on_hand
 MOSTLY_ZERO = 0.6  # members with a larger share of zero days are left out: MASE has little meaning for them
 SEED = 20240229
 

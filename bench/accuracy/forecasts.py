@@ -35,11 +35,11 @@ def run(sets: list[DataSet], *, count: int = 8, cache: Path | None = None) -> tu
     far = pd.concat(_plain(data, count=count, horizon=90, days=None, cache=cache) for data in sets)
     short = pd.concat(_plain(data, count=count, horizon=HORIZON_DAYS, days=112, cache=cache) for data in sets)
     tables = {
-        "28 days ahead": summary(plain),
+        f"{HORIZON_DAYS} days ahead": summary(plain),
         "90 days ahead": summary(far),
-        "28 days ahead from 112 days of history": summary(short),
+        f"{HORIZON_DAYS} days ahead from 112 days of history": summary(short),
     }
-    notes = [_bar("28 days", plain), _bar("90 days", far), _bar("112 days of history", short)]
+    notes = [_bar(f"{HORIZON_DAYS} days", plain), _bar("90 days", far), _bar("112 days of history", short)]
     for data in sets:
         if data.on_hand is not None:
             tables[f"With the book: {data.name}"] = book_summary(with_book(data, count=count, cache=cache))
