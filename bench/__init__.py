@@ -1,1 +1,1 @@
-"""Measurements with bars: each module is run by itself and exits with 1 where a bar is missed."""
+"""Measurements with bars: each module is run by itself and exits with 1 if a bar is missed."""

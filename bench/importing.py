@@ -1,9 +1,9 @@
-"""How fast an import is beside the bare COPY of the same rows into the same tables, and what memory it takes.
+"""Speed of an import relative to the bare COPY of the same rows into the same tables, and its memory.
 
     python -m bench.importing [--rows 1000000]
 
 Works on a server of its own in a temporary folder. The COPY fills the same empty tables, with their indexes, checks and
-triggers; its rows are those that the import has made. Then the same file is imported again, and a changed one.
+triggers; its rows are those that the import has written. Then the same file is imported again, and a changed one.
 """
 
 import argparse
@@ -50,16 +50,16 @@ class Run:
 
 
 def write_export(path: Path, rows: int, changed_share: float = 0.0) -> None:
-    """Write a CSV of the shape of the mapping simple_bookings; a share of its amounts is another."""
-    given, changes = random.Random(SEED), random.Random(SEED)
+    """Write a CSV in the format of the mapping simple_bookings, with a share of its amounts changed."""
+    values, changes = random.Random(SEED), random.Random(SEED)
     with path.open("w", encoding="utf-8") as file:
         file.write("number,client,email,service,provider,status,amount,booked,start,end,closed\n")
         for n in range(rows):
-            client, booked = given.randrange(int(rows * CLIENTS_PER_ROW) + 1), BEGIN + timedelta(minutes=n)
-            start = booked.replace(hour=9, minute=0) + timedelta(days=given.randrange(60), hours=given.randrange(8))
-            status = given.choice(("Done", "Done", "Done", "Confirmed", "Cancelled"))
+            client, booked = values.randrange(int(rows * CLIENTS_PER_ROW) + 1), BEGIN + timedelta(minutes=n)
+            start = booked.replace(hour=9, minute=0) + timedelta(days=values.randrange(60), hours=values.randrange(8))
+            status = values.choice(("Done", "Done", "Done", "Confirmed", "Cancelled"))
             closed = f"{start:%Y-%m-%d}" if status != "Confirmed" else ""
-            amount = given.randrange(1_000, 90_000) + (changes.random() < changed_share)
+            amount = values.randrange(1_000, 90_000) + (changes.random() < changed_share)
             file.write(
                 f"B-{n},Client {client},client{client}@example.org,Service {n % 20},Provider {n % 40},{status},"
                 f'"{amount / 100:,.2f}",{booked:%Y-%m-%d},{start:%Y-%m-%d %H:%M},{start:%Y-%m-%d} 18:00,{closed}\n'
@@ -67,7 +67,7 @@ def write_export(path: Path, rows: int, changed_share: float = 0.0) -> None:
 
 
 def import_export(settings: Settings, export: Path) -> str:
-    """Import and say what became of the bookings."""
+    """Import a file, and return a sentence on the bookings that are new, changed, the same and rejected."""
     report = import_files(settings, find_mapping("simple_bookings"), [export], as_of_now=datetime.now(UTC))
     counts = report.records["booking"]
     return f"{counts.new:,} new, {counts.changed:,} changed, {counts.same:,} the same, {counts.rejected:,} rejected"
@@ -109,8 +109,8 @@ def _copy_statement(connection: psycopg.Connection, table: str, direction: str) 
         [table],
     ).fetchall()
     listed = sql.SQL(", ").join(sql.Identifier(name) for (name,) in columns)
-    form: Any = "copy app.{} ({}) " + direction + " (format binary)"
-    return sql.SQL(form).format(sql.Identifier(table), listed)
+    template: Any = "copy app.{} ({}) " + direction + " (format binary)"
+    return sql.SQL(template).format(sql.Identifier(table), listed)
 
 
 def measure(work: Callable[[Settings, Path], str], settings: Settings, path: Path) -> Run:
@@ -122,15 +122,16 @@ def measure(work: Callable[[Settings, Path], str], settings: Settings, path: Pat
 
 
 def _timed(work: Callable[[Settings, Path], str], settings: Settings, path: Path) -> Run:
-    began = time.perf_counter()
+    start = time.perf_counter()
     outcome = work(settings, path)
-    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, kilobytes on Linux
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes on Linux
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    return Run(time.perf_counter() - began, memory, outcome)
+    return Run(time.perf_counter() - start, memory, outcome)
 
 
 @contextmanager
 def _exports(folder: Path, rows: int) -> Iterator[tuple[Path, Path]]:
+    """Write a file of bookings, and one with some of them changed."""
     first, second = folder / "bookings.csv", folder / "newer.csv"
     write_export(first, rows)
     write_export(second, rows, CHANGED_SHARE)
@@ -138,8 +139,8 @@ def _exports(folder: Path, rows: int) -> Iterator[tuple[Path, Path]]:
 
 
 def main() -> int:
-    """Measure, print, and return 0 only if every bar was held."""
-    parser = argparse.ArgumentParser(description="An import beside the bare COPY of the same rows.")
+    """Measure, print, and return 0 only if every bar is met."""
+    parser = argparse.ArgumentParser(description="Speed of an import relative to the bare COPY of the same rows.")
     parser.add_argument("--rows", type=int, default=ROWS, help=f"rows of the file (default {ROWS:,})")
     rows = parser.parse_args().rows
     console = Console()
@@ -152,14 +153,14 @@ def main() -> int:
             save(settings, saved)
             copied = measure(copy_back, settings, saved)
         with console.status("Importing the same file, and one that is partly changed"):
-            adopted = measure(import_export, settings, first)
+            without_records = measure(import_export, settings, first)
             again = measure(import_export, settings, first)
             changed = measure(import_export, settings, second)
-    table = Table("load", "seconds", "rows/s", "client MB", "what became of the rows", title=f"{rows:,} rows of CSV")
+    table = Table("load", "seconds", "rows/s", "client MB", "outcome", title=f"{rows:,} rows of CSV")
     for name, run in (
         ("bare COPY", copied),
         ("import", imported),
-        ("import, rows known without a record", adopted),
+        ("import, rows that have no import record", without_records),
         ("import, the same file", again),
         ("import, a changed file", changed),
     ):
@@ -167,13 +168,13 @@ def main() -> int:
         table.add_row(name, f"{run.seconds:.1f}", speed, f"{run.memory_mb:.0f}", run.outcome)
     console.print(table)
     ratio, memory = copied.seconds / imported.seconds, max(run.memory_mb for run in (imported, again, changed))
-    verdicts = (
+    bars = (
         (ratio >= RATIO_BAR, f"import at {ratio:.2f} of the bare COPY (bar: {RATIO_BAR} or more)"),
         (memory < MEMORY_BAR_MB, f"client memory {memory:.0f} MB (bar: under {MEMORY_BAR_MB:.0f} MB)"),
     )
-    for held, sentence in verdicts:
-        console.print(f"[green]held[/] {sentence}" if held else f"[red]missed[/] {sentence}")
-    return 0 if all(held for held, _ in verdicts) else 1
+    for is_met, sentence in bars:
+        console.print(f"[green]met[/] {sentence}" if is_met else f"[red]missed[/] {sentence}")
+    return 0 if all(is_met for is_met, _ in bars) else 1
 
 
 if __name__ == "__main__":

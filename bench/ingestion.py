@@ -1,9 +1,9 @@
-"""How fast landing is beside the bare binary COPY of the same rows, and what memory it takes.
+"""Speed of ingestion relative to the bare binary COPY of the same rows, and its memory.
 
     python -m bench.ingestion [--rows 1000000]
 
-Works on a server of its own in a temporary folder. Bare COPY and landing take turns, so that both meet the
-same load of the machine; the ratio is the median of the rounds.
+Works on a server of its own in a temporary folder. Bare COPY and ingestion alternate, so that both run under the same
+load of the machine; the ratio is the median of the rounds.
 """
 
 import argparse
@@ -31,9 +31,9 @@ ROWS: Final = 1_000_000
 ROUNDS: Final = 3
 CHANGED: Final = 10_000
 RATIO_BAR: Final = 0.6  # of the speed of the bare COPY
-MEMORY_BAR_MB: Final = 150.0  # peak of the landing process
+MEMORY_BAR_MB: Final = 150.0  # peak of the ingestion process
 
-# The business behind the bookings is small, and every column of a booking is filled.
+# The business of the bookings is small, and every column of a booking is filled.
 BUSINESS: Final = """
 insert into app.organizations (id, org_id, name, slug, timezone, currency)
     select md5('org')::uuid, md5('org')::uuid, 'Bench', 'bench', 'Europe/Madrid', 'EUR';
@@ -70,7 +70,7 @@ class Run:
 
 
 def generate(connection: Connection, rows: int) -> None:
-    """Fill app.bookings with `rows` rows, set-based, without triggers and the indexes that no load reads."""
+    """Fill app.bookings with `rows` rows in one statement, without triggers and the indexes that no load reads."""
     with connection.transaction():
         connection.execute("set local session_replication_role = replica")
         for index in bookings.indexes:
@@ -82,7 +82,7 @@ def generate(connection: Connection, rows: int) -> None:
 
 
 def bare_copy(source: Connection, target: Connection) -> int:
-    """Pipe the columns that landing reads into an empty table by binary COPY; return how many rows."""
+    """Copy the columns that ingestion reads into an empty table by binary COPY; return the number of rows."""
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in bookings.columns if not column.computed)
     target.execute("drop table if exists raw.bare")
     target.execute(sql.SQL("create table raw.bare as select {} from app.bookings with no data").format(columns))
@@ -96,7 +96,7 @@ def bare_copy(source: Connection, target: Connection) -> int:
         return writing.rowcount
 
 
-def land_bookings(source: Connection, target: Connection) -> int:
+def ingest_bookings(source: Connection, target: Connection) -> int:
     return land(source, target, bookings).rows_read
 
 
@@ -110,26 +110,28 @@ def measure(load: Callable[[Connection, Connection], int], url: str) -> Run:
 
 def _timed(load: Callable[[Connection, Connection], int], url: str) -> Run:
     with psycopg.connect(url, autocommit=True) as source, psycopg.connect(url, autocommit=True) as target:
-        began = time.perf_counter()
+        start = time.perf_counter()
         rows = load(source, target)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
     return Run(rows, seconds, _peak_memory_mb())
 
 
 def _peak_memory_mb() -> float:
-    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, kilobytes on Linux
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes on Linux
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def forget(connection: Connection) -> None:
-    """As before the first load."""
+    """Restore the state before the first load."""
     connection.execute("drop table if exists raw.bookings")
     connection.execute("truncate raw.watermarks")
 
 
 def main() -> int:
-    """Measure, print, and return 0 only if every bar was held."""
-    parser = argparse.ArgumentParser(description="Landing beside the bare binary COPY of the same bookings.")
+    """Measure, print, and return 0 only if every bar is met."""
+    parser = argparse.ArgumentParser(
+        description="Speed of ingestion relative to the bare binary COPY of the same rows."
+    )
     parser.add_argument("--rows", type=int, default=ROWS, help=f"bookings to generate (default {ROWS:,})")
     rows = parser.parse_args().rows
     console = Console()
@@ -139,34 +141,34 @@ def main() -> int:
     ):
         with console.status(f"Generating {rows:,} bookings"):
             generate(connection, rows)
-        copies, landings = [], []
+        copies, ingestions = [], []
         for turn in range(ROUNDS):
             with console.status(f"Round {turn + 1} of {ROUNDS}"):
                 copies.append(measure(bare_copy, url))
                 forget(connection)
-                landings.append(measure(land_bookings, url))
+                ingestions.append(measure(ingest_bookings, url))
         with console.status(f"Incremental loads of {CHANGED:,} changed rows and of none"):
             connection.execute(
                 "update app.bookings set title = title || ' (changed)' "
                 "where id in (select id from app.bookings order by booking_number limit %s)",
                 [CHANGED],
             )
-            changed, unchanged = measure(land_bookings, url), measure(land_bookings, url)
-    assert [landing.rows for landing in landings] == [rows] * ROUNDS
+            changed, unchanged = measure(ingest_bookings, url), measure(ingest_bookings, url)
+    assert [ingestion.rows for ingestion in ingestions] == [rows] * ROUNDS
     assert (changed.rows, unchanged.rows) == (min(CHANGED, rows), 0)
-    return report(console, copies, landings, changed, unchanged)
+    return report(console, copies, ingestions, changed, unchanged)
 
 
-def report(console: Console, copies: list[Run], landings: list[Run], changed: Run, unchanged: Run) -> int:
-    """Print what was measured; 0 if every bar was held, else 1."""
-    table = Table(title=f"Ingestion of {landings[0].rows:,} bookings, median of {ROUNDS} rounds")
+def report(console: Console, copies: list[Run], ingestions: list[Run], changed: Run, unchanged: Run) -> int:
+    """Print the measurements; return 0 if every bar is met, else 1."""
+    table = Table(title=f"Ingestion of {ingestions[0].rows:,} bookings, median of {ROUNDS} rounds")
     for heading in ("load", "rows", "seconds", "rows/s", "client MB"):
         table.add_column(heading, justify="left" if heading == "load" else "right")
     for name, runs in (
         ("bare binary COPY", copies),
-        ("landing, first load", landings),
-        ("landing, changed rows", [changed]),
-        ("landing, nothing changed", [unchanged]),
+        ("ingestion, first load", ingestions),
+        ("ingestion, changed rows", [changed]),
+        ("ingestion, nothing changed", [unchanged]),
     ):
         speed = median(run.rows_per_second for run in runs)
         table.add_row(
@@ -178,16 +180,16 @@ def report(console: Console, copies: list[Run], landings: list[Run], changed: Ru
         )
     console.print(table)
     ratio = median(
-        landing.rows_per_second / copy.rows_per_second for copy, landing in zip(copies, landings, strict=True)
+        ingestion.rows_per_second / copy.rows_per_second for copy, ingestion in zip(copies, ingestions, strict=True)
     )
-    memory = max(run.memory_mb for run in (*landings, changed, unchanged))
-    verdicts = (
-        (ratio >= RATIO_BAR, f"landing at {ratio:.2f} of the bare COPY (bar: {RATIO_BAR} or more)"),
+    memory = max(run.memory_mb for run in (*ingestions, changed, unchanged))
+    bars = (
+        (ratio >= RATIO_BAR, f"ingestion at {ratio:.2f} of the bare COPY (bar: {RATIO_BAR} or more)"),
         (memory < MEMORY_BAR_MB, f"client memory {memory:.0f} MB (bar: under {MEMORY_BAR_MB:.0f} MB)"),
     )
-    for held, said in verdicts:
-        console.print(f"[green]held[/] {said}" if held else f"[red]missed[/] {said}")
-    return 0 if all(held for held, _ in verdicts) else 1
+    for is_met, sentence in bars:
+        console.print(f"[green]met[/] {sentence}" if is_met else f"[red]missed[/] {sentence}")
+    return 0 if all(is_met for is_met, _ in bars) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The bookings of the sample business as CSV, as `bench.accuracy --bookings` reads them.
+"""Bookings of the sample business as CSV, in the format of `bench.accuracy --bookings`.
 
 python -m bench.sample_bookings > bookings.csv
 """
@@ -20,7 +20,10 @@ BOOKINGS, DAYS, SEED = 20_000, 730, 7  # as `hub sample` makes them
 
 
 def bookings() -> pd.DataFrame:
-    """business, country, service_day, made, gone (empty: it stands), revenue, service: what is or was on the books."""
+    """Return the bookings that are or were on hand.
+
+    Columns: business, country, service_day, booked_on, cancelled_on (empty: not cancelled), revenue, service.
+    """
     rng = np.random.default_rng([SEED, AS_OF.toordinal(), BOOKINGS, DAYS])
     parts = []
     for business in BUSINESSES:
@@ -34,8 +37,8 @@ def bookings() -> pd.DataFrame:
                     name: _local_day(rows[column], business.timezone)
                     for name, column in (
                         ("service_day", "scheduled_start"),
-                        ("made", "created_at"),
-                        ("gone", "cancelled_at"),
+                        ("booked_on", "created_at"),
+                        ("cancelled_on", "cancelled_at"),
                     )
                 },
                 "revenue": np.asarray(rows["total_amount"], dtype=float) / 100,
@@ -43,8 +46,8 @@ def bookings() -> pd.DataFrame:
                 "status": rows["status"],
             }
         )
-        stood = ~frame["status"].isin(lifecycle.PENDING) & frame["service_day"].notna()
-        parts.append(frame[stood & (frame["service_day"] <= pd.Timestamp(AS_OF))].drop(columns="status"))
+        is_firm = ~frame["status"].isin(lifecycle.PENDING) & frame["service_day"].notna()
+        parts.append(frame[is_firm & (frame["service_day"] <= pd.Timestamp(AS_OF))].drop(columns="status"))
     return pd.concat(parts, ignore_index=True)
 
 

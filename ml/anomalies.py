@@ -17,7 +17,7 @@ from ml.anomalies_expected import expected_values
 from ml.bookings_on_hand import book_array, book_series
 from ml.panel import Day, Flags, Floats, Panel, beyond_largest, checked, holiday_days, midnight, to_panel
 
-# All measured on anomalies injected into public daily series, a hotel's revenue and made businesses (docs/methods.md).
+# All measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
 THRESHOLD = 4.6  # scores from here on are anomalies: 0.45 clean days in 100; a score is in robust standard deviations
 SCALE_DAYS = 182  # days of residuals that the scale is computed from
 # The scale above is this quantile of the residuals over its value in a standard normal, below likewise from the other

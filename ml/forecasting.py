@@ -33,7 +33,7 @@ HORIZON_DAYS: Final = 28  # four whole weeks: each weekday equally often; accura
 MINIMUM_DAYS = 14  # with fewer days: their mean
 REGRESSION_FROM = 180  # days of history from which the regression joins the smoothing
 # The smoothing steadies the regression until that has learnt the yearly season. From then on MASE is 2 % lower without
-# it (28 days; 1.5 % at 90), and on made series 1 %; with 200 to 300 days one series was 10 % worse without.
+# it (28 days; 1.5 % at 90), and on synthetic series 1 %; with 200 to 300 days one series was 10 % worse without.
 SMOOTHING_UNTIL = seasonal.YEARLY_FROM
 COMPONENTS = ("smoothing", "regression", "boosting")
 WEIGHTS = (1.0, 2.0, 3.0)  # of the components, among those that have a forecast
@@ -41,7 +41,7 @@ BOOKED = ("pickup+boosting", "pickup regression", "pickup")  # models for the st
 # Of BOOKED and the model without a book, before their errors are looked at; equal ones are 0.5 % worse.
 BOOKED_WEIGHTS = np.array([3.0, 1.0, 1.0, 1.0])
 PROVEN = 4  # past origins from which a model must have a forecast to count
-TRUST_POWER = 16  # WAPE with a hotel's book and a made clinic's: 4 is 2 % worse, the best alone 0.5 %
+TRUST_POWER = 16  # WAPE with a hotel's book and a synthetic clinic's: 4 is 2 % worse, the best alone 0.5 %
 DEGENERATE = ("constant", "dormant", "empty")  # models of series that do not vary: their interval is a point
 RECENT_DAYS = 182  # days from which a series is found to be intermittent
 INTERMITTENT_ZEROS = 0.5  # share of zeros from which the regression is left out

@@ -84,7 +84,7 @@ def tables(
     sizes = _running(np.abs(filled))
     level = np.maximum(_trailing(sizes, LEVEL_DAYS), LEVEL_FLOOR * _trailing(sizes, YEAR)) + 1e-9
     spread = np.sqrt(np.maximum(_trailing(squares, 56) - mean[56] ** 2, 0))
-    last_days = [_earlier(filled, days) for days in (0, 1, 2)]
+    last_days = [_earlier(filled, lag) for lag in (0, 1, 2)]
     means = [mean[n] for n in (7, 14, 56, 112)]
     means_before = [_earlier(mean[n], n) for n in (7, 28)]
     recent = np.stack([*last_days, *means, *means_before], 2)

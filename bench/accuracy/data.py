@@ -1,6 +1,6 @@
-"""The data that the bench measures on: public daily series, a hotel's bookings, and made businesses.
+"""Data that the bench measures on: public daily series, a hotel's bookings, and synthetic businesses.
 
-The real files are read from a folder (see `real`); the made ones need nothing but a seed.
+The real files are read from a folder (see `real`); the synthetic ones are generated from a seed.
 """
 
 from pathlib import Path
@@ -11,15 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-LONGEST_LEAD = 28  # days ahead that the book is kept for, as in fct_bookings_on_hand
-MOSTLY_ZERO = 0.6  # members with a larger share of zero days are left out: MASE says little of them
+from ml.forecasting import HORIZON_DAYS
+
+LONGEST_LEAD = HORIZON_DAYS  # days ahead that the book is kept for, as in fct_bookings_on_hand
+MOSTLY_ZERO = 0.6  # members with a larger share of zero days are left out: MASE has little meaning for them
 SEED = 20240229
 
 Floats = npt.NDArray[np.float64]
 
 
 class DataSet(NamedTuple):
-    """One organisation: history (series_id, day, value), its holidays (day, name), and its book where it keeps one."""
+    """Data of one organisation: history (series_id, day, value), holidays (day, name), and the book if it has one."""
 
     name: str
     history: pd.DataFrame
@@ -28,7 +30,7 @@ class DataSet(NamedTuple):
 
 
 def real(folder: Path) -> list[DataSet]:
-    """Bike sharing in Washington DC, hired bicycles and transport in Madrid, flights in the United Kingdom, a hotel."""
+    """Return the real data sets: bike sharing in Washington, bicycles and transport in Madrid, UK flights, a hotel."""
     bike = pd.read_csv(folder / "bike_sharing_daily.csv", parse_dates=["dteday"]).set_index("dteday")
     bicimad = pd.read_csv(folder / "bicimad_daily_users.csv", parse_dates=["date"]).set_index("date")
     madrid = pd.read_csv(folder / "madrid_transport_daily.csv", parse_dates=["date"]).set_index("date")
@@ -44,7 +46,7 @@ def real(folder: Path) -> list[DataSet]:
 
 
 def hotel(folder: Path) -> DataSet:
-    """Revenue by arrival day of a resort hotel: total, and members by segment, room type and channel; with its book."""
+    """Return revenue by arrival day of a resort hotel with its book: total, members by segment, room type, channel."""
     raw = pd.read_csv(folder / "resort_hotel_bookings.csv.gz", keep_default_na=False)
     arrival = (
         raw["arrival_date_year"].astype(str)
@@ -56,8 +58,8 @@ def hotel(folder: Path) -> DataSet:
     bookings = pd.DataFrame(
         {
             "service_day": day,
-            "made": day - pd.to_timedelta(raw["lead_time"], unit="D"),
-            "gone": pd.to_datetime(raw["reservation_status_date"]).where(cancelled),
+            "booked_on": day - pd.to_timedelta(raw["lead_time"], unit="D"),
+            "cancelled_on": pd.to_datetime(raw["reservation_status_date"]).where(cancelled),
             "revenue": raw["adr"].astype(float) * nights,
             "segment": raw["market_segment"],
             "room": raw["assigned_room_type"],
@@ -68,27 +70,35 @@ def hotel(folder: Path) -> DataSet:
 
 
 def booked(name: str, bookings: pd.DataFrame, dimensions: tuple[str, ...], country: str) -> DataSet:
-    """History and book of bookings (service_day, made, gone or NaT, revenue): total and members by dimension."""
+    """Return the history and the book of bookings: total and members by dimension.
+
+    bookings: service_day, booked_on, cancelled_on (NaT: not cancelled), revenue and the dimensions.
+    """
     groups = {"total": bookings}
     groups |= {f"{by}={member}": rows for by in dimensions for member, rows in bookings.groupby(by)}
     days = pd.date_range(bookings["service_day"].min(), bookings["service_day"].max())
     history, on_hand = [], []
     for series, rows in groups.items():
-        value = _by_day(rows[rows["gone"].isna()], days)
+        value = _by_day(rows[rows["cancelled_on"].isna()], days)
         if (value == 0).mean() >= MOSTLY_ZERO:
             continue
         history.append(pd.DataFrame({"series_id": series, "day": days, "value": value}))
         for lead in range(LONGEST_LEAD + 1):
             evening = rows["service_day"] - pd.Timedelta(days=lead)
-            stood = rows[(rows["made"] <= evening) & ~(rows["gone"] <= evening)]
-            table = {"series_id": series, "service_day": days, "lead_days": lead, "value": _by_day(stood, days)}
+            on_the_evening = rows[(rows["booked_on"] <= evening) & ~(rows["cancelled_on"] <= evening)]
+            table = {
+                "series_id": series,
+                "service_day": days,
+                "lead_days": lead,
+                "value": _by_day(on_the_evening, days),
+            }
             on_hand.append(pd.DataFrame(table))
     book = pd.concat(on_hand, ignore_index=True)
     return DataSet(name, pd.concat(history, ignore_index=True), _holidays(country, days), book)
 
 
-def made(seed: int = SEED) -> list[DataSet]:
-    """Shops with promotions, restaurants with closed days, a marketplace that grows fivefold, a bookings business."""
+def synthetic(seed: int = SEED) -> list[DataSet]:
+    """Generate shops with promotions, restaurants with closed days, a marketplace that grows fivefold, and a clinic."""
     streams = np.random.default_rng(seed).spawn(4)
     return [_shops(streams[0]), _restaurants(streams[1]), _marketplace(streams[2]), _clinic(streams[3])]
 
@@ -110,13 +120,13 @@ def _holidays(country: str, days: pd.DatetimeIndex) -> pd.DataFrame:
 
 def _shops(rng: np.random.Generator, count: int = 8, length: int = 900) -> DataSet:
     days = pd.date_range("2022-03-01", periods=length)
-    feasts = _holidays("DE", days)
-    closed = days.isin(feasts["day"]) | (days.day_of_week == 6)
+    holiday_days = _holidays("DE", days)["day"]
+    closed = days.isin(holiday_days) | (days.day_of_week == 6)
     payday = np.where(np.isin(days.day, [1, 2, 30, 31]), 1.12, 1.0)
     december = np.where((days.month == 12) & (days.day < 24), 1.3, 1.0)
     table = {}
     for shop in range(count):
-        # Promotions: most second weeks, Monday to Friday, the plan itself known to nobody.
+        # Promotions: most second weeks, Monday to Friday; no method gets the plan.
         fortnight = (np.arange(length) // 7) % 2 == shop % 2
         promotion = fortnight & (rng.random(length // 7 + 1) < 0.85)[np.arange(length) // 7] & (days.day_of_week < 5)
         weekday = np.array([1.15, 1.0, 0.95, 0.95, 1.1, 0.9, 0.0])[days.day_of_week]
@@ -128,16 +138,16 @@ def _shops(rng: np.random.Generator, count: int = 8, length: int = 900) -> DataS
 
 def _restaurants(rng: np.random.Generator, count: int = 8, length: int = 560) -> DataSet:
     days = pd.date_range("2022-01-01", periods=length)
-    feasts = pd.DatetimeIndex(_holidays("JP", days)["day"])
-    eve = days.isin(feasts - pd.Timedelta(days=1))
+    holiday_days = pd.DatetimeIndex(_holidays("JP", days)["day"])
+    eve = days.isin(holiday_days - pd.Timedelta(days=1))
     table = {}
     for place in range(count):
         weekday = np.array([0.7, 0.75, 0.8, 0.9, 1.4, 1.5, 1.0])[days.day_of_week]
-        closed = (days.day_of_week == rng.integers(0, 3)) | (days.isin(feasts) & (rng.random() < 0.5))
+        closed = (days.day_of_week == rng.integers(0, 3)) | (days.isin(holiday_days) & (rng.random() < 0.5))
         season = 1 + 0.12 * np.sin(2 * np.pi * (days.day_of_year.to_numpy() - 80) / 365.25)
         mean = rng.lognormal(3.2, 0.5) * weekday * season * np.exp(np.cumsum(rng.normal(0, 0.008, length)))
         guests = rng.negative_binomial(6, 6 / (6 + mean * np.where(eve, 1.25, 1.0))).astype(float)
-        guests[closed] = np.nan if place % 3 == 0 else 0.0  # some write a zero down, some nothing
+        guests[closed] = np.nan if place % 3 == 0 else 0.0  # some record a zero, some nothing
         guests[: rng.integers(0, 120)] = np.nan
         table[f"place {place}"] = guests
     whole = _plain("restaurants", pd.DataFrame(table, index=days), "JP")
@@ -171,14 +181,14 @@ def _clinic(rng: np.random.Generator, length: int = 760) -> DataSet:
         )
         day = days[position]
         booked_on = day - pd.to_timedelta(lead, unit="D")
-        leaves = (rng.random(count) < 0.18) & (lead > 0)
-        stays_until = booked_on + pd.to_timedelta((rng.random(count) * (lead + 1)).astype(int), unit="D")
+        is_cancelled = (rng.random(count) < 0.18) & (lead > 0)
+        cancelled_on = booked_on + pd.to_timedelta((rng.random(count) * (lead + 1)).astype(int), unit="D")
         parts.append(
             pd.DataFrame(
                 {
                     "service_day": day,
-                    "made": booked_on,
-                    "gone": pd.Series(stays_until).where(leaves),
+                    "booked_on": booked_on,
+                    "cancelled_on": pd.Series(cancelled_on).where(is_cancelled),
                     "revenue": (40 + 15 * service) * rng.lognormal(0, 0.25, count),
                     "service": f"{service}",
                 }

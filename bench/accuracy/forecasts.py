@@ -1,7 +1,7 @@
-"""Forecasts of the product beside those of its peers, on the same origins of the same series in the same run.
+"""Accuracy of the Hub's forecasts and those of its peers, on the same origins of the same series in the same run.
 
-MASE is the mean absolute error by that of repeating the week before, in the days before the origin; scaled CRPS is the
-pinball loss over the quantiles that LEVELS bound, in the same unit. Data sets weigh the same, and so do series in one.
+MASE is the mean absolute error over that of repeating the week before, in the days before the origin; scaled CRPS is
+the pinball loss over the quantiles of LEVELS, in the same unit. Data sets weigh the same, and so do series in one.
 """
 
 import time
@@ -15,7 +15,7 @@ from bench.accuracy import peers
 from bench.accuracy.data import DataSet
 from ml.backtest import Method, backtest
 from ml.bookings_on_hand import book_array, pace, pick_up
-from ml.forecasting import forecast
+from ml.forecasting import HORIZON_DAYS, forecast
 from ml.panel import Day, to_book, to_panel
 
 APART = 28  # days between two origins
@@ -30,16 +30,16 @@ SPEED_SAMPLE = 50  # series that AutoETS is timed on: its time grows by the seri
 
 
 def run(sets: list[DataSet], *, count: int = 8, cache: Path | None = None) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Every table by its title, and notes on the bars. `count`: origins a data set."""
-    plain = pd.concat(_plain(data, count=count, horizon=28, days=None, cache=cache) for data in sets)
+    """Return every table by its title, and notes on the bars. count: origins per data set."""
+    plain = pd.concat(_plain(data, count=count, horizon=HORIZON_DAYS, days=None, cache=cache) for data in sets)
     far = pd.concat(_plain(data, count=count, horizon=90, days=None, cache=cache) for data in sets)
-    short = pd.concat(_plain(data, count=count, horizon=28, days=112, cache=cache) for data in sets)
+    short = pd.concat(_plain(data, count=count, horizon=HORIZON_DAYS, days=112, cache=cache) for data in sets)
     tables = {
-        "28 days ahead": summary(plain),
+        f"{HORIZON_DAYS} days ahead": summary(plain),
         "90 days ahead": summary(far),
-        "28 days ahead from 112 days of history": summary(short),
+        f"{HORIZON_DAYS} days ahead from 112 days of history": summary(short),
     }
-    notes = [_bar("28 days", plain), _bar("90 days", far), _bar("112 days of history", short)]
+    notes = [_bar(f"{HORIZON_DAYS} days", plain), _bar("90 days", far), _bar("112 days of history", short)]
     for data in sets:
         if data.on_hand is not None:
             tables[f"With the book: {data.name}"] = book_summary(with_book(data, count=count, cache=cache))
@@ -49,7 +49,7 @@ def run(sets: list[DataSet], *, count: int = 8, cache: Path | None = None) -> tu
 
 
 def origins(data: DataSet, horizon: int, count: int) -> list[pd.Timestamp]:
-    """The last days known: the newest so that the whole horizon came, each APART from the next."""
+    """Return the origins: the newest with actuals for the whole horizon, each APART from the next."""
     last = data.history["day"].max() - pd.Timedelta(days=horizon)
     return [last - pd.Timedelta(days=APART * back) for back in range(count)]
 
@@ -60,17 +60,17 @@ def replay(
     *,
     name: str,
     horizon: int,
-    at: list[pd.Timestamp],
+    origins: list[pd.Timestamp],
     days: int | None = None,
     book: bool = False,
     cache: Path | None = None,
 ) -> pd.DataFrame:
-    """The backtest at each origin: one row a method, series, origin and day; kept in `cache` where one is given.
+    """Return the backtest at each origin: one row per method, series, origin and day; kept in `cache` if given.
 
-    days: histories are cut to so many before each origin. `seconds` is CPU time of a series and origin.
+    days: length of the history before each origin. The column `seconds` is the CPU time per series and origin.
     """
     parts = []
-    for origin in at:
+    for origin in origins:
         path = None if cache is None else cache / f"{data.name}-{name}-{horizon}-{days}-{book}-{origin.date()}.pkl"
         if path is not None and path.exists():
             parts.append(pd.read_pickle(path))
@@ -90,20 +90,19 @@ def replay(
 
 
 def _plain(data: DataSet, *, count: int, horizon: int, days: int | None, cache: Path | None) -> pd.DataFrame:
-    """Scores a method and series, without a book."""
-    at = origins(data, horizon, count)
-    again = partial(replay, data=data, horizon=horizon, at=at, days=days)
+    """Return the scores per method and series, without a book."""
+    run_method = partial(replay, data=data, horizon=horizon, origins=origins(data, horizon, count), days=days)
     ours = partial(forecast, holidays=data.holidays, levels=peers.LEVELS)
-    statistical = again(peers.statistical, name="stat", cache=cache)
-    tables = [again(ours, name=OURS), statistical, combine(statistical)]
+    statistical = run_method(peers.statistical, name="stat", cache=cache)
+    tables = [run_method(ours, name=OURS), statistical, combine(statistical)]
     if days is None:
-        tables.append(again(partial(peers.boosting, holidays=data.holidays), name="LightGBM", cache=cache))
-        tables.append(again(partial(peers.prophet, holidays=data.holidays), name="Prophet", cache=cache))
+        tables.append(run_method(partial(peers.boosting, holidays=data.holidays), name="LightGBM", cache=cache))
+        tables.append(run_method(partial(peers.prophet, holidays=data.holidays), name="Prophet", cache=cache))
     return score(pd.concat(tables, ignore_index=True), data, days)
 
 
 def combine(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean of ETS, Theta and ARIMA, bound by bound."""
+    """Return the mean of the forecasts and bounds of ETS, Theta and ARIMA."""
     rows = table[table["method"].isin(COMBINED)]
     numbers = [name for name in rows if str(name).startswith(("forecast", "lower", "upper"))]
     mean = rows.groupby(["series_id", "origin", "day"])[[*numbers, "actual", "step", "seconds"]].mean().reset_index()
@@ -111,7 +110,7 @@ def combine(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def score(table: pd.DataFrame, data: DataSet, days: int | None = None) -> pd.DataFrame:
-    """One row a method and series: mase, crps, covers_80, covers_95, seconds."""
+    """Return one row per method and series: mase, crps, covers_80, covers_95, seconds."""
     known = table.dropna(subset="actual").reset_index(drop=True)
     unit = pd.concat(_seasonal_error(data, origin, days) for origin in known["origin"].unique())
     scale = unit.reindex(pd.MultiIndex.from_frame(known[["origin", "series_id"]])).to_numpy()
@@ -121,9 +120,9 @@ def score(table: pd.DataFrame, data: DataSet, days: int | None = None) -> pd.Dat
         tail = (1 - level / 100) / 2
         quantiles += [(tail, known[f"lower_{level}"]), (1 - tail, known[f"upper_{level}"])]
     losses = [(0.0, 0 * actual), (1.0, 0 * actual)]
-    for share, said in quantiles:
-        short = actual - said.to_numpy(dtype=float)
-        losses.append((share, 2 * np.maximum(share * short, (share - 1) * short)))
+    for share, quantile in quantiles:
+        error = actual - quantile.to_numpy(dtype=float)
+        losses.append((share, 2 * np.maximum(share * error, (share - 1) * error)))
     losses.sort(key=lambda pair: pair[0])
     crps = np.trapezoid(np.stack([loss for _, loss in losses]), [share for share, _ in losses], axis=0)
     rows = known[["method", "series_id", "seconds"]].assign(
@@ -138,6 +137,7 @@ def score(table: pd.DataFrame, data: DataSet, days: int | None = None) -> pd.Dat
 
 
 def _seasonal_error(data: DataSet, origin: Day, days: int | None) -> pd.Series:
+    """Return the mean absolute error (origin, series) of repeating the week before, in the days before the origin."""
     panel = to_panel(data.history, as_of=origin)
     values = panel.values if days is None else panel.values[:, -days:]
     error = np.nanmean(np.abs(values[:, 7:] - values[:, :-7]), axis=1)
@@ -145,7 +145,7 @@ def _seasonal_error(data: DataSet, origin: Day, days: int | None) -> pd.Series:
 
 
 def summary(scores: pd.DataFrame) -> pd.DataFrame:
-    """A row a method: MASE by data set and over all, CRPS, coverage of the worst data sets, CPU seconds a series."""
+    """Return one row per method: MASE by data set and over all, CRPS, coverage, CPU seconds per series."""
     by_set = scores.groupby(["method", "data"])[["mase", "crps", "covers_80", "covers_95", "seconds"]].mean()
     table = by_set["mase"].unstack()
     table["all"] = table.mean(axis=1)
@@ -160,6 +160,7 @@ def summary(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bar(name: str, scores: pd.DataFrame) -> str:
+    """Return a sentence that compares the Hub's MASE with that of its peers."""
     mase = scores.pivot_table(index=["data", "series_id"], columns="method", values="mase")
     by_set = mase.groupby("data").mean().mean()
     shares = ", ".join(f"{by_set[OURS] / by_set[peer]:.3f} of {peer}'s" for peer in RIVALS if peer in by_set)
@@ -174,38 +175,38 @@ def _bar(name: str, scores: pd.DataFrame) -> str:
 def additive_pick_up(
     history: pd.DataFrame, *, as_of: Day, horizon: int, on_hand: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """On hand, plus the mean of what still came in from that lead time, by weekday, older weeks weighing less."""
+    """Forecast by the amount on hand plus the mean pick-up by lead time and weekday, older weeks weighing less."""
     if on_hand is None:
         raise ValueError("the additive pick-up needs a book")
     panel = to_panel(history, as_of=as_of)
     book = book_array(to_book(on_hand, as_of=panel.days[-1]), panel, horizon)
     grid = np.meshgrid(np.arange(len(panel.series)), [len(panel.days) - 1], np.arange(1, horizon + 1), indexing="ij")
-    said = pick_up(pace(panel.values, book), *(part.ravel() for part in grid))
+    forecasts = pick_up(pace(panel.values, book), *(part.ravel() for part in grid))
     ahead = pd.date_range(panel.days[-1] + pd.Timedelta(days=1), periods=horizon)
     return pd.DataFrame(
         {
             "series_id": np.repeat(panel.series.to_numpy(), horizon),
             "day": np.tile(ahead.to_numpy(), len(panel.series)),
-            "forecast": said,
+            "forecast": forecasts,
         }
     )
 
 
 def with_book(data: DataSet, *, count: int, cache: Path | None) -> pd.DataFrame:
-    """What each method said of the 28 days ahead, the book given."""
-    again = partial(replay, data=data, horizon=28, at=origins(data, 28, count))
-    statistical = again(peers.statistical, name="stat", cache=cache)
+    """Return the forecasts of each method for the horizon, with the book where the method uses one."""
+    run_method = partial(replay, data=data, horizon=HORIZON_DAYS, origins=origins(data, HORIZON_DAYS, count))
+    statistical = run_method(peers.statistical, name="stat", cache=cache)
     ours = partial(forecast, holidays=data.holidays, levels=peers.LEVELS)
     tables = [
-        again(ours, name=WITH_BOOK, book=True),
-        again(additive_pick_up, name=PICK_UP, book=True),
+        run_method(ours, name=WITH_BOOK, book=True),
+        run_method(additive_pick_up, name=PICK_UP, book=True),
         statistical[statistical["method"] == "AutoETS"],
     ]
     return pd.concat(tables, ignore_index=True)
 
 
 def book_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a method: daily WAPE over all series together, of the total, mean of the series', and coverage."""
+    """Return one row per method: daily WAPE over all series together, of the total, mean of the series', coverage."""
     rows = table.dropna(subset="actual").assign(error=lambda frame: (frame["actual"] - frame["forecast"]).abs())
     by_series = rows.groupby(["method", "series_id"])[["error", "actual"]].sum()
     together = by_series.groupby("method").sum()
@@ -221,7 +222,7 @@ def book_summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def speed() -> pd.DataFrame:
-    """CPU seconds of a forecast with intervals beside AutoETS's, which is timed on a sample of the same series."""
+    """Return the CPU seconds of a forecast with intervals and of AutoETS, which is timed on a sample of the series."""
     rng = np.random.default_rng(1)
     days = pd.date_range("2023-01-01", periods=SPEED_DAYS)
     weekday = 1 + 0.3 * np.sin(2 * np.pi * np.arange(SPEED_DAYS) / 7)
@@ -240,8 +241,8 @@ def speed() -> pd.DataFrame:
     forecast(history, as_of=days[-1])
     ours = time.process_time() - start
     sample = history.head(SPEED_SAMPLE * SPEED_DAYS)
-    peers.ets_alone(sample.head(SPEED_DAYS), horizon=28)  # loads the library
+    peers.ets_alone(sample.head(SPEED_DAYS), horizon=HORIZON_DAYS)  # loads the library
     start = time.process_time()
-    peers.ets_alone(sample, horizon=28)
+    peers.ets_alone(sample, horizon=HORIZON_DAYS)
     ets = (time.process_time() - start) * SPEED_SERIES / SPEED_SAMPLE
     return pd.DataFrame({"CPU seconds": {OURS: ours, "AutoETS": ets}})

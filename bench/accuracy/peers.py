@@ -1,4 +1,4 @@
-"""What people forecast with today, each as a method for `ml.backtest`: dependencies of the bench alone."""
+"""Peers: other forecasting methods, each as a method for `ml.backtest`; their packages are only needed by the bench."""
 
 import logging
 import warnings
@@ -8,23 +8,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml.panel import Day, fill_gaps, to_panel
+from ml.panel import Day, fill_gaps, observed_days, same_phase, to_panel
 
 LEVELS = (50, 80, 95)
-QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)  # what LEVELS bound
+QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)  # the bounds of LEVELS, and the median
 
 Floats = npt.NDArray[np.float64]
 
 
 def statistical(history: pd.DataFrame, *, as_of: Day, horizon: int, **_: object) -> pd.DataFrame:
-    """Seasonal naive, AutoETS, AutoARIMA, optimised dynamic Theta (statsforecast): a column `method` names each."""
+    """Forecast by seasonal naive, AutoETS, AutoARIMA and dynamic Theta (statsforecast), named in column `method`."""
     from statsforecast import StatsForecast
     from statsforecast.models import AutoARIMA, AutoETS, DynamicOptimizedTheta, SeasonalNaive
 
     panel = to_panel(history, as_of=as_of)
     long = pd.concat(
         pd.DataFrame({"unique_id": name, "ds": panel.days[first:], "y": row[first:]})
-        for name, row, first in zip(panel.series, fill_gaps(panel.values), _starts(panel.values), strict=True)
+        for name, row, first in zip(panel.series, fill_gaps(panel.values), observed_days(panel.values)[0], strict=True)
     )
     models = [
         SeasonalNaive(7),
@@ -45,16 +45,16 @@ def statistical(history: pd.DataFrame, *, as_of: Day, horizon: int, **_: object)
     }
     base = wide[["unique_id", "ds"]].rename(columns={"unique_id": "series_id", "ds": "day"})
     parts = []
-    for given, name in names.items():
-        columns = {"forecast": wide[given]}
-        columns |= {f"lower_{level}": wide[f"{given}-lo-{level}"] for level in LEVELS}
-        columns |= {f"upper_{level}": wide[f"{given}-hi-{level}"] for level in LEVELS}
-        parts.append(base.assign(method=name, **{key: column.to_numpy() for key, column in columns.items()}))
+    for column, name in names.items():
+        columns = {"forecast": wide[column]}
+        columns |= {f"lower_{level}": wide[f"{column}-lo-{level}"] for level in LEVELS}
+        columns |= {f"upper_{level}": wide[f"{column}-hi-{level}"] for level in LEVELS}
+        parts.append(base.assign(method=name, **{key: values.to_numpy() for key, values in columns.items()}))
     return pd.concat(parts, ignore_index=True)
 
 
 def ets_alone(history: pd.DataFrame, *, horizon: int) -> pd.DataFrame:
-    """AutoETS with its intervals, for timing."""
+    """Forecast by AutoETS alone with its intervals, for timing."""
     from statsforecast import StatsForecast
     from statsforecast.models import AutoETS
 
@@ -71,17 +71,17 @@ def prophet(
     holidays: pd.DataFrame | None = None,
     **_: object,
 ) -> pd.DataFrame:
-    """Prophet at its defaults with the country's holidays, one fit a series."""
+    """Forecast by Prophet at its defaults with the country's holidays, one fit per series."""
     from prophet import Prophet
 
-    for noisy in ("cmdstanpy", "prophet"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    feasts = None if holidays is None else holidays.rename(columns={"day": "ds", "name": "holiday"})
+    for logger in ("cmdstanpy", "prophet"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    holiday_frame = None if holidays is None else holidays.rename(columns={"day": "ds", "name": "holiday"})
     ahead = pd.DataFrame({"ds": pd.date_range(pd.Timestamp(as_of) + pd.Timedelta(days=1), periods=horizon)})
     shares = [share for level in LEVELS for share in ((1 - level / 100) / 2, (1 + level / 100) / 2)]
     parts = []
     for name, rows in history.groupby("series_id"):
-        model = Prophet(holidays=feasts)
+        model = Prophet(holidays=holiday_frame)
         model.fit(rows.rename(columns={"day": "ds", "value": "y"})[["ds", "y"]], seed=1)
         draws = model.predictive_samples(ahead)["yhat"]
         columns: dict[str, Any] = {"forecast": model.predict(ahead)["yhat"].to_numpy()}
@@ -99,18 +99,18 @@ def boosting(
     holidays: pd.DataFrame | None = None,
     **_: object,
 ) -> pd.DataFrame:
-    """One LightGBM quantile model over all series: lags, rolling means, calendar, the step ahead as a feature."""
+    """Forecast by one LightGBM quantile model over all series: lags, rolling means, calendar, step ahead."""
     from lightgbm import LGBMRegressor
 
     panel = to_panel(history, as_of=as_of)
     days = pd.date_range(panel.days[0], periods=len(panel.days) + horizon)
-    feasts = np.asarray(days.isin(pd.DatetimeIndex([] if holidays is None else holidays["day"])))
+    is_holiday = np.asarray(days.isin(pd.DatetimeIndex([] if holidays is None else holidays["day"])))
     filled = fill_gaps(panel.values)
     length = len(panel.days)
     origins = np.arange(min(56, length // 2), length, 5)
-    features, target = _boosting_rows(panel.values, filled, days, feasts, origins, horizon)
+    features, target = _boosting_rows(panel.values, filled, days, is_holiday, origins, horizon)
     usable = np.isfinite(target)
-    now, _ = _boosting_rows(panel.values, filled, days, feasts, np.array([length - 1]), horizon)
+    last, _ = _boosting_rows(panel.values, filled, days, is_holiday, np.array([length - 1]), horizon)
     scale = np.repeat(_scale(filled, np.array([length - 1]))[:, 0], horizon)
     quantiles = {}
     for share in QUANTILES:
@@ -119,12 +119,12 @@ def boosting(
             subsample=0.8, subsample_freq=1, colsample_bytree=0.8, n_jobs=1, verbose=-1, random_state=1,
         )  # fmt: skip
         model.fit(features[usable], target[usable])
-        quantiles[share] = np.asarray(model.predict(now)) * scale
+        quantiles[share] = np.asarray(model.predict(last)) * scale
     ordered = np.sort(np.stack(list(quantiles.values())), axis=0)
     middle = len(QUANTILES) // 2
     columns = {"forecast": ordered[middle]}
     for level in LEVELS:
-        columns[f"lower_{level}"], columns[f"upper_{level}"] = _pair(ordered, level)
+        columns[f"lower_{level}"], columns[f"upper_{level}"] = _bounds(ordered, level)
     return pd.DataFrame(
         {
             "series_id": np.repeat(panel.series.to_numpy(), horizon),
@@ -134,17 +134,15 @@ def boosting(
     )
 
 
-def _pair(ordered: Floats, level: int) -> tuple[Floats, Floats]:
+def _bounds(ordered: Floats, level: int) -> tuple[Floats, Floats]:
+    """Return the lower and upper bound of a level from the ordered quantiles."""
     tail = (1 - level / 100) / 2
-    below = min(range(len(QUANTILES)), key=lambda at: abs(QUANTILES[at] - tail))
-    return ordered[below], ordered[-1 - below]
-
-
-def _starts(values: Floats) -> npt.NDArray[np.int64]:
-    return np.asarray((~np.isnan(values)).argmax(axis=1))
+    lower = min(range(len(QUANTILES)), key=lambda position: abs(QUANTILES[position] - tail))
+    return ordered[lower], ordered[-1 - lower]
 
 
 def _scale(filled: Floats, origins: npt.NDArray[np.int64]) -> Floats:
+    """Return the mean size (series, origin) of the last 56 days at each origin."""
     sums = np.concatenate([np.zeros((len(filled), 1)), np.abs(filled).cumsum(axis=1)], axis=1)
     begin = np.maximum(origins - 55, 0)
     return np.asarray((sums[:, origins + 1] - sums[:, begin]) / (origins + 1 - begin) + 1e-9)
@@ -154,18 +152,19 @@ def _boosting_rows(
     values: Floats,
     filled: Floats,
     days: pd.DatetimeIndex,
-    feasts: npt.NDArray[np.bool_],
+    is_holiday: npt.NDArray[np.bool_],
     origins: npt.NDArray[np.int64],
     horizon: int,
 ) -> tuple[Floats, Floats]:
+    """Return features (row, feature) and target (row,), scaled, with a row per series, origin and step."""
     count, length = values.shape
     scale = _scale(filled, origins)[:, :, None]
     step = np.arange(1, horizon + 1)
-    at = origins[:, None] + step[None, :]
+    day = origins[:, None] + step[None, :]
     shape = (count, len(origins), horizon)
     sums = np.concatenate([np.zeros((count, 1)), filled.cumsum(axis=1)], axis=1)
-    newest = at - 7 * (-(-step // 7))[None, :]
-    columns = [filled[:, np.maximum(newest - 7 * weeks, 0)] / scale for weeks in range(4)]
+    same_weekday = same_phase(origins[:, None], step[None, :], 7)
+    columns = [filled[:, np.maximum(same_weekday - 7 * weeks, 0)] / scale for weeks in range(4)]
     columns += [
         np.broadcast_to((filled[:, np.maximum(origins - lag, 0)])[:, :, None] / scale, shape) for lag in range(3)
     ]
@@ -173,11 +172,11 @@ def _boosting_rows(
         begin = np.maximum(origins + 1 - window, 0)
         mean = (sums[:, origins + 1] - sums[:, begin]) / (origins + 1 - begin)
         columns.append(np.broadcast_to(mean[:, :, None] / scale, shape))
-    year = np.where(at >= 364, filled[:, np.clip(at - 364, 0, length - 1)], np.nan)
-    columns.append(year / scale)
-    calendar = (days.day_of_week, days.day, days.day_of_year, feasts, np.append(feasts[1:], False))
-    columns += [np.broadcast_to(np.asarray(part, dtype=float)[at], shape) for part in calendar]
+    year_ago = np.where(day >= 364, filled[:, np.clip(day - 364, 0, length - 1)], np.nan)
+    columns.append(year_ago / scale)
+    calendar = (days.day_of_week, days.day, days.day_of_year, is_holiday, np.append(is_holiday[1:], False))
+    columns += [np.broadcast_to(np.asarray(part, dtype=float)[day], shape) for part in calendar]
     columns += [np.broadcast_to(step[None, None, :], shape), np.broadcast_to(np.arange(count)[:, None, None], shape)]
     features = np.stack([np.asarray(column, dtype=float).ravel() for column in columns], axis=1)
-    target = np.where(at < length, values[:, np.minimum(at, length - 1)], np.nan) / scale
+    target = np.where(day < length, values[:, np.minimum(day, length - 1)], np.nan) / scale
     return features, target.ravel()

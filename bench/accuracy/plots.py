@@ -1,4 +1,4 @@
-"""The tables as one picture."""
+"""Plot of the accuracy tables."""
 
 from pathlib import Path
 
@@ -10,13 +10,14 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 OURS, PEERS = "#0b6e4f", "#b8c4c2"
-MOST_FALSE_ALARMS = 6.0  # days a 100 that the picture shows
+MOST_FALSE_ALARMS = 6.0  # per 100 days: methods with more are not shown
 
 
 def draw(bars: dict[str, pd.Series], anomalies: pd.DataFrame | None, path: Path) -> None:
-    """Write a PNG: a panel of bars for each series (method -> figure, smaller is better), and one of the anomalies.
+    """Write a PNG with a panel of bars for each of `bars` (method -> figure, smaller is better), and one of anomalies.
 
-    anomalies: a row a method with F1 and false_alarm_days. Names that begin with `forecast` or hold `detect` are ours.
+    anomalies: one row per method, with F1 and false_alarm_days. Names that begin with `forecast` or contain `detect`
+    are the Hub's methods.
     """
     panels = len(bars) + (anomalies is not None)
     columns = min(panels, 2)

@@ -1,8 +1,9 @@
 """The sample business: two organisations with a history, generated in memory and loaded by COPY.
 
-Each organisation is a pipeline of vectorised steps, one module a step: people (who), availability (when they
-work), bookings (what is booked), delivery (how it would run), statuses (how far it got), then rows:
-progress, billing, feedback. incidents plants what an analyst should find.
+Each organisation is made by vectorised steps, one module per step: people (people, services and packages),
+availability (working hours and absences), bookings (requests with day, provider and price), statuses (intake), delivery
+(planned milestones, tasks and hours), statuses (timelines cut off at as_of), then the rows that depend on them:
+progress, billing, feedback, terms. The module incidents plants the anomalies that an analyst should find.
 """
 
 from collections.abc import Callable
@@ -20,23 +21,23 @@ from sources.errors import HubError
 from sources.settings import Settings
 from sources.simulate.availability import add_absences, free_hours, plan_absences
 from sources.simulate.billing import add_billing
-from sources.simulate.bookings import Orders, first_bookings, place_orders, popular_service, take_requests
+from sources.simulate.bookings import Orders, first_bookings, make_requests, place_orders, popular_service
 from sources.simulate.business import BUSINESSES, Business
 from sources.simulate.calendar import NEVER, Texts, day_number
 from sources.simulate.copy import as_text, copy_rows
-from sources.simulate.delivery import deliver
+from sources.simulate.delivery import plan_delivery
 from sources.simulate.feedback import add_messages, add_reviews
 from sources.simulate.incidents import Incident
-from sources.simulate.people import People, World, found, make_world, staff_and_offers
-from sources.simulate.progress import add_bookings, add_delivery, measure_progress
-from sources.simulate.statuses import add_history, approach, live
-from sources.simulate.terms import add_terms, in_settings
+from sources.simulate.people import People, World, add_organization, add_people_and_services, make_world
+from sources.simulate.progress import add_bookings, add_delivery, progress_of
+from sources.simulate.statuses import add_history, make_timelines, plan_intake
+from sources.simulate.terms import add_terms, settings_terms
 
 TABLES: Final = (*tables.OPERATIONAL, tables.sample_incidents)  # parents before children
-# What the API sells by, beside the services; analysts read none of it.
+# Terms on which the API sells services; the warehouse reads none of them.
 TERMS: Final = (tables.service_add_ons, tables.price_rules, tables.number_series)
-# What people add through the API to a sample organisation goes with it, children first.
-MADE_BY_USE: Final = (
+# Tables of rows that users add to a sample organisation through the API, removed with it; children first.
+ADDED_BY_USERS: Final = (
     tables.idempotency_keys,
     tables.api_keys,
     tables.booking_search,
@@ -58,11 +59,11 @@ INDEX_FOR_SEARCH: Final = """
     inner join app.profiles as p on p.org_id = b.org_id and p.id = b.client_id
     where b.org_id in (select id from app.organizations where slug = any(%s))
     on conflict (booking_id) do nothing"""
-TELL_READERS: Final = """
+NOTIFY_READERS: Final = """
     insert into app.live_changes (org_id, kind, data)
     select id, 'reload', '{}' from app.organizations where slug = any(%s)"""
 DELETION: Final = "delete from {} as old where org_id in (select id from app.organizations where slug = any(%(slugs)s))"
-TOMBSTONED: Final = """
+DELETION_WITH_TOMBSTONES: Final = """
     with gone as ({deletion} returning old.id, old.org_id)
     insert into app.tombstones (table_name, row_id, org_id) select %(table)s, id, org_id from gone
     on conflict (table_name, row_id) do update
@@ -78,64 +79,67 @@ def load_sample(
     as_of: date,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, int]:
-    """Load the sample business into the operational database, in one transaction; returns rows by table.
+    """Load the sample business into the operational database, in one transaction; return the number of rows by table.
 
-    The same arguments give the same rows. Where they are already there nothing is written; a sample of other
-    arguments is replaced. Nothing lies after the end of `as_of` but what is scheduled or due.
-    Raises HubError where `bookings` or `days` are too few, or the database cannot be reached.
+    The same arguments give the same rows. If they are loaded already, nothing is written; a sample of other arguments
+    is replaced. Only scheduled and due moments lie after the end of `as_of`.
+    Raises HubError if `bookings` or `days` are too few, or the database cannot be reached.
     """
     _refuse_too_few(bookings, days)
-    made_by: dict[str, object] = {"seed": seed, "as_of": as_of.isoformat(), "bookings": bookings, "days": days}
+    arguments: dict[str, object] = {"seed": seed, "as_of": as_of.isoformat(), "bookings": bookings, "days": days}
     report = progress or (lambda _: None)
     with database.connect(database.source_url(settings)) as connection:
         connection.execute("set local timezone to 'UTC'")
         connection.execute("select pg_advisory_xact_lock(hashtext('hub sample'))")
         present = _present(connection)
-        if present == dict.fromkeys(SLUGS, made_by):
-            report("The same sample is there already.")
+        if present == dict.fromkeys(SLUGS, arguments):
+            report("The same sample is loaded already.")
             return _counts(connection)
         _skip_row_checks(connection)
         if present:
             report("Removing the earlier sample.")
             _remove(connection)
         rng = np.random.default_rng([seed, as_of.toordinal(), bookings, days])
-        # The server loads one table while the next is made here: one thread, as a connection has one user at a time.
+        # The server loads one table while the next is generated here; one thread, as it alone uses the connection.
         with ThreadPoolExecutor(1) as loader:
             loads = []
             for business, count in zip(BUSINESSES, _shares(bookings), strict=True):
                 report(f"{business.name}: {count:,} bookings.")
-                world = simulate(business, rng, count, days, day_number(as_of), {"sample": made_by})
+                world = simulate(business, rng, count, days, day_number(as_of), {"sample": arguments})
                 for table in (table for table in (*TABLES, *TERMS) if table.name in world.rows):
                     rows = as_text(table, world.rows[table.name])
                     loads.append(loader.submit(copy_rows, connection, table, world.rows[table.name], rows))
             for load in loads:
                 load.result()
         connection.execute(INDEX_FOR_SEARCH, [SLUGS])
-        connection.execute(TELL_READERS, [SLUGS])
+        connection.execute(NOTIFY_READERS, [SLUGS])
         return _counts(connection)
 
 
 def simulate(
     business: Business, rng: np.random.Generator, bookings: int, days: int, as_of: int, settings: dict[str, object]
 ) -> World:
-    """The rows of one organisation, table by table, in `World.rows`. `as_of`: days since 1970-01-01."""
+    """Return the world of one organisation, with the rows of each table in `World.rows`.
+
+    as_of: days since 1970-01-01.
+    """
     world = make_world(business, rng, days, as_of)
-    found(world, settings | in_settings())
-    requests = take_requests(world, bookings)
-    people = staff_and_offers(world, first_bookings(requests))
+    add_organization(world, settings | settings_terms())
+    requests = make_requests(world, bookings)
+    people = add_people_and_services(world, first_bookings(requests))
     absences = plan_absences(world, people)
     orders = place_orders(world, people, requests, free_hours(world, people, absences))
     add_absences(world, people, absences, orders.ill_provider)
-    before = approach(world, orders)
-    delivery = deliver(world, people, orders, before.start)
-    lives = live(world, orders, before, delivery)
-    progress = measure_progress(world, lives, delivery, lives.at("confirmed") < NEVER)
-    booking_ids = add_bookings(world, people, orders, lives, progress)
-    add_history(world, people, orders, lives, booking_ids)
-    add_delivery(world, people, orders, lives, delivery, progress, booking_ids)
-    add_billing(world, people, orders, lives, booking_ids)
-    add_messages(world, people, orders, lives, booking_ids)
-    add_reviews(world, people, orders, lives, booking_ids)
+    intake = plan_intake(world, orders)
+    delivery = plan_delivery(world, people, orders, intake.start)
+    timelines = make_timelines(world, orders, intake, delivery)
+    progress = progress_of(world, timelines, delivery, timelines.at("confirmed") < NEVER)
+    booking_ids = add_bookings(world, people, orders, timelines, progress)
+    add_history(world, people, orders, timelines, booking_ids)
+    add_delivery(world, people, orders, timelines, delivery, progress, booking_ids)
+    add_billing(world, people, orders, timelines, booking_ids)
+    add_messages(world, people, orders, timelines, booking_ids)
+    add_reviews(world, people, orders, timelines, booking_ids)
     _add_incidents(world, people, orders)
     add_terms(world, people)
     return world
@@ -161,18 +165,18 @@ def _add_incidents(world: World, people: People, orders: Orders) -> None:
         for metrics, direction in ((incident.plan.rises, "up"), (incident.plan.falls, "down"))
         if metrics
     ]
-    struck = [_member(world, people, orders, incident) for incident, _, _ in rows]
+    members = [_member(world, people, orders, incident) for incident, _, _ in rows]
     written = np.full(len(rows), world.now - 1)
     world.add_rows(
         "sample_incidents", world.new_ids(written), written, written,
         kind=_column([incident.plan.kind for incident, _, _ in rows]),
         description=_column([
             incident.plan.description.format(member=name)
-            for (incident, _, _), (_, name) in zip(rows, struck, strict=True)
+            for (incident, _, _), (_, name) in zip(rows, members, strict=True)
         ]),
         metrics=_column(["{" + ",".join(metrics) + "}" for _, metrics, _ in rows]),
         dimension=_column([incident.plan.dimension for incident, _, _ in rows]),
-        member=_column([member for member, _ in struck]),
+        member=_column([member for member, _ in members]),
         direction=_column([direction for _, _, direction in rows]),
         starts_on=np.array([incident.first for incident, _, _ in rows], dtype="datetime64[D]"),
         ends_on=np.array([incident.last for incident, _, _ in rows], dtype="datetime64[D]"),
@@ -180,7 +184,7 @@ def _add_incidents(world: World, people: People, orders: Orders) -> None:
 
 
 def _member(world: World, people: People, orders: Orders, incident: Incident) -> tuple[str, str]:
-    """Whom an incident strikes: the member of its dimension, and the name for its description."""
+    """Return the member of its dimension that an incident affects, and the name for its description."""
     if incident.plan.dimension == "service":
         popular = popular_service(world)
         return _dashed(people.services[popular]), world.business.services[popular].name
@@ -198,7 +202,7 @@ def _column(values: list[str]) -> Texts:
 
 
 def _present(connection: psycopg.Connection) -> dict[str, object]:
-    """What made each sample organisation that is there, by slug."""
+    """Return the arguments of each sample organisation that is loaded, by slug."""
     query = "select slug, settings -> 'sample' from app.organizations where slug = any(%s)"
     return dict(connection.execute(query, [SLUGS]).fetchall())
 
@@ -214,9 +218,9 @@ def _counts(connection: psycopg.Connection) -> dict[str, int]:
 
 
 def _skip_row_checks(connection: psycopg.Connection) -> None:
-    """Work without row triggers and foreign key checks, where we may: they are most of the time.
+    """Skip row triggers and foreign key checks, if the role may: they take most of the time.
 
-    What they keep right is right by construction here, and the tests check every foreign key anew.
+    The rows satisfy them by construction, and the tests check every foreign key again.
     """
     query = "select has_parameter_privilege('session_replication_role', 'set')"
     if connection.execute(query).fetchone() == (True,):
@@ -224,10 +228,10 @@ def _skip_row_checks(connection: psycopg.Connection) -> None:
 
 
 def _remove(connection: psycopg.Connection) -> None:
-    """Delete all rows of the sample organisations, and leave the tombstones that the skipped triggers would."""
-    for table in (*MADE_BY_USE, *reversed(TABLES)):
+    """Delete all rows of the sample organisations, and write the tombstones that the skipped triggers would write."""
+    for table in (*ADDED_BY_USERS, *reversed(TABLES)):
         leaves_tombstones = table in tables.OPERATIONAL
-        statement = sql.SQL(TOMBSTONED if leaves_tombstones else "{deletion}").format(
+        statement = sql.SQL(DELETION_WITH_TOMBSTONES if leaves_tombstones else "{deletion}").format(
             deletion=sql.SQL(DELETION).format(sql.Identifier(tables.SCHEMA, table.name))
         )
         connection.execute(statement, {"slugs": SLUGS, "table": table.name})

@@ -1,4 +1,4 @@
-"""When each provider of a simulated organisation works: weekdays, vacations, illnesses; and the hours to be booked."""
+"""Availability of the providers of a simulated organisation: weekdays, vacations, illnesses, and hours to be booked."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,28 +8,28 @@ import numpy as np
 from sources.simulate.calendar import DAY, HOUR, Floats, Ints, Texts, weekday
 from sources.simulate.people import People, World
 
-VACATIONS: Final = ((215, 14), (95, 5), (355, 7))  # day of the year around which they begin, and their days
-VACATION_SPREAD: Final = 18  # days: not everybody leaves at once
-VACATION_KNOWN: Final = 60  # days before it begins
-PLANNED_AHEAD: Final = 90  # days after as_of for which vacations are entered already
-ILLNESSES_A_YEAR: Final = 2.5
+VACATIONS: Final = ((215, 14), (95, 5), (355, 7))  # day of the year around which they begin, number of days
+VACATION_SPREAD: Final = 18  # days: vacations begin up to this much earlier or later
+VACATION_KNOWN: Final = 60  # days from the entry of a vacation to its beginning
+PLANNED_AHEAD: Final = 90  # days after as_of up to which vacations are entered
+ILLNESSES_PER_YEAR: Final = 2.5
 ILLNESS_DAYS: Final = (1, 4)  # from, up to but not including
 
 
 @dataclass(frozen=True)
 class Absences:
-    """One item an absence: whose (by position), first and last day number, why, and the local moment of its entry."""
+    """Absences, one item each."""
 
-    provider: Ints
-    first: Ints
-    last: Ints
+    provider: Ints  # position in People
+    first: Ints  # day number
+    last: Ints  # day number
     reason: Texts
-    entered: Ints
+    entered: Ints  # local
 
 
 def plan_absences(world: World, people: People) -> Absences:
-    """Vacations and short illnesses of each provider since joining."""
-    # Of its own randomness: the rest of the business is the same whoever is away.
+    """Return the vacations and short illnesses of each provider since joining."""
+    # A random generator of its own: the rest of the business does not depend on the absences' random numbers.
     (rng,) = world.rng.spawn(1)
     rows = []
     years = range(_year(world.first_day), _year(world.as_of + PLANNED_AHEAD) + 1)
@@ -41,8 +41,8 @@ def plan_absences(world: World, people: People) -> Absences:
                 entered = max((first - VACATION_KNOWN) * DAY, joined * DAY) + 10 * HOUR
                 if joined < first <= world.as_of + PLANNED_AHEAD and entered < world.now:
                     rows.append((provider, first, first + days - 1, "Vacation", entered))
-        ill = rng.poisson(ILLNESSES_A_YEAR * max(world.as_of - joined, 0) / 365)
-        for first in rng.integers(joined + 1, max(world.as_of, joined + 2), ill).tolist():
+        illnesses = rng.poisson(ILLNESSES_PER_YEAR * max(world.as_of - joined, 0) / 365)
+        for first in rng.integers(joined + 1, max(world.as_of, joined + 2), illnesses).tolist():
             days = int(rng.integers(*ILLNESS_DAYS))
             rows.append((provider, first, first + days - 1, "Illness", first * DAY + 8 * HOUR))
     return _absences([row for row in rows if row[4] < world.now])
@@ -60,7 +60,7 @@ def _year(day: int) -> int:
 
 
 def free_hours(world: World, people: People, absences: Absences) -> Floats:
-    """Hours of each provider (row) on each day of the calendar (column) before anything is booked."""
+    """Return the hours of each provider (row) on each day of the calendar (column) before anything is booked."""
     calendar = world.calendar
     days = np.arange(calendar.first, calendar.first + len(calendar.open_for))
     hours = np.minimum(people.capacity[:, None], calendar.open_for / HOUR)
@@ -71,14 +71,14 @@ def free_hours(world: World, people: People, absences: Absences) -> Floats:
 
 
 def add_absences(world: World, people: People, absences: Absences, ill_provider: int) -> None:
-    """Add the rows of the absences, and of the long illness where the business has one."""
+    """Add provider_absences: the absences, and the long illness where the business has one."""
     provider, first, last, reason, entered = (
         absences.provider, absences.first, absences.last, absences.reason, absences.entered,
     )  # fmt: skip
     if illness := world.incidents.get("provider_illness"):
         provider, first, last = (
-            np.append(values, one)
-            for values, one in ((provider, ill_provider), (first, illness.first), (last, illness.last))
+            np.append(values, value)
+            for values, value in ((provider, ill_provider), (first, illness.first), (last, illness.last))
         )
         reason, entered = np.append(reason, "Illness"), np.append(entered, illness.first * DAY + 8 * HOUR)
     world.add_rows(

@@ -1,4 +1,4 @@
-"""Invoices, their lines and the payments: a deposit and a final invoice, or one in advance for short services."""
+"""Invoices, their lines and payments: a deposit and a final invoice, or one invoice in advance for short services."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ from sources.simulate.business import DEPOSIT_SHARE, PREPAID_HOURS
 from sources.simulate.calendar import DAY, HOUR, MINUTE, NEVER, Bools, Ids, Ints, Texts, in_daytime
 from sources.simulate.incidents import PAYMENTS_HIT
 from sources.simulate.people import People, World
-from sources.simulate.statuses import CANCELLED_FATE, REFUNDED, Lives
+from sources.simulate.statuses import CANCELLED, REFUNDED, Timelines
 
 DEPOSIT_DUE_AFTER: Final = 7 * DAY
 FINAL_DUE_AFTER: Final = 15 * DAY
@@ -18,7 +18,7 @@ FINAL_PAID_AFTER_DAYS: Final = 8  # mean
 LATE_SHARE: Final = 0.1  # of final invoices; they take weeks longer
 NEVER_PAID_SHARE: Final = 0.008
 PART_PAID_SHARE: Final = 0.12
-FAILED_SHARE: Final = 0.035  # of payments: a first attempt fails
+FAILED_SHARE: Final = 0.035  # of invoices whose first payment attempt fails
 DEPOSIT_RETURNED_SHARE: Final = 0.65  # of paid deposits of cancelled bookings
 TRANSFER_SHARE: Final = 0.3
 FAILURES: Final = np.array(["card declined", "insufficient funds", "expired card"], dtype=object)
@@ -27,23 +27,23 @@ OUTAGE_FAILURE: Final = "processor unavailable"
 
 @dataclass(frozen=True)
 class Invoices:
-    """One item an invoice, in the order of issue. Local moments, amounts in hundredths."""
+    """Invoices in the order of issue, one item each. Local moments, amounts in hundredths."""
 
     booking: Ints
     total: Ints
     issued: Ints
     due: Ints
-    tried: Ints  # when the client first means to pay
-    paid: Ints  # when that succeeds, unless it never does; in parts: the first part
+    first_attempt: Ints  # of the client to pay
+    paid: Ints  # when a payment succeeds, of several the first; NEVER if none does
     is_final: Bools
     deposit: Ints  # deducted on a final invoice
     is_void: Bools
-    until: Ints  # nothing happens to it at or after this
+    until: Ints  # later payments are not part of the sample
 
 
 @dataclass(frozen=True)
 class Payments:
-    """Payments of one sort: all succeeded in time, or all failed, or all refunds."""
+    """Payments of one kind: successful ones, failed ones or refunds."""
 
     invoice: Ints
     kind: str
@@ -53,74 +53,75 @@ class Payments:
     failure: Texts | None = None
 
 
-def add_billing(world: World, people: People, orders: Orders, lives: Lives, booking_ids: Ids) -> None:
-    """Add invoices, lines and payments."""
-    invoices = _invoices(world, orders, lives)
+def add_billing(world: World, people: People, orders: Orders, timelines: Timelines, booking_ids: Ids) -> None:
+    """Add invoices, invoice_lines and payments."""
+    invoices = _invoices(world, orders, timelines)
     payments = _payments(world, invoices)
-    received = _received(payments, len(invoices.total))
-    ids = _add_invoices(world, people, orders, invoices, payments, received, booking_ids)
+    net_paid = _net_paid(payments, len(invoices.total))
+    ids = _add_invoices(world, people, orders, invoices, payments, net_paid, booking_ids)
     _add_lines(world, orders, invoices, ids)
     _add_payments(world, invoices, payments, ids, booking_ids)
 
 
-def _invoices(world: World, orders: Orders, lives: Lives) -> Invoices:
+def _invoices(world: World, orders: Orders, timelines: Timelines) -> Invoices:
     rng, count = world.rng, len(orders)
-    asked, delivered = lives.at("awaiting_payment"), lives.at("delivered")
+    asked, delivered = timelines.at("awaiting_payment"), timelines.at("delivered")
     is_prepaid = orders.hours <= PREPAID_HOURS
     deposit = np.where(is_prepaid, orders.amount, np.rint(orders.amount * DEPOSIT_SHARE / 100).astype(np.int64) * 100)
-    is_returned = (lives.fate == REFUNDED) | (
-        (lives.fate == CANCELLED_FATE) & (rng.random(count) < DEPOSIT_RETURNED_SHARE)
+    is_returned = (timelines.outcome == REFUNDED) | (
+        (timelines.outcome == CANCELLED) & (rng.random(count) < DEPOSIT_RETURNED_SHARE)
     )
     first = np.flatnonzero(asked < NEVER)
     last = np.flatnonzero((delivered < NEVER) & (orders.amount > deposit))
-    confirmed = lives.at("confirmed")
+    confirmed = timelines.at("confirmed")
     days = rng.gamma(2, FINAL_PAID_AFTER_DAYS / 2, len(last))
     days += np.where(rng.random(len(last)) < LATE_SHARE, rng.uniform(10, 45, len(last)), 0)
-    final_tried = np.maximum(in_daytime(delivered[last] + (days * DAY).astype(np.int64)), delivered[last] + 2 * HOUR)
-    final_paid = np.where(rng.random(len(last)) < NEVER_PAID_SHARE, NEVER, _after_outage(world, final_tried))
+    attempt = np.maximum(in_daytime(delivered[last] + (days * DAY).astype(np.int64)), delivered[last] + 2 * HOUR)
+    final_paid = np.where(rng.random(len(last)) < NEVER_PAID_SHARE, NEVER, _after_outage(world, attempt))
     booking = np.concatenate([first, last])
     issued = np.concatenate([asked[first], delivered[last]])
     is_final = np.arange(len(booking)) >= len(first)
     order = np.argsort(issued, kind="stable")
     has_paid = confirmed[booking] < NEVER
-    is_cancelled = lives.is_cancelled[booking]
+    is_cancelled = timelines.is_cancelled[booking]
     is_void = is_cancelled & (is_final | is_returned[booking] | ~has_paid)
     columns = Invoices(
         booking=booking,
         total=np.where(is_final, orders.amount[booking] - deposit[booking], deposit[booking]),
         issued=issued,
         due=issued + np.where(is_final, FINAL_DUE_AFTER, DEPOSIT_DUE_AFTER),
-        tried=np.concatenate([lives.tried[first], final_tried]),
+        first_attempt=np.concatenate([timelines.first_attempt[first], attempt]),
         paid=np.concatenate([confirmed[first], final_paid]),
         is_final=is_final,
         deposit=deposit[booking],
         is_void=is_void,
-        until=np.where(is_cancelled, lives.ended[booking], world.now),
+        until=np.where(is_cancelled, timelines.ended[booking], world.now),
     )
     return Invoices(*(getattr(columns, name)[order] for name in Invoices.__dataclass_fields__))
 
 
-def _after_outage(world: World, tried: Ints) -> Ints:
-    """When a payment succeeds that is first tried at `tried`: later, if the processor is down then."""
+def _after_outage(world: World, attempt: Ints) -> Ints:
+    """Return the moment at which a payment first attempted at `attempt` succeeds: later during a payment outage."""
     outage = world.incidents.get("payment_outage")
     if outage is None:
-        return tried
-    is_hit = outage.covers(tried) & (world.rng.random(len(tried)) < PAYMENTS_HIT)
-    later = in_daytime(outage.until + (world.rng.uniform(0, 3, len(tried)) * DAY).astype(np.int64))
-    return np.where(is_hit, later, tried)
+        return attempt
+    is_hit = outage.covers(attempt) & (world.rng.random(len(attempt)) < PAYMENTS_HIT)
+    later = in_daytime(outage.until + (world.rng.uniform(0, 3, len(attempt)) * DAY).astype(np.int64))
+    return np.where(is_hit, later, attempt)
 
 
 def _payments(world: World, invoices: Invoices) -> list[Payments]:
-    received = _receipts(world, invoices)
-    is_back = invoices.is_void[received.invoice]
-    back = received.invoice[is_back]
-    moment = invoices.until[back] + 20 * MINUTE
-    refunds = Payments(back, "refund", moment, moment, received.amount[is_back])
-    return [received, _failures(world, invoices), refunds]
+    """Return the successful payments, the failed ones and the refunds, in this order."""
+    successful = _successful(world, invoices)
+    is_refunded = invoices.is_void[successful.invoice]
+    refunded = successful.invoice[is_refunded]
+    moment = invoices.until[refunded] + 20 * MINUTE
+    refunds = Payments(refunded, "refund", moment, moment, successful.amount[is_refunded])
+    return [successful, _failures(world, invoices), refunds]
 
 
-def _receipts(world: World, invoices: Invoices) -> Payments:
-    """Full payments and part payments that arrived in time."""
+def _successful(world: World, invoices: Invoices) -> Payments:
+    """Return the full payments and part payments that were received in time."""
     rng, count = world.rng, len(invoices.total)
     is_split = invoices.is_final & (rng.random(count) < PART_PAID_SHARE)
     half = np.where(is_split, invoices.total // 200 * 100, invoices.total)
@@ -137,41 +138,41 @@ def _receipts(world: World, invoices: Invoices) -> Payments:
 
 
 def _failures(world: World, invoices: Invoices) -> Payments:
-    """Attempts that failed: now and then the first one, and up to three while the processor is down."""
+    """Return the failed payments: sometimes the first attempt, and up to three during a payment outage."""
     rng, count = world.rng, len(invoices.total)
-    is_now_and_then = rng.random(count) < FAILED_SHARE
+    first_fails = rng.random(count) < FAILED_SHARE
     is_hit = np.zeros(count, dtype=bool)
     if outage := world.incidents.get("payment_outage"):
-        is_hit = outage.covers(invoices.tried) & (invoices.paid > invoices.tried)
-    attempts = np.where(is_hit, rng.integers(1, 4, count), is_now_and_then)
+        is_hit = outage.covers(invoices.first_attempt) & (invoices.paid > invoices.first_attempt)
+    attempts = np.where(is_hit, rng.integers(1, 4, count), first_fails)
     invoice = np.repeat(np.arange(count), attempts)
-    again = np.arange(len(invoice)) - np.searchsorted(invoice, invoice)
-    half_way = (invoices.issued + invoices.tried) // 2
-    before = np.where(invoices.is_final, np.minimum(in_daytime(half_way), invoices.tried - HOUR), half_way)
-    first = np.where(is_hit, invoices.tried, before)
-    at = np.maximum(first, invoices.issued + 10)[invoice] + again * 12 * MINUTE
-    keep = at < invoices.until[invoice]
-    invoice, at = invoice[keep], at[keep]
+    number = np.arange(len(invoice)) - np.searchsorted(invoice, invoice)  # of the attempt, from 0
+    half_way = (invoices.issued + invoices.first_attempt) // 2
+    earlier = np.where(invoices.is_final, np.minimum(in_daytime(half_way), invoices.first_attempt - HOUR), half_way)
+    first = np.where(is_hit, invoices.first_attempt, earlier)
+    moment = np.maximum(first, invoices.issued + 10)[invoice] + number * 12 * MINUTE
+    keep = moment < invoices.until[invoice]
+    invoice, moment = invoice[keep], moment[keep]
     failure = np.where(is_hit[invoice], OUTAGE_FAILURE, rng.choice(FAILURES, len(invoice)))
-    return Payments(invoice, "payment", at, np.full(len(at), NEVER), invoices.total[invoice], failure)
+    return Payments(invoice, "payment", moment, np.full(len(moment), NEVER), invoices.total[invoice], failure)
 
 
-def _received(payments: list[Payments], count: int) -> Ints:
-    """Succeeded payments less refunds of each invoice."""
-    received, _, refunds = payments
-    into = np.bincount(received.invoice, weights=received.amount, minlength=count)
-    back = np.bincount(refunds.invoice, weights=refunds.amount, minlength=count)
-    net: Ints = np.rint(into - back).astype(np.int64)
+def _net_paid(payments: list[Payments], count: int) -> Ints:
+    """Return the successful payments less refunds of each invoice."""
+    successful, _, refunds = payments
+    paid = np.bincount(successful.invoice, weights=successful.amount, minlength=count)
+    refunded = np.bincount(refunds.invoice, weights=refunds.amount, minlength=count)
+    net: Ints = np.rint(paid - refunded).astype(np.int64)
     return net
 
 
 def _add_invoices(
-    world: World, people: People, orders: Orders, invoices: Invoices, payments: list[Payments], received: Ints,
+    world: World, people: People, orders: Orders, invoices: Invoices, payments: list[Payments], net_paid: Ints,
     booking_ids: Ids,
 ) -> Ids:  # fmt: skip
     ids = world.new_ids(invoices.issued)
     status = np.select(
-        [invoices.is_void, received == invoices.total, invoices.due < world.now, received > 0],
+        [invoices.is_void, net_paid == invoices.total, invoices.due < world.now, net_paid > 0],
         ["void", "paid", "overdue", "part_paid"],
         default="issued",
     ).astype(object)
@@ -190,7 +191,7 @@ def _add_invoices(
 
 
 def _add_lines(world: World, orders: Orders, invoices: Invoices, invoice_ids: Ids) -> None:
-    """A final invoice names the whole price and deducts the deposit; the first one has a single line."""
+    """Add invoice_lines: the whole price less the deposit on a final invoice, one line on the other."""
     services = np.array([service.name for service in world.business.services], dtype=object)
     deducted = np.flatnonzero(invoices.is_final)
     invoice = np.concatenate([np.arange(len(invoices.total)), deducted])

@@ -1,4 +1,4 @@
-"""The two sample organisations, as data: what they sell, to whom, with how many people."""
+"""The two sample organisations as data: services, packages, clients, people and terms."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ class Service:
     category: str
     price: int  # whole units of the organisation's currency
     hours: float
-    working_days: int  # over which the hours are spread; 0: one sitting
+    working_days: int  # over which the hours are spread; 0: all at once
     share: float  # of bookings
     lead_days: float  # mean, from booking to service
     milestones: tuple[str, ...]
@@ -55,7 +55,7 @@ PRICE_RULES: Final = (
     PriceRule("Weekend", 20, weekdays="{6,7}"),
     PriceRule("Four weeks ahead", -5, min_lead_days=28),
 )
-# What happens when a client gives up a booking late.
+# Fees for late cancellations by the client.
 CANCELLATION_RULES: Final = ({"hours_before": 72, "fee_pct": 25}, {"hours_before": 24, "fee_pct": 50})
 
 PACKAGE_SHARES: Final = (0.3, 0.15)  # of bookings; the rest is booked without one

@@ -1,8 +1,8 @@
 """The working time of a simulated organisation, and conversions from its wall clock.
 
-Two clocks, both int64 seconds. *Local*: wall-clock seconds since 1970-01-01 00:00 in the organisation's zone.
-*Worked*: seconds during which the organisation was open since the calendar began; what staff do is laid out in
-worked time, so that nights, Sundays and holidays pass by themselves.
+Moments are int64 seconds on one of two clocks. *Local*: wall-clock seconds since 1970-01-01 00:00 in the organisation's
+zone. *Worked*: seconds during which the organisation was open since the calendar began; work is planned in worked time,
+so that nights, Sundays and holidays need no special treatment.
 """
 
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ OPEN_FOR: Final = np.array([9, 9, 9, 9, 9, 3, 0]) * HOUR
 
 
 def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
+    """Return the days since 1970-01-01."""
     return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
 def weekday(days: Ints) -> Ints:
-    """0 for Monday to 6 for Sunday, of days since 1970-01-01 (a Thursday)."""
+    """Return 0 for Monday to 6 for Sunday, of days since 1970-01-01 (a Thursday)."""
     return (days + 3) % 7
 
 
@@ -53,35 +53,35 @@ class Calendar:
     worked_before: Ints
 
     def worked(self, local: Ints) -> Ints:
-        """Worked time at a local moment; a closed moment counts as the next opening."""
+        """Return the worked time at a local moment; a closed moment counts as the next opening."""
         day = local // DAY - self.first
         since_opening = local % DAY - self.opens[day]
         worked: Ints = self.worked_before[day] + np.clip(since_opening, 0, self.open_for[day])
         return worked
 
     def local(self, worked: Ints) -> Ints:
-        """The local moment at which `worked` is reached and work goes on."""
+        """Return the local moment at which `worked` is reached; at closing time, the next opening."""
         day = np.searchsorted(self.worked_before, worked, side="right") - 1
         return (self.first + day) * DAY + self.opens[day] + worked - self.worked_before[day]
 
     def local_end(self, worked: Ints) -> Ints:
-        """The local moment at which `worked` is full: closing time, where `local` says the next opening."""
+        """Return the local moment at which `worked` is reached; at closing time, closing time."""
         return self.local(worked - 1) + 1
 
     def left_today(self, worked: Ints) -> Ints:
-        """Seconds from `worked` until that day closes."""
+        """Return the seconds from `worked` until closing time of that day."""
         day = np.searchsorted(self.worked_before, worked, side="right") - 1
         return self.worked_before[day] + self.open_for[day] - worked
 
     def utc(self, local: Ints) -> Times:
-        """`local` as UTC without zone, datetime64[s]; NEVER becomes NaT."""
+        """Return `local` as UTC without zone, datetime64[s]; NEVER becomes NaT."""
         wall = np.where(local >= NEVER, np.iinfo(np.int64).min, local).astype("datetime64[s]")
         zoned = pd.DatetimeIndex(wall).tz_localize(self.timezone, ambiguous=False, nonexistent="shift_forward")
         return zoned.tz_convert(None).to_numpy().astype("datetime64[s]")
 
 
 def make_calendar(timezone: str, country: str, first: int, days: int) -> Calendar:
-    """The calendar of `days` days from day number `first`, with the public holidays of `country`."""
+    """Return the calendar of `days` days from day number `first`, with the public holidays of `country`."""
     numbers = np.arange(first, first + days)
     dates = numbers.astype("datetime64[D]")
     years = range(dates[0].item().year, dates[-1].item().year + 1)
@@ -99,5 +99,5 @@ def make_calendar(timezone: str, country: str, first: int, days: int) -> Calenda
 
 
 def in_daytime(local: Ints) -> Ints:
-    """The same day, its 24 hours pressed into 08:00 to 22:00: when people pay bills and write reviews."""
+    """Return moments of the same day with its 24 hours mapped to 08:00 to 22:00, for payments and reviews."""
     return local // DAY * DAY + 8 * HOUR + local % DAY * 14 // 24

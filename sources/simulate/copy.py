@@ -1,4 +1,4 @@
-"""Simulated columns to rows of `app`: identifiers, and COPY."""
+"""Conversion of simulated columns to rows of `app`: identifiers, text for COPY, and COPY itself."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -16,19 +16,19 @@ NULL: Final = "\\N"  # of COPY's text format
 NO_ID: Final = b""
 
 # Column name -> values. DateTime: datetime64[s] in UTC. Numeric: int64 hundredths, or objects with None.
-# UUID: S32, NO_ID for null. All else: any array whose items print as the value; None for null.
+# UUID: S32, NO_ID for null. Other types: any array whose items print as the value; None for null.
 Columns = dict[str, NDArray[np.generic]]
 
 
 def or_null(known: Bools, values: object) -> Texts:
-    """`values` (an array or one for all) as objects, null where not `known`."""
+    """Return `values` (an array or one value for all) as objects, null where not `known`."""
     kept = np.full(len(known), None, dtype=object)
     kept[known] = np.broadcast_to(np.asarray(values, dtype=object), known.shape)[known]
     return kept
 
 
 def uuid7s(rng: np.random.Generator, created: Times) -> Ids:
-    """One UUIDv7 (RFC 9562, section 5.7) a moment, as 32 hexadecimal digits."""
+    """Return one UUIDv7 (RFC 9562, section 5.7) per moment, as 32 hexadecimal digits."""
     octets = np.empty((len(created), 16), dtype=np.uint8)
     milliseconds = created.astype("datetime64[ms]").astype(">i8")
     octets[:, :6] = milliseconds.view(np.uint8).reshape(-1, 8)[:, 2:]
@@ -39,13 +39,13 @@ def uuid7s(rng: np.random.Generator, created: Times) -> Ids:
 
 
 def as_text(table: Table, columns: Columns) -> str:
-    """`columns` in the text format of COPY. Moments are in UTC, as the session's time zone must be."""
+    """Return `columns` in the text format of COPY. Moments are in UTC, as the session's time zone must be."""
     texts = [_texts(table.c[name], values) for name, values in columns.items()]
     return "\n".join(map("\t".join, zip(*texts, strict=True)))
 
 
 def copy_rows(connection: psycopg.Connection, table: Table, names: Iterable[str], rows: str) -> None:
-    """Append `rows`, made by `as_text` from columns of these names, to `table` by COPY."""
+    """Append `rows`, the text that `as_text` returns for columns of these names, to `table` by COPY."""
     statement = sql.SQL("copy {} ({}) from stdin").format(
         sql.Identifier(SCHEMA, table.name), sql.SQL(", ").join(map(sql.Identifier, names))
     )

@@ -1,6 +1,6 @@
-"""How each booking would be delivered: milestones, tasks and hours, laid out in worked time and never cut short.
+"""Planned delivery of each booking: milestones, tasks and hours in worked time, to the end.
 
-What of it has happened by the end of as_of is decided in progress.
+The module progress decides which part of it is done by the end of as_of.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from sources.simulate.bookings import WORKDAY, Orders
 from sources.simulate.calendar import DAY, HOUR, MINUTE, Bools, Floats, Ints
 from sources.simulate.people import People, World
 
-ENTRY_HOURS: Final = 2.0  # longer tasks are recorded in several sittings
+ENTRY_HOURS: Final = 2.0  # longer tasks are recorded in several time entries
 SHORTEST_ENTRY: Final = 15 * MINUTE
-PAUSED_SHARE: Final = 0.16  # of engagements of several days
-STALLED_SHARE: Final = 0.012  # of all: they wait for months
-TROUBLED_SHARE: Final = 0.06  # of all, when the provider has nothing else to do
-TROUBLED_BY_LOAD: Final = 0.08  # more of them, with a full week
+PAUSED_SHARE: Final = 0.16  # of bookings of several days
+STALLED_SHARE: Final = 0.012  # of all bookings: they are paused for months
+DELAYED_SHARE: Final = 0.06  # of all bookings, if the provider has no other
+DELAYED_BY_LOAD: Final = 0.08  # in addition, with a full week
 REJECTED_SHARE: Final = 0.07  # of milestones
 
 
@@ -67,44 +67,45 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class _Course:
-    """How each booking runs: from worked seconds of effort to worked time."""
+class _Schedule:
+    """Schedule of the work on each booking: from seconds of planned effort to worked time."""
 
-    start: Ints
-    stretch: Floats
-    pause_at: Ints  # effort
-    pause: Ints
-    ill_from: Ints  # worked; far away for those who stay healthy
-    illness: Ints
+    start: Ints  # worked
+    stretch: Floats  # actual effort over the planned one
+    pause_at: Ints  # actual effort
+    pause: Ints  # its length in worked seconds
+    ill_from: Ints  # worked; far in the future without an illness
+    illness: Ints  # its length in worked seconds
 
-    def place(self, booking: Ints, effort: Ints) -> Ints:
-        """Worked time at which `effort` (planned worked seconds) of each booking is done."""
+    def worked(self, booking: Ints, effort: Ints) -> Ints:
+        """Return the worked time at which `effort` (planned worked seconds) of each booking is done."""
         spent = (effort * self.stretch[booking]).astype(np.int64)
-        at = self.start[booking] + spent + np.where(spent > self.pause_at[booking], self.pause[booking], 0)
-        return self.after_illness(booking, at)
+        moment = self.start[booking] + spent + np.where(spent > self.pause_at[booking], self.pause[booking], 0)
+        return self.after_illness(booking, moment)
 
-    def after_illness(self, booking: Ints, at: Ints) -> Ints:
-        return at + np.where(at >= self.ill_from[booking], self.illness[booking], 0)
+    def after_illness(self, booking: Ints, moment: Ints) -> Ints:
+        """Return worked moments, those after the beginning of the provider's illness moved by its length."""
+        return moment + np.where(moment >= self.ill_from[booking], self.illness[booking], 0)
 
 
-def deliver(world: World, people: People, orders: Orders, start: Ints) -> Delivery:
-    """Lay out the delivery of every booking from `start` (worked time: planned, or later if confirmed late)."""
+def plan_delivery(world: World, people: People, orders: Orders, start: Ints) -> Delivery:
+    """Plan the delivery of every booking from `start` (worked time: as booked, or later if confirmed late)."""
     rng = world.rng
     load = _load(people, orders)
-    is_troubled = rng.random(len(orders)) < TROUBLED_SHARE + TROUBLED_BY_LOAD * load
-    course, is_paused = _course(world, orders, start, load, is_troubled)
+    is_delayed = rng.random(len(orders)) < DELAYED_SHARE + DELAYED_BY_LOAD * load
+    schedule, is_paused = _schedule(world, orders, start, load, is_delayed)
     counts = np.array([len(service.milestones) for service in world.business.services])[orders.service]
     booking = np.repeat(np.arange(len(orders)), counts)
-    tasks = _tasks(world, orders, course, booking)
-    milestones = _milestones(world, tasks, booking, _positions(counts), is_troubled)
-    everyone = np.arange(len(orders))
-    pause = course.after_illness(everyone, course.start + course.pause_at)
-    resume = course.after_illness(everyone, course.start + course.pause_at + course.pause)
+    tasks = _tasks(world, orders, schedule, booking)
+    milestones = _milestones(world, tasks, booking, _positions(counts), is_delayed)
+    every = np.arange(len(orders))
+    pause = schedule.after_illness(every, schedule.start + schedule.pause_at)
+    resume = schedule.after_illness(every, schedule.start + schedule.pause_at + schedule.pause)
     return Delivery(
         tasks=tasks,
         milestones=milestones,
         entries=_entries(world, tasks),
-        begun=course.after_illness(everyone, start),
+        begun=schedule.after_illness(every, start),
         pause=pause,
         resume=resume,
         is_paused=is_paused,
@@ -113,12 +114,12 @@ def deliver(world: World, people: People, orders: Orders, start: Ints) -> Delive
 
 
 def _positions(counts: Ints) -> Ints:
-    """0, 1, ... within each group of `counts` items."""
+    """Return 0, 1, ... within each group of `counts` items."""
     return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _load(people: People, orders: Orders) -> Floats:
-    """For each booking, its provider's booked hours in the week of its start, against the capacity."""
+    """Return, for each booking, its provider's booked hours in the week of its start over the capacity, at most 2."""
     week = orders.start // (5 * WORKDAY)
     key = orders.provider * (week.max() + 1) + week
     hours = np.bincount(key, weights=orders.hours)
@@ -126,11 +127,12 @@ def _load(people: People, orders: Orders) -> Floats:
     return load
 
 
-def _course(world: World, orders: Orders, start: Ints, load: Floats, is_troubled: Bools) -> tuple[_Course, Bools]:
+def _schedule(world: World, orders: Orders, start: Ints, load: Floats, is_delayed: Bools) -> tuple[_Schedule, Bools]:
+    """Return the schedule, and the bookings that are paused."""
     rng, count = world.rng, len(orders)
     is_long = orders.span >= WORKDAY
     stretch = rng.lognormal(-0.08 + 0.12 * load, 0.12)
-    stretch *= np.where(is_troubled & is_long, rng.uniform(1.3, 2.6, count), 1)
+    stretch *= np.where(is_delayed & is_long, rng.uniform(1.3, 2.6, count), 1)
     chance = rng.random(count)
     is_stalled = chance < STALLED_SHARE
     is_paused = is_stalled | (is_long & (chance < STALLED_SHARE + PAUSED_SHARE))
@@ -140,7 +142,7 @@ def _course(world: World, orders: Orders, start: Ints, load: Floats, is_troubled
     if illness := world.incidents.get("provider_illness"):
         ill_from, ill_until = world.calendar.worked(np.array([illness.first * DAY, illness.until]))
         is_ill = (orders.provider == orders.ill_provider) & (start < ill_until)
-    course = _Course(
+    schedule = _Schedule(
         start=start,
         stretch=stretch,
         pause_at=(rng.uniform(0.3, 0.7, count) * orders.span * stretch).astype(np.int64),
@@ -148,13 +150,13 @@ def _course(world: World, orders: Orders, start: Ints, load: Floats, is_troubled
         ill_from=np.where(is_ill, ill_from, np.iinfo(np.int64).max),
         illness=np.where(is_ill, ill_until - ill_from, 0),
     )
-    return course, is_paused
+    return schedule, is_paused
 
 
-def _tasks(world: World, orders: Orders, course: _Course, booking: Ints) -> Tasks:
-    """One to three tasks a milestone, one after the other, each with its share of the hours."""
+def _tasks(world: World, orders: Orders, schedule: _Schedule, booking: Ints) -> Tasks:
+    """Return one to three tasks per milestone, one after the other, each with its share of the hours."""
     rng = world.rng
-    per_milestone = 1 + _chance_steps(rng.random(len(booking)), (0.5, 0.9))
+    per_milestone = 1 + np.searchsorted([0.5, 0.9], rng.random(len(booking)))
     milestone = np.repeat(np.arange(len(booking)), per_milestone)
     task_booking = booking[milestone]
     weight = rng.integers(1, 4, len(milestone))
@@ -170,23 +172,19 @@ def _tasks(world: World, orders: Orders, course: _Course, booking: Ints) -> Task
         position=_positions(per_milestone),
         weight=weight,
         estimate=orders.hours[task_booking] * weight / total,
-        start=course.place(task_booking, begins.astype(np.int64)),
+        start=schedule.worked(task_booking, begins.astype(np.int64)),
         due=orders.start[task_booking] + finishes.astype(np.int64),
-        done=course.place(task_booking, finishes.astype(np.int64)),
+        done=schedule.worked(task_booking, finishes.astype(np.int64)),
     )
 
 
-def _chance_steps(chance: Floats, steps: tuple[float, ...]) -> Ints:
-    return np.searchsorted(np.array(steps), chance)
-
-
-def _milestones(world: World, tasks: Tasks, booking: Ints, position: Ints, is_troubled: Bools) -> Milestones:
-    """From the first task to the client's approval; a troubled booking waits for days."""
+def _milestones(world: World, tasks: Tasks, booking: Ints, position: Ints, is_delayed: Bools) -> Milestones:
+    """Return the milestones, from the first task to the client's approval, which takes days for a delayed booking."""
     rng, count = world.rng, len(booking)
     first = np.searchsorted(tasks.milestone, np.arange(count))
     last = np.searchsorted(tasks.milestone, np.arange(count), side="right") - 1
     submitted = tasks.done[last]
-    patience = np.where(is_troubled[booking], rng.uniform(1, 6, count) * WORKDAY, rng.gamma(1.5, 1.2, count) * HOUR)
+    wait = np.where(is_delayed[booking], rng.uniform(1, 6, count) * WORKDAY, rng.gamma(1.5, 1.2, count) * HOUR)
     is_rejected = rng.random(count) < REJECTED_SHARE
     rejected = submitted + 5 * MINUTE + (rng.gamma(1.5, 1.2, count) * HOUR).astype(np.int64)
     asked = np.where(is_rejected, rejected + HOUR, submitted)
@@ -198,20 +196,20 @@ def _milestones(world: World, tasks: Tasks, booking: Ints, position: Ints, is_tr
         due=tasks.due[last],
         submitted=submitted,
         rejected=rejected,
-        approved=asked + 5 * MINUTE + patience.astype(np.int64),
+        approved=asked + 5 * MINUTE + wait.astype(np.int64),
         is_rejected=is_rejected,
     )
 
 
 def _entries(world: World, tasks: Tasks) -> Entries:
-    """The hours of each task in sittings of up to ENTRY_HOURS, each within one working day."""
+    """Return the hours of each task as time entries of up to ENTRY_HOURS, each within one working day."""
     rng, calendar = world.rng, world.calendar
-    sittings = np.ceil(tasks.estimate / ENTRY_HOURS).astype(np.int64)
-    task = np.repeat(np.arange(len(sittings)), sittings)
-    share = _positions(sittings) / sittings[task]
+    entries = np.ceil(tasks.estimate / ENTRY_HOURS).astype(np.int64)
+    task = np.repeat(np.arange(len(entries)), entries)
+    share = _positions(entries) / entries[task]
     start = tasks.start[task] + ((tasks.done - tasks.start)[task] * share).astype(np.int64)
     left = calendar.left_today(start)
     start = np.where(left < SHORTEST_ENTRY, start + left, start)
-    hours = tasks.estimate[task] / sittings[task] * rng.lognormal(0, 0.15, len(task))
+    hours = tasks.estimate[task] / entries[task] * rng.lognormal(0, 0.15, len(task))
     minutes = np.maximum(np.rint(hours * 60), 15).astype(np.int64) * MINUTE
     return Entries(tasks.booking[task], task, start, np.minimum(minutes, calendar.left_today(start)))

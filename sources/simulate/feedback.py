@@ -1,4 +1,4 @@
-"""What client and provider say: messages while a booking runs, a review after it."""
+"""Messages of clients and providers during a booking, and reviews after it."""
 
 from typing import Final
 
@@ -8,13 +8,13 @@ from sources.simulate.bookings import Orders
 from sources.simulate.calendar import DAY, HOUR, NEVER, Ids, in_daytime
 from sources.simulate.copy import or_null
 from sources.simulate.people import People, World
-from sources.simulate.statuses import Lives
+from sources.simulate.statuses import Timelines
 
-MESSAGES_A_BOOKING: Final = 1.2
+MESSAGES_PER_BOOKING: Final = 1.2
 READ_SHARE: Final = 0.9
 REVIEW_SHARE: Final = 0.45
 RATING_SHARES: Final = (0.03, 0.04, 0.1, 0.33, 0.5)  # of 1 to 5
-LATE_AFTER: Final = 3 * DAY  # past the planned end: a star is lost
+LATE_AFTER: Final = 3 * DAY  # past the planned end: the review has a star less
 BODIES: Final = np.array(
     [
         "Could we start half an hour later?",
@@ -28,15 +28,15 @@ BODIES: Final = np.array(
 )
 
 
-def add_messages(world: World, people: People, orders: Orders, lives: Lives, booking_ids: Ids) -> None:
-    """Add messages of confirmed bookings, in open hours between the confirmation and the end."""
+def add_messages(world: World, people: People, orders: Orders, timelines: Timelines, booking_ids: Ids) -> None:
+    """Add messages of confirmed bookings, in opening hours between the confirmation and the end."""
     rng, calendar = world.rng, world.calendar
-    counts = np.where(lives.at("confirmed") < NEVER, rng.poisson(MESSAGES_A_BOOKING, len(orders)), 0)
+    counts = np.where(timelines.at("confirmed") < NEVER, rng.poisson(MESSAGES_PER_BOOKING, len(orders)), 0)
     booking = np.repeat(np.arange(len(orders)), counts)
-    begin = calendar.worked(lives.at("confirmed")[booking])
-    end = calendar.worked(lives.happened_until[booking])
+    begin = calendar.worked(timelines.at("confirmed")[booking])
+    end = calendar.worked(timelines.cut_off[booking])
     sent = calendar.local(begin + ((end - begin) * rng.random(len(booking))).astype(np.int64))
-    keep = sent < lives.happened_until[booking]
+    keep = sent < timelines.cut_off[booking]
     booking, sent = booking[keep], sent[keep]
     read = sent + (rng.exponential(3, len(sent)) * HOUR).astype(np.int64)
     read = np.where((rng.random(len(sent)) < READ_SHARE) & (read < world.now), read, NEVER)
@@ -48,15 +48,16 @@ def add_messages(world: World, people: People, orders: Orders, lives: Lives, boo
     )  # fmt: skip
 
 
-def add_reviews(world: World, people: People, orders: Orders, lives: Lives, booking_ids: Ids) -> None:
-    """Add the reviews of completed bookings; a late delivery costs a star."""
+def add_reviews(world: World, people: People, orders: Orders, timelines: Timelines, booking_ids: Ids) -> None:
+    """Add reviews of completed bookings, with a star less for a late delivery."""
     rng, count = world.rng, len(orders)
     stars = 1 + rng.choice(5, count, p=RATING_SHARES)
     planned_end = world.calendar.local_end(orders.start + orders.span)
-    is_late = lives.at("delivered") > planned_end + LATE_AFTER
-    after = in_daytime(lives.ended + (rng.gamma(1.5, 1.5, count) * DAY).astype(np.int64))
-    reviewed = np.maximum(after, lives.ended + HOUR)
-    chosen = np.flatnonzero((lives.status == "completed") & (rng.random(count) < REVIEW_SHARE) & (reviewed < world.now))
+    is_late = timelines.at("delivered") > planned_end + LATE_AFTER
+    later = in_daytime(timelines.ended + (rng.gamma(1.5, 1.5, count) * DAY).astype(np.int64))
+    reviewed = np.maximum(later, timelines.ended + HOUR)
+    is_reviewed = (timelines.status == "completed") & (rng.random(count) < REVIEW_SHARE) & (reviewed < world.now)
+    chosen = np.flatnonzero(is_reviewed)
     rating = np.maximum(stars - is_late, 1)[chosen]
     comments = np.array(["disappointing", "below what we expected", "fine", "good work", "excellent"], dtype=object)
     has_comment = rng.random(len(chosen)) < 0.4

@@ -1,4 +1,4 @@
-"""What goes wrong (or unusually well) in the sample business: planned by date, written down as ground truth."""
+"""Incidents of the sample business, good and bad: planned by date, and recorded as ground truth for the detector."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,16 +9,16 @@ from sources.simulate.calendar import DAY, OPEN_FOR, Bools, Calendar, Ints
 
 PRICE_RISE: Final = 1.6
 CAMPAIGN_LIFT: Final = 2.3
-INTAKE_LEFT: Final = 0.06  # of a service's bookings while its form is broken
-BURST_SHARE: Final = 0.55  # of the bookings on hand that a burst cancels
-PAYMENTS_HIT: Final = 0.96  # of the payments due during an outage that fail
-HANDED_OVER: Final = 0.6  # of an ill provider's bookings that a colleague takes
-SETTLING_DAYS: Final = 14  # no incident before the business has a history this long
+INTAKE_LEFT: Final = 0.06  # share of a service's bookings that are still made while its form is broken
+BURST_SHARE: Final = 0.55  # share of the bookings on hand that a burst cancels
+PAYMENTS_HIT: Final = 0.96  # share of the payments due during an outage that fail
+HANDED_OVER: Final = 0.6  # share of an ill provider's bookings that a colleague takes
+SETTLING_DAYS: Final = 14  # least days of history before an incident
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An incident, as days before as_of."""
+    """A planned incident, by days before as_of."""
 
     slug: str
     kind: str
@@ -61,7 +61,7 @@ PLANS: Final = (
 
 @dataclass(frozen=True)
 class Incident:
-    """A plan with its day numbers, first and last included."""
+    """A plan with its first and last day as day numbers, both included."""
 
     plan: Plan
     first: int
@@ -69,16 +69,16 @@ class Incident:
 
     @property
     def until(self) -> int:
-        """The local moment (seconds) at which it is over."""
+        """The local moment (seconds) at which it ends."""
         return (self.last + 1) * DAY
 
     def covers(self, local: Ints) -> Bools:
-        """Whether each local moment falls on one of its days."""
+        """Return True for each local moment that falls on one of its days."""
         return (local >= self.first * DAY) & (local < self.until)
 
 
 def plan_incidents(slug: str, calendar: Calendar, first_day: int, as_of: int) -> dict[str, Incident]:
-    """The incidents of one organisation by kind; those that would fall before its history are left out."""
+    """Return the incidents of one organisation by kind, without those before its history."""
     placed = {}
     for plan in PLANS:
         first = as_of - plan.days_ago

@@ -1,4 +1,4 @@
-"""The simulated world of one organisation, and its people, services and packages."""
+"""The state of one simulated organisation (`World`), and its people, services and packages."""
 
 import json
 from dataclasses import dataclass, field
@@ -20,17 +20,17 @@ from sources.simulate.incidents import Incident, plan_incidents
 
 BOOKINGS_PER_CLIENT: Final = 12
 MIN_CLIENTS: Final = 8
-BEFORE: Final = 30  # days: the organisation exists before its first booking
-AFTER: Final = 900  # days: how far the plans of the latest bookings can reach
+BEFORE: Final = 30  # days that the organisation exists before its first booking
+AFTER: Final = 900  # days after as_of that the plans of the latest bookings can reach
 CAPACITY_HOURS: Final = (5.0, 6.0, 6.5, 7.0, 7.5)
-# Stated for some providers; the others work on the organisation's days. ISO weekdays, and the share of the providers.
+# ISO weekdays, and the share of the providers; None: not stated, they work on the organisation's days.
 WORKING_DAYS: Final = ((None, 0.6), ((2, 3, 4, 5, 6), 0.25), ((1, 2, 3, 4), 0.15))
 USUAL_DAYS: Final = (1, 2, 3, 4, 5)
 
 
 @dataclass
 class World:
-    """One organisation: its clocks, its randomness, and the rows made so far."""
+    """One simulated organisation: its calendar, its random numbers, its incidents, and the rows made so far."""
 
     business: Business
     calendar: Calendar
@@ -43,34 +43,34 @@ class World:
 
     @property
     def now(self) -> int:
-        """Local seconds at the end of as_of: everything that happened lies before."""
+        """Local seconds at the end of as_of: only what lies before is part of the sample."""
         return (self.as_of + 1) * DAY
 
     def new_ids(self, created: Ints) -> Ids:
+        """Return new identifiers of rows created at these local moments."""
         return uuid7s(self.rng, self.calendar.utc(created))
 
     def add_rows(self, table: str, ids: Ids, created: Ints, updated: Ints, **columns: object) -> None:
-        """Keep the rows of `table`. DateTime columns are local seconds here; one value stands for all rows."""
-        kinds = tables.metadata.tables[f"{tables.SCHEMA}.{table}"].c
-        given = {"created_at": created, "updated_at": updated, **columns}
-        made: Columns = {"id": ids, "org_id": np.full(len(ids), self.org_id)}
-        for name, values in given.items():
-            if isinstance(kinds[name].type, DateTime):
-                made[name] = self.calendar.utc(np.asarray(values))
+        """Keep the rows of `table`. DateTime columns are given in local seconds; a single value applies to all rows."""
+        types = tables.metadata.tables[f"{tables.SCHEMA}.{table}"].c
+        rows: Columns = {"id": ids, "org_id": np.full(len(ids), self.org_id)}
+        for name, values in {"created_at": created, "updated_at": updated, **columns}.items():
+            if isinstance(types[name].type, DateTime):
+                rows[name] = self.calendar.utc(np.asarray(values))
             else:
-                made[name] = values if isinstance(values, np.ndarray) else np.full(len(ids), values, dtype=object)
-        self.rows[table] = made
+                rows[name] = values if isinstance(values, np.ndarray) else np.full(len(ids), values, dtype=object)
+        self.rows[table] = rows
 
 
 @dataclass(frozen=True)
 class People:
-    """Identifiers and traits; bookings refer to them by position."""
+    """Identifiers and properties of people, services and packages; bookings refer to them by position."""
 
     admins: Ids
     providers: Ids
     provider_names: list[str]
-    capacity: Floats  # hours a working day
-    works_on: Bools  # a row a provider, a column a weekday from Monday on
+    capacity: Floats  # hours per working day
+    works_on: Bools  # provider x weekday from Monday on
     joined: Ints  # day number
     clients: Ids
     client_names: Texts
@@ -80,6 +80,7 @@ class People:
 
 
 def make_world(business: Business, rng: np.random.Generator, days: int, as_of: int) -> World:
+    """Return the world of a business with `days` days of history up to day number `as_of`, without rows."""
     first_day = as_of - days + 1
     first = first_day - BEFORE - 1
     calendar = make_calendar(business.timezone, business.country, first, days + BEFORE + AFTER)
@@ -87,8 +88,8 @@ def make_world(business: Business, rng: np.random.Generator, days: int, as_of: i
     return World(business, calendar, rng, first_day, as_of, incidents)
 
 
-def found(world: World, settings: dict[str, object]) -> None:
-    """Add the organisation itself."""
+def add_organization(world: World, settings: dict[str, object]) -> None:
+    """Add the row of the organisation."""
     business = world.business
     opened = np.array([(world.first_day - BEFORE) * DAY + 9 * 3_600])
     ids = world.new_ids(opened)
@@ -99,10 +100,10 @@ def found(world: World, settings: dict[str, object]) -> None:
     )  # fmt: skip
 
 
-def staff_and_offers(world: World, first_bookings: Ints) -> People:
-    """Add the profiles, services and packages.
+def add_people_and_services(world: World, first_bookings: Ints) -> People:
+    """Add profiles, services and service_packages.
 
-    `first_bookings`: for each client, the local moment of the first booking; the profile is made just before.
+    first_bookings: the local moment of each client's first booking; the profile is created just before.
     """
     business, rng = world.business, world.rng
     opened = (world.first_day - BEFORE) * DAY + 10 * 3_600
@@ -125,7 +126,7 @@ def staff_and_offers(world: World, first_bookings: Ints) -> People:
         working_days=or_null(role == "provider", np.array(stated, dtype=object)[pattern]), is_active=True,
     )  # fmt: skip
     is_provider, is_client = role == "provider", role == "client"
-    services, packages = _offers(world, opened)
+    services, packages = _add_services(world, opened)
     return People(
         admins=ids[role == "admin"],
         providers=ids[is_provider],
@@ -142,7 +143,7 @@ def staff_and_offers(world: World, first_bookings: Ints) -> People:
 
 
 def _names(world: World, count: int) -> Texts:
-    """Full names, without repetition as far as they last."""
+    """Return `count` full names; none is repeated before all were used."""
     business = world.business
     pairs = [f"{given} {family}" for given in business.given_names for family in business.family_names]
     order = np.concatenate([world.rng.permutation(len(pairs)) for _ in range(count // len(pairs) + 1)])
@@ -155,7 +156,8 @@ def _emails(names: Texts) -> Texts:
     return _objects([f"{name.lower().translate(plain)}.{n}@example.com" for n, name in enumerate(names, 1)])
 
 
-def _offers(world: World, opened: int) -> tuple[Ids, Ids]:
+def _add_services(world: World, opened: int) -> tuple[Ids, Ids]:
+    """Add services and service_packages; return their identifiers."""
     services, currency = world.business.services, world.business.currency
     created = np.full(len(services), opened)
     ids = world.new_ids(created)
@@ -166,16 +168,16 @@ def _offers(world: World, opened: int) -> tuple[Ids, Ids]:
         category=_objects([service.category for service in services]), base_price=prices, currency=currency,
         duration_hours=(hours * 100).astype(np.int64), is_active=True,
     )  # fmt: skip
-    each = np.repeat(np.arange(len(services)), len(PACKAGES))
+    service = np.repeat(np.arange(len(services)), len(PACKAGES))
     kind = np.tile(np.arange(len(PACKAGES)), len(services))
-    package_ids = world.new_ids(created[each])
+    package_ids = world.new_ids(created[service])
     price_factor = np.array([package.price for package in PACKAGES])[kind]
     hours_factor = np.array([package.hours for package in PACKAGES])[kind]
     world.add_rows(
-        "service_packages", package_ids, created[each], created[each], service_id=ids[each],
+        "service_packages", package_ids, created[service], created[service], service_id=ids[service],
         name=_objects([package.name for package in PACKAGES])[kind],
-        price=np.rint(prices[each] * price_factor).astype(np.int64), currency=currency,
-        hours_included=np.rint(hours[each] * hours_factor * 100).astype(np.int64),
+        price=np.rint(prices[service] * price_factor).astype(np.int64), currency=currency,
+        hours_included=np.rint(hours[service] * hours_factor * 100).astype(np.int64),
     )  # fmt: skip
     return ids, package_ids
 

@@ -1,4 +1,4 @@
-"""The terms on which the API sells: add-ons, price rules, deposits, what giving up costs, and where numbers go on."""
+"""Terms on which the API sells services: add-ons, price rules, deposits, cancellation fees; and number series."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,23 +10,23 @@ from sources.simulate.calendar import DAY, Ints, Texts
 from sources.simulate.people import BEFORE, People, World
 
 
-def in_settings() -> dict[str, object]:
-    """The terms that stand in the organisation's settings."""
+def settings_terms() -> dict[str, object]:
+    """Return the terms that are kept in the organisation's settings."""
     return {"deposit_pct": round(DEPOSIT_SHARE * 100), "cancellation_rules": CANCELLATION_RULES}
 
 
 def add_terms(world: World, people: People) -> None:
-    """Add service_add_ons, price_rules and number_series. Their randomness is their own: no other row depends on it."""
-    apart = replace(world, rng=np.random.default_rng([world.as_of, world.first_day]))
-    _add_add_ons(apart, people)
-    _add_price_rules(apart)
-    _add_numbers(apart)
+    """Add service_add_ons, price_rules and number_series, with random numbers that no other row depends on."""
+    own_world = replace(world, rng=np.random.default_rng([world.as_of, world.first_day]))
+    _add_add_ons(own_world, people)
+    _add_price_rules(own_world)
+    _add_number_series(own_world)
 
 
 def _add_add_ons(world: World, people: People) -> None:
     service = np.repeat(np.arange(len(people.services)), len(ADD_ONS))
     kind = np.tile(np.arange(len(ADD_ONS)), len(people.services))
-    prices = np.array([it.price for it in world.business.services])[service] * 100
+    prices = np.array([each.price for each in world.business.services])[service] * 100
     shares = np.array([share for _, share in ADD_ONS])[kind]
     opened = _opened(world, len(service))
     world.add_rows(
@@ -48,8 +48,8 @@ def _add_price_rules(world: World) -> None:
     )  # fmt: skip
 
 
-def _add_numbers(world: World) -> None:
-    """Invoices go on behind the last number of the sample's."""
+def _add_number_series(world: World) -> None:
+    """Add the series of invoice numbers, which continues after the last invoice of the sample."""
     opened = _opened(world, 1)
     world.add_rows(
         "number_series", world.new_ids(opened), opened, opened, series="invoice",
