@@ -1,4 +1,4 @@
-"""The `hub` command: one file for each group of commands."""
+"""The `hub` command: one file per group of commands."""
 
 import gc
 import sys
@@ -11,7 +11,7 @@ from sources.errors import HubError
 
 app = typer.Typer(
     name="hub",
-    help="Business Services Hub: from a booking to a delivered insight.",
+    help="Business Services Hub: from a booking to a delivered insight. Example: hub run --help",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -30,15 +30,15 @@ app.command("docs")(docs.docs)
 
 
 def main() -> None:
-    """Run the command line; what a user can mend is one sentence and exit code 1, never a traceback."""
-    gc.set_threshold(100_000, 20, 100)  # a run makes millions of objects that stay: collecting less saves 2 s of 40
+    """Run the command line; an error that users can correct is one sentence and exit code 1, never a traceback."""
+    gc.set_threshold(100_000, 20, 100)  # a run creates millions of long-lived objects: fewer collections save 2 s of 40
     try:
         app()
     except HubError as error:
         print(f"hub: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except psycopg.OperationalError as error:
-        print(f"hub: The connection to the database broke: {str(error).strip().splitlines()[0]}", file=sys.stderr)  # noqa: T201
+        print(f"hub: The connection to the database was lost: {str(error).strip().splitlines()[0]}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except KeyboardInterrupt:
         print("hub: stopped.", file=sys.stderr)  # noqa: T201

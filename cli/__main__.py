@@ -1,4 +1,4 @@
-"""python -m cli: the same as `hub`."""
+"""Entry point of `python -m cli`, which is the same as `hub`."""
 
 from cli import main
 

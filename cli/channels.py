@@ -1,4 +1,4 @@
-"""hub channel: where messages go."""
+"""Commands `hub channel`: the channels of messages."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,14 +13,16 @@ from notifications.channels import CHANNELS
 from sources import database
 from sources.insight_values import SEVERITIES
 
-app = typer.Typer(help="Say where insights and digests go.", no_args_is_help=True)
+app = typer.Typer(help="Manage the channels of insights and digests. Example: hub channel list", no_args_is_help=True)
 
-Organization = Annotated[str | None, typer.Option("--org", metavar="SLUG", help="Needed where there are several.")]
+Organization = Annotated[
+    str | None, typer.Option("--org", metavar="SLUG", help="The organisation; required if there are several.")
+]
 
 
 @app.command("list")
 def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
-    """List an organisation's channels and what went through them. Example: hub channel list --org SLUG"""
+    """List the channels of an organisation with their deliveries. Example: hub channel list --org SLUG"""
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
         rows = admin.list_channels(connection, common.organization_id(settings, org))
@@ -28,7 +30,7 @@ def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
         common.print_json(rows)
         return
     if not rows:
-        console.print("No channel yet: `hub channel add --help` shows how. In-app notifications are always written.")
+        console.print("There is no channel yet: see `hub channel add --help`. In-app notifications are always written.")
         return
     table = Table("Name", "Kind", "Target", "From severity", "Digest", "Sent", "Waiting", "Dead")
     for row in rows:
@@ -45,13 +47,18 @@ def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def add(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(CHANNELS)}.")],
-    target: Annotated[str, typer.Argument(help="An address, a Slack channel, a URL.")],
-    name: Annotated[str | None, typer.Option("--name", help="By default the target.")] = None,
-    min_severity: Annotated[str, typer.Option("--min-severity", help=f"One of {', '.join(SEVERITIES)}.")] = "low",
-    insight_kind: Annotated[list[str] | None, typer.Option("--insight-kind", help="Repeatable; else every.")] = None,
-    digest: Annotated[bool, typer.Option("--digest/--no-digest", help="Whether the daily digest goes there.")] = True,
-    insights: Annotated[bool, typer.Option("--insights/--no-insights", help="Whether alerts go there.")] = True,
+    kind: Annotated[str, typer.Argument(help=f"The kind: one of {', '.join(CHANNELS)}.")],
+    target: Annotated[str, typer.Argument(help="An e-mail address, a Slack channel or a URL.")],
+    name: Annotated[str | None, typer.Option("--name", help="The name of the channel; by default its target.")] = None,
+    min_severity: Annotated[
+        str, typer.Option("--min-severity", help=f"The lowest severity that is sent, of {', '.join(SEVERITIES)}.")
+    ] = "low",
+    insight_kind: Annotated[
+        list[str] | None,
+        typer.Option("--insight-kind", help="A kind of insight that is sent; can be repeated. By default all kinds."),
+    ] = None,
+    digest: Annotated[bool, typer.Option("--digest/--no-digest", help="Send the daily digest.")] = True,
+    insights: Annotated[bool, typer.Option("--insights/--no-insights", help="Send alerts.")] = True,
     org: Organization = None,
 ) -> None:
     """Add a channel. Example: hub channel add email ana@example.com --min-severity high --org SLUG"""
@@ -68,12 +75,12 @@ def add(
             sends_insights=insights,
             sends_digest=digest,
         )
-    console.print(f"{name or target} is a channel now; `hub channel test {name or target}` sends a test message.")
+    console.print(f"Added the channel {name or target}; `hub channel test {name or target}` sends a test message.")
 
 
 @app.command("test")
 def send_test(name: Annotated[str, typer.Argument(help="The channel's name.")], org: Organization = None) -> None:
-    """Send a test message, the way alerts go. Example: hub channel test ana@example.com"""
+    """Send a test message through a channel. Example: hub channel test ana@example.com"""
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
         recipients = admin.test_channel(

@@ -1,4 +1,4 @@
-"""What the commands share: the console, the prepared database, options, JSON output."""
+"""Shared parts of the commands: console, prepared database, options, JSON output."""
 
 import json
 from datetime import date
@@ -13,14 +13,14 @@ from sources.errors import HubError
 from sources.settings import Settings, get_settings
 
 console: Final = Console(highlight=False)
-progress_console: Final = Console(stderr=True, highlight=False)  # so that stdout can be piped
+progress_console: Final = Console(stderr=True, highlight=False)  # keeps stdout free for pipes
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="A day, as YYYY-MM-DD.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="The day, as YYYY-MM-DD.")]
 
 
 def prepared() -> Settings:
-    """The settings, with the database started (the embedded one) and migrated."""
+    """Start the embedded database if it is used, migrate the database, and return the settings."""
     settings = get_settings()
     database.start(settings)
     database.migrate(settings)
@@ -28,7 +28,7 @@ def prepared() -> Settings:
 
 
 def day(text: str | None) -> date | None:
-    """The day that an option names. Raises HubError if it is none."""
+    """Parse the day of an option. Raises HubError if it is not a day."""
     if text is None:
         return None
     try:
@@ -38,19 +38,19 @@ def day(text: str | None) -> date | None:
 
 
 def sample_day(settings: Settings) -> date | None:
-    """The day that the loaded sample business stands at; None where none is loaded."""
+    """Return the last day of the loaded sample business; None if none is loaded."""
     with database.connect(database.source_url(settings)) as connection:
         row = connection.execute("select max(settings -> 'sample' ->> 'as_of') from app.organizations").fetchone()
     return date.fromisoformat(row[0]) if row and row[0] else None
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON on stdout; what JSON does not know is written as text."""
+    """Print `value` as JSON on stdout, with other types as text."""
     typer.echo(json.dumps(value, default=str, indent=2))
 
 
 def organizations(settings: Settings) -> dict[str, UUID]:
-    """The ids of the organisations by slug, in the order of the slugs. Raises HubError where there is none."""
+    """Return the ids of the organisations by slug, in the order of the slugs. Raises HubError if there is none."""
     with database.connect(database.source_url(settings)) as connection:
         rows = connection.execute("select slug, id from app.organizations order by slug").fetchall()
     if not rows:
@@ -59,14 +59,14 @@ def organizations(settings: Settings) -> dict[str, UUID]:
 
 
 def organization_id(settings: Settings, slug: str | None) -> UUID:
-    """The id of the organisation with this slug; without one, of the only one there is.
+    """Return the id of the organisation with this slug; without a slug, of the only organisation.
 
-    Raises HubError that lists the slugs where the choice is not clear.
+    Raises HubError with the slugs if there is no such organisation, or several without a slug.
     """
-    known = organizations(settings)
-    if slug is None and len(known) == 1:
-        return next(iter(known.values()))
-    if slug is None or slug not in known:
-        asked = f"There is no organisation {slug!r}" if slug else "There are several organisations"
-        raise HubError(f"{asked}: name one with --org, of {', '.join(known)}.")
-    return known[slug]
+    ids = organizations(settings)
+    if slug is None and len(ids) == 1:
+        return next(iter(ids.values()))
+    if slug is None or slug not in ids:
+        problem = f"There is no organisation {slug!r}" if slug else "There are several organisations"
+        raise HubError(f"{problem}: name one with --org, of {', '.join(ids)}.")
+    return ids[slug]

@@ -1,4 +1,4 @@
-"""hub sample, hub import: rows for the operational tables."""
+"""Commands `hub sample` and `hub import`: rows for the operational tables."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -13,16 +13,16 @@ from sources.errors import HubError
 
 
 def sample(
-    bookings: Annotated[int, typer.Option(min=1, help="How many bookings.")] = 20_000,
-    days: Annotated[int, typer.Option(min=30, help="How many days they were made over.")] = 730,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same business.")] = 7,
+    bookings: Annotated[int, typer.Option(min=1, help="Number of bookings.")] = 20_000,
+    days: Annotated[int, typer.Option(min=30, help="Number of days over which the bookings were created.")] = 730,
+    seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same business.")] = 7,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load the sample business: two organisations with everything that a service business leaves behind.
+    """Load the sample business: two organisations with all the records of a service business.
 
-    The last day is --as-of, by default the one that is loaded already, else yesterday. The incidents that it
-    contains are written down in app.sample_incidents.
+    The last day is --as-of, by default that of the loaded sample, else yesterday. app.sample_incidents lists the
+    incidents in the data.
 
     Example: hub sample --bookings 2000 --days 200 --as-of 2026-03-31
     """
@@ -36,7 +36,7 @@ def sample(
         common.print_json({"as_of": last_day, "rows": rows})
         return
     console.print(
-        f"The sample business stands at the end of {last_day}: {rows['bookings']:,} bookings, "
+        f"The sample business ends on {last_day}: {rows['bookings']:,} bookings, "
         f"{sum(rows.values()):,} rows in all. Next: hub run --as-of {last_day}"
     )
 
@@ -46,27 +46,33 @@ def import_files(
         list[str],
         typer.Argument(
             metavar="MAPPING FILE...",
-            help="A mapping (a file, or the name of a shipped one) and the files; NAME=FILE says which one it is. "
-            "With --suggest the files alone.",
+            help="A mapping (a file, or the name of a shipped one) and the files; NAME=FILE sets the section of a file."
+            " With --suggest only the files.",
         ),
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, but keep nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report the result without writing anything.")] = False,
     delete_missing: Annotated[
-        bool, typer.Option("--delete-missing", help="Delete what the files no longer have (not if a row is rejected).")
+        bool,
+        typer.Option(
+            "--delete-missing", help="Delete records that the files no longer have, unless a row is rejected."
+        ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Take the files' word where a record was changed in the Hub too.")
+        bool, typer.Option("--overwrite", help="Overwrite records that were also changed in the Hub.")
     ] = False,
     suggest: Annotated[
-        bool, typer.Option("--suggest", help="Draft a mapping from the header and the values of the files instead.")
+        bool,
+        typer.Option(
+            "--suggest", help="Draft a mapping from the header and the values of the files, and import nothing."
+        ),
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Where the draft goes; a file that exists is kept.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File for the draft; an existing file is not overwritten.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn exports of yours into bookings and what belongs to them, by a mapping; again to keep them up to date.
+    """Import bookings and related records from your own exports through a mapping; repeat it to update them.
 
-    By key: new rows go in, changed ones are taken over, the same ones are left alone. Rows that cannot be are kept in
-    app.import_rejections with the reason. Exit code 1 where nothing goes in.
+    Records are compared by key: new ones are inserted, changed ones updated. Rejected rows are listed in
+    app.import_rejections with the reason. The exit code is 1 if nothing is imported.
 
     Example: hub import simple_bookings my_export.csv --dry-run
 
@@ -80,7 +86,7 @@ def import_files(
     mapping, *exports = files
     if not exports:
         raise HubError(
-            "Give a mapping and the files, such as: hub import my_mapping.yml my_export.csv. Without a mapping yet: "
+            "Give a mapping and the files, such as: hub import my_mapping.yml my_export.csv. To draft a mapping: "
             "hub import --suggest my_export.csv --out my_mapping.yml"
         )
     settings = common.prepared()
@@ -104,7 +110,7 @@ def import_files(
 
 
 def _suggest(files: list[str], out: Path | None) -> None:
-    """Draft a mapping of `files`, into `out` or on the screen."""
+    """Draft a mapping of `files`, and write it to `out` or print it."""
     from sources.importing.suggesting import suggest_mapping
 
     if out is not None and out.exists():
@@ -119,4 +125,4 @@ def _suggest(files: list[str], out: Path | None) -> None:
             file.write(text)
     except OSError as error:
         raise HubError(f"{out} cannot be written: {error.strerror}.") from None
-    typer.echo(f"Drafted {out}. Read it, and try it: hub import {out} {' '.join(files)} --dry-run")
+    typer.echo(f"Drafted {out}. Check it, then try it: hub import {out} {' '.join(files)} --dry-run")

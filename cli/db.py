@@ -1,4 +1,4 @@
-"""hub db: the database behind the Hub."""
+"""Commands `hub db`: the database of the Hub."""
 
 import typer
 
@@ -7,18 +7,20 @@ from sources import database, embedded_server
 from sources.errors import HubError
 from sources.settings import get_settings
 
-app = typer.Typer(help="Start, stop, find, migrate or empty the database.", no_args_is_help=True)
+app = typer.Typer(
+    help="Start, stop, locate, migrate or reset the database. Example: hub db start", no_args_is_help=True
+)
 
 
 @app.command()
 def start() -> None:
-    """Start the embedded PostgreSQL and migrate it.
+    """Start the embedded PostgreSQL and migrate its database.
 
     Example: hub db start && psql "$(hub db url)"
     """
     settings = get_settings()
     if not settings.uses_embedded_server:
-        raise HubError("HUB_DATABASE_URL names a server that is not ours to start.")
+        raise HubError("HUB_DATABASE_URL names a server that the Hub does not start.")
     started = database.start(settings)
     database.migrate(settings)
     console.print("PostgreSQL started." if started else "PostgreSQL was running already.")
@@ -29,19 +31,19 @@ def stop() -> None:
     """Stop the embedded PostgreSQL. Example: hub db stop"""
     settings = get_settings()
     if not settings.uses_embedded_server:
-        raise HubError("HUB_DATABASE_URL names a server that is not ours to stop.")
+        raise HubError("HUB_DATABASE_URL names a server that the Hub does not stop.")
     console.print("PostgreSQL stopped." if embedded_server.stop(settings) else "PostgreSQL was not running.")
 
 
 @app.command()
 def url() -> None:
-    """Print the database's address, with its password, as psql takes it. Example: psql "$(hub db url)\""""
+    """Print the URL of the database, with its password, for psql. Example: psql "$(hub db url)\""""
     typer.echo(database.database_url(get_settings()))
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the tables up to this version of the Hub. Example: hub db migrate"""
+    """Migrate the tables to this version of the Hub. Example: hub db migrate"""
     settings = get_settings()
     database.start(settings)
     database.migrate(settings)
@@ -49,12 +51,12 @@ def migrate() -> None:
 
 
 @app.command()
-def reset(yes: bool = typer.Option(False, "--yes", help="Do not ask.")) -> None:
-    """Delete everything that the Hub keeps in the database, and begin anew. Example: hub db reset --yes"""
+def reset(yes: bool = typer.Option(False, "--yes", help="Do not ask for confirmation.")) -> None:
+    """Delete all data of the Hub in the database, and create empty tables. Example: hub db reset --yes"""
     settings = get_settings()
     database.start(settings)
-    where = database.masked(database.database_url(settings))
+    address = database.masked(database.database_url(settings))
     if not yes:
-        typer.confirm(f"Delete all bookings, marts, insights and deliveries in {where}?", abort=True)
+        typer.confirm(f"Delete all bookings, marts, insights and deliveries in {address}?", abort=True)
     database.reset(settings)
-    console.print(f"{where} is empty and migrated.")
+    console.print(f"{address} is empty and migrated.")

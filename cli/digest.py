@@ -1,4 +1,4 @@
-"""hub digest: the morning's message, to read or to keep."""
+"""Command `hub digest`: the daily digest as text or as a page."""
 
 from datetime import date
 from pathlib import Path
@@ -18,11 +18,13 @@ from sources.errors import HubError
 
 def digest(
     as_of: AsOf = None,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page.")] = None,
-    text: Annotated[bool, typer.Option("--text", help="Print it as text (the default).")] = False,
-    org: Annotated[str | None, typer.Option("--org", metavar="SLUG", help="Of one organisation.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the digest to a file as a page.")
+    ] = None,
+    text: Annotated[bool, typer.Option("--text", help="Print the digest as text (the default).")] = False,
+    org: Annotated[str | None, typer.Option("--org", metavar="SLUG", help="The organisation; by default all.")] = None,
 ) -> None:
-    """The daily digest: what happened, why, what to do, what is forecast.
+    """Show the daily digest: the figures of the day, their causes, recommendations and forecasts.
 
     Example: hub digest --html digest.html --org SLUG
     """
@@ -39,7 +41,7 @@ def digest(
 
 
 def print_digests(connection: psycopg.Connection, org_ids: list[UUID], day: date | None) -> None:
-    """Print the digest of each organisation as text; `day` None: of its last complete day."""
+    """Print the digest of each organisation as text, for `day` or by default for its last complete day."""
     for org_id in org_ids:
         console.print(Rule())
         typer.echo(digest_text(_build(connection, org_id, day)))
@@ -48,5 +50,5 @@ def print_digests(connection: psycopg.Connection, org_ids: list[UUID], day: date
 def _build(connection: psycopg.Connection, org_id: UUID, day: date | None) -> Digest:
     clock = connection.execute("select as_of from raw.run_clock where org_id = %s", [org_id]).fetchone()
     if clock is None:
-        raise HubError("No run has spoken of this organisation yet: run `hub run`, then ask for the digest.")
+        raise HubError("There has been no run for this organisation yet: run `hub run`, then `hub digest`.")
     return build_digest(connection, org_id, day or clock[0])

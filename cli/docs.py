@@ -1,4 +1,4 @@
-"""hub docs: the dbt documentation as one page."""
+"""Command `hub docs`: the dbt documentation as one page."""
 
 import shutil
 from pathlib import Path
@@ -12,9 +12,9 @@ from sources.errors import HubError
 
 
 def docs(
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write the page.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="File for the page.")] = None,
 ) -> None:
-    """Every model, column, test and definition as one static page, that opens without a server.
+    """Write every model, column, test and definition to one static page that opens without a server.
 
     Example: hub docs --out docs.html
     """

@@ -1,4 +1,4 @@
-"""hub insights: what is open, and what people did about it."""
+"""Commands `hub insights`: list insights and set their status."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -9,7 +9,8 @@ from rich.table import Table
 
 from cli import common
 from cli.common import AsJson, console
-from sources import database
+from notifications import queries
+from sources import database, figures
 from sources.errors import HubError
 from sources.insight_values import SEVERITIES
 from sources.operations import transaction
@@ -17,18 +18,18 @@ from sources.operations.errors import Refusal
 from sources.operations.insights import Reaction, react_to_insight
 from sources.settings import get_settings
 
-app = typer.Typer(help="See insights, and say what you did about them.", no_args_is_help=True)
+app = typer.Typer(help="List insights and set their status. Example: hub insights list", no_args_is_help=True)
 
-InsightId = Annotated[str, typer.Argument(help="The insight's id, or as much of its end as makes it clear.")]
-Feedback = Annotated[str | None, typer.Option("--feedback", help="Why; kept with the insight.")]
+InsightId = Annotated[str, typer.Argument(help="The id of the insight, or enough of its end to be unique.")]
+Feedback = Annotated[str | None, typer.Option("--feedback", help="A reason, stored with the insight.")]
 
 
 @app.command("list")
 def list_insights(
-    everything: Annotated[bool, typer.Option("--all", help="Also what is resolved or dismissed.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include resolved and dismissed insights.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what is open, the gravest first. Example: hub insights list --json"""
+    """List open insights, the most severe first. Example: hub insights list --json"""
     rows = _rows(
         """
         select insight.id, organization.slug, insight.severity, insight.kind, insight.day, insight.status,
@@ -44,60 +45,63 @@ def list_insights(
         common.print_json(rows)
         return
     if not rows:
-        console.print("Nothing is open. `hub run` looks for what is new; --all shows what is over.")
+        console.print("No insight is open. `hub run` looks for new ones; --all includes closed ones.")
         return
-    table = Table("Id", "Organisation", "Severity", "Day", "Status", "What")
+    table = Table("Id", "Organisation", "Severity", "Day", "Status", "Title")
     for row in rows:
         table.add_row(str(row["id"])[-8:], row["slug"], row["severity"], str(row["day"]), row["status"], row["title"])
     console.print(table)
-    console.print("`hub insights show ID` tells the whole of one.")
+    console.print("`hub insights show ID` shows one in full.")
 
 
 @app.command()
 def show(insight: InsightId, as_json: AsJson = False) -> None:
-    """Tell the whole of one insight. Example: hub insights show 3fa2c1d9"""
-    row = _one(insight)
+    """Show one insight in full. Example: hub insights show 3fa2c1d9"""
+    row = _find(insight)
     if as_json:
         common.print_json(row)
         return
     console.print(f"[bold]{row['title']}[/]  ({row['severity']}, {row['status']}, {row['day']})\n{row['summary']}")
-    for driver in row["drivers"]:
-        console.print(f"  {driver['member_name']}: {driver['value']:,.2f}, expected {driver['expected']:,.2f}")
+    for driver in _drivers(row):
+        console.print(f"  {driver}", markup=False)
     if row["recommendation"]:
         console.print(f"What to do: {row['recommendation']}")
 
 
 @app.command()
 def generate() -> None:
-    """Ask the running Hub (`hub up`) for insights now; `hub run` makes them without it."""
+    """Request insights from the running Hub (`hub up`) now. Example: hub insights generate
+
+    Without a running Hub, `hub run` generates them.
+    """
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
         row = connection.execute(
             "insert into app.insight_run_logs (requested_by) values ('hub insights generate') returning id"
         ).fetchone()
-    console.print(f"Asked for, as {row[0] if row else ''}: a sensor of the running Hub picks it up within a minute.")
+    console.print(f"Requested as {row[0] if row else ''}: a sensor of the running Hub starts it within a minute.")
 
 
 @app.command()
 def acknowledge(insight: InsightId, feedback: Feedback = None) -> None:
-    """Say that you are on it. Example: hub insights acknowledge 3fa2c1d9"""
+    """Mark an insight as acknowledged: somebody works on it. Example: hub insights acknowledge 3fa2c1d9"""
     _set_status(insight, "acknowledged", feedback)
 
 
 @app.command()
 def resolve(insight: InsightId, feedback: Feedback = None) -> None:
-    """Say that it is over. Example: hub insights resolve 3fa2c1d9 --feedback "Card terminal replaced\""""
+    """Mark an insight as resolved. Example: hub insights resolve 3fa2c1d9 --feedback "Card terminal replaced\""""
     _set_status(insight, "resolved", feedback)
 
 
 @app.command()
 def dismiss(insight: InsightId, feedback: Feedback = None) -> None:
-    """Say that it is no news; the same thing is not raised again. Example: hub insights dismiss 3fa2c1d9"""
+    """Dismiss an insight; the same one is not opened again. Example: hub insights dismiss 3fa2c1d9"""
     _set_status(insight, "dismissed", feedback)
 
 
 def _set_status(insight: str, reaction: Reaction, feedback: str | None) -> None:
-    row = _one(insight)
+    row = _find(insight)
     try:
         asyncio.run(_react(row, reaction, feedback or None))
     except Refusal as refusal:
@@ -120,14 +124,28 @@ async def _react(row: dict[str, Any], reaction: Reaction, feedback: str | None) 
         await pool.close()
 
 
-def _one(insight: str) -> dict[str, Any]:
+def _find(insight: str) -> dict[str, Any]:
     rows = _rows(
         "select * from app.insight_events where right(id::text, length(%(end)s)) = %(end)s", {"end": insight.lower()}
     )
     if len(rows) != 1:
-        which = "No insight has" if not rows else f"{len(rows)} insights have"
-        raise HubError(f"{which} an id that ends in {insight!r}; `hub insights list --all` shows them.")
+        subject = "No insight has" if not rows else f"{len(rows)} insights have"
+        raise HubError(f"{subject} an id that ends in {insight!r}; `hub insights list --all` lists them.")
     return rows[0]
+
+
+def _drivers(insight: dict[str, Any]) -> list[str]:
+    """Return a line for each driver of an insight, with its figures in the unit of the metric."""
+    with database.connect(database.database_url(get_settings())) as connection:
+        metric = queries.metrics(connection).get(insight["metric"])
+        organization = queries.organization(connection, insight["org_id"])
+    unit = metric.unit if metric else "count"
+    currency = organization.currency if organization else None
+    return [
+        f"{driver['member_name']}: {figures.figure(driver['value'], unit, currency)}, "
+        f"expected {figures.figure(driver['expected'], unit, currency)}"
+        for driver in insight["drivers"]
+    ]
 
 
 def _rows(query: LiteralString, parameters: dict[str, Any]) -> list[dict[str, Any]]:

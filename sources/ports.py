@@ -1,4 +1,4 @@
-"""Ports of this machine."""
+"""Free and used ports of this machine."""
 
 import socket
 
@@ -8,23 +8,23 @@ HIGHEST = 65535
 
 
 def first_free(port: int) -> int:
-    """The first port of the loopback address, from `port` on, on which nothing listens."""
+    """Return the first free port of the loopback address, from `port` on. Raises HubError if there is none."""
     for candidate in range(port, HIGHEST + 1):
-        if not _is_taken(candidate):
+        if not _is_used(candidate):
             return candidate
     raise HubError(f"No port from {port} on is free.")
 
 
-def refuse_taken(port: int, *, wanted_by: str, setting: str) -> None:
-    """Raise HubError if something listens on `port` of the loopback address already."""
-    if _is_taken(port):
+def check_free(port: int, *, wanted_by: str, setting: str) -> None:
+    """Raise HubError if `port` of the loopback address is in use."""
+    if _is_used(port):
         raise HubError(
             f"Port {port} is in use by another program, so {wanted_by} cannot listen there. "
             f"Set {setting} to a free port, or stop that program."
         )
 
 
-def _is_taken(port: int) -> bool:
+def _is_used(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

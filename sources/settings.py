@@ -1,4 +1,4 @@
-"""Every setting of the Hub, read from the environment (HUB_*)."""
+"""Settings of the Hub, read from the environment (HUB_*)."""
 
 import os
 import secrets
@@ -23,23 +23,23 @@ class Settings(BaseSettings):
     home: Path = Path(".hub")
 
     database_url: str = ""  # empty: the embedded server under `home`
-    source_url: str = ""  # where the operational tables are read from; empty: the same database
+    source_url: str = ""  # database of the operational tables; empty: the same database
     database_password: SecretStr = SecretStr("")  # of the embedded server
-    api_database_password: SecretStr = SecretStr("")  # of the role hub_api, as which the API connects
+    api_database_password: SecretStr = SecretStr("")  # of the role hub_api, with which the API connects
     port_database: int = Field(5433, ge=1, le=65535)
     port_dagster: int = Field(3000, ge=1, le=65535)
     port_api: int = Field(8000, ge=1, le=65535)
     statement_timeout_ms: int = Field(8000, ge=1)
 
     api_workers: int = Field(1, ge=1)
-    api_pool_size: int = Field(6, ge=1)  # connections of each worker; on 2 cores 2 read fastest, more bear slow queries
-    jwt_secret: SecretStr = SecretStr("")  # tokens signed HS256; where jwks_url is set, that alone counts
-    jwks_url: str = ""  # tokens signed RS256 or ES256 by an identity provider
+    api_pool_size: int = Field(6, ge=1)  # connections per worker; on 2 cores 2 were fastest, more are for slow queries
+    jwt_secret: SecretStr = SecretStr("")  # for tokens signed with HS256; not used if jwks_url is set
+    jwks_url: str = ""  # for tokens signed with RS256 or ES256 by an identity provider
     jwt_audience: str = "business-services-hub"
     cors_origins: list[str] = []
-    rate_limit: str = "600/minute"  # of each caller, as the library `limits` writes it
-    rate_limit_address: str = "1200/minute"  # of each address
-    live_stream_s: int = Field(900, ge=1)  # how long a stream of events lasts; its reader comes back
+    rate_limit: str = "600/minute"  # per caller, in the notation of the library `limits`
+    rate_limit_address: str = "1200/minute"  # per address
+    live_stream_s: int = Field(900, ge=1)  # duration of a live stream; its reader reconnects after that
     stripe_webhook_secret: SecretStr = SecretStr("")
 
     slack_token: SecretStr = SecretStr("")
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = SecretStr("")  # smtp://user:password@host:587 (STARTTLS) or smtps://...:465
     mail_from: str = "Business Services Hub <hub@localhost>"
     webhook_secret: SecretStr = SecretStr("")
-    public_url: str = ""  # where links in messages lead; empty: the Dagster UI on this machine
+    public_url: str = ""  # base of the links in messages; empty: the Dagster UI on this machine
 
     @property
     def uses_embedded_server(self) -> bool:
@@ -58,21 +58,21 @@ class Settings(BaseSettings):
         return (self.public_url or f"http://127.0.0.1:{self.port_dagster}").rstrip("/")
 
     def secret(self, name: str) -> str:
-        """The secret `name` (a field such as `webhook_secret`), made once under `home` in development.
+        """Return the secret `name` (a field such as `webhook_secret`), generated once under `home` in development.
 
-        Raises HubError in production where it is missing or shorter than SECRET_MIN_LENGTH.
+        Raises HubError in production if it is missing or shorter than SECRET_MIN_LENGTH.
         """
-        given: str = getattr(self, name).get_secret_value()
-        if self.env == "production" and len(given) < SECRET_MIN_LENGTH:
+        value: str = getattr(self, name).get_secret_value()
+        if self.env == "production" and len(value) < SECRET_MIN_LENGTH:
             raise HubError(
                 f"HUB_{name.upper()} is missing or shorter than {SECRET_MIN_LENGTH} characters: "
                 "in production every secret comes from the environment."
             )
-        return given or _kept_secret(self.home / "secrets" / name)
+        return value or _stored_secret(self.home / "secrets" / name)
 
 
-def _kept_secret(path: Path) -> str:
-    """Read the secret in `path`; make it first if there is none. Safe when two processes start together."""
+def _stored_secret(path: Path) -> str:
+    """Return the secret in `path`; generate it if there is none. Safe when two processes start at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -85,9 +85,9 @@ def _kept_secret(path: Path) -> str:
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process, with `home` made absolute.
+    """Return the settings of this process, with an absolute `home`.
 
-    Raises HubError that names the variable and what is wrong with it.
+    Raises HubError with the name of an invalid variable and the error.
     """
     try:
         settings = Settings()

@@ -33,7 +33,7 @@ def test_a_token_names_the_person(people: Settings) -> None:
 
 
 def test_who_is_in_several_organizations_says_which(people: Settings) -> None:
-    with pytest.raises(HubError, match="north, south: say which one"):
+    with pytest.raises(HubError, match="north, south: name one"):
         _run("--role", "client", "--email", "client@both.example")
     token = _run("--role", "client", "--email", "client@both.example", "--org", "north")
     assert jwt.decode(token, options={"verify_signature": False})["sub"] == str(NORTH.client)

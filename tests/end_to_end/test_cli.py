@@ -100,6 +100,6 @@ def test_a_setting_that_is_no_port(settings: Settings) -> None:
 
 def test_every_command_has_help_with_an_example(settings: Settings) -> None:
     for command in ("up", "run", "sample", "import", "digest", "docs"):
-        said = hub(settings, command, "--help").stdout
-        assert "Example: " in said, command
-        assert "hub " in said
+        printed = hub(settings, command, "--help").stdout
+        assert "Example: " in printed, command
+        assert "hub " in printed

@@ -162,7 +162,7 @@ def test_the_example_imports_it_whole_and_speaks_of_a_normal_week(
     hotel: tuple[Hotel, str], stays: list[Stay], tmp_path: Path
 ) -> None:
     hub, printed = hotel
-    assert "40,060 new, 0 there already, 0 rejected" in printed
+    assert "40,060 new, 0 unchanged, 0 rejected" in printed
     assert "Resort Hotel: Wednesday, 19 October 2016" in printed
     assert "CC BY 4.0" in printed
     assert_reads_well(printed.partition("How to read it")[0])

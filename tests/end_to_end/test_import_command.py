@@ -31,7 +31,7 @@ def test_a_dry_run_shows_what_would_be_and_keeps_nothing(settings: Settings, exp
         "bookings.csv, line 3",
         "The value 'lost' is not in the value map",
         "No payments: collected revenue stays unknown.",
-        "2 rows read: 1 new, 0 changed, 0 the same, 1 rejected. Dry run: nothing was kept.",
+        "2 rows read: 1 new, 0 changed, 0 the same, 1 rejected. Dry run: nothing was written.",
     ):
         assert part in done.stdout
     assert "app.import_rejections" not in done.stdout  # it is empty after a dry run

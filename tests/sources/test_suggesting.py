@@ -86,10 +86,10 @@ def test_a_corrected_export_changes_only_what_was_corrected(
 
 def test_what_is_not_sure_says_so(tmp_path: Path) -> None:
     draft = suggest_mapping([exports.practice(tmp_path).file])
-    assert "TODO: not known, and guessed: Sonderfall" in draft
+    assert "TODO: unknown, and guessed: Sonderfall" in draft
     assert "timezone: Europe/Berlin  # CHECK: guessed" in draft
     draft = suggest_mapping([exports.clinic(tmp_path).file])
-    assert "of the rows have none, and count 0" in draft
+    assert "rows have no amount and count 0" in draft
 
 
 def test_times_decide_an_unknown_state_and_an_unclear_date(tmp_path: Path) -> None:

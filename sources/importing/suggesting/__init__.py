@@ -1,4 +1,4 @@
-"""A first mapping for a file, drafted from its header and values: `hub import --suggest`."""
+"""Draft of a mapping for a file from its header and values: `hub import --suggest`."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,42 +26,42 @@ from sources.importing.suggesting.words import plain
 
 __all__ = ["suggest_mapping"]
 
-WHOLE: Final = 0.4  # the share of the usual number of filled columns that makes a row a whole one
-SAMPLE_ROWS: Final = 20_000  # enough to see every state and every way in which a column is written
+MIN_FILLED: Final = 0.4  # the least share of the typical number of filled columns in a row that is used
+SAMPLE_ROWS: Final = 20_000  # enough for every status value and every format of a column
 
 
 def suggest_mapping(files: Sequence[Path]) -> str:
-    """The text of a mapping for `files`: of one table, or of several related ones.
+    """Return the text of a mapping for `files`: of one table, or of several related ones.
 
     Raises HubError where a file cannot be read or has no rows.
     """
     sources = [source for path in files for source in _sources(path)]
     bookings = find_bookings(sources)
-    place = guess_locale(bookings.columns, bookings.matches)
+    locale = guess_locale(bookings.columns, bookings.matches)
     name = re.sub(r"[^a-z0-9]+", "_", plain(bookings.path.name.split(".")[0])).strip("_") or "my_bookings"
-    found = list(draft_tables(sources, bookings, place))
+    found = list(draft_tables(sources, bookings, locale))
     if len([draft for _, _, draft in found if draft]) == 1:
-        alone = draft_bookings(bookings.columns, bookings.matches, bookings.layout, place)
-        return _checked(render(alone, name=name, source=bookings, place=place), {name: bookings})
+        alone = draft_bookings(bookings.columns, bookings.matches, bookings.layout, locale)
+        return _checked(render(alone, name=name, source=bookings, locale=locale), {name: bookings})
     parts: dict[str, tuple[Source, Draft]] = {}
     for kind, source, draft in found:
         if draft:
             number = sum(section.startswith(f"{kind}s") for section in parts)
             parts[f"{kind}s" if not number else f"{kind}s_{number + 1}"] = (source, draft)
     unknown = [source.name for _, source, draft in found if draft is None]
-    text = render_related(parts, name=name, unknown=unknown, place=place)
+    text = render_related(parts, name=name, unknown=unknown, locale=locale)
     return _checked(text, {section: source for section, (source, _) in parts.items()})
 
 
 def _sources(path: Path) -> Iterator[Source]:
-    """The tables of a file that have rows."""
+    """Yield the tables of a file that have rows."""
     with open_tables(path, Format()) as tables:
-        found = [(table, _whole(_sample(table))) for table in tables.values()]
+        found = [(table, _filled_rows(_sample(table))) for table in tables.values()]
         if not any(rows for _, rows in found):
-            raise HubError(f"{path.name} has a header and no rows: a mapping is drafted from the values too.")
+            raise HubError(f"{path.name} has a header and no rows, but a mapping is drafted from the values too.")
         for table, rows in found:
             if NO_HEADER in table.notes:
-                raise HubError(f"{path.name} has no header: add a first line that names the columns.")
+                raise HubError(f"{path.name} has no header: add a first line with the names of the columns.")
             if rows:
                 by_column = zip(table.header, zip(*rows, strict=True), strict=True)
                 columns = [profile_column(title, cells, table.layout) for title, cells in by_column]
@@ -73,20 +73,20 @@ def _sample(table: Table) -> list[list[str]]:
     return [record.fields for record in islice(table.records, SAMPLE_ROWS) if not record.problem]
 
 
-def _whole(rows: list[list[str]]) -> list[list[str]]:
-    """`rows` without those that fill few columns, such as a line of totals: nothing is to be learnt from them."""
+def _filled_rows(rows: list[list[str]]) -> list[list[str]]:
+    """Return `rows` without those that fill few columns, such as a line of totals."""
     filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
-    usual = median(filled) if filled else 0
-    return [row for row, count in zip(rows, filled, strict=True) if count >= WHOLE * usual]
+    typical = median(filled) if filled else 0
+    return [row for row, count in zip(rows, filled, strict=True) if count >= MIN_FILLED * typical]
 
 
 def _checked(text: str, sources: Mapping[str, Source]) -> str:
-    """`text`, with what keeps it from being used on top, if anything does. `sources` are by section."""
+    """Return `text`, after a comment with the error if it cannot be used. `sources` are by section."""
     try:
         model = ImportMapping.model_validate(yaml.load(text, Loader=yaml.BaseLoader))
-        related = Lookups({section: source.header for section, source in sources.items()})
+        lookups = Lookups({section: source.header for section, source in sources.items()})
         for section, source in sources.items():
-            compile_file(model, section, source.header, source.layout, "the draft", related)
+            compile_file(model, section, source.header, source.layout, "the draft", lookups)
     except (HubError, ValidationError, yaml.YAMLError) as error:
         return f"# TODO: this draft cannot be used yet. {' '.join(str(error).split())}\n{text}"
     return text

@@ -1,4 +1,4 @@
-"""The pieces of a drafted mapping: lines, and columns as expressions name them."""
+"""Fields of a drafted mapping, and the notation of columns and texts in expressions."""
 
 import keyword
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Field:
-    """A line of the mapping: an expression, or another YAML value; and a comment."""
+    """A field of the mapping: an expression or another YAML value, and a comment."""
 
     name: str
     value: Any
@@ -16,12 +16,12 @@ class Field:
 
 
 def column(name: str) -> str:
-    """A column as an expression names it."""
+    """Return the expression for the column `name`."""
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) and not keyword.iskeyword(name):
         return name
     return f"column({quoted(name)})"
 
 
 def quoted(text: str) -> str:
-    """`text` in the quotes of the expression language."""
+    """Return `text` as a literal of the expression language."""
     return repr(text)

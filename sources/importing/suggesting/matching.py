@@ -1,50 +1,52 @@
-"""Which column becomes what: by the meanings of its name, and by whether its values can be that."""
+"""Matching of columns to the fields of a mapping, by the meanings of their names and the kinds of their values."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from sources.importing.reading import Layout
 from sources.importing.suggesting.profile import ColumnProfile, amount, best_format
 from sources.importing.suggesting.words import lists, meanings, status_of
 
-GOOD: Final = 0.45  # a score from which a column is taken
-POOR: Final = 0.3  # ... where nothing better is there and the target is needed
+GOOD: Final = 0.45  # the least score of a match
+POOR: Final = 0.3  # the same for a needed target without a better match
 SURE: Final = 0.85
-EXTRA: Final = 0.2  # what a meaning beyond the pattern costs
-FOREIGN: Final = 0.6  # ... where it says that the column is something else
-UNKNOWN: Final = 0.05  # what an unknown word costs
-BY_VALUES: Final = 0.75  # the score of a column whose values alone say what it is
+EXTRA: Final = 0.2  # the penalty of a meaning beyond the pattern
+FOREIGN: Final = 0.6  # the penalty of a meaning that belongs to something else
+UNKNOWN: Final = 0.05  # the penalty of an unknown word
+BY_VALUES: Final = 0.75  # the score of a column that is recognised by its values alone
 NEEDED: Final = ("start", "client_name", "service_name", "amount", "status", "key")
-REPEATED: Final = 0.5  # of the rows: what has fewer different values is one of a few things
-FEW: Final = 20  # a count of people or things, rather than a number that identifies
+REPEATED: Final = 0.5  # a column with fewer different values than this share of the rows is a category
+FEW: Final = 20  # up to this number, values are counts of people or things rather than identifiers
 COMPARED: Final = 500  # rows
-MOST_STATES: Final = 40
-CLOCKS: Final = {"start": "start_clock", "end": "end_clock", "created": "created_clock"}
+MAX_STATUS_VALUES: Final = 40
+TIME_TARGETS: Final = {"start": "start_time", "end": "end_time", "created": "created_time"}
 TIMES_OF_BOOKINGS: Final = frozenset({"created", "start", "end"})
-STATES: Final = frozenset({"status"})  # the date of a state is none of them
-TIMES: Final = frozenset({"day", "moment"})
+STATUS: Final = frozenset({"status"})  # the date of a status is none of these times
+TIMES: Final = frozenset({"date", "datetime"})
 TEXTS: Final = frozenset({"text", "number", "phone"})
-LENGTHS: Final = frozenset({"number", "clock", "length"})
-KINDS_OF: Final[Mapping[str, frozenset[str]]] = {
+BOOLEANS: Final = frozenset({"boolean"})
+DURATIONS: Final = frozenset({"number", "time", "duration"})
+ALLOWED_KINDS: Final[Mapping[str, frozenset[str]]] = {
     "created": TIMES, "start": TIMES, "end": TIMES, "completed": TIMES, "cancelled": TIMES,
-    "start_clock": frozenset({"clock"}), "end_clock": frozenset({"clock"}), "created_clock": frozenset({"clock"}),
-    "duration": LENGTHS, "amount": frozenset({"number"}), "service_price": frozenset({"number"}),
+    "start_time": frozenset({"time"}), "end_time": frozenset({"time"}), "created_time": frozenset({"time"}),
+    "duration": DURATIONS, "amount": frozenset({"number"}), "service_price": frozenset({"number"}),
     "progress": frozenset({"number"}), "paid": frozenset({"number"}),
     "client_email": frozenset({"email"}), "provider_email": frozenset({"email"}),
     "client_name": frozenset({"text"}), "client_first": frozenset({"text"}), "client_last": frozenset({"text"}),
     "provider_name": frozenset({"text"}), "provider_first": frozenset({"text"}), "provider_last": frozenset({"text"}),
     "service_name": TEXTS, "service_category": TEXTS, "client_group": TEXTS, "title": TEXTS,
-    "is_cancelled": frozenset({"truth"}), "is_no_show": frozenset({"truth"}), "is_completed": frozenset({"truth"}),
+    "is_cancelled": BOOLEANS, "is_no_show": BOOLEANS, "is_completed": BOOLEANS,
     "currency": frozenset({"text"}), "cancel_reason": frozenset({"text"}),
-    "client_id": TEXTS, "provider_id": TEXTS, "service_id": TEXTS, "key": TEXTS, "status": frozenset({"text", "truth"}),
+    "client_id": TEXTS, "provider_id": TEXTS, "service_id": TEXTS, "key": TEXTS,
+    "status": frozenset({"text", "boolean"}),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Match:
-    """A column and how well it fits its target, from 0 to 1."""
+    """A column and its score for a target, from 0 to 1."""
 
     column: ColumnProfile
     score: float
@@ -58,7 +60,7 @@ Matches = dict[str, Match]
 
 
 def match_columns(columns: Sequence[ColumnProfile], layout: Layout) -> Matches:
-    """The best column for each target."""
+    """Return the best column for each target."""
     candidates = [
         (score, -position, target)
         for position, column in enumerate(columns)
@@ -73,16 +75,16 @@ def match_columns(columns: Sequence[ColumnProfile], layout: Layout) -> Matches:
                 matches[target] = Match(columns[-position], score)
                 taken.add(position)
 
-    take(GOOD, KINDS_OF)
-    take(POOR, [target for target in NEEDED if not _is_known(target, matches)])
+    take(GOOD, ALLOWED_KINDS)
+    take(POOR, [target for target in NEEDED if not _is_matched(target, matches)])
     _order_times(matches, columns)
     _share_names(matches)
     if "paid" in matches and "amount" not in matches:
-        matches["amount"] = Match(matches.pop("paid").column, GOOD)  # nothing else says what a booking costs
+        matches["amount"] = Match(matches.pop("paid").column, GOOD)  # the only amount of the bookings
     return matches
 
 
-def _is_known(target: str, matches: Matches) -> bool:
+def _is_matched(target: str, matches: Matches) -> bool:
     if target == "client_name":
         return bool({"client_name", "client_first", "client_last", "client_email"} & set(matches))
     if target == "status":
@@ -91,37 +93,37 @@ def _is_known(target: str, matches: Matches) -> bool:
 
 
 def _scores(column: ColumnProfile, layout: Layout) -> dict[str, float]:
-    """The targets that `column` can be, with how well its name says so."""
-    said, unknown = meanings(column.name)
+    """Return the score of `column` for each target that its values allow."""
+    words, unknown = meanings(column.name)
     foreign = frozenset(lists("words")["unused"])
-    scores: dict[str, float] = dict(_by_values(column, said))
+    scores: dict[str, float] = dict(_by_values(column, words))
     for target, patterns in lists("words")["columns"].items():
         for pattern, weight in patterns.items():
             needed = frozenset(pattern.split())
-            if not needed <= said:
+            if not needed <= words:
                 continue
-            extra = said - needed
-            others = foreign | STATES if target in TIMES_OF_BOOKINGS else foreign
+            extra = words - needed
+            others = foreign | STATUS if target in TIMES_OF_BOOKINGS else foreign
             lost = EXTRA * len(extra - others) + FOREIGN * len(extra & others) + min(UNKNOWN * unknown, EXTRA)
             scores[target] = max(scores.get(target, 0.0), weight - lost)
-    for target, clock in CLOCKS.items():
+    for target, time_target in TIME_TARGETS.items():
         if target in scores:
-            scores[clock] = scores[target]
+            scores[time_target] = scores[target]
     return {target: score for target, score in scores.items() if _can_be(column, target, layout)}
 
 
-def _by_values(column: ColumnProfile, said: frozenset[str]) -> Iterator[tuple[str, float]]:
-    if column.kind == "email" and not said & {"provider", "user", "company"}:
+def _by_values(column: ColumnProfile, words: frozenset[str]) -> Iterator[tuple[str, float]]:
+    if column.kind == "email" and not words & {"provider", "user", "company"}:
         yield "client_email", GOOD
-    if column.kind == "text" and 1 < len(column.values) <= MOST_STATES and "paid" not in said:
+    if column.kind == "text" and 1 < len(column.values) <= MAX_STATUS_VALUES and "paid" not in words:
         known = sum(count for value, count in column.values.items() if status_of(value))
         if known >= BY_VALUES * column.filled:
             yield "status", BY_VALUES
     if column.values and all(value.upper() in lists("locales")["currencies"] for value in column.values):
         yield "currency", BY_VALUES
-    if said:
+    if words:
         return
-    # A name that says nothing: the values alone are a poor reason.
+    # The name has no meaning: values alone are weak evidence.
     repeated = 1 < len(column.values) <= REPEATED * column.filled
     if column.kind in TIMES:
         yield "start", POOR
@@ -141,7 +143,7 @@ def _can_be(column: ColumnProfile, target: str, layout: Layout) -> bool:
         case "key":
             fits = column.unique
         case "status":
-            fits = len(values) <= MOST_STATES and (len(values) < column.filled or column.filled < FEW)
+            fits = len(values) <= MAX_STATUS_VALUES and (len(values) < column.filled or column.filled < FEW)
         case "currency":
             fits = all(len(value) <= 3 for value in values)
         case "progress":
@@ -154,27 +156,27 @@ def _can_be(column: ColumnProfile, target: str, layout: Layout) -> bool:
             fits = (not column.unique or column.filled < FEW) and not _counts(values, layout)
         case _:
             fits = True
-    return fits and column.kind in KINDS_OF[target]
+    return fits and column.kind in ALLOWED_KINDS[target]
 
 
 def _counts(values: Iterable[str], layout: Layout) -> bool:
-    """Whether the values are numbers of people or things, and identify nothing."""
+    """Return True if the values are counts of people or things rather than identifiers."""
     return all(0 <= (amount(value, layout) or FEW + 1) <= FEW for value in values)
 
 
 def _order_times(matches: Matches, columns: Sequence[ColumnProfile]) -> None:
-    """What was booked comes before what takes place: unclear columns change places where their values say so."""
+    """Swap ambiguous columns of times so that bookings are created before the service starts."""
     if "end" in matches and "start" not in matches:
-        _move(matches, "end", "start")  # what begins has no end without a beginning: a departure
+        _move(matches, "end", "start")  # an end without a start: the only date, such as a departure
     created = matches.get("created")
-    unclear = created is not None and "created" not in meanings(created.column.name)[0]
-    if unclear and "start" not in matches:
-        _move(matches, "created", "start")  # the only date of a booking is the day on which it takes place
+    is_ambiguous = created is not None and "created" not in meanings(created.column.name)[0]
+    if is_ambiguous and "start" not in matches:
+        _move(matches, "created", "start")  # the only date of a booking is the date of its service
     start, created = matches.get("start"), matches.get("created")
     if start is None:
         return
     if created:
-        if unclear and start.score < SURE and _mostly_later(created.column, start.column):
+        if is_ambiguous and start.score < SURE and _mostly_later(created.column, start.column):
             matches["created"], matches["start"] = start, created
         return
     foreign = frozenset(lists("words")["unused"])
@@ -192,18 +194,18 @@ def _order_times(matches: Matches, columns: Sequence[ColumnProfile]) -> None:
 
 def _move(matches: Matches, source: str, target: str) -> None:
     matches[target] = matches.pop(source)
-    if f"{source}_clock" in matches and f"{target}_clock" not in matches:
-        matches[f"{target}_clock"] = matches.pop(f"{source}_clock")
+    if f"{source}_time" in matches and f"{target}_time" not in matches:
+        matches[f"{target}_time"] = matches.pop(f"{source}_time")
 
 
 def _mostly_later(one: ColumnProfile, other: ColumnProfile) -> bool:
-    """Whether the days of `one` mostly lie after those of `other`."""
-    forms = [best_format(profile, day_first=True) or "" for profile in (one, other)]
-    pairs = [(a, b) for a, b in zip(one.cells, other.cells, strict=True) if a and b][:COMPARED]
+    """Return True if the dates of `one` are mostly after those of `other`."""
+    formats = [best_format(profile, day_first=True) or "" for profile in (one, other)]
+    pairs = [pair for pair in zip(one.cells, other.cells, strict=True) if all(pair)][:COMPARED]
     later = earlier = 0
     for texts in pairs:
         try:
-            first, second = (datetime.strptime(text, form).date() for text, form in zip(texts, forms, strict=True))  # noqa: DTZ007 - days
+            first, second = map(_parse_date, texts, formats)
         except ValueError:
             continue
         later += first > second
@@ -211,10 +213,14 @@ def _mostly_later(one: ColumnProfile, other: ColumnProfile) -> bool:
     return later > 4 * earlier
 
 
-def _share_names(matches: Matches) -> None:
-    """A company is the client where no person is.
+def _parse_date(text: str | None, date_format: str) -> date:
+    return datetime.strptime(text or "", date_format).date()  # noqa: DTZ007 - only the date is used
 
-    A name beside a first name is the last name (Name, Vorname); beside last names it is the first (Nombre).
+
+def _share_names(matches: Matches) -> None:
+    """Use a company as the client if there is no person, and complete first and last names.
+
+    A name beside a first name is the last name (Name, Vorname); beside last names it is the first name (Nombre).
     """
     if "client_group" in matches and not {"client_name", "client_first", "client_last"} & set(matches):
         matches["client_name"] = matches.pop("client_group")

@@ -1,4 +1,4 @@
-"""A draft as YAML, with comments for the person who checks it."""
+"""Rendering of a draft as YAML, with comments for the reader."""
 
 import json
 import re
@@ -13,23 +13,23 @@ from sources.importing.suggesting.locales import Locale
 from sources.importing.suggesting.related_tables import Source
 
 WIDTH: Final = 120
-CAUTION: Final = "# Read it line by line: what is not sure, and what says CHECK or TODO, has to be checked."
+CAUTION: Final = "# Read it line by line, and check every line that is not sure or has CHECK or TODO."
 
 
-def render(draft: Draft, *, name: str, source: Source, place: Locale) -> str:
-    """The whole mapping of one table."""
+def render(draft: Draft, *, name: str, source: Source, locale: Locale) -> str:
+    """Return the whole mapping of one table."""
     return "\n".join(
         [
             f"# A first mapping for {source.path.name}, drafted from its header and {source.rows:,} of its rows.",
             CAUTION,
             "#",
-            *_aligned(draft.became),
-            *_lacking(draft),
+            *_aligned(draft.column_uses),
+            *_gaps(draft),
             f"name: {name}",
             "",
             *_format(draft, source.layout, source.table),
             "",
-            *_organization(place),
+            *_organization(locale),
             "",
             *_records(draft),
             "",
@@ -38,18 +38,23 @@ def render(draft: Draft, *, name: str, source: Source, place: Locale) -> str:
 
 
 def render_related(
-    parts: Mapping[str, tuple[Source, Draft]], *, name: str, unknown: Sequence[str], place: Locale
+    parts: Mapping[str, tuple[Source, Draft]], *, name: str, unknown: Sequence[str], locale: Locale
 ) -> str:
-    """The whole mapping of several tables, each with the section that it fills."""
+    """Return the whole mapping of several tables, each with its section."""
     lines = [
         f"# A first mapping for {len(parts)} related tables, drafted from their headers and values.",
         CAUTION,
     ]
     for section, (source, draft) in parts.items():
-        lines += ["#", f"# {section} ({source.name}, {source.rows:,} rows):", *_aligned(draft.became), *_lacking(draft)]
+        lines += [
+            "#",
+            f"# {section} ({source.name}, {source.rows:,} rows):",
+            *_aligned(draft.column_uses),
+            *_gaps(draft),
+        ]
     if unknown:
-        lines += ["#", f"# TODO: it is not known what these tables are: {', '.join(unknown)}"]
-    lines += [f"name: {name}", "", *_organization(place), "", "files:"]
+        lines += ["#", f"# TODO: these tables were not recognised: {', '.join(unknown)}"]
+    lines += [f"name: {name}", "", *_organization(locale), "", "files:"]
     for section, (source, draft) in parts.items():
         records = [f"match: {json.dumps(source.name, ensure_ascii=False)}"]
         records += [*_format(draft, source.layout, None), *_records(draft)]
@@ -57,17 +62,17 @@ def render_related(
     return "\n".join([*lines, ""])
 
 
-def _lacking(draft: Draft) -> list[str]:
-    return ["#", "# What the file lacks:", *(f"#   {what}" for what in draft.lacks)] if draft.lacks else []
+def _gaps(draft: Draft) -> list[str]:
+    return ["#", "# What the file lacks:", *(f"#   {gap}" for gap in draft.gaps)] if draft.gaps else []
 
 
 def _records(draft: Draft) -> Iterator[str]:
-    """The key, the names and the sections of a draft."""
+    """Yield the lines of the key, the names and the sections of a draft."""
     if draft.key:
         yield f"key: [{', '.join(scalar(part) for part in draft.key)}]"
     else:
-        yield "# No column is different in every row: a row is identified by all that it says, and one that"
-        yield "# changes is a new record. CHECK: name a key if there is one."
+        yield "# No column has a unique value in every row, so a row is identified by all of its values: a changed row"
+        yield "# is a new record. CHECK: write a key if there is one."
     if draft.let:
         yield from ("", "let:", *_fields(draft.let))
     for section, fields in draft.sections.items():
@@ -76,14 +81,14 @@ def _records(draft: Draft) -> Iterator[str]:
         yield from ("", "history:", *(f"  - {_flow(event)}" for event in draft.history))
 
 
-def _aligned(became: dict[str, str]) -> Iterator[str]:
-    width = min(max(map(len, became), default=0), 40)
-    for name, what in became.items():
-        yield f"#   {' '.join(name.split()):<{width}}  {what}"
+def _aligned(column_uses: dict[str, str]) -> Iterator[str]:
+    width = min(max(map(len, column_uses), default=0), 40)
+    for name, use in column_uses.items():
+        yield f"#   {' '.join(name.split()):<{width}}  {use}"
 
 
 def _format(draft: Draft, layout: Layout, table: str | None) -> list[str]:
-    lines = ["format:  # found in the file; a line that is left out is found again in each file"]
+    lines = ["format:  # detected in the file; a line that is left out is detected in each file"]
     if table is not None:
         lines.append(f"  table: {scalar(table)}")
     if layout.header != 1:
@@ -98,14 +103,18 @@ def _format(draft: Draft, layout: Layout, table: str | None) -> list[str]:
     return lines
 
 
-def _organization(place: Locale) -> list[str]:
+def _organization(locale: Locale) -> list[str]:
     return [
         "organization:",
         "  name: My Business  # TODO",
-        "  slug: my-business  # TODO: small letters, digits and hyphens; another one for each business",
-        f"  timezone: {place.timezone}  # CHECK: guessed {place.why_timezone}",
-        f"  currency: {place.currency}  # CHECK: guessed {place.why_currency}",
-        *([f"  country: {scalar(place.country)}  # CHECK: whose public holidays count"] if place.country else []),
+        "  slug: my-business  # TODO: small letters, digits and hyphens; a different one for each business",
+        f"  timezone: {locale.timezone}  # CHECK: guessed {locale.why_timezone}",
+        f"  currency: {locale.currency}  # CHECK: guessed {locale.why_currency}",
+        *(
+            [f"  country: {scalar(locale.country)}  # CHECK: the country of the public holidays"]
+            if locale.country
+            else []
+        ),
     ]
 
 
@@ -116,7 +125,7 @@ def _fields(fields: Sequence[Field]) -> Iterator[str]:
             yield f"  {field.name}:{comment}"
             yield f"    expression: {scalar(field.value['expression'])}"
             yield "    values:"
-            yield from (f"      {scalar(given)}: {status}" for given, status in field.value["values"].items())
+            yield from (f"      {scalar(value)}: {status}" for value, status in field.value["values"].items())
         elif isinstance(field.value, dict):
             yield f"  {field.name}: {_flow(field.value)}{comment}"
         elif len(field.value) + len(field.name) + len(comment) > WIDTH - 6:
@@ -133,7 +142,7 @@ def _flow(content: Any) -> str:
 
 
 def scalar(text: str) -> str:
-    """`text` as a YAML scalar: plain where nothing in it has a meaning in YAML."""
+    """Return `text` as a YAML scalar: plain if nothing in it has a meaning in YAML."""
     if (
         re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.() +*/'%=<-]*(, [A-Za-z0-9_.() +*/'%=<'-]+)*", text)
         and text == text.strip()

@@ -1,4 +1,4 @@
-"""What the words of column names and states mean, whatever the language (words.yml, statuses.yml)."""
+"""Meanings of the words in column names and status values, in several languages (words.yml, statuses.yml)."""
 
 import re
 import unicodedata
@@ -9,24 +9,24 @@ from typing import Any, Final
 
 import yaml
 
-HERE: Final = Path(__file__).parent
+FOLDER: Final = Path(__file__).parent
 MEANINGLESS: Final = "nothing"
 SHORTEST_PART: Final = 3  # letters of a part of a compound word
-SHORTEST_END: Final = 5  # letters of the end of a compound word whose beginning is not known
-ENDINGS: Final = ("s", "es", "n", "en", "e", "in", "innen")  # of plurals and feminine forms
+SHORTEST_END: Final = 5  # letters of the end of a compound word whose beginning is unknown
+ENDINGS: Final = ("s", "es", "n", "en", "e", "in", "innen")  # of plurals and feminine formats
 LINKS: Final = ("", "s", "n", "en", "es")  # letters between the parts of a compound word
 
 
 @cache
 def lists(name: str) -> Any:
-    """The content of one of the data files beside this module."""
-    return yaml.safe_load((HERE / f"{name}.yml").read_text(encoding="utf-8"))
+    """Return the content of the YAML file `name` in this folder."""
+    return yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
 
 
 def plain(text: str) -> str:
-    """`text` in small letters without accents, its words separated by single spaces."""
-    bare = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("№", "no").replace("º", "o"))
-    letters = "".join(sign for sign in bare if not unicodedata.combining(sign)).lower()
+    """Return `text` in lower case without accents, its words separated by single spaces."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("№", "no").replace("º", "o"))
+    letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter)).lower()
     return " ".join(re.findall(r"[^\W_]+", letters))
 
 
@@ -39,24 +39,24 @@ def _vocabulary() -> Mapping[str, str]:
 
 @cache
 def meanings(name: str) -> tuple[frozenset[str], int]:
-    """What the words of a column name mean, and how many of them are not known."""
+    """Return the meanings of the words of a column name, and the number of its unknown words."""
     name = re.sub(r"#(?=\s*$)|^#$", " number ", name)
     words = f" {plain(name)} "
-    if " " not in words.strip() and not _taken_apart(words.strip()):  # customerName
+    if " " not in words.strip() and not _split_compound(words.strip()):  # customerName
         words = f" {plain(re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', name))} "
     for phrase, word in lists("words")["phrases"].items():
         words = words.replace(f" {phrase} ", f" {word} ")
     found: set[str] = set()
     unknown = 0
     for word in words.split():
-        parts = _taken_apart(word)
-        found.update(parts or _end_of(word))
+        parts = _split_compound(word)
+        found.update(parts or _head_of(word))
         unknown += not parts and not word.isdigit()
     return frozenset(found - {MEANINGLESS}), unknown
 
 
-def _taken_apart(word: str) -> tuple[str, ...]:
-    """The meanings of the parts of `word`; none where a part is not known."""
+def _split_compound(word: str) -> tuple[str, ...]:
+    """Return the meanings of the parts of `word`; empty if a part is unknown."""
     vocabulary = _vocabulary()
     for spelling in _spellings(word):
         if spelling in vocabulary:
@@ -65,7 +65,7 @@ def _taken_apart(word: str) -> tuple[str, ...]:
 
 
 def _spellings(word: str) -> Iterator[str]:
-    """`word`, and what may stand for it in the vocabulary: without umlauts, in the singular, in the masculine."""
+    """Yield `word` and its other spellings: without umlauts, in the singular, in the masculine."""
     for spelling in (word, word.replace("ae", "a").replace("oe", "o").replace("ue", "u")):
         yield spelling
         if len(spelling) >= SHORTEST_END:
@@ -74,14 +74,14 @@ def _spellings(word: str) -> Iterator[str]:
                 yield spelling.removesuffix("s")[:-1] + "o"
 
 
-def _end_of(word: str) -> tuple[str, ...]:
-    """The meaning of the end of a compound word, which says what it is: Anmeldestatus is a status."""
+def _head_of(word: str) -> tuple[str, ...]:
+    """Return the meaning of the end of a compound word, its head: Anmeldestatus is a status."""
     ends = (word[start:] for start in range(1, len(word) - SHORTEST_END + 1))
     return next(((_vocabulary()[end],) for end in ends if end in _vocabulary()), ())
 
 
 def _compounds(word: str) -> Iterator[tuple[str, ...]]:
-    """The ways to cut `word` into known words, with the longest first part first."""
+    """Yield the ways to split `word` into known words, with the longest first part first."""
     vocabulary = _vocabulary()
     for end in range(len(word) - 2, SHORTEST_PART - 1, -1):
         if word[:end] not in vocabulary:
@@ -97,15 +97,15 @@ def _compounds(word: str) -> Iterator[tuple[str, ...]]:
 
 
 @cache
-def _states() -> Mapping[str, str]:
+def _statuses() -> Mapping[str, str]:
     return {word.strip(): status for status, words in lists("statuses").items() for word in words.split(",")}
 
 
 def status_of(value: str) -> str | None:
-    """The Hub's status for a state as a file writes it; None where it is not known."""
+    """Return the Hub's status for a status value of a file; None if the value is unknown."""
     words = plain(value)
-    if words in _states():
-        return _states()[words]
-    # A longer text that begins with a known state, such as "cancelled (sick)", or that ends with one.
-    begins = [state for state in _states() if len(state) > 4 and words.startswith(f"{state} ")]
-    return _states()[max(begins, key=len)] if begins else None
+    if words in _statuses():
+        return _statuses()[words]
+    # A longer text that begins with a known value, such as "cancelled (sick)".
+    prefixes = [known for known in _statuses() if len(known) > 4 and words.startswith(f"{known} ")]
+    return _statuses()[max(prefixes, key=len)] if prefixes else None
