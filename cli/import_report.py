@@ -9,6 +9,7 @@ from rich.table import Table
 
 from cli.common import console
 from sources.importing import ImportReport
+from sources.lifecycle import END_COLUMNS
 
 BOOKINGS_SHOWN: Final = 5
 MOMENTS: Final = {
@@ -82,7 +83,7 @@ def _bookings(report: ImportReport) -> Table:
 
 
 def _moments(row: dict[str, Any], zone: ZoneInfo) -> str:
-    ended = {"completed": "completed_at", "cancelled": "cancelled_at", "no_show": "cancelled_at"}.get(row["status"])
+    ended = END_COLUMNS.get(row["status"])
     lines = []
     for name, word in MOMENTS.items():
         moment: datetime | None = row[name]

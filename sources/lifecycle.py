@@ -1,38 +1,99 @@
-"""The life of a booking as data: its statuses, every transition, who may take it and what it requires.
+"""The lifecycle of a booking as data: its statuses, and every transition with who may take it and what it requires.
 
-The one place that decides. The API, the importer, the simulator and the automatic transitions all ask here.
+The only definition: the API, the import, the sample business, the automatic transitions, the constraints in
+sources/tables, dbt (dagster_project/warehouse/variables.py) and docs/lifecycle.md are derived from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-PENDING: Final = ("draft", "requested", "under_review", "quoted", "approved", "awaiting_payment")
-ONGOING: Final = (
-    "confirmed",
-    "scheduled",
-    "in_progress",
-    "on_hold",
-    "awaiting_client",
-    "revision_requested",
-    "delivered",
-    "disputed",
-)
-COMPLETED: Final = ("completed",)
-CANCELLED: Final = ("declined", "cancelled", "no_show", "refunded", "expired")
-
-STATUSES: Final = PENDING + ONGOING + COMPLETED + CANCELLED
-FIRST: Final = ("draft", "requested")  # what a booking begins as
-
-# In these statuses an exclusive booking holds its provider's time.
-HOLDS_TIME: Final = tuple(status for status in STATUSES if status not in ("draft", *CANCELLED))
-# What is neither delivered nor over: still to be planned and moved.
-UNDELIVERED: Final = tuple(status for status in PENDING + ONGOING if status not in ("delivered", "disputed"))
-
+Group = Literal["pending", "ongoing", "completed", "cancelled"]
+Work = Literal["none", "begun", "resting", "over"]
+Waiting = Literal["client", "payment", "provider"]
+EndColumn = Literal["completed_at", "cancelled_at"]
 Role = Literal["client", "provider", "admin", "system"]
 
-# What a transition may require, and what is said where it is missing.
+
+@dataclass(frozen=True)
+class Status:
+    """One status of a booking, with every property that other code asks for."""
+
+    name: str
+    group: Group
+    holds_time: bool = True  # an exclusive booking keeps its provider's time from other exclusive bookings
+    approvable: bool = False  # approvals of the booking as a whole may be requested and decided
+    workable: bool = False  # time may be entered, and tasks and milestones may be worked on
+    needs_provider: bool = False  # the provider may be replaced, but not removed
+    work: Work = "none"  # resting: begun, and interrupted; over: nothing is left to do
+    waits_for: Waiting = "provider"  # if it is ongoing and overdue; payment: only while an invoice is past due
+    end_column: EndColumn | None = None  # the column of a booking that must hold the moment of this end
+    count: str = ""  # the column of the analytics views that counts the bookings that ended like this
+
+
+# A status is added here, with the transitions that lead to it and from it, and with a migration for the constraints
+# of the database: sources/migrations/helpers.py.
+RECORDS: Final = (
+    Status("draft", "pending", holds_time=False),
+    Status("requested", "pending", approvable=True),
+    Status("under_review", "pending", approvable=True),
+    Status("quoted", "pending", approvable=True),
+    Status("approved", "pending", approvable=True),
+    Status("awaiting_payment", "pending"),
+    Status("confirmed", "ongoing", workable=True, waits_for="payment"),
+    Status("scheduled", "ongoing", workable=True, needs_provider=True, waits_for="payment"),
+    Status("in_progress", "ongoing", workable=True, needs_provider=True, work="begun"),
+    Status("on_hold", "ongoing", needs_provider=True, work="resting", waits_for="payment"),
+    Status("awaiting_client", "ongoing", workable=True, needs_provider=True, work="resting", waits_for="client"),
+    Status("revision_requested", "ongoing", workable=True, needs_provider=True, work="begun"),
+    Status("delivered", "ongoing", needs_provider=True, work="over", waits_for="client"),
+    Status("disputed", "ongoing", needs_provider=True, work="over"),
+    Status("completed", "completed", work="over", end_column="completed_at"),
+    Status("cancelled", "cancelled", holds_time=False, work="over", end_column="cancelled_at", count="cancellations"),
+    Status("no_show", "cancelled", holds_time=False, work="over", end_column="cancelled_at", count="no_shows"),
+    Status("declined", "cancelled", holds_time=False, work="over", count="declined"),
+    Status("expired", "cancelled", holds_time=False, work="over", count="expired"),
+    Status("refunded", "cancelled", holds_time=False, work="over", count="refunded"),
+)
+
+
+def _names(condition: Callable[[Status], bool]) -> tuple[str, ...]:
+    return tuple(status.name for status in RECORDS if condition(status))
+
+
+STATUSES: Final = _names(lambda _: True)
+INITIAL: Final = ("draft", "requested")  # a new booking has one of these
+
+PENDING: Final = _names(lambda status: status.group == "pending")
+ONGOING: Final = _names(lambda status: status.group == "ongoing")
+COMPLETED: Final = _names(lambda status: status.group == "completed")
+CANCELLED: Final = _names(lambda status: status.group == "cancelled")
+GROUPS: Final[Mapping[Group, tuple[str, ...]]] = {
+    "pending": PENDING, "ongoing": ONGOING, "completed": COMPLETED, "cancelled": CANCELLED,
+}  # fmt: skip
+FIRM: Final = ONGOING + COMPLETED  # agreed between client and provider, and not cancelled
+NOT_CANCELLED: Final = PENDING + FIRM
+
+HOLDS_TIME: Final = _names(lambda status: status.holds_time)
+APPROVABLE: Final = _names(lambda status: status.approvable)
+WORKABLE: Final = _names(lambda status: status.workable)
+NEEDS_PROVIDER: Final = _names(lambda status: status.needs_provider)
+UNDELIVERED: Final = _names(lambda status: status.work != "over")  # may still be planned and moved
+MOVABLE_BY_CLIENT: Final = _names(lambda status: status.work == "none")  # providers and admins move begun work
+ANSWERABLE: Final = _names(lambda status: status.work in ("begun", "resting"))  # a client may judge milestones
+WORK_RESTING: Final = _names(lambda status: status.work == "resting")
+WORK_OVER: Final = _names(lambda status: status.work == "over")
+WAITS_FOR_CLIENT: Final = _names(lambda status: status.waits_for == "client")
+WAITS_FOR_PAYMENT: Final = _names(lambda status: status.waits_for == "payment")
+END_COLUMNS: Final[Mapping[str, EndColumn]] = {it.name: it.end_column for it in RECORDS if it.end_column}
+COUNTS: Final[Mapping[str, str]] = {status.count: status.name for status in RECORDS if status.count}
+
+# Transitions after a delay: the days for which a booking may stay in its status without an answer.
+EXPIRES_AFTER_DAYS: Final = 14
+COMPLETES_AFTER_DAYS: Final = 7
+
+# What a transition may require, with the error message where it is missing.
 REQUIREMENTS: Final[Mapping[str, str]] = {
     "reason": "a reason is required: say why in `reason`",
     "amount": "a price is required: give `total_amount`",
@@ -48,14 +109,17 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Transition:
-    """One named step from any of `sources` to `target`, by the roles in `by` (client, provider: own bookings)."""
+    """One action that takes a booking from any of `sources` to `target`, for the roles in `by`.
+
+    A client or a provider acts on bookings of their own only.
+    """
 
     action: str
     sources: tuple[str, ...]
     target: str
     by: tuple[Role, ...]
     requires: tuple[str, ...] = ()
-    automatic: str = ""  # the event, or the time, at which the system takes it
+    automatic: str = ""  # the event or the delay after which the system takes it
 
 
 _CLIENT: Final[tuple[Role, ...]] = ("client", "admin")
@@ -63,7 +127,7 @@ _PROVIDER: Final[tuple[Role, ...]] = ("provider", "admin")
 _ANYONE: Final[tuple[Role, ...]] = ("client", "provider", "admin")
 
 TRANSITIONS: Final = (
-    # from the request to the confirmation
+    # from request to confirmation
     Transition("submit", ("draft",), "requested", _ANYONE),
     Transition("review", ("requested", "quoted"), "under_review", _PROVIDER),
     Transition("quote", ("requested", "under_review"), "quoted", _PROVIDER, ("amount",)),
@@ -75,10 +139,8 @@ TRANSITIONS: Final = (
     Transition("request_payment", ("approved",), "awaiting_payment", _PROVIDER, ("approvals_given",)),
     Transition("confirm", ("approved",), "confirmed", _PROVIDER, ("approvals_given", "no_deposit_due")),
     Transition("confirm", ("awaiting_payment",), "confirmed", _PROVIDER, ("deposit_paid",), "the deposit is paid"),
-    Transition(
-        "schedule", ("confirmed",), "scheduled", _PROVIDER, ("schedule", "provider"), "it is given its time anew"
-    ),
-    Transition("expire", ("requested",), "expired", ("system",), (), "14 days without an answer"),
+    Transition("schedule", ("confirmed",), "scheduled", _PROVIDER, ("schedule", "provider"), "it is rescheduled"),
+    Transition("expire", ("requested",), "expired", ("system",), (), f"{EXPIRES_AFTER_DAYS} days without an answer"),
     # delivery
     Transition("start", ("confirmed", "scheduled"), "in_progress", _PROVIDER, ("provider",), "the first time entry"),
     Transition("hold", ("in_progress", "revision_requested"), "on_hold", _PROVIDER, ("reason",)),
@@ -93,7 +155,7 @@ TRANSITIONS: Final = (
     ),
     Transition("rework", ("in_progress",), "revision_requested", ("system",), ("reason",), "a milestone is rejected"),
     # the end
-    Transition("accept", ("delivered",), "completed", _CLIENT, (), "7 days without an answer"),
+    Transition("accept", ("delivered",), "completed", _CLIENT, (), f"{COMPLETES_AFTER_DAYS} days without an answer"),
     Transition(
         "dispute",
         ("in_progress", "on_hold", "awaiting_client", "revision_requested", "delivered"),
@@ -116,13 +178,12 @@ TRANSITIONS: Final = (
 
 ACTIONS: Final = tuple(dict.fromkeys(transition.action for transition in TRANSITIONS))
 
-# Transitions by time: how many days a status may stay unanswered.
-EXPIRES_AFTER_DAYS: Final = 14
-COMPLETES_AFTER_DAYS: Final = 7
-
 
 class TransitionRefusedError(Exception):
-    """`code`: unknown_action, wrong_status, not_allowed or requirement_missing; the message is a sentence."""
+    """A transition that is not possible, with the reason as a sentence.
+
+    `code`: unknown_action, wrong_status, not_allowed or requirement_missing.
+    """
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -130,10 +191,10 @@ class TransitionRefusedError(Exception):
 
 
 def decide(action: str, status: str, role: Role, met: frozenset[str]) -> Transition:
-    """The transition that `action` takes from `status`, for a caller of `role` who may see the booking.
+    """Return the transition that `action` takes from `status`, for a caller with `role` who may see the booking.
 
-    `met`: the names of REQUIREMENTS that hold. Raises TransitionRefusedError. Whether a client or a provider may see
-    the booking at all is decided before: others' bookings do not exist for them.
+    `met`: the names of the REQUIREMENTS that are met. Raises TransitionRefusedError. The caller's right to see the
+    booking is checked before: a booking of somebody else does not exist for a client or a provider.
     """
     if action not in ACTIONS:
         raise TransitionRefusedError(
@@ -161,20 +222,20 @@ def decide(action: str, status: str, role: Role, met: frozenset[str]) -> Transit
 
 
 def actions_from(status: str, role: Role) -> tuple[str, ...]:
-    """What a caller of `role` may try on a booking in `status`, requirements left aside."""
+    """Return the actions that `role` may take on a booking in `status`, if their requirements are met."""
     return tuple(it.action for it in TRANSITIONS if status in it.sources and role in it.by)
 
 
 def is_step(before: str | None, after: str) -> bool:
-    """Whether one transition leads from `before` (None: nothing yet) to `after`."""
+    """Return True if a single transition leads from `before` (None: a new booking) to `after`."""
     if before is None:
-        return after in FIRST
+        return after in INITIAL
     return any(before in it.sources and after == it.target for it in TRANSITIONS)
 
 
 @cache
 def leads_to(before: str, after: str) -> bool:
-    """Whether a chain of transitions leads from `before` to `after`: what a record that skips steps must obey."""
+    """Return True if a chain of transitions leads from `before` to `after`, as in a history that lacks steps."""
     reached, edge = {before}, {before}
     while edge:
         edge = {it.target for it in TRANSITIONS for source in it.sources if source in edge} - reached
@@ -183,7 +244,7 @@ def leads_to(before: str, after: str) -> bool:
 
 
 def words(name: str) -> str:
-    """A status or an action in words."""
+    """Return the name of a status or an action as words."""
     return name.replace("_", " ")
 
 
@@ -193,8 +254,8 @@ def _by_action_and_status() -> dict[tuple[str, str], Transition]:
 
 
 def diagram() -> str:
-    """The life of a booking as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", *(f"    [*] --> {status}" for status in FIRST)]
+    """Return the lifecycle as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", *(f"    [*] --> {status}" for status in INITIAL)]
     for it in TRANSITIONS:
         label = words(it.action) + (f" (auto: {it.automatic})" if it.automatic else "")
         lines += [f"    {source} --> {it.target}: {label}" for source in it.sources]

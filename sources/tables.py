@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, UUID
 from sqlalchemy.sql.schema import SchemaItem
 from sqlalchemy.types import UserDefinedType
 
-from sources.lifecycle import STATUSES
+from sources.lifecycle import END_COLUMNS, STATUSES, EndColumn
 
 SCHEMA: Final = "app"
 metadata = MetaData(
@@ -84,9 +84,25 @@ def _currency() -> Column[str]:
     return Column("currency", Text, nullable=False)
 
 
+def _check(condition: str, *columns: str, name: str = "") -> CheckConstraint:
+    """Return a CHECK on `columns`, named after the first of them or `name`; data quality checks name these columns."""
+    return CheckConstraint(condition, name or columns[0], info={"columns": columns})
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    """Return the values as a list in SQL."""
+    return "(" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
 def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} in ({listed})", column)
+    return _check(f"{column} in {_listed(values)}", column)
+
+
+def _demand_end(column: EndColumn) -> CheckConstraint:
+    """Demand the moment of an end in `column`; the moment of an imported booking may be unknown."""
+    ends = tuple(status for status, end_column in END_COLUMNS.items() if end_column == column)
+    condition = f"{column} is not null or external_ref is not null"
+    return _check(f"status not in {_listed(ends)} or {condition}", column, "status", "external_ref")
 
 
 def _belongs_to(parent: str, column: str, *, cascade: bool = True) -> ForeignKeyConstraint:
@@ -102,7 +118,7 @@ def _table(name: str, *items: SchemaItem) -> Table:
     columns = [item for item in items if isinstance(item, Column)]
     constraints = [item for item in items if not isinstance(item, Column)]
     if any(column.name == "currency" for column in columns):
-        constraints.append(CheckConstraint("currency ~ '^[A-Z]{3}$'", "currency"))  # ISO 4217
+        constraints.append(_check("currency ~ '^[A-Z]{3}$'", "currency"))  # ISO 4217
     return Table(
         name,
         metadata,
@@ -137,8 +153,8 @@ organizations = _operational(
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
     _working_days(),  # null: read from when its bookings take place
     UniqueConstraint("slug"),
-    CheckConstraint(WORKING_DAYS_CHECK, "working_days"),
-    CheckConstraint("org_id = id", "is_its_own_organization"),
+    _check(WORKING_DAYS_CHECK, "working_days"),
+    _check("org_id = id", "org_id", "id", name="is_its_own_organization"),
     in_organization=False,
 )
 
@@ -153,8 +169,8 @@ profiles = _operational(
     _text("external_ref", required=False),
     _working_days(),  # of a provider; null: the organisation's
     _one_of("role", ("client", "provider", "admin")),
-    CheckConstraint(WORKING_DAYS_CHECK, "working_days"),
-    CheckConstraint("capacity_hours_per_day between 0 and 24", "capacity"),
+    _check(WORKING_DAYS_CHECK, "working_days"),
+    _check("capacity_hours_per_day between 0 and 24", "capacity_hours_per_day", name="capacity"),
     UniqueConstraint("org_id", "email"),
     UniqueConstraint("org_id", "external_ref"),
 )
@@ -165,7 +181,7 @@ provider_absences = _operational(
     Column("starts_on", Date, nullable=False),
     Column("ends_on", Date, nullable=False),  # the last day of it
     _text("reason", required=False),
-    CheckConstraint("ends_on >= starts_on", "days"),
+    _check("ends_on >= starts_on", "starts_on", "ends_on", name="days"),
     _belongs_to("profiles", "provider_id"),
     Index(None, "org_id", "provider_id", "starts_on"),
 )
@@ -179,7 +195,7 @@ services = _operational(
     Column("duration_hours", Numeric(8, 2)),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     _text("external_ref", required=False),
-    CheckConstraint("base_price >= 0", "base_price"),
+    _check("base_price >= 0", "base_price"),
     UniqueConstraint("org_id", "name"),
     UniqueConstraint("org_id", "external_ref"),
 )
@@ -192,7 +208,7 @@ service_packages = _operational(
     _currency(),
     Column("hours_included", Numeric(8, 2)),
     _belongs_to("services", "service_id"),
-    CheckConstraint("price >= 0", "price"),
+    _check("price >= 0", "price"),
     UniqueConstraint("org_id", "service_id", "name"),
 )
 
@@ -232,17 +248,13 @@ bookings = _operational(
     # Holds its provider's time against other exclusive bookings; recorded history may overlap.
     Column("is_exclusive", Boolean, nullable=False, server_default=text("true")),
     _one_of("status", STATUSES),
-    CheckConstraint("deposit_amount >= 0", "deposit_amount"),
-    CheckConstraint("cancellation_fee >= 0", "cancellation_fee"),
+    _check("deposit_amount >= 0", "deposit_amount"),
+    _check("cancellation_fee >= 0", "cancellation_fee"),
     _one_of("priority", ("low", "normal", "high", "urgent")),
-    CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
-    CheckConstraint("scheduled_end >= scheduled_start", "schedule"),
-    # Of an imported one, the moment may be unknown.
-    CheckConstraint("status <> 'completed' or completed_at is not null or external_ref is not null", "completed_at"),
-    CheckConstraint(
-        "status not in ('cancelled', 'no_show') or cancelled_at is not null or external_ref is not null",
-        "cancelled_at",
-    ),
+    _check("progress_pct between 0 and 100", "progress_pct"),
+    _check("scheduled_end >= scheduled_start", "scheduled_start", "scheduled_end", name="schedule"),
+    _demand_end("completed_at"),
+    _demand_end("cancelled_at"),
     _belongs_to("profiles", "client_id", cascade=False),
     _belongs_to("profiles", "provider_id", cascade=False),
     _belongs_to("services", "service_id", cascade=False),
@@ -290,8 +302,8 @@ milestones = _operational(
     _at("due_at"),
     _at("completed_at"),
     _one_of("status", ("pending", "in_progress", "submitted", "approved", "cancelled")),
-    CheckConstraint("weight > 0", "weight"),
-    CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
+    _check("weight > 0", "weight"),
+    _check("progress_pct between 0 and 100", "progress_pct"),
     _belongs_to("bookings", "booking_id"),
     UniqueConstraint("org_id", "booking_id", "position"),
 )
@@ -309,8 +321,8 @@ tasks = _operational(
     _at("due_at"),
     _at("completed_at"),
     _one_of("status", ("todo", "in_progress", "done", "cancelled")),
-    CheckConstraint("weight > 0", "weight"),
-    CheckConstraint("progress_pct between 0 and 100", "progress_pct"),
+    _check("weight > 0", "weight"),
+    _check("progress_pct between 0 and 100", "progress_pct"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("milestones", "milestone_id"),
     _belongs_to("profiles", "assignee_id", cascade=False),
@@ -330,7 +342,7 @@ time_entries = _operational(
     _text("note", required=False),
     Column("is_exclusive", Boolean, nullable=False, server_default=text("true")),  # recorded history may overlap
     _text("external_ref", required=False),
-    CheckConstraint("ended_at > started_at", "ends_after_start"),
+    _check("ended_at > started_at", "started_at", "ended_at", name="ends_after_start"),
     UniqueConstraint("org_id", "external_ref"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("tasks", "task_id"),
@@ -354,9 +366,9 @@ approvals = _operational(
     _at("decided_at"),
     _one_of("approver_role", ("client", "provider", "admin")),
     _one_of("status", ("pending", "approved", "rejected", "closed")),  # closed: its round ended before its turn
-    CheckConstraint("level > 0", "level"),
-    CheckConstraint("round > 0", "round"),
-    CheckConstraint("(status = 'pending') = (decided_at is null)", "decided_at"),
+    _check("level > 0", "level"),
+    _check("round > 0", "round"),
+    _check("(status = 'pending') = (decided_at is null)", "decided_at", "status"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("milestones", "milestone_id"),
     _belongs_to("profiles", "approver_id", cascade=False),
@@ -382,8 +394,8 @@ invoices = _operational(
     UniqueConstraint("org_id", "external_ref"),
     _one_of("status", ("draft", "issued", "part_paid", "paid", "overdue", "void")),
     _one_of("kind", ("deposit", "final", "fee", "custom")),
-    CheckConstraint("status in ('draft', 'void') or issued_at is not null", "issued_at"),
-    CheckConstraint("issued_at is null or invoice_number is not null", "invoice_number"),
+    _check("status in ('draft', 'void') or issued_at is not null", "issued_at", "status"),
+    _check("issued_at is null or invoice_number is not null", "invoice_number", "issued_at"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("profiles", "client_id", cascade=False),
     UniqueConstraint("org_id", "invoice_number"),
@@ -400,7 +412,7 @@ invoice_lines = _operational(
     Column("quantity", Numeric(10, 2), nullable=False),
     _money("unit_price"),
     _money("amount"),
-    CheckConstraint("amount = round(quantity * unit_price, 2)", "amount"),
+    _check("amount = round(quantity * unit_price, 2)", "amount", "quantity", "unit_price"),
     _belongs_to("invoices", "invoice_id"),
     UniqueConstraint("org_id", "invoice_id", "position"),
 )
@@ -424,14 +436,16 @@ payments = _operational(
     UniqueConstraint("org_id", "external_ref"),
     _one_of("kind", ("payment", "refund")),
     _one_of("status", ("pending", "succeeded", "failed")),
-    CheckConstraint("amount > 0", "amount"),
+    _check("amount > 0", "amount"),
     # Of an imported one, the moment may be unknown, and so may the invoice.
-    CheckConstraint("status <> 'succeeded' or paid_at is not null or external_ref is not null", "paid_at"),
-    CheckConstraint("invoice_id is not null or external_ref is not null", "invoice_id"),
+    _check(
+        "status <> 'succeeded' or paid_at is not null or external_ref is not null", "paid_at", "status", "external_ref"
+    ),
+    _check("invoice_id is not null or external_ref is not null", "invoice_id", "external_ref"),
     _belongs_to("invoices", "invoice_id"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("payments", "refund_of", cascade=False),
-    CheckConstraint("refund_of is null or kind = 'refund'", "refund_of"),
+    _check("refund_of is null or kind = 'refund'", "refund_of", "kind"),
     UniqueConstraint("provider", "provider_ref", "org_id"),
     Index("ix_payments_refund_of", "org_id", "refund_of", postgresql_where=text("refund_of is not null")),
     Index(None, "org_id", "invoice_id"),
@@ -461,7 +475,7 @@ reviews = _operational(
     _at("reviewed_at", required=True),
     _text("external_ref", required=False),
     UniqueConstraint("org_id", "external_ref"),
-    CheckConstraint("rating between 1 and 5", "rating"),
+    _check("rating between 1 and 5", "rating"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("profiles", "client_id", cascade=False),
     _belongs_to("profiles", "provider_id", cascade=False),
@@ -495,7 +509,7 @@ sample_incidents = _table(
     Column("starts_on", Date, nullable=False),
     Column("ends_on", Date, nullable=False),
     _one_of("direction", ("up", "down")),
-    CheckConstraint("ends_on >= starts_on", "days"),
+    _check("ends_on >= starts_on", "starts_on", "ends_on", name="days"),
 )
 
 import_rejections = _table(
@@ -644,9 +658,9 @@ notification_deliveries = _table(
     _text("last_error", required=False),
     _one_of("event", DELIVERY_EVENTS),
     _one_of("state", DELIVERY_STATES),
-    CheckConstraint("(event = 'digest') = (digest_day is not null)", "digest_day"),
-    CheckConstraint("(event <> 'digest') = (insight_id is not null)", "insight_id"),
-    CheckConstraint("(state = 'sent') = (sent_at is not null)", "sent_at"),
+    _check("(event = 'digest') = (digest_day is not null)", "digest_day", "event"),
+    _check("(event <> 'digest') = (insight_id is not null)", "insight_id", "event"),
+    _check("(state = 'sent') = (sent_at is not null)", "sent_at", "state"),
     _belongs_to("notification_channels", "channel_id"),
     _belongs_to("insight_events", "insight_id"),
     UniqueConstraint(
@@ -688,7 +702,7 @@ service_add_ons = _table(
     _currency(),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     _belongs_to("services", "service_id"),
-    CheckConstraint("price >= 0", "price"),
+    _check("price >= 0", "price"),
     UniqueConstraint("org_id", "service_id", "name"),
 )
 
@@ -707,7 +721,7 @@ price_rules = _table(
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     _belongs_to("services", "service_id"),
     _belongs_to("service_packages", "package_id"),
-    CheckConstraint("adjust_pct > -100", "adjust_pct"),
+    _check("adjust_pct > -100", "adjust_pct"),
     UniqueConstraint("org_id", "name"),
 )
 
@@ -718,8 +732,8 @@ booking_add_ons = _table(
     Column("quantity", Integer, nullable=False),
     _money("unit_price"),
     _money("amount"),
-    CheckConstraint("quantity > 0", "quantity"),
-    CheckConstraint("amount = quantity * unit_price", "amount"),
+    _check("quantity > 0", "quantity"),
+    _check("amount = quantity * unit_price", "amount", "quantity", "unit_price"),
     _belongs_to("bookings", "booking_id"),
     _belongs_to("service_add_ons", "add_on_id", cascade=False),
     UniqueConstraint("org_id", "booking_id", "add_on_id"),

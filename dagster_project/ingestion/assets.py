@@ -1,4 +1,4 @@
-"""Ingestion: one asset per operational table, `app` -> `raw`."""
+"""Ingestion: one asset per operational table, which copies its changed rows from `app` to `raw`."""
 
 from typing import Final
 
@@ -34,7 +34,7 @@ def _landing_asset(table: Table) -> dg.AssetsDefinition:
         kinds={"postgres", "copy"},
         owners=OWNERS,
         retry_policy=RETRY,
-        description=f"Rows of app.{table.name} as landed: what changed since the last load; deleted rows marked.",
+        description=f"Copy of app.{table.name}: each load adds the changed rows and marks the deleted ones.",
     )
     def landing_asset(database: HubDatabase) -> dg.MaterializeResult[None]:
         with database.connect_source() as source, database.connect() as target:

@@ -1,10 +1,9 @@
-"""Landing: one operational table, `app` -> `raw`, by binary COPY between two connections.
+"""Landing: copy one operational table from `app` to `raw`, by binary COPY between two connections.
 
-Incremental by the transaction id that last wrote a row (`row_version`). All rows with
-`last watermark <= row_version < oldest transaction still running` are read in one REPEATABLE READ snapshot:
-a transaction that was open during the last load lies above that load's watermark, so none of its rows is
-ever missed, and none is read twice (PostgreSQL documentation, "Transaction ID and Snapshot Information
-Functions").
+A load is incremental by the id of the transaction that last wrote a row (`row_version`). It reads the rows with
+`last watermark <= row_version < oldest transaction that is still running` in one REPEATABLE READ snapshot. The id of a
+transaction that was open during the last load is not below the watermark of that load, so no row is missed and none
+is read twice (PostgreSQL documentation, "Transaction ID and Snapshot Information Functions").
 """
 
 from dataclasses import dataclass, replace
@@ -26,19 +25,19 @@ DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 @dataclass(frozen=True)
 class Landing:
-    """What one load of one table did."""
+    """The result of one load of one table."""
 
     table: str
     rows_read: int
     rows_deleted: int
-    rows_total: int  # alive rows in raw afterwards
-    watermark: int  # transaction id: everything below it has been read
-    reloaded: bool  # everything was read, not only what changed
+    rows_total: int  # live rows (not deleted at the source) in raw afterwards
+    watermark: int  # a transaction id: all rows with lower row versions have been read
+    reloaded: bool  # all rows were read, not only the changed ones
 
 
 @dataclass(frozen=True)
 class _Window:
-    """The row versions to read: since <= version < until; since is None for everything."""
+    """The row versions to read: since <= version < until. None in `since`: all rows."""
 
     identity: str
     since: str | None
@@ -46,16 +45,16 @@ class _Window:
 
 
 def land(source: Connection, target: Connection, table: Table) -> Landing:
-    """Bring `raw.<table>` up to `app.<table>` as one transaction on `target`; a repeat changes nothing.
+    """Update `raw.<table>` from `app.<table>` in one transaction on `target`; a repetition changes nothing.
 
-    `source` and `target` must be idle; the source is only read. A killed load leaves the target untouched.
-    Raises HubError where the source lacks the table or a column.
+    `source` and `target` must be idle; the source is only read. A killed load leaves the target unchanged.
+    Raises HubError if the source lacks the table or a column.
     """
     source.isolation_level = IsolationLevel.REPEATABLE_READ
     source.read_only = True
     try:
         with source.transaction(), target.transaction():
-            # One load of a table at a time, else `_loaded_at` could run backwards for those who read by it.
+            # One load of a table at a time: `_loaded_at` must not decrease, because incremental models read by it.
             target.execute("select pg_advisory_xact_lock(hashtext('land'), hashtext(%s))", [table.name])
             _refuse_hidden_rows(source, table)
             window = _window(source, target, table)
@@ -63,12 +62,12 @@ def land(source: Connection, target: Connection, table: Table) -> Landing:
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         raise HubError(
             f"The operational database does not have what ingestion of {table.name} reads: "
-            f"{error.diag.message_primary}. Run `hub db migrate`, or compare it with sources/tables.py."
+            f"{error.diag.message_primary}. Run `hub db migrate`, or compare it with sources/tables/."
         ) from None
 
 
 def _refuse_hidden_rows(source: Connection, table: Table) -> None:
-    """Row security hides rows without a word: a load would then take them for deleted."""
+    """Raise HubError if row security hides rows from the reading role: a load would take them for deleted."""
     row = source.execute(
         "select row_security_active(to_regclass(%(table)s)::oid) and not pg_has_role('hub_source', 'usage') "
         "from pg_roles where rolname = 'hub_source'",
@@ -82,11 +81,11 @@ def _refuse_hidden_rows(source: Connection, table: Table) -> None:
 
 
 def create_raw_table(target: Connection, table: Table) -> None:
-    """Create `raw.<table>`, or add the columns that it lacks."""
+    """Create `raw.<table>`, or add its missing columns."""
     columns = _raw_columns(table)
     listed = sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(n), _type(k)) for n, k in columns)
     target.execute(sql.SQL("create table if not exists {} ({})").format(_raw(table), listed))
-    held = {
+    existing = {
         row[0]
         for row in target.execute(
             "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0",
@@ -94,7 +93,7 @@ def create_raw_table(target: Connection, table: Table) -> None:
         )
     }
     for name, kind in columns:
-        if name not in held:
+        if name not in existing:
             target.execute(
                 sql.SQL("alter table {} add column {} {}").format(_raw(table), sql.Identifier(name), _type(kind))
             )
@@ -102,7 +101,8 @@ def create_raw_table(target: Connection, table: Table) -> None:
 
 
 def _window(source: Connection, target: Connection, table: Table) -> _Window:
-    # The source's snapshot comes before our own writes, which would hold it back on the same server.
+    # The snapshot of the source is taken before this load writes: on the same server its own transaction would be the
+    # oldest one that is still running.
     row = source.execute(
         """
         select concat_ws('/', (select system_identifier from pg_control_system()),
@@ -115,12 +115,12 @@ def _window(source: Connection, target: Connection, table: Table) -> _Window:
     assert row is not None
     columns = sha256(repr(_raw_columns(table)).encode()).hexdigest()[:12]
     identity, until, newest = f"{row[0]}/{columns}", row[1], row[2]
-    known = target.execute(
+    last = target.execute(
         "select source_identity, watermark::text from raw.watermarks where table_name = %s", [table.name]
     ).fetchone()
-    # Another cluster, a recreated or truncated table, or numbers that ran backwards: the watermark means nothing there.
-    continues = known is not None and known[0] == identity and int(known[1]) <= int(newest)
-    return _Window(identity, known[1] if continues and known else None, until)
+    # The watermark is invalid for another cluster, a recreated or truncated table, and transaction ids that decreased.
+    is_valid = last is not None and last[0] == identity and int(last[1]) <= int(newest)
+    return _Window(identity, last[1] if is_valid and last else None, until)
 
 
 def _load(source: Connection, target: Connection, table: Table, window: _Window) -> Landing:
@@ -128,14 +128,14 @@ def _load(source: Connection, target: Connection, table: Table, window: _Window)
     loaded_at = _next_load_time(target, table)
     first = not _exists(target, table)
     if first:
-        window = replace(window, since=None)  # whatever the watermark says: raw may have been emptied
-        _drop_indexes(target, table)  # built once after the copy: a third faster than row by row
+        window = replace(window, since=None)  # regardless of the watermark: raw may have been emptied
+        _drop_indexes(target, table)  # creating them after the copy takes a third less time
         read = _copy(source, target, table, window, loaded_at, into=_raw(table))
         _create_indexes(target, table)
         deleted = 0
     else:
         if window.since is not None:
-            # PostgreSQL keeps no histogram of xid8, so it takes a third of the table to be new.
+            # PostgreSQL has no histogram of xid8, so the planner expects a third of the table to be new.
             source.execute("set local enable_seqscan = off")
         landed = sql.Identifier("pg_temp", "landed")
         target.execute(sql.SQL("create temp table landed (like {}) on commit drop").format(_raw(table)))
@@ -144,11 +144,11 @@ def _load(source: Connection, target: Connection, table: Table, window: _Window)
         deleted = (
             _delete_missing(target, table, loaded_at)
             if window.since is None
-            else _delete_buried(source, target, table, window, loaded_at)
+            else _delete_by_tombstones(source, target, table, window, loaded_at)
         )
     if read + deleted >= ANALYZE_FROM_ROWS:
         target.execute(sql.SQL("analyze {}").format(_raw(table)))
-    total = _alive(target, table, first=first, read=read, changed=bool(read or deleted))
+    total = _count_live(target, table, first=first, read=read, changed=bool(read or deleted))
     target.execute(
         """
         insert into raw.watermarks (table_name, source_identity, watermark, rows_loaded, loaded_at)
@@ -170,7 +170,7 @@ def _copy(
     *,
     into: sql.Composable,
 ) -> int:
-    """Pipe the window's rows from source to target; return how many."""
+    """Copy the rows of the window from source to target; return their number."""
     names = [column.name for column in _landed(table)]
     rows = sql.SQL("select {}, {}, {}::timestamptz, null::timestamptz from {} where {}").format(
         _identifiers(names), sql.Identifier(VERSION), sql.Literal(loaded_at), _app(table), _within(window)
@@ -191,7 +191,7 @@ def _merge(target: Connection, table: Table) -> None:
     compared = [name for name in names if name != "_loaded_at"]
     target.execute(
         sql.SQL(
-            "insert into {raw} as held ({all}) select {all} from pg_temp.landed "
+            "insert into {raw} as existing ({all}) select {all} from pg_temp.landed "
             "on conflict (id) do update set ({names}) = row({new}) "
             "where row({old}) is distinct from row({new_compared})"
         ).format(
@@ -199,47 +199,49 @@ def _merge(target: Connection, table: Table) -> None:
             all=_identifiers(["id", *names]),
             names=_identifiers(names),
             new=_identifiers(names, "excluded"),
-            old=_identifiers(compared, "held"),
+            old=_identifiers(compared, "existing"),
             new_compared=_identifiers(compared, "excluded"),
         )
     )
 
 
 def _delete_missing(target: Connection, table: Table, loaded_at: datetime) -> int:
-    """After everything was read: what raw holds and the source does not is gone."""
+    """After a full read: mark the rows of raw that the source does not have as deleted; return their number."""
     return target.execute(
         sql.SQL(
-            "update {} as held set _deleted_at = %(at)s, _loaded_at = %(at)s where _deleted_at is null "
-            "and not exists (select from pg_temp.landed where landed.id = held.id)"
+            "update {} as existing set _deleted_at = %(at)s, _loaded_at = %(at)s where _deleted_at is null "
+            "and not exists (select from pg_temp.landed where landed.id = existing.id)"
         ).format(_raw(table)),
         {"at": loaded_at},
     ).rowcount
 
 
-def _delete_buried(source: Connection, target: Connection, table: Table, window: _Window, loaded_at: datetime) -> int:
-    """Mark the rows that have a tombstone in the window, unless they were written again afterwards."""
-    buried = source.execute(
+def _delete_by_tombstones(
+    source: Connection, target: Connection, table: Table, window: _Window, loaded_at: datetime
+) -> int:
+    """Mark the rows with a tombstone in the window as deleted, unless they were written again; return their number."""
+    tombstones = source.execute(
         sql.SQL(
             "select row_id, deleted_at from app.tombstones where table_name = %s and {} "
-            "and not exists (select from {} as alive where alive.id = row_id)"
+            "and not exists (select from {} as rows where rows.id = row_id)"
         ).format(_within(window), _app(table)),
         [table.name],
     ).fetchall()
-    if not buried:
+    if not tombstones:
         return 0
-    ids, times = (list(values) for values in zip(*buried, strict=True))
+    ids, times = (list(values) for values in zip(*tombstones, strict=True))
     return target.execute(
         sql.SQL(
-            "update {} as held set _deleted_at = gone.deleted_at, _loaded_at = %s "
-            "from unnest(%s::uuid[], %s::timestamptz[]) as gone (row_id, deleted_at) "
-            "where held.id = gone.row_id and held._deleted_at is null"
+            "update {} as existing set _deleted_at = tombstones.deleted_at, _loaded_at = %s "
+            "from unnest(%s::uuid[], %s::timestamptz[]) as tombstones (row_id, deleted_at) "
+            "where existing.id = tombstones.row_id and existing._deleted_at is null"
         ).format(_raw(table)),
         [loaded_at, ids, times],
     ).rowcount
 
 
 def _next_load_time(target: Connection, table: Table) -> datetime:
-    """Now, or just after the last load where the clock has been set back."""
+    """Return the current time, or a microsecond after the last load if the clock was set back."""
     row = target.execute(
         "select greatest(clock_timestamp(), max(loaded_at) + interval '1 microsecond') "
         "from raw.watermarks where table_name = %s",
@@ -254,8 +256,8 @@ def _exists(target: Connection, table: Table) -> bool:
     return bool(row and row[0])
 
 
-def _alive(target: Connection, table: Table, *, first: bool, read: int, changed: bool) -> int:
-    """Alive rows in raw: counted only where something changed, so that a quiet run costs nothing."""
+def _count_live(target: Connection, table: Table, *, first: bool, read: int, changed: bool) -> int:
+    """Return the number of live rows in raw; they are counted only if something changed, because a count is slow."""
     if first:
         return read
     query = sql.SQL("select count(*) from {} where _deleted_at is null").format(_raw(table))
@@ -266,7 +268,7 @@ def _alive(target: Connection, table: Table, *, first: bool, read: int, changed:
 
 
 def _within(window: _Window) -> sql.Composable:
-    if window.since is None:  # also what is above the watermark: what a reload does not see is gone
+    if window.since is None:  # rows above the watermark too: rows that a reload does not read are marked as deleted
         return sql.SQL("true")
     return sql.SQL("row_version >= {}::xid8 and row_version < {}::xid8").format(
         sql.Literal(window.since), sql.Literal(window.until)
@@ -274,12 +276,12 @@ def _within(window: _Window) -> sql.Composable:
 
 
 def _landed(table: Table) -> list[Column[object]]:
-    """The columns that are read: those that the source computes from others say nothing new."""
+    """Return the columns to read: all but the row version and the generated ones."""
     return [column for column in table.columns if column.name != VERSION and column.computed is None]
 
 
 def _raw_columns(table: Table) -> list[tuple[str, LiteralString]]:
-    """Names and types of raw.<table>: the operational ones, and what landing adds."""
+    """Return the names and types of the columns of raw.<table>: the operational ones and those that landing adds."""
     operational = [(column.name, column.type.compile(dialect=DIALECT)) for column in _landed(table)]
     return [
         *operational,
@@ -298,8 +300,8 @@ def _indexes(table: Table) -> dict[str, sql.Composable]:
 
 def _create_indexes(target: Connection, table: Table) -> None:
     for name, statement in _indexes(table).items():
-        known = target.execute("select to_regclass(%s)", [f"raw.{name}"]).fetchone()
-        if known is None or known[0] is None:
+        existing = target.execute("select to_regclass(%s)", [f"raw.{name}"]).fetchone()
+        if existing is None or existing[0] is None:
             target.execute(cast(sql.SQL, statement).format(sql.Identifier(name), _raw(table)))
 
 

@@ -1,4 +1,4 @@
-"""The public holidays of the organisations' countries: whoever works there does not work on them."""
+"""Ingestion of the public holidays in the countries of the organisations: providers do not work on them."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from dagster_project.ingestion.assets import GROUP
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 
-LANGUAGE: Final = "en_US"  # of the names, where the country's are known in it; not that of the machine
+LANGUAGE: Final = "en_US"  # of the names, where available; the default would be the language of the machine
 
 
 @dg.asset(
@@ -27,37 +27,37 @@ def public_holidays(database: HubDatabase) -> dg.MaterializeResult[None]:
 
 
 def land_holidays(connection: psycopg.Connection) -> int:
-    """Bring raw.public_holidays up to the organisations' countries and as_of; return how many there are.
+    """Update raw.public_holidays for the countries of the organisations, from the year before as_of to the year after it.
 
-    Countries that are not known have none.
+    Return the number of holidays. A country that the package `holidays` does not support has none.
     """
-    asked = connection.execute(
+    years = connection.execute(
         """
-        select distinct organization.country, extract(year from clock.as_of)::integer + step
+        select distinct organizations.country, extract(year from clock.as_of)::integer + offsets.years
         from raw.run_clock as clock
-        inner join raw.organizations as organization on organization.id = clock.org_id
-        cross join generate_series(-1, 1) as step
-        where organization.country is not null and organization._deleted_at is null
+        inner join raw.organizations as organizations on organizations.id = clock.org_id
+        cross join generate_series(-1, 1) as offsets (years)
+        where organizations.country is not null and organizations._deleted_at is null
         order by 1, 2
         """
     ).fetchall()
     supported = holidays.list_supported_countries()
-    named = [
+    rows = [
         (country, day, name)
-        for country, year in asked
+        for country, year in years
         if country in supported
         for day, name in sorted(holidays.country_holidays(country, years=year, language=LANGUAGE).items())
     ]
-    countries, days, names = map(list, zip(*named, strict=True)) if named else ([], [], [])
+    countries, days, names = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
     connection.execute(
         """
-        merge into raw.public_holidays as held
-        using unnest(%s::text[], %s::date[], %s::text[]) as known (country, day, name)
-        on (held.country, held.day) = (known.country, known.day)
-        when matched and held.name <> known.name then update set name = known.name
-        when not matched then insert values (known.country, known.day, known.name)
+        merge into raw.public_holidays as existing
+        using unnest(%s::text[], %s::date[], %s::text[]) as holidays (country, day, name)
+        on (existing.country, existing.day) = (holidays.country, holidays.day)
+        when matched and existing.name <> holidays.name then update set name = holidays.name
+        when not matched then insert values (holidays.country, holidays.day, holidays.name)
         when not matched by source then delete
         """,
         [countries, days, names],
     )
-    return len(named)
+    return len(rows)

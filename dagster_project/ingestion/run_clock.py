@@ -1,4 +1,4 @@
-"""The clock of a run: the day that it speaks of, and from when to when there is anything to speak of."""
+"""The clock of a run: its day (`as_of`), its moment (`as_of_at`), and the first and last day with activity."""
 
 from datetime import UTC, date, datetime
 from typing import Final
@@ -10,15 +10,14 @@ from pydantic import Field
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from sources.errors import HubError
-from sources.lifecycle import COMPLETED, ONGOING, PENDING
+from sources.figures import date_words
+from sources.lifecycle import FIRM, NOT_CANCELLED
 
 # Four whole weeks: the horizon of the forecasts, and longer than a business closes for its holidays.
 QUIET_DAYS: Final = 28
-FIRM: Final = [*ONGOING, *COMPLETED]
-STANDING: Final = [*PENDING, *FIRM]
 
-# The sample stands at a day of its own, which may lie ahead of the machine's clock.
-AHEAD: Final = """
+# The sample business ends on its own day, which may be in the future.
+SELECT_AHEAD: Final = """
     select name, timezone, (%(now)s::timestamptz at time zone timezone)::date as today
     from app.organizations
     where %(as_of)s::date > (%(now)s::timestamptz at time zone timezone)::date and not settings ? 'sample'
@@ -27,21 +26,21 @@ AHEAD: Final = """
 """
 
 SET_CLOCK: Final = """
-    with asked as (
+    with days as (
         select id as org_id, timezone,
             coalesce(%(as_of)s::date, (%(now)s::timestamptz at time zone timezone)::date - 1) as day
         from raw.organizations
         where _deleted_at is null
     ),
-    known as (
+    runs as (
         select *, (day + 1)::timestamp at time zone timezone as day_ends,
             case when %(as_of)s::date is null then %(now)s::timestamptz
                 else (day + 1)::timestamp at time zone timezone end as known_until
-        from asked
+        from days
     ),
-    -- By table: the first moment, the last one that is known, and the last one up to the end of the day.
+    -- By organisation: the first moment, the last one before known_until, and the last one before the end of the day.
     moments as (
-        select booking.org_id,
+        select bookings.org_id,
             min(least(created_at, case when status = any(%(firm)s) then scheduled_start end)) as first_at,
             greatest(
                 max(created_at) filter (where created_at < known_until),
@@ -60,14 +59,14 @@ SET_CLOCK: Final = """
                 max(scheduled_start) filter (where status = any(%(firm)s) and scheduled_start < day_ends)
             ) as last_booked_at,
             max(scheduled_start) filter (
-                where status = any(%(standing)s) and created_at < known_until
+                where status = any(%(not_cancelled)s) and created_at < known_until
             ) as scheduled_at
-        from raw.bookings as booking
-        inner join known on known.org_id = booking.org_id
+        from raw.bookings as bookings
+        inner join runs on runs.org_id = bookings.org_id
         where _deleted_at is null
-        group by booking.org_id
+        group by bookings.org_id
         union all
-        select happened.org_id, min(moment), max(moment) filter (where moment < known_until),
+        select records.org_id, min(moment), max(moment) filter (where moment < known_until),
             max(moment) filter (where moment < day_ends), null, null
         from (
             select org_id, changed_at as moment from raw.booking_status_history where _deleted_at is null
@@ -79,23 +78,23 @@ SET_CLOCK: Final = """
             select org_id, started_at from raw.time_entries where _deleted_at is null
             union all
             select org_id, reviewed_at from raw.reviews where _deleted_at is null
-        ) as happened
-        inner join known on known.org_id = happened.org_id
-        group by happened.org_id
+        ) as records
+        inner join runs on runs.org_id = records.org_id
+        group by records.org_id
     ),
     activity as (
-        select known.*,
+        select runs.*,
             (min(first_at) at time zone timezone)::date as first_day,
             (max(last_at) at time zone timezone)::date as last_day,
             (coalesce(max(last_booked_at), max(last_at)) at time zone timezone)::date as last_booked_day,
             coalesce((max(last_known_at) at time zone timezone)::date <= day - %(quiet)s, false)
                 and coalesce((max(scheduled_at) at time zone timezone)::date < day, true) as has_ended
-        from known
-        left join moments on moments.org_id = known.org_id
-        group by known.org_id, timezone, day, day_ends, known_until
+        from runs
+        left join moments on moments.org_id = runs.org_id
+        group by runs.org_id, timezone, day, day_ends, known_until
     ),
-    -- Without a day that was asked for, data that ended are spoken of as on the last day on which a booking was made or
-    -- served: what follows it (check-outs, payments, reviews) is no business day any more.
+    -- If no day was given and the data have ended, as_of is the last day on which a booking was made or served: later
+    -- days, with check-outs, payments and reviews only, are no business days.
     clock as (
         select org_id, has_ended,
             case when first_day <= last_day then first_day end as first_day,
@@ -104,10 +103,10 @@ SET_CLOCK: Final = """
             case when goes_back then (last_booked_day + 1)::timestamp at time zone timezone else known_until end
                 as as_of_at
         from activity
-        cross join lateral (select has_ended and %(as_of)s::date is null) as whether (goes_back)
+        cross join lateral (select has_ended and %(as_of)s::date is null) as choices (goes_back)
     )
-    merge into raw.run_clock as held
-    using clock on held.org_id = clock.org_id
+    merge into raw.run_clock as existing
+    using clock on existing.org_id = clock.org_id
     when matched then update set as_of = clock.as_of, as_of_at = clock.as_of_at, first_day = clock.first_day,
         last_day = clock.last_day, has_ended = clock.has_ended
     when not matched then insert (org_id, as_of, as_of_at, first_day, last_day, has_ended)
@@ -117,12 +116,15 @@ SET_CLOCK: Final = """
 
 
 class RunClock(dg.Config):
-    """What day a run speaks of."""
+    """The day of a run."""
 
     as_of: str | None = Field(
-        None, description="A day (YYYY-MM-DD): the run speaks of its end. Empty: of now, and of yesterday."
+        None,
+        description="The run is as of the end of this day (YYYY-MM-DD). Empty: as of now, with yesterday as its day.",
     )
-    now: str | None = Field(None, description="The moment taken for now (ISO 8601); empty: the run's start.")
+    now: str | None = Field(
+        None, description="The moment that is taken as now (ISO 8601). Empty: the start of the run."
+    )
 
 
 @dg.asset(
@@ -136,7 +138,7 @@ class RunClock(dg.Config):
     group_name="ingestion",
     kinds={"postgres"},
     owners=OWNERS,
-    description="The moment that this run speaks of, the last complete business day, and the days with activity.",
+    description="The moment of this run, the last complete business day, and the first and last day with activity.",
 )  # fmt: skip
 def run_clock(context: dg.AssetExecutionContext, config: RunClock, database: HubDatabase) -> dg.MaterializeResult[None]:
     started = context.instance.get_run_record_by_id(context.run.run_id)
@@ -149,51 +151,50 @@ def run_clock(context: dg.AssetExecutionContext, config: RunClock, database: Hub
 
 
 def set_clock(connection: psycopg.Connection, *, as_of: date | None, now: datetime) -> None:
-    """Write raw.run_clock: for each organisation `as_of`, or its yesterday, or the last day of data that ended."""
-    parameters = {"as_of": as_of, "now": now, "firm": FIRM, "standing": STANDING, "quiet": QUIET_DAYS}
+    """Write raw.run_clock: the day is `as_of`, else the organisation's yesterday or the last day of ended data."""
+    parameters = {
+        "as_of": as_of,
+        "now": now,
+        "firm": list(FIRM),
+        "not_cancelled": list(NOT_CANCELLED),
+        "quiet": QUIET_DAYS,
+    }
     connection.execute(SET_CLOCK, parameters)
 
 
 def refuse_day_ahead(connection: psycopg.Connection, *, as_of: date, now: datetime) -> None:
-    """Raise HubError where `as_of` has not come yet in the time zone of an organisation of the operational database."""
-    ahead = connection.execute(AHEAD, {"as_of": as_of, "now": now}).fetchone()
+    """Raise HubError if `as_of` is in the future in the time zone of an organisation of the operational database."""
+    ahead = connection.execute(SELECT_AHEAD, {"as_of": as_of, "now": now}).fetchone()
     if ahead:
         name, timezone, today = ahead
         raise HubError(
-            f"--as-of {as_of} lies ahead: for {name} ({timezone}) today is {today}. "
-            "A run speaks of a day that has come; leave --as-of out to speak of yesterday."
+            f"--as-of {as_of} is in the future: for {name} ({timezone}) today is {today}. "
+            "Give today or an earlier day, or leave --as-of out for yesterday."
         )
 
 
 def clock_notes(connection: psycopg.Connection) -> list[str]:
-    """One sentence for each organisation whose data ended, or have not begun, on the day that the run speaks of."""
+    """Return a sentence for each organisation whose data have ended, or have not begun, on the day of the run."""
     rows = connection.execute(
         """
-        select organization.name, clock.as_of, clock.last_day, clock.has_ended
+        select organizations.name, clock.as_of, clock.last_day, clock.has_ended
         from raw.run_clock as clock
-        inner join raw.organizations as organization on organization.id = clock.org_id
-        order by organization.name
+        inner join raw.organizations as organizations on organizations.id = clock.org_id
+        order by organizations.name
         """
     ).fetchall()
     notes = []
     for name, day, last_day, has_ended in rows:
         if last_day is None:
-            notes.append(
-                f"Nothing is known of {name} up to {in_words(day)}: nothing is judged and nothing is forecast."
-            )
+            notes.append(f"{name} has no data up to {date_words(day)}: there are no anomalies and no forecasts.")
         elif has_ended and day > last_day:
             notes.append(
-                f"The bookings of {name} end on {in_words(last_day)}, long before {in_words(day)}: "
-                "nothing is judged and nothing is forecast."
+                f"The bookings of {name} end on {date_words(last_day)}, long before {date_words(day)}: "
+                "there are no anomalies and no forecasts."
             )
         elif has_ended:
-            notes.append(f"The bookings of {name} end on {in_words(day)}, so this run speaks of that day.")
+            notes.append(f"The bookings of {name} end on {date_words(day)}, so this run is as of that day.")
     return notes
-
-
-def in_words(day: date) -> str:
-    """The day as people write it, such as 31 August 2017."""
-    return f"{day.day} {day:%B %Y}"
 
 
 def _parse_day(text: str) -> date:

@@ -1,4 +1,4 @@
-"""Quality: a Great Expectations suite for each raw table, run as an asset check."""
+"""Quality: one asset check per raw table, which evaluates its rules with Great Expectations."""
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from dagster_project.quality import expectations
-from dagster_project.quality.expectations import TableResult, validate
+from dagster_project.quality.expectations import TableResult, rules, validate
 from dagster_project.quality.verdicts import last_verdicts
 from dagster_project.resources import HubDatabase
 from sources.tables import OPERATIONAL
@@ -39,9 +39,9 @@ def raw_expectations(context: dg.AssetCheckExecutionContext, database: HubDataba
     selected = sorted(context.selected_asset_check_keys, key=lambda key: key.asset_key.path)
     with database.connect() as connection:
         state = raw_state(connection)
-    known = _results_of(context.instance, selected, state)
-    if len(known) == len(selected):  # nothing is different from what was judged: the verdicts stand
-        yield from known
+    repeated = _results_of_state(context.instance, selected, state)
+    if len(repeated) == len(selected):  # nothing has changed since the last evaluation
+        yield from repeated
         return
     for result in validate(database.url, [key.asset_key.path[-1] for key in selected]):
         yield dg.AssetCheckResult(
@@ -69,34 +69,35 @@ def raw_expectations(context: dg.AssetCheckExecutionContext, database: HubDataba
 
 
 def raw_state(connection: psycopg.Connection) -> str:
-    """What the verdicts depend on, as a hash: each raw table's last change, the day of the run, and the rules."""
+    """Return a hash of what the results depend on: the last change of each table, the day of the run, the rules."""
     newest = [
         connection.execute(sql.SQL("select max(_loaded_at)::text from {}").format(sql.Identifier("raw", table.name)))
         for table in OPERATIONAL
     ]
     days = connection.execute("select org_id::text, as_of::text from raw.run_clock order by org_id").fetchall()
-    rules = Path(expectations.__file__).read_bytes()
-    return sha256(repr(([cursor.fetchone() for cursor in newest], days)).encode() + rules).hexdigest()
+    queries = [(table.name, rule.query.as_string(None)) for table in OPERATIONAL for rule in rules(table)]
+    state = ([cursor.fetchone() for cursor in newest], days, queries)
+    return sha256(repr(state).encode() + Path(expectations.__file__).read_bytes()).hexdigest()
 
 
-def _results_of(
+def _results_of_state(
     instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey], state: str
 ) -> list[dg.AssetCheckResult]:
-    """The last verdicts, of those checks that were judged in this very state."""
+    """Return the last result of each check that was evaluated in the same state."""
     return [
         dg.AssetCheckResult(
-            asset_key=known.asset_key,
-            check_name=known.check_name,
-            passed=known.passed,
-            severity=known.severity,
-            description=known.description,
-            metadata=known.metadata,
+            asset_key=evaluation.asset_key,
+            check_name=evaluation.check_name,
+            passed=evaluation.passed,
+            severity=evaluation.severity,
+            description=evaluation.description,
+            metadata=evaluation.metadata,
         )
-        for known in last_verdicts(instance, keys).values()
-        if STATE in known.metadata and known.metadata[STATE].value == state
+        for evaluation in last_verdicts(instance, keys).values()
+        if STATE in evaluation.metadata and evaluation.metadata[STATE].value == state
     ]
 
 
 def _severity(result: TableResult) -> dg.AssetCheckSeverity:
-    grave = any(failure.severity == "error" for failure in result.failures)
-    return dg.AssetCheckSeverity.ERROR if grave else dg.AssetCheckSeverity.WARN
+    has_errors = any(failure.severity == "error" for failure in result.failures)
+    return dg.AssetCheckSeverity.ERROR if has_errors else dg.AssetCheckSeverity.WARN

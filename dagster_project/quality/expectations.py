@@ -1,12 +1,11 @@
-"""What every raw table must hold, and the Great Expectations run that checks it and names the rows.
+"""Data quality of raw: the rules of each table, and their evaluation by Great Expectations.
 
-The rules of a table are derived from the metadata of `app` (required columns, unique keys, references,
-CHECKs), so that a source without those constraints is held to them too; what the metadata cannot say is
-declared in BUSINESS_RULES. Every rule is SQL that returns the rows that break it.
+The rules are derived from the metadata of `app` (required columns, unique keys, references, CHECKs), because the
+source may be a database without these constraints. BUSINESS_RULES has the rules that the metadata cannot express.
+Every rule is a query for the rows that break it.
 """
 
 import os
-import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,32 +21,32 @@ from sources.tables import OPERATIONAL
 
 Severity = Literal["error", "warn"]
 
-MAX_ROWS: Final = 20  # named in a failure
-MAX_QUOTED: Final = 90  # characters of a CHECK in a sentence
-MAX_SHOWN: Final = 3  # of those, in its sentence
+MAX_ROWS: Final = 20  # rows in a failure
+MAX_CONDITION: Final = 90  # characters of a CHECK in a message
+MAX_SHOWN: Final = 3  # rows in the message of a failure
 STALE_DAYS: Final = 3  # a weekend and a public holiday without a booking are still usual
-# Corrections are negative bookings; 1 of the 40,060 of a real hotel is, and 0.5 % leaves room for many more.
+# Corrections are negative bookings: 1 of the 40,060 bookings of a real hotel is one, and 0.5 % allows for many more.
 NEGATIVE_SHARE: Final = 0.005
 
-# Great Expectations' names for our severities
+# severity -> its name in Great Expectations
 SEVERITIES: Final[dict[Severity, str]] = {"error": "critical", "warn": "warning"}
-ALIVE: Final = "select * from raw.{} where _deleted_at is null"
+LIVE_ROWS: Final = "select * from raw.{} where _deleted_at is null"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What must hold for a table; `query` returns the rows that break it: id, and the offending values."""
+    """A rule of one table. `query` returns the rows that break it: the id, then the values to show."""
 
     name: str
     column: str | None
-    says: str
-    query: sql.Composable  # reads the alive rows from {batch}
+    description: str
+    query: sql.Composable  # reads the live rows (those not deleted at the source) from {batch}
     severity: Severity = "error"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A rule that does not hold, with up to MAX_ROWS of the rows that break it."""
+    """A broken rule, with up to MAX_ROWS of the rows that break it."""
 
     expectation: str
     column: str | None
@@ -59,7 +58,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class TableResult:
-    """The checks of one raw table; `passed` where no rule failed, not even one that only warns."""
+    """The result of the rules of one raw table. `passed` is False even if only a warning failed."""
 
     table: str
     passed: bool
@@ -68,21 +67,21 @@ class TableResult:
 
 
 def validate(url: str, tables: Sequence[str] | None = None) -> list[TableResult]:
-    """Check the alive rows of the raw tables `tables` (default: all) in the database at `url`.
+    """Check the live rows of the raw tables `tables` (default: all) in the database at `url`.
 
-    One result a table, in that order. A rule that cannot be evaluated (raw lacks
-    the table or a column) is a failure too. Raises HubError where the database cannot be reached.
+    Return one result per table, in the same order. A rule that cannot be evaluated, because raw lacks the table or a
+    column, is a failure too. Raises HubError if the database cannot be reached.
     """
-    known = {table.name: table for table in OPERATIONAL}
-    chosen = [known[name] for name in tables or known]
+    by_name = {table.name: table for table in OPERATIONAL}
+    chosen = [by_name[name] for name in tables or by_name]
     with database.connect(url) as connection:
         landed = {row[0] for row in connection.execute("select tablename from pg_tables where schemaname = 'raw'")}
-    found = _run([table for table in chosen if table.name in landed], url)
-    return [found.get(table.name) or _missing(table) for table in chosen]
+    results = _run([table for table in chosen if table.name in landed], url)
+    return [results.get(table.name) or _missing(table) for table in chosen]
 
 
 def rules(table: Table) -> list[Rule]:
-    """Every rule of `raw.<table>`, each with a name of its own."""
+    """Return the rules of `raw.<table>`; their names are unique."""
     return [
         _required(table),
         *_unique(table),
@@ -122,22 +121,22 @@ def _unique(table: Table) -> Iterator[Rule]:
         if isinstance(constraint, UniqueConstraint)
     ]
     for key in [["id"], *sorted(key for key in keys if key != ["org_id", "id"])]:
-        own = [name for name in key if name != "org_id"]
+        columns = [name for name in key if name != "org_id"]
         yield Rule(
-            f"unique_{'_'.join(own)}",
-            own[-1],
-            f"{' and '.join(own)} {'are' if own[1:] else 'is'} unique"
+            f"unique_{'_'.join(columns)}",
+            columns[-1],
+            f"{' and '.join(columns)} {'are' if columns[1:] else 'is'} unique"
             + (" in its organisation" if "org_id" in key else ""),
-            # A key with a null in it equals no other, here as in PostgreSQL.
+            # As in PostgreSQL, a key that contains a null equals no other key.
             sql.SQL(
-                "select id, {own} from {{batch}} where ({key}) in "
+                "select id, {columns} from {{batch}} where ({key}) in "
                 "(select {key} from {{batch}} group by {key} having count(*) > 1)"
-            ).format(own=_columns(own) if own != ["id"] else sql.SQL("org_id"), key=_columns(key)),
+            ).format(columns=_columns(columns) if columns != ["id"] else sql.SQL("org_id"), key=_columns(key)),
         )
 
 
 def _references(table: Table) -> Iterator[Rule]:
-    for constraint in sorted(table.foreign_key_constraints, key=lambda found: list(found.column_keys)):
+    for constraint in sorted(table.foreign_key_constraints, key=lambda constraint: list(constraint.column_keys)):
         yield _reference(constraint)
 
 
@@ -152,8 +151,8 @@ def _reference(constraint: ForeignKeyConstraint) -> Rule:
         f"reference_{column}",
         column,
         f"{column} is the id of one of the {parent}{within}",
-        # Each table is landed from a moment of its own: a row newer than what was read of its parents, or
-        # whose parent went after it was read, is the next load's business.
+        # Each table is loaded from its own snapshot. A row that is newer than the snapshot of its parents, or whose
+        # parent was deleted after the row was read, is checked after the next load.
         sql.SQL(
             "select child.id, child.{column} from (select * from {{batch}}) as child "
             "where child.{column} is not null and not exists (select from {parent} as parent where {pairs} "
@@ -174,15 +173,15 @@ def _reference(constraint: ForeignKeyConstraint) -> Rule:
 def _checks(table: Table) -> Iterator[Rule]:
     constraints = chain(table.constraints, *(column.constraints for column in table.columns))
     checks = [constraint for constraint in constraints if isinstance(constraint, CheckConstraint)]
-    for check in sorted(checks, key=lambda found: str(found.name)):
+    for check in sorted(checks, key=lambda constraint: str(constraint.name)):
         condition = str(check.sqltext)
-        words = re.findall(r"\w+", re.sub(r"'[^']*'", "", condition))
-        names = [column.name for column in table.columns if column.name in words]
-        values = [name for name in names if name != "id"]
+        values = [
+            column.name for column in table.columns if column.name in check.info["columns"] and column.name != "id"
+        ]
         yield Rule(
             str(check.name).removeprefix(f"ck_{table.name}_"),
             values[0],
-            textwrap.shorten(condition, MAX_QUOTED, placeholder=" ...)"),
+            textwrap.shorten(condition, MAX_CONDITION, placeholder=" ...)"),
             sql.SQL("select id, {} from {{batch}} where ({}) is false").format(
                 _columns(values), sql.SQL(condition.replace("{", "{{").replace("}", "}}"))
             ),
@@ -193,11 +192,11 @@ def _as_loaded(table: Table) -> Rule:
     return Rule(
         "as_loaded",
         None,
-        "the alive rows are those that the last load left",
+        "the live rows are as many as after the last load",
         sql.SQL(
-            "select id, rows_alive, rows_loaded from (select {name} as id, count(*) as rows_alive, "
+            "select id, live_rows, rows_loaded from (select {name} as id, count(*) as live_rows, "
             "(select rows_loaded from raw.watermarks where table_name = {name}) as rows_loaded "
-            "from {{batch}}) as held where rows_alive is distinct from rows_loaded"
+            "from {{batch}}) as counts where live_rows is distinct from rows_loaded"
         ).format(name=sql.Literal(table.name)),
     )
 
@@ -206,13 +205,13 @@ NOT_EMPTY: Final = Rule(
     "not_empty",
     None,
     "there is at least one row",
-    sql.SQL("select 'the table' as id, 0 as rows_alive where not exists (select from {batch})"),
+    sql.SQL("select 'the table' as id, 0 as live_rows where not exists (select from {batch})"),
     "warn",
 )
 CURRENCY: Final = Rule(
     "currency_of_organization",
     "currency",
-    "currency is that of the organisation (what is in another one is in no sum: see analytics.v_other_currencies)",
+    "currency is that of the organisation (amounts in another one are in no sum: see analytics.v_other_currencies)",
     sql.SQL(
         "select child.id, child.currency, parent.currency as currency_of_organization "
         "from (select * from {batch}) as child, raw.organizations as parent "
@@ -234,8 +233,8 @@ FRESH: Final = Rule(
     "fresh",
     "created_at",
     f"the newest booking of an organisation is at most {STALE_DAYS} days older than the run's day",
-    # An organisation without a run_clock has had no run yet, so that nothing can be late; nor can anything of data that
-    # ended, of which the run speaks as of their last day, and says so.
+    # An organisation without a run_clock had no run yet, so nothing can be late. Data that have ended are never late: a
+    # run takes their last day as its day.
     sql.SQL(
         "select parent.id, parent.name, max(child.created_at) as newest_booking, clock.as_of "
         "from raw.organizations as parent join raw.run_clock as clock on clock.org_id = parent.id "
@@ -249,7 +248,7 @@ FRESH: Final = Rule(
     "warn",
 )
 
-# What the metadata of `app` cannot say.
+# Rules that the metadata of `app` cannot express.
 BUSINESS_RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "organizations": (NOT_EMPTY,),
     "services": (CURRENCY,),
@@ -268,7 +267,7 @@ def _columns(names: Sequence[str]) -> sql.Composable:
 
 
 def _run(tables: Sequence[Table], url: str) -> dict[str, TableResult]:
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import, which reads it
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import, which reads this variable
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -276,20 +275,20 @@ def _run(tables: Sequence[Table], url: str) -> dict[str, TableResult]:
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_postgres(
         "hub",
-        # Great Expectations would read a dollar sign as a variable of its own.
+        # Great Expectations takes a dollar sign for the beginning of a variable.
         connection_string=database.driver_url(url, "psycopg2").replace("$", "%24"),
-        # All at once: each later addition writes the whole context again.
-        assets=[{"type": "query", "name": table.name, "query": ALIVE.format(table.name)} for table in tables],
+        # All assets at once: each later addition writes the whole context again.
+        assets=[{"type": "query", "name": table.name, "query": LIVE_ROWS.format(table.name)} for table in tables],
     )
     try:
         return {table.name: _check(source.get_asset(table.name), table) for table in tables}
-    finally:  # it keeps two pools
+    finally:  # the data source keeps two connection pools
         source.get_execution_engine().close()
         source.get_engine().dispose()
 
 
 def _check(asset: Any, table: Table) -> TableResult:
-    """Run the suite of `table` on the rows of `asset`."""
+    """Evaluate the rules of `table` on the rows of `asset`."""
     import great_expectations as gx
 
     expectation = _expectation()
@@ -299,23 +298,25 @@ def _check(asset: Any, table: Table) -> TableResult:
         expectations=[
             expectation(
                 unexpected_rows_query=_bounded(rule),
-                description=rule.says,
+                description=rule.description,
                 severity=SEVERITIES[rule.severity],
                 meta={"rule": rule.name},
             )
             for rule in by_name.values()
         ],
     )
-    outcome = asset.get_batch(asset.build_batch_request()).validate(suite, result_format="COMPLETE")
+    validation = asset.get_batch(asset.build_batch_request()).validate(suite, result_format="COMPLETE")
     failures = [
-        _failure(table, by_name[one.expectation_config.meta["rule"]], one) for one in outcome.results if not one.success
+        _failure(table, by_name[result.expectation_config.meta["rule"]], result)
+        for result in validation.results
+        if not result.success
     ]
-    return TableResult(table.name, not failures, len(outcome.results), failures)
+    return TableResult(table.name, not failures, len(validation.results), failures)
 
 
-@lru_cache(maxsize=1)  # Great Expectations registers a class of this name once
+@lru_cache(maxsize=1)  # Great Expectations registers a class by its name, once
 def _expectation() -> Any:
-    """UnexpectedRowsExpectation without its second query, which only counts: the first has counted already."""
+    """Return UnexpectedRowsExpectation without its second query: `_bounded` adds the count to the first one."""
     from great_expectations.expectations import UnexpectedRowsExpectation
 
     class ExpectNoUnexpectedRows(UnexpectedRowsExpectation):  # type: ignore[misc]
@@ -331,22 +332,24 @@ def _expectation() -> Any:
 
 
 def _bounded(rule: Rule) -> str:
-    """The rule's query with the count of all its rows, and only the first of them: a bad load may be huge."""
-    query = sql.SQL("select broken.*, count(*) over () as unexpected_count from ({}) as broken order by id limit {}")
+    """Return the rule's query, limited to MAX_ROWS and with the count of all its rows: a bad load may be huge."""
+    query = sql.SQL(
+        "select unexpected.*, count(*) over () as unexpected_count from ({}) as unexpected order by id limit {}"
+    )
     return query.format(rule.query, sql.Literal(MAX_ROWS)).as_string(None)
 
 
 def _failure(table: Table, rule: Rule, result: Any) -> Failure:
-    """A failed Great Expectations result in our words."""
-    reason = _exception(result.exception_info)
+    """Convert a failed result of Great Expectations."""
+    reason = _exception_message(result.exception_info)
     if reason:
-        sentence = f'The rule "{rule.says}" of raw.{table.name} could not be evaluated: {reason}.'
+        sentence = f'The rule "{rule.description}" of raw.{table.name} could not be evaluated: {reason}.'
         return Failure(rule.name, rule.column, "error", 0, [], sentence)
-    broken = result.result["details"]["unexpected_rows"]
-    count = broken[0]["unexpected_count"]
+    unexpected = result.result["details"]["unexpected_rows"]
+    count = unexpected[0]["unexpected_count"]
     rows = [
         {name: None if value is None else str(value) for name, value in row.items() if name != "unexpected_count"}
-        for row in broken
+        for row in unexpected
     ]
     return Failure(rule.name, rule.column, rule.severity, count, rows, _sentence(table, rule, count, rows))
 
@@ -358,13 +361,13 @@ def _sentence(table: Table, rule: Rule, count: int, rows: list[dict[str, str | N
         shown.append(f"{row['id']} ({values})")
     more = f" and {count - len(shown):,} more" if count > len(shown) else ""
     subject = f"{count:,} {'row breaks' if count == 1 else 'rows break'}"
-    return f'raw.{table.name}: {subject} the rule "{rule.says}": {", ".join(shown)}{more}.'
+    return f'raw.{table.name}: {subject} the rule "{rule.description}": {", ".join(shown)}{more}.'
 
 
-def _exception(info: dict[str, Any]) -> str:
-    """The first line of why a rule could not be evaluated; empty where it could.
+def _exception_message(info: dict[str, Any]) -> str:
+    """Return the first line of the exception that kept a rule from being evaluated, or an empty string.
 
-    Great Expectations gives either one report or one for each metric that failed.
+    Great Expectations reports either one exception or one per failed metric.
     """
     reports = [info] if "raised_exception" in info else list(info.values())
     messages = [report["exception_message"] for report in reports if report["raised_exception"]]

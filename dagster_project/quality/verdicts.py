@@ -1,4 +1,4 @@
-"""The last verdict of each asset check, as Dagster keeps it."""
+"""The last evaluation of each asset check, from the storage of Dagster."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_C
 def last_verdicts(
     instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]
 ) -> dict[dg.AssetCheckKey, AssetCheckEvaluation]:
-    """The newest verdict of each check that has one; a check that is only planned keeps the one before."""
+    """Return the newest completed evaluation of each check that has one."""
     verdicts = {}
     for key in keys:
         records = instance.event_log_storage.get_asset_check_execution_history(

@@ -1,5 +1,6 @@
 """dbt in this process: a child process would outlive a killed run and go on writing."""
 
+import json
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from dagster_dbt import DbtProject
 
+from dagster_project.warehouse.variables import VARIABLES
 from sources import database
 from sources.errors import HubError
 from sources.settings import Settings
@@ -33,13 +35,14 @@ def invoke(settings: Settings, arguments: list[str], on_event: Any = None, manif
     from dbt.cli.main import dbtRunner
 
     os.environ.update(_environment(settings))
-    folders = {
+    values = {
         "--project-dir": PROJECT,
         "--profiles-dir": PROJECT,
         "--target-path": folder(settings),
         "--log-path": folder(settings),
+        "--vars": json.dumps(VARIABLES),
     }
-    options = [text for option, value in folders.items() for text in (option, str(value))]
+    options = [text for option, value in values.items() for text in (option, str(value))]
     runner = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else [])
     result = runner.invoke(["--quiet", "--log-level-file", "info", *arguments, *options])
     if result.exception:
@@ -65,7 +68,7 @@ def prepare(settings: Settings) -> Path:
 
 def fingerprint() -> str:
     """What the project's files say, as a hash: it changes with any model, macro or setting."""
-    digest = sha256()
+    digest = sha256(json.dumps(VARIABLES).encode())
     for path in sorted(path for path in PROJECT.rglob("*") if path.suffix in {".sql", ".yml"}):
         digest.update(str(path.relative_to(PROJECT)).encode())
         digest.update(path.read_bytes())

@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from dagster_project.warehouse.variables import VARIABLES
+
 PROJECT = Path(__file__).parents[1] / "dbt_project.yml"
-VARS = yaml.load(PROJECT.read_text(), Loader=yaml.CSafeLoader)["vars"]
+VARS = VARIABLES | yaml.load(PROJECT.read_text(), Loader=yaml.CSafeLoader)["vars"]
 
 
 def var(name: str) -> Any:

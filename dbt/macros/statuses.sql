@@ -4,15 +4,9 @@
 {%- endmacro %}
 
 
-{# The five ways in which a booking ends without its service: the name of their count, and the status. #}
+{# The ways in which a booking ends without its service that are counted apart: the column of the count, and the status. #}
 {% macro outcomes() -%}
-    {{ return([
-        ('cancellations', 'cancelled'),
-        ('no_shows', 'no_show'),
-        ('declined', 'declined'),
-        ('expired', 'expired'),
-        ('refunded', 'refunded'),
-    ]) }}
+    {{ return(var('status_counts').items() | list) }}
 {%- endmacro %}
 
 

@@ -5,14 +5,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from sources.lifecycle import COMPLETED, leads_to
+from sources.lifecycle import END_COLUMNS, leads_to
 
 # The column that holds the moment of a status in which a booking has ended.
-MOMENT_OF_END: Final = {
-    **dict.fromkeys(COMPLETED, "completed_at"),
-    "cancelled": "cancelled_at",
-    "no_show": "cancelled_at",
-}
+MOMENT_OF_END: Final = END_COLUMNS
 
 Event = tuple[datetime | None, int, str]  # the moment (None: nobody knows it), the place in the mapping, the status
 

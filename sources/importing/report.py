@@ -9,6 +9,7 @@ from sources.database import records
 from sources.importing.rows import Rejection
 from sources.importing.staging import REFUSED
 from sources.importing.take_over import Counts
+from sources.lifecycle import END_COLUMNS
 
 FIRST_SHOWN: Final = 10  # rejections, and bookings, that the report shows
 
@@ -88,7 +89,7 @@ _LACKING: Final[dict[str, tuple[str, LiteralString]]] = {
 _IS_THERE: Final = "select exists (select from {table} where org_id = %(org)s and {condition})"
 _UNDATED: Final = """
 select status, count(*) from app.bookings
-where org_id = %(org)s and status in ('completed', 'cancelled', 'no_show')
+where org_id = %(org)s and status = any(%(ends)s)
     and coalesce(completed_at, cancelled_at) is null
 group by status order by status
 """
@@ -118,7 +119,7 @@ def lacking(connection: Connection, given: dict[str, Any]) -> tuple[str, ...]:
         query = sql.SQL(_IS_THERE).format(table=sql.Identifier("app", table), condition=sql.SQL(condition))
         if connection.execute(query, given).fetchone() == (False,):
             found.append(sentence)
-    undated = connection.execute(_UNDATED, given).fetchall()
+    undated = connection.execute(_UNDATED, {**given, "ends": list(END_COLUMNS)}).fetchall()
     for status, number in undated:
         bookings = "1 booking is" if number == 1 else f"{number:,} bookings are"
         found.append(f"{bookings} {status.replace('_', ' ')} at an unknown time, and counted on no day.")

@@ -1,4 +1,4 @@
-"""Runs the migrations on the database that `sources.database.migrate` names."""
+"""The environment of Alembic: run the migrations on the database that `sources.database.migrate` names."""
 
 from alembic import context
 from sqlalchemy import NullPool, create_engine, text
@@ -17,5 +17,6 @@ with engine.begin() as connection:
         include_schemas=True,
         include_name=lambda name, kind, _: name == SCHEMA if kind == "schema" else True,
         version_table_schema=SCHEMA,
+        user_module_prefix="sources.tables.",
     )
     context.run_migrations()

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sources import lifecycle
 from sources.operations.children import All, demand_staff, demand_status, lock_child, see_booking
 from sources.operations.errors import Refusal
 from sources.operations.milestones import (
@@ -26,7 +27,7 @@ from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Named, Note, Request
 
 # Where the approvals of a booking itself are asked for and given: until it is confirmed or a payment is asked for.
-APPROVABLE: Final = ("requested", "under_review", "quoted", "approved")
+APPROVABLE: Final = lifecycle.APPROVABLE
 MOST_ROUNDS: Final = 100
 
 Role = Literal["client", "provider", "admin"]

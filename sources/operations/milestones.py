@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources import lifecycle
 from sources.lifecycle import UNDELIVERED, Role
 from sources.operations.children import (
     WORKABLE,
@@ -91,7 +92,7 @@ class Step:
 
 
 # Where a client may answer to what was submitted.
-ANSWERABLE: Final = ("in_progress", "on_hold", "awaiting_client", "revision_requested")
+ANSWERABLE: Final = lifecycle.ANSWERABLE
 STEPS: Final[Mapping[Action, Step]] = {
     "start": Step(("pending",), "in_progress", ("provider", "admin"), WORKABLE),
     "submit": Step(("pending", "in_progress"), "submitted", ("provider", "admin"), WORKABLE),

@@ -24,8 +24,8 @@ MAY_CHANGE: Final = {
     "admin": ("title", "notes", "priority", "provider_id"),
 }
 # Work that has begun is moved by those who do it.
-MOVABLE_BY_CLIENT: Final = (*lifecycle.PENDING, "confirmed", "scheduled")
-NEEDS_PROVIDER: Final = tuple(it for it in lifecycle.ONGOING if it != "confirmed")
+MOVABLE_BY_CLIENT: Final = lifecycle.MOVABLE_BY_CLIENT
+NEEDS_PROVIDER: Final = lifecycle.NEEDS_PROVIDER
 
 UPDATE_DETAILS: Final = """
 update app.bookings set

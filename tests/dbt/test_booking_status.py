@@ -6,9 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import yaml
 
-from dagster_project.warehouse import dbt_runner
 from sources import lifecycle
 from sources.settings import Settings
 from tests.conftest import clone
@@ -232,13 +230,3 @@ def mean(values: list[Decimal], unit: str) -> Decimal | None:
 
 def difference(value: Any, previous: Any) -> Any:
     return None if value is None or previous is None else value - previous
-
-
-def test_status_groups_are_those_of_the_lifecycle() -> None:
-    declared = yaml.safe_load((dbt_runner.PROJECT / "dbt_project.yml").read_text())["vars"]["status_groups"]
-    assert {group: tuple(statuses) for group, statuses in declared.items()} == {
-        "pending": lifecycle.PENDING,
-        "ongoing": lifecycle.ONGOING,
-        "completed": lifecycle.COMPLETED,
-        "cancelled": lifecycle.CANCELLED,
-    }

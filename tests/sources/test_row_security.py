@@ -13,6 +13,7 @@ from psycopg import sql
 
 from sources import database
 from sources.settings import Settings
+from sources.tables import OPERATIONAL
 from tests.sources.business import NORTH, PEOPLE, SOUTH
 from tests.sources.conftest import seeded_settings
 from tests.sources.everything import write_everything
@@ -98,6 +99,23 @@ def test_every_table_with_a_grant_has_row_security(owner: psycopg.Connection) ->
         "select relname from pg_class where relnamespace = 'app'::regnamespace and not relrowsecurity"
     )
     assert _tables(owner, "select") & {name for (name,) in without} == NOT_OF_AN_ORGANIZATION
+
+
+@pytest.mark.parametrize("table", [table.name for table in OPERATIONAL])
+def test_every_operational_table_has_what_the_others_have(owner: psycopg.Connection, table: str) -> None:
+    found = owner.execute(
+        """
+        select array(select tgname::text from pg_trigger where tgrelid = pg_class.oid),
+            array(select polname::text from pg_policy where polrelid = pg_class.oid order by polname),
+            relrowsecurity, has_table_privilege('hub_source', oid, 'select')
+        from pg_class where oid = to_regclass(%s)
+        """,
+        [f"app.{table}"],
+    ).fetchone()
+    assert found is not None
+    triggers, *others = found
+    assert {"stamp", "leave_tombstones"} <= set(triggers), "call make_operational of sources/migrations/helpers.py"
+    assert others == [["caller", "source"], True, True]
 
 
 def test_tables_without_a_grant_are_refused(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:

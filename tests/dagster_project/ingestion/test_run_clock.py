@@ -1,4 +1,4 @@
-"""The day that a run speaks of: yesterday, a day that was asked for, or the last day of data that ended."""
+"""The day of a run: yesterday, a given day, or the last day of data that have ended."""
 
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
@@ -40,27 +40,27 @@ def clock(connection: psycopg.Connection, as_of: date | None = None) -> tuple[da
     return row
 
 
-def test_of_a_business_that_goes_on_a_run_speaks_of_its_yesterday(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_the_day_of_an_active_business_is_its_yesterday(connection: psycopg.Connection, org_id: UUID) -> None:
     first = YESTERDAY - timedelta(days=QUIET_DAYS - 1)
     book(connection, org_id, first, first)
     assert clock(connection) == (YESTERDAY, first, first, False)
     assert clock_notes(connection) == []
 
 
-def test_of_data_that_ended_it_speaks_of_their_last_day_and_says_so(
+def test_the_day_of_data_that_have_ended_is_their_last_day_and_a_note_says_so(
     connection: psycopg.Connection, org_id: UUID
 ) -> None:
     book(connection, org_id, date(2017, 6, 1), date(2017, 8, 31))
     connection.execute("update raw.bookings set status = 'completed', completed_at = '2017-09-14 12:00+00'")
     assert clock(connection) == (date(2017, 8, 31), date(2017, 6, 1), date(2017, 8, 31), True)
     assert clock_notes(connection) == [
-        "The bookings of Salon end on 31 August 2017, so this run speaks of that day.",
+        "The bookings of Salon end on 31 August 2017, so this run is as of that day.",
     ]
     moment = connection.execute("select as_of_at from raw.run_clock").fetchone()
     assert moment == (datetime(2017, 9, 1, 4, tzinfo=UTC),)
 
 
-def test_what_is_scheduled_keeps_a_quiet_business_going(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_data_with_scheduled_bookings_have_not_ended(connection: psycopg.Connection, org_id: UUID) -> None:
     book(connection, org_id, date(2025, 6, 1), date(2025, 8, 31))
     book(connection, org_id, date(2025, 6, 2), YESTERDAY, "requested")
     assert clock(connection) == (YESTERDAY, date(2025, 6, 1), date(2025, 8, 31), False)
@@ -86,35 +86,35 @@ def test_any_record_is_activity(connection: psycopg.Connection, org_id: UUID) ->
     assert clock(connection)[0] == date(2025, 1, 1)
 
 
-def test_a_day_that_was_asked_for_stands(connection: psycopg.Connection, org_id: UUID) -> None:
-    """Long after the data ended nothing is judged, and that is said; what came later is not looked at."""
+def test_a_given_day_is_kept(connection: psycopg.Connection, org_id: UUID) -> None:
+    """Long after the end of the data a note says that there are no results; later data do not count."""
     book(connection, org_id, date(2017, 6, 1), date(2017, 8, 31))
     book(connection, org_id, date(2020, 1, 1), date(2020, 1, 2))
-    asked = date(2019, 1, 1)
-    assert clock(connection, asked) == (asked, date(2017, 6, 1), date(2017, 8, 31), True)
+    given = date(2019, 1, 1)
+    assert clock(connection, given) == (given, date(2017, 6, 1), date(2017, 8, 31), True)
     assert clock_notes(connection) == [
         "The bookings of Salon end on 31 August 2017, long before 1 January 2019: "
-        "nothing is judged and nothing is forecast."
+        "there are no anomalies and no forecasts."
     ]
     assert clock(connection, date(2017, 9, 5)) == (date(2017, 9, 5), date(2017, 6, 1), date(2017, 8, 31), False)
 
 
-def test_before_anything_happened_nothing_is_known(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_before_the_first_activity_there_are_no_data(connection: psycopg.Connection, org_id: UUID) -> None:
     book(connection, org_id, YESTERDAY + timedelta(days=3), YESTERDAY + timedelta(days=5))
     assert clock(connection) == (YESTERDAY, None, None, False)
     assert clock_notes(connection) == [
-        "Nothing is known of Salon up to 29 March 2026: nothing is judged and nothing is forecast."
+        "Salon has no data up to 29 March 2026: there are no anomalies and no forecasts."
     ]
 
 
-def test_a_day_ahead_is_refused_but_not_of_the_sample(connection: psycopg.Connection) -> None:
+def test_a_day_in_the_future_is_refused_except_for_the_sample(connection: psycopg.Connection) -> None:
     connection.execute(
         "insert into app.organizations (id, org_id, name, slug, timezone, currency, settings) values "
         "(%(id)s, %(id)s, 'Salon', 'salon', 'America/New_York', 'USD', %(settings)s)",
         {"id": uuid4(), "settings": "{}"},
     )
     refuse_day_ahead(connection, as_of=date(2026, 3, 30), now=NOW)
-    with pytest.raises(HubError, match=r"2026-03-31 lies ahead: for Salon .* today is 2026-03-30"):
+    with pytest.raises(HubError, match=r"2026-03-31 is in the future: for Salon .* today is 2026-03-30"):
         refuse_day_ahead(connection, as_of=date(2026, 3, 31), now=NOW)
     connection.execute("""update app.organizations set settings = '{"sample": {}}'""")
     refuse_day_ahead(connection, as_of=date(2026, 3, 31), now=NOW)

@@ -1,4 +1,4 @@
-"""Each kind of rule finds the row that breaks it, names it, and says so in a sentence."""
+"""Each kind of rule finds the rows that break it, and its message names them."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
@@ -20,7 +20,7 @@ from sources.tables import OPERATIONAL
 from tests.conftest import TEMPLATE, clone
 
 ORG = UUID(int=1)
-# One row of each table; every id is ROW but the organisation's.
+# One row of each table; every id is ROW except that of the organisation.
 ROW = UUID(int=2)
 BUSINESS = f"""
 insert into app.organizations (id, org_id, name, slug, timezone, currency)
@@ -60,7 +60,7 @@ insert into raw.run_clock values ('{ORG}', '2026-03-04', '2026-03-05 09:00Z');
 
 @pytest.fixture(scope="module")
 def landed_once(server: str) -> str:
-    """The name of a database whose raw layer holds the business above, as landed."""
+    """Return the name of a database with the business above, landed in raw."""
     url = clone(server, TEMPLATE)
     with psycopg.connect(url) as connection:
         connection.execute(BUSINESS)
@@ -70,7 +70,7 @@ def landed_once(server: str) -> str:
 
 @pytest.fixture
 def landed(server: str, landed_once: str) -> Iterator[psycopg.Connection]:
-    """A connection to a copy of it, which the test may break."""
+    """Return a connection to a copy of that database, which a test may damage."""
     url = clone(server, landed_once)
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
@@ -119,7 +119,7 @@ def test_the_sample_business_passes_every_rule(settings: Settings, connection: p
     assert [failure.sentence for result in results for failure in result.failures] == []
 
 
-def test_rules_have_names_of_their_own_and_every_reference_and_check_has_one() -> None:
+def test_names_of_rules_are_unique_and_every_reference_has_a_rule() -> None:
     for table in OPERATIONAL:
         names = [rule.name for rule in rules(table)]
         assert len(set(names)) == len(names)
@@ -130,7 +130,7 @@ def test_rules_have_names_of_their_own_and_every_reference_and_check_has_one() -
 
 
 class Broken(NamedTuple):
-    """A change of the one row of raw.<table>, the rule that it breaks, and what the sentence shows of it."""
+    """A change of the row of raw.<table>, the rule that it breaks, and the values that the message shows."""
 
     rule: str
     table: str
@@ -203,15 +203,15 @@ def test_keys_with_a_null_are_never_equal(landed: psycopg.Connection) -> None:
     assert "unique_email" not in failures(landed, "profiles")
 
 
-def test_deleted_rows_are_not_checked_and_are_no_parents(landed: psycopg.Connection) -> None:
+def test_deleted_rows_are_neither_checked_nor_accepted_as_parents(landed: psycopg.Connection) -> None:
     landed.execute("update raw.bookings set progress_pct = 140, _deleted_at = '2026-01-01'")
 
     assert set(failures(landed, "bookings")) == {"not_empty", "as_loaded", "fresh"}
     assert set(failures(landed, "milestones")) == {"reference_booking_id"}
 
 
-def test_a_row_newer_than_its_parents_load_is_the_next_loads_business(connection: psycopg.Connection) -> None:
-    """Each table is landed from a moment of its own, while the business goes on."""
+def test_a_row_newer_than_the_load_of_its_parents_is_not_reported(connection: psycopg.Connection) -> None:
+    """Each table is loaded from its own snapshot, while the source changes."""
     land_tables(url_of(connection), OPERATIONAL)
     connection.execute(BUSINESS)
     land_tables(url_of(connection), [table for table in OPERATIONAL if table.name != "bookings"])
@@ -219,13 +219,13 @@ def test_a_row_newer_than_its_parents_load_is_the_next_loads_business(connection
     assert failures(connection, "milestones") == {}
 
 
-def test_a_parent_that_went_after_the_load_is_the_next_loads_business(landed: psycopg.Connection) -> None:
+def test_a_row_whose_parent_was_deleted_after_the_load_is_not_reported(landed: psycopg.Connection) -> None:
     landed.execute("update raw.bookings set _deleted_at = now()")
 
     assert failures(landed, "milestones") == {}
 
 
-def test_the_count_is_whole_though_only_the_first_rows_are_named(landed: psycopg.Connection) -> None:
+def test_the_count_is_of_all_rows_although_only_the_first_are_named(landed: psycopg.Connection) -> None:
     landed.execute("create temp table many as select * from raw.messages, generate_series(1, 1233)")
     landed.execute("alter table many drop column generate_series")
     landed.execute("update many set id = uuidv7(), body = null")
@@ -241,7 +241,7 @@ def test_the_count_is_whole_though_only_the_first_rows_are_named(landed: psycopg
 
 @pytest.mark.parametrize("table", ["bookings", "invoices"])
 def test_another_currency_is_a_warning(landed: psycopg.Connection, table: str) -> None:
-    """It is in no sum of the organisation, which is to be known; a business may well have it."""
+    """It is in no sum of the organisation, which analysts should know; but it is no error."""
     landed.execute(f"update raw.{table} set currency = 'USD'".encode())
 
     failure = failures(landed, table)["currency_of_organization"]
@@ -269,7 +269,7 @@ def test_few_negative_totals_are_usual_and_many_are_a_warning(landed: psycopg.Co
 def test_an_organisation_without_recent_bookings_is_a_warning(
     landed: psycopg.Connection, days: int, stale: bool
 ) -> None:
-    # The newest booking is of 2 March; one that comes after the moment of the run does not count.
+    # The newest booking is of 2 March; one that is made after the moment of the run does not count.
     landed.execute("create temp table later as select * from raw.bookings")
     landed.execute("update later set id = uuidv7(), booking_number = 'B-2', created_at = '2026-04-01'")
     landed.execute("insert into raw.bookings select * from later")
@@ -290,21 +290,19 @@ def test_an_organisation_without_recent_bookings_is_a_warning(
         assert "fresh" not in failures(landed, "bookings")
 
 
-def test_the_day_of_a_booking_is_the_organisations(landed: psycopg.Connection) -> None:
+def test_the_day_of_a_booking_is_in_the_time_zone_of_the_organisation(landed: psycopg.Connection) -> None:
     landed.execute("update raw.run_clock set as_of = '2026-03-06', as_of_at = '2026-03-07 09:00Z'")
     landed.execute("update raw.bookings set created_at = '2026-03-02 23:30Z'")  # 3 March in Madrid
 
     assert "fresh" not in failures(landed, "bookings")
 
 
-def test_rows_that_no_load_left_are_reported(landed: psycopg.Connection) -> None:
+def test_a_number_of_rows_other_than_after_the_last_load_is_reported(landed: psycopg.Connection) -> None:
     landed.execute("delete from raw.watermarks where table_name = 'services'")
     landed.execute("delete from raw.tasks")
 
-    assert failures(landed, "services")["as_loaded"].rows == [
-        {"id": "services", "rows_alive": "1", "rows_loaded": None}
-    ]
-    assert "tasks (rows_alive = 0, rows_loaded = 1)" in failures(landed, "tasks")["as_loaded"].sentence
+    assert failures(landed, "services")["as_loaded"].rows == [{"id": "services", "live_rows": "1", "rows_loaded": None}]
+    assert "tasks (live_rows = 0, rows_loaded = 1)" in failures(landed, "tasks")["as_loaded"].sentence
 
 
 def test_an_empty_business_is_a_warning(connection: psycopg.Connection) -> None:
@@ -328,12 +326,12 @@ def test_a_table_never_loaded_and_a_column_that_is_missing_are_failures(landed: 
     assert "\n" not in unable.sentence
 
 
-def test_a_database_that_does_not_answer_is_one_sentence() -> None:
+def test_a_database_that_cannot_be_reached_is_a_hub_error() -> None:
     with pytest.raises(HubError, match="cannot be reached"):
         validate("postgresql://hub:x@127.0.0.1:1/hub")
 
 
-def test_a_password_with_a_dollar_sign_is_taken_as_it_is(landed: psycopg.Connection) -> None:
+def test_a_password_may_contain_a_dollar_sign(landed: psycopg.Connection) -> None:
     landed.execute("create role dollar login superuser password 'a$HOME$b'")
     try:
         host = url_of(landed).rpartition("@")[2]
