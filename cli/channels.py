@@ -9,7 +9,9 @@ from rich.table import Table
 from cli import common
 from cli.common import AsJson, console
 from notifications import admin
+from notifications.channels import CHANNELS
 from sources import database
+from sources.insight_values import SEVERITIES
 
 app = typer.Typer(help="Say where insights and digests go.", no_args_is_help=True)
 
@@ -43,10 +45,10 @@ def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def add(
-    kind: Annotated[str, typer.Argument(help="email, slack or webhook")],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(CHANNELS)}.")],
     target: Annotated[str, typer.Argument(help="An address, a Slack channel, a URL.")],
     name: Annotated[str | None, typer.Option("--name", help="By default the target.")] = None,
-    min_severity: Annotated[str, typer.Option("--min-severity", help="critical, high, medium or low")] = "low",
+    min_severity: Annotated[str, typer.Option("--min-severity", help=f"One of {', '.join(SEVERITIES)}.")] = "low",
     insight_kind: Annotated[list[str] | None, typer.Option("--insight-kind", help="Repeatable; else every.")] = None,
     digest: Annotated[bool, typer.Option("--digest/--no-digest", help="Whether the daily digest goes there.")] = True,
     insights: Annotated[bool, typer.Option("--insights/--no-insights", help="Whether alerts go there.")] = True,

@@ -11,11 +11,11 @@ from cli import common
 from cli.common import AsJson, console
 from sources import database
 from sources.errors import HubError
+from sources.insight_values import SEVERITIES
 from sources.operations import transaction
 from sources.operations.errors import Refusal
 from sources.operations.insights import Answer, answer_insight
 from sources.settings import get_settings
-from sources.tables import SEVERITIES
 
 app = typer.Typer(help="See insights, and say what you did about them.", no_args_is_help=True)
 

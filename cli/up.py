@@ -15,7 +15,7 @@ import httpx
 
 from cli.common import console, progress_console
 from cli.run import prepare_dagster
-from dagster_project.instance import bury_killed_runs
+from dagster_project.instance import fail_killed_runs
 from sources import database, embedded_server, ports
 from sources.errors import HubError
 from sources.settings import Settings, get_settings
@@ -41,7 +41,7 @@ def up() -> None:
         with progress_console.status("Starting ..."):
             prepare_dagster(settings)
             with dg.DagsterInstance.get() as instance:
-                bury_killed_runs(settings, instance)
+                fail_killed_runs(settings, instance)
         with _served(settings) as children:
             _wait_until_served(settings, children)
             _print_addresses(settings)

@@ -1,1 +1,1 @@
-"""What runs and when: the only package that knows Dagster. It wires sources, dbt, ml and notifications."""
+"""Orchestration: assets, checks, jobs, schedules and sensors. The only package that imports Dagster."""

@@ -1,4 +1,4 @@
-"""Everything that the Dagster UI shows, in the order in which the data travels."""
+"""The Dagster definitions: all assets, checks, jobs, schedules and sensors, in the order of the data."""
 
 import dagster as dg
 
@@ -11,8 +11,9 @@ from dagster_project.ingestion import public_holidays, run_clock
 from dagster_project.insights import assets as insights
 from dagster_project.modelling import assets as modelling
 from dagster_project.quality import checks as quality
-from dagster_project.resources import Dbt, HubDatabase
+from dagster_project.resources import HubDatabase
 from dagster_project.warehouse import assets as warehouse
+from dagster_project.warehouse.dbt_resource import Dbt
 
 defs = dg.Definitions(
     assets=[
@@ -27,7 +28,7 @@ defs = dg.Definitions(
         modelling.provider_workload,
         warehouse.published,
         insights.events,
-        delivery.daily_digest,
+        delivery.digest_deliveries,
         delivery.notification_deliveries,
     ],
     asset_checks=[quality.raw_expectations],
@@ -35,5 +36,5 @@ defs = dg.Definitions(
     schedules=schedules,
     sensors=sensors,
     resources={"database": HubDatabase(), "dbt": Dbt()},
-    executor=dg.in_process_executor,  # the steps are light, and dbt has threads of its own
+    executor=dg.in_process_executor,  # the steps are light, and dbt has its own threads
 )

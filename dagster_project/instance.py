@@ -1,4 +1,4 @@
-"""The Dagster instance of a HUB_HOME: its history lies in the Hub's database, in the schema `dagster`."""
+"""The Dagster instance of a HUB_HOME; its run history is in the Hub's database, schema `dagster`."""
 
 import os
 from contextlib import suppress
@@ -30,29 +30,29 @@ nux:
 """
 
 
-ALIVE: Final = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+UNFINISHED: Final = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
-def bury_killed_runs(settings: Settings, instance: dg.DagsterInstance, job: str | None = None) -> None:
-    """Mark as failed the runs (of `job`) that count as under way though the process that worked at them is gone.
+def fail_killed_runs(settings: Settings, instance: dg.DagsterInstance, job: str | None = None) -> None:
+    """Mark unfinished runs (of `job`) whose process has ended as failed.
 
-    Call it where nobody else can be working at them. Does nothing while a live run holds the lock.
+    Call it where no other process can be executing them. Does nothing while a live run holds the run lock.
     """
-    left = instance.get_runs(dg.RunsFilter(job_name=job, statuses=ALIVE))
-    if not left:
+    unfinished = instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNFINISHED))
+    if not unfinished:
         return
     with suppress(HubError), exclusive_run(settings, wait_s=0):
-        for run in left:
-            instance.report_run_failed(run, "The process that worked at this run ended without a word.")
+        for run in unfinished:
+            instance.report_run_failed(run, "The process of this run ended before the run did.")
 
 
 def prepare(settings: Settings, connection: psycopg.Connection) -> Path:
-    """Make the instance's folder and schema, and point this process and its children at them."""
+    """Create the instance's folder and schema, and set the environment of this process and its children to them."""
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(CONFIG)
     connection.execute("create schema if not exists dagster")
-    # dagster-postgres speaks psycopg 2; SQLAlchemy 2.1 would take psycopg 3 for a bare postgresql://.
+    # dagster-postgres needs psycopg 2; SQLAlchemy 2.1 uses psycopg 3 for a plain postgresql://.
     url = database.with_search_path(database.database_url(settings), SCHEMA)
     os.environ["HUB_DAGSTER_URL"] = database.driver_url(url, "psycopg2")
     os.environ["DAGSTER_HOME"] = str(home)

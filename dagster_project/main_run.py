@@ -1,4 +1,4 @@
-"""One pass of the main job in this process, as `hub run` makes it."""
+"""One run of the main job in this process, for `hub run`."""
 
 import logging
 from collections import defaultdict
@@ -17,18 +17,19 @@ from dagster_project.automation.jobs import hub_run
 from dagster_project.automation.jobs import jobs as all_jobs
 from dagster_project.definitions import defs
 from dagster_project.ingestion.run_clock import clock_notes
-from dagster_project.instance import bury_killed_runs
+from dagster_project.instance import fail_killed_runs
 from dagster_project.run_failures import failures_by_organization
 from notifications.ledger import deliver_due
 from sources import database
 from sources.settings import Settings
 
-COUNTED: Final = {"app": "operational", "raw": "landed", "marts": "marts", "ml": "model outputs"}
+LAYERS: Final = {"app": "operational", "raw": "landed", "marts": "marts", "ml": "model outputs"}
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run did. seconds: by stage, in the order of the data; notes: whose data ended or have not begun."""
+    """The outcome of a run. seconds: by stage, in the order of the data; notes: organisations whose data ended or have
+    not begun."""
 
     run_id: str
     failures: dict[str, str]
@@ -44,29 +45,29 @@ class RunOutcome:
 def execute(
     settings: Settings, *, as_of: date | None, on_step: Callable[[str], None], now: datetime | None = None
 ) -> RunOutcome:
-    """Ingest, build, model, insights, deliver; then tell people of whatever of it failed.
+    """Ingest, build, model, make insights and deliver; then report failures.
 
-    `on_step` hears the name of each step as it begins; `now` is taken for the moment of the run (default: its start).
+    `on_step` is called with the name of each step that starts; `now`: the moment of the run (default: its start).
     The database and the Dagster instance must be prepared.
     """
     with dg.DagsterInstance.get() as instance:
-        # Dagster opens a connection for each event otherwise: 1,300 a run, half of its time.
+        # Otherwise Dagster opens a connection for each event: 1,300 per run, half of its time.
         instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
-        bury_killed_runs(settings, instance, hub_run.name)
+        fail_killed_runs(settings, instance, hub_run.name)
         result = _execute(instance, _clock(as_of, now), on_step)
         checks = list(defs.resolve_asset_graph().asset_check_keys)
-        failing_now = failures.current_failures(instance, [job.name for job in all_jobs], checks)
-    if failures.report(settings, failing_now).opened:
+        current = failures.current_failures(instance, [job.name for job in all_jobs], checks)
+    if failures.report(settings, current).opened:
         deliver_due(settings, now=lambda: datetime.now(UTC))
     with database.connect(database.database_url(settings)) as connection:
         landed = connection.execute("select to_regclass('raw.organizations')").fetchone()
         has_landed = landed != (None,)  # the first run may have failed before
-        apart, notes = (_organization_failures(connection), clock_notes(connection)) if has_landed else ({}, [])
-    return RunOutcome(result.run_id, {**_failures(result), **apart}, _warnings(result), _seconds(result), notes)
+        own, notes = (_organization_failures(connection), clock_notes(connection)) if has_landed else ({}, [])
+    return RunOutcome(result.run_id, {**_failures(result), **own}, _warnings(result), _seconds(result), notes)
 
 
 def _clock(as_of: date | None, now: datetime | None) -> dict[str, str]:
-    """The settings of the asset raw/run_clock."""
+    """Return the configuration of the asset raw/run_clock."""
     return {name: value.isoformat() for name, value in (("as_of", as_of), ("now", now)) if value}
 
 
@@ -88,23 +89,23 @@ def _execute(
 
 
 class _StepHandler(logging.Handler):
-    """Passes on which step begins."""
+    """Calls on_step with the name of each step that starts."""
 
     def __init__(self, on_step: Callable[[str], None]) -> None:
         super().__init__()
         self._on_step = on_step
 
     def emit(self, record: logging.LogRecord) -> None:
-        event = getattr(record, "dagster_meta", {}).get("dagster_event")
-        if event is not None and event.event_type == dg.DagsterEventType.STEP_START:
-            self._on_step(event.step_key)
+        dagster_event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        if dagster_event is not None and dagster_event.event_type == dg.DagsterEventType.STEP_START:
+            self._on_step(dagster_event.step_key)
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     failed_steps = {
-        event.step_key or "run": failures.failure_sentence(event)
-        for event in result.all_events
-        if event.event_type == dg.DagsterEventType.STEP_FAILURE
+        step_event.step_key or "run": failures.failure_message(step_event)
+        for step_event in result.all_events
+        if step_event.event_type == dg.DagsterEventType.STEP_FAILURE
     }
     return {**failed_steps, **_failed_checks(result, dg.AssetCheckSeverity.ERROR)}
 
@@ -124,18 +125,18 @@ def _warnings(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 
 def _failed_checks(result: dg.ExecuteInProcessResult, severity: dg.AssetCheckSeverity) -> dict[str, str]:
     return {
-        f"check {found.check_name} of {found.asset_key.to_user_string()}": found.description or "The check failed."
-        for found in result.get_asset_check_evaluations()
-        if not found.passed and found.severity == severity
+        f"check {check.check_name} of {check.asset_key.to_user_string()}": check.description or "The check failed."
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity == severity
     }
 
 
 def _seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
-    """Seconds by stage, in the order of the data."""
+    """Return the seconds of each stage, in the order of the data."""
     seconds: defaultdict[str, float] = defaultdict(float)
-    for event in result.all_events:
-        if event.event_type == dg.DagsterEventType.STEP_SUCCESS:
-            seconds[_stage(event.step_key or "")] += event.step_success_data.duration_ms / 1000
+    for step_event in result.all_events:
+        if step_event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            seconds[_stage(step_event.step_key or "")] += step_event.step_success_data.duration_ms / 1000
     return {stage: seconds[stage] for stage in STAGES if stage in seconds}
 
 
@@ -150,15 +151,15 @@ def _stage(step: str) -> str:
 
 
 def rows_by_layer(connection: psycopg.Connection) -> dict[str, dict[str, int]]:
-    """Rows of every table of the layers that hold rows: layer -> table -> rows."""
+    """Return the number of rows of each table: layer -> table -> rows."""
     tables = connection.execute(
         "select schemaname, tablename from pg_tables where schemaname = any(%s) order by schemaname, tablename",
-        [list(COUNTED)],
+        [list(LAYERS)],
     ).fetchall()
-    rows: dict[str, dict[str, int]] = {layer: {} for layer in COUNTED.values()}
+    rows: dict[str, dict[str, int]] = {layer: {} for layer in LAYERS.values()}
     for schema, table in tables:
         counted = connection.execute(
             sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))
         ).fetchone()
-        rows[COUNTED[schema]][table] = counted[0] if counted else 0
+        rows[LAYERS[schema]][table] = counted[0] if counted else 0
     return rows

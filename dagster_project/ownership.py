@@ -1,4 +1,4 @@
-"""Who answers for the assets, as the Dagster UI shows it."""
+"""The owners of the assets, as shown in the Dagster UI."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Failures of one organisation's part of a step: kept in raw.run_failures, while the run goes on for the others."""
+"""Failures of one organisation's part of a step (raw.run_failures), while the run continues for the others."""
 
 import logging
 from collections import defaultdict
@@ -10,16 +10,16 @@ from uuid import UUID
 
 import psycopg
 
-SENTENCE_MAX: Final = 400  # characters of an error that a message shows
+MESSAGE_MAX: Final = 400  # characters of an error that a message shows
 
 
 @contextmanager
 def isolated(connection: psycopg.Connection, org_id: UUID, as_of: date, step: str) -> Iterator[None]:
-    """Do one organisation's part of a step: where it fails it is undone and recorded, and the caller goes on."""
+    """Run one organisation's part of a step; a failure is rolled back and recorded, and the caller continues."""
     try:
         with connection.transaction():
             yield
-    except Exception as error:  # whatever it is, it must not become the trouble of the others
+    except Exception as error:  # whatever it is, it must not affect the other organisations
         logging.getLogger(__name__).exception("%s failed for organisation %s", step, org_id)
         connection.execute(
             "insert into raw.run_failures (org_id, step, as_of, message) values (%s, %s, %s, %s) "
@@ -29,12 +29,12 @@ def isolated(connection: psycopg.Connection, org_id: UUID, as_of: date, step: st
 
 
 def forget_failures(connection: psycopg.Connection, step: str) -> None:
-    """Begin a step anew: what it then cannot do is recorded again."""
+    """Delete the recorded failures of a step that starts again."""
     connection.execute("delete from raw.run_failures where step = %s", [step])
 
 
 def failures_by_organization(connection: psycopg.Connection) -> dict[UUID, dict[str, str]]:
-    """What the last run could not do: organisation -> step -> what it said."""
+    """Return the failures of the last run: organisation -> step -> error message."""
     failures: defaultdict[UUID, dict[str, str]] = defaultdict(dict)
     for org_id, step, message in connection.execute(
         "select org_id, step, message from raw.run_failures order by org_id, step"
@@ -44,5 +44,5 @@ def failures_by_organization(connection: psycopg.Connection) -> dict[UUID, dict[
 
 
 def first_line(text: str) -> str:
-    """The first line of what an error said, as long as a message can bear; also of one that said nothing."""
-    return (text.strip().splitlines() or ["It failed without a word."])[0][:SENTENCE_MAX]
+    """Return the first line of an error message, cut to MESSAGE_MAX; a sentence if it is empty."""
+    return (text.strip().splitlines() or ["It failed without an error message."])[0][:MESSAGE_MAX]

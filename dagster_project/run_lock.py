@@ -1,4 +1,4 @@
-"""One run at a time writes the warehouse."""
+"""The run lock: one run at a time writes the warehouse."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ WAIT_FOR_OTHER_RUN_S: Final = 600.0  # a first load of a million bookings takes 
 
 @contextmanager
 def exclusive_run(settings: Settings, *, wait_s: float = WAIT_FOR_OTHER_RUN_S) -> Iterator[None]:
-    """Hold the lock of the run that writes the warehouse; it is free the moment its holder dies.
+    """Hold the lock of the run that writes the warehouse; PostgreSQL releases it when the process ends.
 
     Raises HubError if another run still holds it after `wait_s` seconds.
     """
     with database.connect(database.database_url(settings)) as lock:
-        lock.autocommit = True  # an open transaction would hold ingestion's watermark back
+        lock.autocommit = True  # an open transaction would hold back ingestion's watermark
         deadline = monotonic() + wait_s
         while lock.execute("select pg_try_advisory_lock(hashtext('hub run'))").fetchone() != (True,):
             if monotonic() > deadline:

@@ -1,1 +1,1 @@
-"""What the figures say: findings, and the words that they are told in."""
+"""Insights: rules that find what is unusual, the sentences that describe it, and the events that keep it."""

@@ -1,4 +1,4 @@
-"""Anomalies as findings: how grave each is for the business, which are ordinary, and one insight for one cause."""
+"""Rule `anomaly`: anomalies that matter to the business, one finding per cause."""
 
 from collections.abc import Mapping
 from typing import Any, Final, LiteralString
@@ -7,32 +7,35 @@ import pandas as pd
 import psycopg
 from psycopg import sql
 
-from insights.findings import Finding, Scope, in_words, named_drivers
+from insights.findings import Finding, named_drivers
+from insights.narrative import described
+from insights.organizations import Organization
 from ml.drivers import explain
 from sources.database import records
+from sources.insight_values import Severity
 
-RECENT_DAYS: Final = 2  # an anomaly is over when its last two days were normal
+RECENT_DAYS: Final = 2  # an anomaly has ended when the last two days were normal
 USUAL_DAYS: Final = 28  # the business's usual day: the mean of four whole weeks before
 WORTH_DAYS: Final = 91  # what a booking and an hour are worth: the mean of a quarter
 
-# The severity by the money that a day missed or gained, as a share of the business's usual day: alike for each member.
-# An owner wants to be called for half a day's money; less than a tenth is within what days of a business differ anyway.
-LEAST_SHARE: Final = {"critical": 0.50, "high": 0.25, "medium": 0.10, "low": 0.0}
-# About 0.7 of 100 ordinary days are flagged: of some hundred member series only what stands out is told to people.
-RAISED_SEVERITIES: Final = {
+# The severity by the money that a day lost or gained, as a share of the business's usual day; the same for totals and
+# members. An owner wants a call for half a day's money; less than a tenth is within the ordinary spread of days.
+MIN_SHARE: Final[Mapping[Severity, float]] = {"critical": 0.50, "high": 0.25, "medium": 0.10, "low": 0.0}
+# About 0.7 of 100 ordinary days are flagged: among some hundred member series only the most severe open an event.
+RAISED_SEVERITIES: Final[Mapping[str, tuple[Severity, ...]]] = {
     "total": ("critical", "high", "medium"),
     "service": ("critical", "high"),
     "provider": ("critical", "high"),
 }
 
-# What so many bookings explain is ordinary: two clients more or fewer on a day need no cause. For money a booking
-# counts with the amount that 95 of 100 of its kind stay below, so that a dear one at list price is ordinary too.
+# A difference of this many bookings is ordinary: two clients more or fewer on a day need no cause. For money a booking
+# counts with the amount that 95 of 100 of its kind stay below, so that an expensive one at list price is ordinary too.
 ORDINARY_BOOKINGS: Final = 2
-DEAR: Final = 0.95
-DEAR_DAYS: Final = 365  # all seasons
-DEAR_LEAST: Final = 20  # members with fewer bookings are held against the amounts of the whole business
+LARGE_QUANTILE: Final = 0.95
+LARGE_DAYS: Final = 365  # all seasons
+LARGE_MIN_BOOKINGS: Final = 20  # members with fewer bookings are compared with the amounts of the whole business
 
-# Metrics that the same bookings move on the same day are one family: one insight tells of them.
+# Metrics that the same bookings move on the same day are one family: one insight covers them.
 FAMILIES: Final = {"bookings_created": "booked", "booked_revenue": "booked"}
 # The day of fct_bookings on which a metric counts a booking; other metrics do not count bookings.
 BOOKING_DAYS: Final[Mapping[str, str]] = {
@@ -42,138 +45,146 @@ BOOKING_DAYS: Final[Mapping[str, str]] = {
     "bookings_cancelled": "cancelled_day",
     "realized_revenue": "service_day",
 }
-SAME_SHARE: Final = 0.5  # an insight whose bookings are by half those of another one tells of the same
+SAME_CAUSE_SHARE: Final = 0.5  # a finding with at least this share of its bookings in others has the same cause
 
 ANOMALIES: Final[LiteralString] = """
     with flagged as (
-        select distinct on (found.metric, found.dimension, found.member, found.direction)
-            found.*, lower(left(metric.label, 1)) || substr(metric.label, 2) as label, metric.unit,
-            metric.good_direction,
-            array_agg(found.day) over (
-                partition by found.metric, found.dimension, found.member, found.direction
+        select distinct on (anomalies.metric, anomalies.dimension, anomalies.member, anomalies.direction)
+            anomalies.*, lower(left(metrics.label, 1)) || substr(metrics.label, 2) as label, metrics.unit,
+            metrics.good_direction,
+            array_agg(anomalies.day) over (
+                partition by anomalies.metric, anomalies.dimension, anomalies.member, anomalies.direction
             ) as days,
             coalesce((
-                select max(before.day) + 1 from ml.anomalies as before
-                where (before.org_id, before.metric, before.dimension, before.member)
-                    = (found.org_id, found.metric, found.dimension, found.member)
-                    and before.day < found.day and before.direction is distinct from found.direction
-            ), found.day) as started_on
-        from analytics.v_booking_anomalies as found
-        inner join marts.dim_metric as metric on metric.metric = found.metric
-        where found.org_id = %(org_id)s and found.day > %(as_of)s::date - %(recent)s and found.day <= %(as_of)s
-        order by found.metric, found.dimension, found.member, found.direction, found.day desc
+                select max(earlier.day) + 1 from ml.anomalies as earlier
+                where (earlier.org_id, earlier.metric, earlier.dimension, earlier.member)
+                    = (anomalies.org_id, anomalies.metric, anomalies.dimension, anomalies.member)
+                    and earlier.day < anomalies.day and earlier.direction is distinct from anomalies.direction
+            ), anomalies.day) as started_on
+        from analytics.v_booking_anomalies as anomalies
+        inner join marts.dim_metric as metrics on metrics.metric = anomalies.metric
+        where anomalies.org_id = %(org_id)s
+            and anomalies.day > %(as_of)s::date - %(recent)s and anomalies.day <= %(as_of)s
+        order by
+            anomalies.metric, anomalies.dimension, anomalies.member, anomalies.direction, anomalies.day desc
     )
     select flagged.metric, flagged.dimension, flagged.member, flagged.member_name, flagged.day, flagged.days,
         flagged.started_on, flagged.value::float8, flagged.expected::float8, flagged.lower::float8,
         flagged.upper::float8, flagged.severity, flagged.direction, flagged.pattern, flagged.label, flagged.unit,
         flagged.good_direction,
         case flagged.unit when 'money' then (flagged.value - flagged.expected)::float8 end as impact,
-        usual.money_a_day::float8 as usual_money,
+        usual_days.money::float8 as usual_money,
         case flagged.unit when 'money' then 1 when 'count' then worth.booking else worth.hour end::float8 as worth,
         exists (
-            select from app.insight_events as event
-            where event.org_id = %(org_id)s and event.resolved_at is null
+            select from app.insight_events as events
+            where events.org_id = %(org_id)s and events.resolved_at is null
                 and starts_with(
-                    event.dedupe_key,
+                    events.dedupe_key,
                     concat_ws('|', 'anomaly', flagged.metric, flagged.dimension, flagged.member, flagged.direction, '')
                 )
-        ) as is_told
+        ) as has_event
     from flagged
-    -- The day's money is that of the money metric that brings most.
+    -- The money of a usual day: that of the money metric with the largest mean.
     left join lateral (
-        select max(sums.money / sums.days) as money_a_day
+        select max(sums.money / sums.days) as money
         from (
-            select sum(kpi.value) as money, least(%(usual_days)s, flagged.day - organization.first_day) as days
-            from marts.dim_metric as metric
-            inner join marts.dim_organization as organization on organization.org_id = %(org_id)s
-            inner join marts.kpi_daily as kpi
-                on (kpi.org_id, kpi.metric, kpi.dimension, kpi.member)
-                    = (organization.org_id, metric.metric, 'total', 'all')
-            where metric.unit = 'money' and kpi.day < flagged.day and kpi.day >= flagged.day - %(usual_days)s
-            group by kpi.metric, organization.first_day
+            select sum(kpi_daily.value) as money,
+                least(%(usual_days)s, flagged.day - organizations.first_day) as days
+            from marts.dim_metric as metrics
+            inner join marts.dim_organization as organizations on organizations.org_id = %(org_id)s
+            inner join marts.kpi_daily
+                on (kpi_daily.org_id, kpi_daily.metric, kpi_daily.dimension, kpi_daily.member)
+                    = (organizations.org_id, metrics.metric, 'total', 'all')
+            where metrics.unit = 'money' and kpi_daily.day < flagged.day
+                and kpi_daily.day >= flagged.day - %(usual_days)s
+            group by kpi_daily.metric, organizations.first_day
         ) as sums
         where sums.days > 0
-    ) as usual on true
+    ) as usual_days on true
     left join lateral (
-        select sum(kpi.value) filter (where kpi.metric = 'booked_revenue')
-                / nullif(sum(kpi.value) filter (where kpi.metric = 'bookings_created'), 0) as booking,
-            sum(kpi.value) filter (where kpi.metric = 'realized_revenue')
-                / nullif(sum(kpi.value) filter (where kpi.metric = 'tracked_hours'), 0) as hour
-        from marts.kpi_daily as kpi
-        where kpi.org_id = %(org_id)s and kpi.dimension = 'total' and kpi.member = 'all'
-            and kpi.metric in ('booked_revenue', 'bookings_created', 'realized_revenue', 'tracked_hours')
-            and kpi.day < flagged.day and kpi.day >= flagged.day - %(worth_days)s
+        select sum(kpi_daily.value) filter (where kpi_daily.metric = 'booked_revenue')
+                / nullif(sum(kpi_daily.value) filter (where kpi_daily.metric = 'bookings_created'), 0) as booking,
+            sum(kpi_daily.value) filter (where kpi_daily.metric = 'realized_revenue')
+                / nullif(sum(kpi_daily.value) filter (where kpi_daily.metric = 'tracked_hours'), 0) as hour
+        from marts.kpi_daily
+        where kpi_daily.org_id = %(org_id)s and kpi_daily.dimension = 'total' and kpi_daily.member = 'all'
+            and kpi_daily.metric in ('booked_revenue', 'bookings_created', 'realized_revenue', 'tracked_hours')
+            and kpi_daily.day < flagged.day and kpi_daily.day >= flagged.day - %(worth_days)s
     ) as worth on true
     order by flagged.metric, flagged.dimension, flagged.member, flagged.direction
 """
 
-# One row for the whole business, and one for each of the members asked for that has enough bookings.
-DEAR_AMOUNTS: Final[LiteralString] = """
+# One row for the whole business, and one for each of the given members that has enough bookings.
+LARGE_AMOUNTS: Final[LiteralString] = """
     with bookings as (
-        select booking.service_id::text as service, booking.provider_id::text as provider, booking.total_amount
-        from marts.fct_bookings as booking
-        inner join marts.dim_organization as organization
-            on organization.org_id = booking.org_id and organization.currency = booking.currency
-        where booking.org_id = %(org_id)s and booking.total_amount > 0
-            and coalesce(booking.created_day, booking.service_day) <= %(as_of)s
-            and coalesce(booking.created_day, booking.service_day) > %(as_of)s::date - %(days)s
+        select fct_bookings.service_id::text as service, fct_bookings.provider_id::text as provider,
+            fct_bookings.total_amount
+        from marts.fct_bookings
+        inner join marts.dim_organization as organizations
+            on organizations.org_id = fct_bookings.org_id and organizations.currency = fct_bookings.currency
+        where fct_bookings.org_id = %(org_id)s and fct_bookings.total_amount > 0
+            and coalesce(fct_bookings.created_day, fct_bookings.service_day) <= %(as_of)s
+            and coalesce(fct_bookings.created_day, fct_bookings.service_day) > %(as_of)s::date - %(days)s
     )
     select 'total' as dimension, 'all' as member,
-        percentile_cont(%(dear)s) within group (order by total_amount) as amount
+        percentile_cont(%(quantile)s) within group (order by total_amount) as amount
     from bookings
     union all
-    select 'service', service, percentile_cont(%(dear)s) within group (order by total_amount)
+    select 'service', service, percentile_cont(%(quantile)s) within group (order by total_amount)
     from bookings
     where service = any(%(members)s)
-    group by service having count(*) >= %(least)s
+    group by service having count(*) >= %(min_bookings)s
     union all
-    select 'provider', provider, percentile_cont(%(dear)s) within group (order by total_amount)
+    select 'provider', provider, percentile_cont(%(quantile)s) within group (order by total_amount)
     from bookings
     where provider = any(%(members)s)
-    group by provider having count(*) >= %(least)s
+    group by provider having count(*) >= %(min_bookings)s
 """
 
 SERVICES: Final[LiteralString] = """
-    select service.service_name as member, scored.value::float8, scored.expected::float8
-    from ml.anomalies as scored
-    inner join marts.dim_service as service on service.service_id::text = scored.member
-    where scored.org_id = %(org_id)s and scored.metric = %(metric)s and scored.dimension = 'service'
-        and scored.day = %(day)s
-    order by service.service_name
+    select services.service_name as member, anomalies.value::float8, anomalies.expected::float8
+    from ml.anomalies
+    inner join marts.dim_service as services on services.service_id::text = anomalies.member
+    where anomalies.org_id = %(org_id)s and anomalies.metric = %(metric)s and anomalies.dimension = 'service'
+        and anomalies.day = %(day)s
+    order by services.service_name
 """
 
 
-def anomaly_findings(connection: psycopg.Connection, scope: Scope) -> list[Finding] | None:
-    """What is out of the ordinary now, one insight for one cause; the services of a total are its drivers.
+Amounts = Mapping[tuple[str, str], float]  # (dimension, member) -> amount
 
-    A finding that is not to be told is among them with `opens` false: if it was told before, it is not over.
-    None where the data have ended: nothing is usual any more.
+
+def anomaly_findings(connection: psycopg.Connection, organization: Organization) -> list[Finding] | None:
+    """Return the current anomalies; those that open an event are one per cause. A total's drivers are its services.
+
+    The others have `opens` False: where they have an open event, it has not ended.
+    None where the data have ended: no day is usual any more.
     """
-    if scope.is_past_its_end:
+    if organization.is_past_its_end:
         return None
     flagged = records(
         connection,
         ANOMALIES,
         {
-            "org_id": scope.org_id,
-            "as_of": scope.as_of,
+            "org_id": organization.id,
+            "as_of": organization.as_of,
             "recent": RECENT_DAYS,
             "usual_days": USUAL_DAYS,
             "worth_days": WORTH_DAYS,
         },
     )
-    dear = _dear_amounts(connection, scope, flagged)
+    large_amounts = _large_amounts(connection, organization, flagged)
     graded = [{**row, **_grade(row)} for row in flagged]
-    worthy = [row for row in graded if _is_worthy(scope, row, dear)]
-    told = _once(connection, scope, worthy)
-    return in_words(
-        scope,
+    relevant = [row for row in graded if _is_relevant(organization, row, large_amounts)]
+    raised = _one_per_cause(connection, organization, relevant)
+    return described(
+        organization,
         [
             {
                 **row,
                 "kind": "anomaly",
-                "opens": any(row is kept for kept in told),
-                "drivers": _drivers(connection, scope, row),
+                "opens": any(row is other for other in raised),
+                "drivers": _drivers(connection, organization, row),
             }
             for row in graded
         ],
@@ -181,39 +192,42 @@ def anomaly_findings(connection: psycopg.Connection, scope: Scope) -> list[Findi
 
 
 def _grade(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The severity by money, and the share of a usual day's money; by improbability where no money is known."""
+    """Return the share of a usual day's money and the severity by it.
+
+    Where no money is known, the share is 0 and the detector's severity, by improbability, stays.
+    """
     if not row["usual_money"] or not row["worth"] or row["usual_money"] <= 0:
         return {"share": 0.0}
     share = abs(row["value"] - row["expected"]) * row["worth"] / row["usual_money"]
-    return {"share": share, "severity": next(name for name, least in LEAST_SHARE.items() if share >= least)}
+    return {"share": share, "severity": next(name for name, least in MIN_SHARE.items() if share >= least)}
 
 
-def _is_worthy(scope: Scope, row: Mapping[str, Any], dear: Mapping[tuple[str, str], float]) -> bool:
+def _is_relevant(organization: Organization, row: Mapping[str, Any], large_amounts: Amounts) -> bool:
     return (
         row["severity"] in RAISED_SEVERITIES[row["dimension"]]
-        and not _is_ordinary(row, dear)
-        and not _is_cut_off(scope, row)
+        and not _is_ordinary(row, large_amounts)
+        and not _is_cut_off(organization, row)
     )
 
 
-def _is_ordinary(row: Mapping[str, Any], dear: Mapping[tuple[str, str], float]) -> bool:
-    """Whether one or two bookings explain it; a fall of a total is never taken to be ordinary."""
+def _is_ordinary(row: Mapping[str, Any], large_amounts: Amounts) -> bool:
+    """Return True if one or two bookings explain the anomaly; a fall of a total is never ordinary."""
     if (
         row["unit"] == "hours"
         or row["pattern"] == "missing"
         or (row["dimension"], row["direction"]) == ("total", "down")
     ):
         return False
-    apart = abs(row["value"] - row["expected"])
+    difference = abs(row["value"] - row["expected"])
     if row["unit"] == "count":
-        return bool(apart <= ORDINARY_BOOKINGS)
-    amount = dear.get((row["dimension"], row["member"]), dear.get(("total", "all"), 0.0))
-    return bool(apart <= ORDINARY_BOOKINGS * amount)
+        return bool(difference <= ORDINARY_BOOKINGS)
+    amount = large_amounts.get((row["dimension"], row["member"]), large_amounts.get(("total", "all"), 0.0))
+    return bool(difference <= ORDINARY_BOOKINGS * amount)
 
 
-def _is_cut_off(scope: Scope, row: Mapping[str, Any]) -> bool:
-    """Whether it is a fall of what is booked near the edge of the data, which lack bookings of later service days."""
-    complete_until = scope.bookings_complete_until
+def _is_cut_off(organization: Organization, row: Mapping[str, Any]) -> bool:
+    """Return True for a fall of booked metrics near the edge of the data, which lack bookings of later service days."""
+    complete_until = organization.bookings_complete_until
     is_incomplete = complete_until is not None and row["day"] > complete_until
     return is_incomplete and row["direction"] == "down" and _family(row) == "booked"
 
@@ -223,35 +237,36 @@ def _family(row: Mapping[str, Any]) -> str:
     return FAMILIES.get(metric, metric)
 
 
-def _once(connection: psycopg.Connection, scope: Scope, worthy: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The anomalies to tell, so that each cause is told once.
+def _one_per_cause(
+    connection: psycopg.Connection, organization: Organization, relevant: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return one anomaly per cause: totals before members, then those with an open event, then by money.
 
-    First totals, then what was told before, then by money. Left out is what tells of a metric's family and direction
-    that a total or the same member tells of already, and what rose by bookings that another one rose by.
+    Dropped are anomalies of a family and direction that a total or the same member has already, and rises that consist
+    of bookings that an earlier one consists of.
     """
-    kept: list[dict[str, Any]] = []
-    seen: set[Any] = set()
-    for row in sorted(worthy, key=lambda row: (row["dimension"] != "total", not row["is_told"], -row["share"])):
-        family, direction = _family(row), row["direction"]
-        if any(
-            (_family(other), other["direction"]) == (family, direction)
-            and (
-                other["dimension"] == "total"
-                or (other["dimension"], other["member"]) == (row["dimension"], row["member"])
-            )
-            for other in kept
-        ):
+    raised: list[dict[str, Any]] = []
+    explained: set[Any] = set()  # booking ids of the rises in `raised`
+    for row in sorted(relevant, key=lambda row: (row["dimension"] != "total", not row["has_event"], -row["share"])):
+        if any(_covers(other, row) for other in raised):
             continue
-        bookings = _bookings(connection, scope, row) if direction == "up" else set()
-        if bookings and len(bookings & seen) >= SAME_SHARE * len(bookings):
+        bookings = _bookings(connection, organization, row) if row["direction"] == "up" else set()
+        if bookings and len(bookings & explained) >= SAME_CAUSE_SHARE * len(bookings):
             continue
-        kept.append(row)
-        seen |= bookings
-    return kept
+        raised.append(row)
+        explained |= bookings
+    return raised
 
 
-def _bookings(connection: psycopg.Connection, scope: Scope, row: Mapping[str, Any]) -> set[Any]:
-    """The bookings that an anomaly's metric counted on its days."""
+def _covers(other: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Return True if `other` has the family and direction of `row`, and is a total or of the same member."""
+    is_alike = (_family(other), other["direction"]) == (_family(row), row["direction"])
+    is_same_member = (other["dimension"], other["member"]) == (row["dimension"], row["member"])
+    return is_alike and (other["dimension"] == "total" or is_same_member)
+
+
+def _bookings(connection: psycopg.Connection, organization: Organization, row: Mapping[str, Any]) -> set[Any]:
+    """Return the ids of the bookings that the anomaly's metric counts on its days."""
     if row["metric"] not in BOOKING_DAYS:
         return set()
     query = sql.SQL(
@@ -264,38 +279,40 @@ def _bookings(connection: psycopg.Connection, scope: Scope, row: Mapping[str, An
         )
         """
     ).format(day=sql.Identifier(BOOKING_DAYS[row["metric"]]))
-    parameters = {"org_id": scope.org_id, **{name: row[name] for name in ("days", "dimension", "member")}}
-    return {found["booking_id"] for found in records(connection, query, parameters)}
+    parameters = {"org_id": organization.id, **{name: row[name] for name in ("days", "dimension", "member")}}
+    return {booking["booking_id"] for booking in records(connection, query, parameters)}
 
 
-def _dear_amounts(
-    connection: psycopg.Connection, scope: Scope, flagged: list[dict[str, Any]]
-) -> dict[tuple[str, str], float]:
-    """The amount that few bookings of the business, of a service or of a provider exceed."""
+def _large_amounts(
+    connection: psycopg.Connection, organization: Organization, flagged: list[dict[str, Any]]
+) -> Amounts:
+    """Return the amount that few bookings of the business, of a service or of a provider exceed."""
     if not flagged:
         return {}
-    found = records(
+    amounts = records(
         connection,
-        DEAR_AMOUNTS,
+        LARGE_AMOUNTS,
         {
-            "org_id": scope.org_id,
-            "as_of": scope.as_of,
-            "days": DEAR_DAYS,
-            "dear": DEAR,
-            "least": DEAR_LEAST,
+            "org_id": organization.id,
+            "as_of": organization.as_of,
+            "days": LARGE_DAYS,
+            "quantile": LARGE_QUANTILE,
+            "min_bookings": LARGE_MIN_BOOKINGS,
             "members": [row["member"] for row in flagged],
         },
     )
-    return {(row["dimension"], row["member"]): float(row["amount"] or 0) for row in found}
+    return {(row["dimension"], row["member"]): float(row["amount"] or 0) for row in amounts}
 
 
-def _drivers(connection: psycopg.Connection, scope: Scope, found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Which services drove a total's change, largest first; none where the metric is not kept by service."""
-    if found["dimension"] != "total":
+def _drivers(
+    connection: psycopg.Connection, organization: Organization, anomaly: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the services that drove a total's change, the largest first; none where the metric has no services."""
+    if anomaly["dimension"] != "total":
         return []
-    parameters = {"org_id": scope.org_id, "metric": found["metric"], "day": found["day"]}
-    members = pd.DataFrame(records(connection, SERVICES, parameters), columns=["member", "value", "expected"])
-    explained = explain(
-        members[["member", "value"]], members[["member", "expected"]].rename(columns={"expected": "value"})
+    parameters = {"org_id": organization.id, "metric": anomaly["metric"], "day": anomaly["day"]}
+    services = pd.DataFrame(records(connection, SERVICES, parameters), columns=["member", "value", "expected"])
+    drivers = explain(
+        services[["member", "value"]], services[["member", "expected"]].rename(columns={"expected": "value"})
     )
-    return named_drivers(explained.rename(columns={"member": "member_name"}), "service")
+    return named_drivers(drivers.rename(columns={"member": "member_name"}), "service")

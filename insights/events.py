@@ -1,52 +1,47 @@
-"""From findings to insight events: an ongoing thing is one event, and what goes back to normal is resolved.
+"""Insight events: rows of app.insight_events, opened, refreshed and resolved by the findings of a run.
 
-An event's identity is (kind, metric, dimension, member, direction). While an event of that identity is unresolved,
-a new finding only refreshes it; a dismissed one stays dismissed until the thing itself has ended. A finding that does
-not open an event (`opens` false) keeps the one that there is from being resolved.
+An event is identified by (kind, metric, dimension, member, direction). While an event of that identity is unresolved,
+a new finding only refreshes it; a dismissed one stays dismissed until the condition itself has ended. A finding with
+`opens` False opens no event, but keeps an open one from being resolved.
+Nothing here sends a message: callers enqueue the messages of the returned changes in the same transaction.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from insights.findings import Finding, Scope
-from notifications.ledger import enqueue_insights
-from sources.tables import BOOKING_QUESTION
+from insights.findings import Finding
+from insights.organizations import Organization
+from sources.insight_values import BOOKING_QUESTION, InsightKind
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Events that a pass opened and resolved."""
+    """Ids of the events that were opened, and of those that were resolved after people were notified of them."""
 
     opened: list[UUID]
     resolved: list[UUID]
 
 
-def keep(
-    connection: psycopg.Connection, scope: Scope, findings: Sequence[Finding], *, kinds: Sequence[str], now: datetime
+def update_events(
+    connection: psycopg.Connection,
+    organization: Organization,
+    findings: Sequence[Finding],
+    *,
+    kinds: Sequence[InsightKind],
 ) -> Changes:
-    """Bring app.insight_events up to `findings`, which are all that is known now of these `kinds`.
-
-    New ones are opened, ongoing ones refreshed, the rest resolved. Deliveries and in-app notifications of what was
-    opened or resolved are written with them, due at `now`, in the caller's transaction.
-    """
-    kept = [_keep_one(connection, scope, finding) for finding in findings]
-    opened = [event for event in kept if event is not None]
-    resolved = _resolve_others(connection, scope, findings, kinds)
-    recipients = {scope.org_id: _administrators(connection, scope)}
-    enqueue_insights(connection, opened, "opened", now=now, recipients=recipients)
-    enqueue_insights(connection, resolved, "resolved", now=now, recipients=recipients)
-    return Changes(opened, resolved)
+    """Bring the events of these kinds up to `findings`, which are all current ones: open, refresh, resolve the rest."""
+    opened = _open_or_refresh(connection, organization, findings)
+    return Changes(opened, _resolve_others(connection, organization, findings, kinds))
 
 
-def lapse(connection: psycopg.Connection, scope: Scope, kinds: Sequence[str]) -> None:
-    """Close the events of these kinds without a message: the data do not say any more whether they are over.
+def expire_events(connection: psycopg.Connection, organization: Organization, kinds: Sequence[InsightKind]) -> None:
+    """Close the events of these kinds without a message: the data no longer show whether the condition has ended.
 
-    They count as resolved when they were last seen, so that nobody reads that they are back to normal now.
+    They are resolved as of when they were last seen, so that no message claims that they are back to normal now.
     """
     connection.execute(
         """
@@ -54,55 +49,54 @@ def lapse(connection: psycopg.Connection, scope: Scope, kinds: Sequence[str]) ->
         set resolved_at = last_seen, status = case status when 'dismissed' then 'dismissed' else 'resolved' end
         where org_id = %(org_id)s and kind = any(%(kinds)s) and resolved_at is null and dimension <> %(question)s
         """,
-        {"org_id": scope.org_id, "kinds": list(kinds), "question": BOOKING_QUESTION},
+        {"org_id": organization.id, "kinds": list(kinds), "question": BOOKING_QUESTION},
     )
 
 
-def ask(connection: psycopg.Connection, scope: Scope, questions: Sequence[Finding], *, now: datetime) -> list[UUID]:
-    """Open an event for each question that was never asked; the ids of those.
+def update_questions(
+    connection: psycopg.Connection, organization: Organization, questions: Sequence[Finding]
+) -> Changes:
+    """Open an event for each question that was never asked.
 
-    A question stays open until somebody answers it, or until its booking has another amount or is gone: then it is
-    closed without a message, because whoever corrected it knows.
+    A question stays open until a person answers it, or until its booking has another amount or is deleted: then it is
+    closed without a message, because the person who corrected the booking needs none.
     """
     connection.execute(
         """
-        update app.insight_events as event
-        set resolved_at = %(now)s, status = case event.status when 'dismissed' then 'dismissed' else 'resolved' end
-        where event.org_id = %(org_id)s and event.dimension = %(dimension)s and event.resolved_at is null
+        update app.insight_events as events
+        set resolved_at = %(now)s, status = case events.status when 'dismissed' then 'dismissed' else 'resolved' end
+        where events.org_id = %(org_id)s and events.dimension = %(dimension)s and events.resolved_at is null
             and not exists (
-                select from marts.fct_bookings as booking
-                where booking.org_id = event.org_id and booking.booking_id::text = event.member
-                    and booking.total_amount = event.value
+                select from marts.fct_bookings as bookings
+                where bookings.org_id = events.org_id and bookings.booking_id::text = events.member
+                    and bookings.total_amount = events.value
             )
         """,
-        {"org_id": scope.org_id, "dimension": BOOKING_QUESTION, "now": scope.as_of_at},
+        {"org_id": organization.id, "dimension": BOOKING_QUESTION, "now": organization.as_of_at},
     )
-    kept = [_keep_one(connection, scope, question) for question in questions]
-    opened = [event for event in kept if event is not None]
-    enqueue_insights(
-        connection, opened, "opened", now=now, recipients={scope.org_id: _administrators(connection, scope)}
-    )
+    return Changes(_open_or_refresh(connection, organization, questions), [])
+
+
+def _open_or_refresh(
+    connection: psycopg.Connection, organization: Organization, findings: Sequence[Finding]
+) -> list[UUID]:
+    """Refresh the unresolved event of each finding, or open one; return the ids of the opened events."""
+    opened = []
+    for finding in findings:
+        values = {
+            **finding,
+            "org_id": organization.id,
+            "now": organization.as_of_at,
+            "identity": _identity(finding),
+            "drivers": Jsonb(finding["drivers"]),
+        }
+        if not _refresh(connection, values) and finding.get("opens", True):
+            opened += _open(connection, values)
     return opened
 
 
-def _administrators(connection: psycopg.Connection, scope: Scope) -> list[UUID]:
-    """The profiles that are told in the app."""
-    rows = connection.execute(
-        "select profile_id from staging.stg_app__profiles where org_id = %s and role = 'admin' and is_active",
-        [scope.org_id],
-    )
-    return [row[0] for row in rows]
-
-
-def _keep_one(connection: psycopg.Connection, scope: Scope, finding: Finding) -> UUID | None:
-    """Refresh the unresolved event of this identity, or open one; the id of an event that was opened."""
-    values = {
-        **finding,
-        "org_id": scope.org_id,
-        "now": scope.as_of_at,
-        "identity": _identity(finding),
-        "drivers": Jsonb(finding["drivers"]),
-    }
+def _refresh(connection: psycopg.Connection, values: Finding) -> bool:
+    """Refresh the unresolved event of this identity; return True if there was one."""
     refreshed = connection.execute(
         """
         update app.insight_events
@@ -113,10 +107,15 @@ def _keep_one(connection: psycopg.Connection, scope: Scope, finding: Finding) ->
         """,
         values,
     )
-    if refreshed.rowcount or not finding.get("opens", True):
-        return None
-    # The same thing, found again for the same beginning after somebody resolved it, was told already.
-    opened = connection.execute(
+    return bool(refreshed.rowcount)
+
+
+def _open(connection: psycopg.Connection, values: Finding) -> list[UUID]:
+    """Open an event and return its id.
+
+    Return nothing where a person resolved the event of the same beginning: people were notified of that one already.
+    """
+    rows = connection.execute(
         """
         insert into app.insight_events (
             org_id, kind, severity, metric, dimension, member, day, title, summary, value, expected, lower,
@@ -131,43 +130,46 @@ def _keep_one(connection: psycopg.Connection, scope: Scope, finding: Finding) ->
         returning id
         """,
         values,
-    ).fetchone()
-    return opened[0] if opened else None
+    )
+    return [row[0] for row in rows]
 
 
 def _resolve_others(
-    connection: psycopg.Connection, scope: Scope, findings: Sequence[Finding], kinds: Sequence[str]
+    connection: psycopg.Connection,
+    organization: Organization,
+    findings: Sequence[Finding],
+    kinds: Sequence[InsightKind],
 ) -> list[UUID]:
-    """Resolve the events of these kinds that no finding speaks of; the ids of those that people know as open."""
+    """Resolve the events of these kinds that have no finding; return the ids of those that people saw as open."""
     rows = connection.execute(
         """
         with ended as (
-            select event.id, event.status from app.insight_events as event
-            where event.org_id = %(org_id)s and event.kind = any(%(kinds)s) and event.resolved_at is null
-                and event.dimension <> %(question)s
-                and event.last_seen <= %(now)s
+            select events.id, events.status from app.insight_events as events
+            where events.org_id = %(org_id)s and events.kind = any(%(kinds)s) and events.resolved_at is null
+                and events.dimension <> %(question)s
+                and events.last_seen <= %(now)s
                 and not exists (
                     select from unnest(%(ongoing)s::text[]) as ongoing (identity)
-                    where starts_with(event.dedupe_key, ongoing.identity || '|')
+                    where starts_with(events.dedupe_key, ongoing.identity || '|')
                 )
             for update
         )
-        update app.insight_events as event
+        update app.insight_events as events
         set resolved_at = %(now)s,
-            status = case event.status when 'dismissed' then 'dismissed' else 'resolved' end
+            status = case events.status when 'dismissed' then 'dismissed' else 'resolved' end
         from ended
-        where event.id = ended.id
-        returning event.id, ended.status
+        where events.id = ended.id
+        returning events.id, ended.status
         """,
         {
-            "org_id": scope.org_id,
+            "org_id": organization.id,
             "kinds": list(kinds),
             "question": BOOKING_QUESTION,
-            "now": scope.as_of_at,
+            "now": organization.as_of_at,
             "ongoing": [_identity(finding) for finding in findings],
         },
     ).fetchall()
-    return [event for event, status in rows if status in ("open", "acknowledged")]
+    return [event_id for event_id, status in rows if status in ("open", "acknowledged")]
 
 
 def _identity(finding: Finding) -> str:

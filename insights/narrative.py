@@ -1,19 +1,22 @@
-"""Plain English about events: what, how much against what was expected, what drove it, what to do."""
+"""The text of insights: title, summary (value against expected, drivers) and recommendation, in plain English."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 import pandas as pd
 
+from insights.findings import Finding
+from insights.organizations import Organization
 from sources import figures
+from sources.insight_values import InsightKind
 
-MOST_DRIVERS = 3
-# Less than this part of the value is next to nothing: the expected figure itself then says no more than that.
-NEXT_TO_NOTHING = 0.1
+MAX_DRIVERS: Final = 3
+# An expected figure below this share of the value is described as (hardly) anything instead of by its number.
+NEGLIGIBLE_SHARE: Final = 0.1
 
-# What to do, by metric and direction. One table: a new metric adds two lines.
-RECOMMENDATIONS = {
+# Recommendation by metric and direction. One table: a new metric adds two lines.
+RECOMMENDATIONS: Final = {
     ("bookings_created", "up"): "Check that providers have capacity for the extra bookings and confirm them soon.",
     ("bookings_created", "down"): "Check that the booking page and its channels work, then follow up open quotes.",
     ("bookings_completed", "up"): "Invoice the completed bookings and ask their clients for reviews.",
@@ -29,240 +32,274 @@ RECOMMENDATIONS = {
     ("realized_revenue", "down"): "Look for postponed, cancelled or missed services on this day and offer new dates.",
     ("invoiced_revenue", "up"): "Check for duplicate or early invoices before the payments fall due.",
     ("invoiced_revenue", "down"): "Look for delivered bookings that have not been invoiced.",
-    ("collected_revenue", "up"): "Match the payments to their invoices and check for paid twice.",
-    ("collected_revenue", "down"): "Check the payment provider for failures and remind clients of overdue invoices.",
-    ("failed_payments", "up"): "Check the payment provider's status and ask the affected clients to pay again.",
+    ("collected_revenue", "up"): "Match the payments to their invoices and check for double payments.",
+    ("collected_revenue", "down"): "Check the payment processor for failures and remind clients of overdue invoices.",
+    ("failed_payments", "up"): "Check the payment processor's status and ask the affected clients to pay again.",
     ("failed_payments", "down"): "Check that payments are still being attempted; if they are, no action is needed.",
     ("tracked_hours", "up"): "Check the load of the providers and move work where it is too high.",
     ("tracked_hours", "down"): "Ask the providers whether hours were not entered or work has stopped.",
 }
-OTHERWISE = {
-    "good": "Find out what went well here, and whether it can be repeated.",
-    "bad": "Find out what changed here on this day, and put it right.",
+# For a metric that is not in the table, by whether the direction is good.
+GENERAL_RECOMMENDATIONS: Final = {
+    True: "Find out what went well here, and whether it can be repeated.",
+    False: "Find out what changed here on this day, and correct it.",
 }
-FORECAST = {
+FORECAST_RECOMMENDATIONS: Final = {
     "up": "Check that capacity covers the days ahead.",
     "down": "Fill the free days ahead: follow up open quotes and invite past clients.",
     "level": "No action is needed.",
 }
-# A fall while some providers have more work than hours: more bookings as such would not help.
-FORECAST_DOWN_OVERLOADED = (
+# For a fall while some providers have more work than hours: more bookings as such would not help.
+FORECAST_DOWN_OVERLOADED: Final = (
     "Find out which services lack bookings; their providers may have time for work that others cannot fit in."
 )
-# What an anomaly that is more than one day's is told with, by pattern.
-PATTERNS = {
+# Added to an anomaly that lasts longer than one day, by pattern.
+PATTERNS: Final = {
     "level_shift": "The days before were {side} than expected too: this looks like a new level, not one odd day.",
-    "trend_break": "For some two weeks it has been moving away, {side} than expected.",
+    "trend_break": "It has drifted {side} than expected for about two weeks.",
 }
-MISSING = "Check that the source still delivers this figure, load the day again, and look at later days with care."
-WORKLOAD = "Move bookings to days or colleagues with free hours, before their clients wait."
-PIPELINE = "Open the run's log, put the cause right and run it again; until then figures may be out of date."
+MISSING_RECOMMENDATION: Final = (
+    "Check that the source still delivers this figure, load the day again, and look at later days with care."
+)
+WORKLOAD_RECOMMENDATION: Final = (
+    "Move bookings to days or colleagues with free hours, before their clients have to wait."
+)
+PIPELINE_RECOMMENDATION: Final = (
+    "Open the run's log, fix the cause and run it again; until then figures may be out of date."
+)
+
+Text = tuple[str, str, str]  # title, summary, recommendation
 
 
-def tell(events: pd.DataFrame) -> pd.DataFrame:
-    """Add title, summary and recommendation to each event; the same events give the same words.
+def described(organization: Organization, findings: list[dict[str, Any]]) -> list[Finding]:
+    """Return the organisation's findings with title, summary and recommendation added."""
+    if not findings:
+        return []
+    table = pd.DataFrame(findings, dtype=object).assign(organization=organization.name, currency=organization.currency)
+    texts = cast(list[dict[str, str]], describe(table)[["title", "summary", "recommendation"]].to_dict("records"))
+    return [{**finding, **text} for finding, text in zip(findings, texts, strict=True)]
+
+
+def describe(findings: pd.DataFrame) -> pd.DataFrame:
+    """Add title, summary and recommendation to each finding; equal findings get equal texts.
 
     Columns: kind (anomaly, forecast, workload, pipeline), metric, label (as in 'booked revenue'), unit (count, money,
     hours), currency (ISO code), dimension (total, service, provider), member_name, organization, day, value,
     expected, lower, upper, severity, direction (up, down), pattern (of an anomaly, as `ml.anomalies.detect` names it),
-    good_direction, drivers (a list of mappings with member_name, dimension, value, expected, contribution), horizon
-    (days) and compared (what the sum of a forecast, `value`, is held against: the days before it), providers (how many
-    will overload), beyond (their hours that do not fit in) and first_day (on which it begins) of a workload, where
-    value is the expected and expected the available hours, overloading (of a forecast: whether some provider will have
-    more work than hours in the same days), detail (of a pipeline event). What does not apply may be
-    absent or null. Raises ValueError for an unknown kind.
+    good_direction, drivers (a list of mappings with member_name, dimension, value, expected, contribution).
+    Of a forecast: horizon (days), previous (the actual sum of as many days before; `value` is the forecast sum) and
+    overloading (True if some provider will have more work than hours in the same days). Of a workload: horizon,
+    providers (how many will overload), beyond (hours beyond capacity) and first_day (of an overload); value is the
+    expected and expected the available hours. Of a pipeline finding: detail. Columns that do not apply may be absent or
+    null. Raises ValueError for an unknown kind.
     """
-    tellers = {"anomaly": _anomaly, "forecast": _forecast, "workload": _workload, "pipeline": _pipeline}
-    told = []
-    for record in events.to_dict("records"):
-        event = {str(column): cell for column, cell in record.items()}
-        if event["kind"] not in tellers:
-            raise ValueError(f"kind {event['kind']!r} is not one of {', '.join(tellers)}")
-        told.append(tellers[event["kind"]](event))
-    words = pd.DataFrame(told, columns=["title", "summary", "recommendation"], index=events.index, dtype=object)
-    return events.drop(columns=words.columns, errors="ignore").join(words)
+    texts = []
+    for record in findings.to_dict("records"):
+        finding = {str(column): cell for column, cell in record.items()}
+        if finding["kind"] not in DESCRIBERS:
+            raise ValueError(f"kind {finding['kind']!r} is not one of {', '.join(DESCRIBERS)}")
+        texts.append(DESCRIBERS[finding["kind"]](finding))
+    table = pd.DataFrame(texts, columns=["title", "summary", "recommendation"], index=findings.index, dtype=object)
+    return findings.drop(columns=table.columns, errors="ignore").join(table)
 
 
-def _anomaly(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    if event.get("pattern") == "missing":
-        return _missing(event)
-    value, expected = _shown(event, event["value"]), _shown(event, event["expected"])
-    subject = _subject(event)
-    title = f"{_capital(subject)}: {_amount(event, value)}, {_brief(event, value, expected)}"
+def _anomaly(finding: Finding) -> Text:
+    if finding.get("pattern") == "missing":
+        return _missing(finding)
+    value, expected = _rounded(finding, finding["value"]), _rounded(finding, finding["expected"])
+    subject = _subject(finding)
+    title = f"{_capitalised(subject)}: {_amount(finding, value)}, {_short_comparison(finding, value, expected)}"
     sentences = [
-        f"On {_day(event)}, {subject}{_place(event)} came to {_amount(event, value)}, "
-        f"{_against(event, value, expected)}.",
-        _range(event, "The usual range for such a day is"),
-        _lasting(event, value, expected),
-        _drivers(event),
+        f"On {_day(finding)}, {subject}{_at_organization(finding)} came to {_amount(finding, value)}, "
+        f"{_comparison(finding, value, expected)}.",
+        _range(finding, "The usual range for such a day is"),
+        _pattern(finding, value, expected),
+        _drivers(finding),
     ]
-    return title, _joined(sentences), _recommended(event)
+    return title, _joined(sentences), _recommendation(finding)
 
 
-def _missing(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    subject, expected = _subject(event), _shown(event, event["expected"])
-    verb = "were" if event["unit"] == "count" and expected not in (0, 1) else "was"
-    awaited = f"{_amount(event, expected) if expected else 'nothing'} {verb} expected"
-    sentence = f"For {_day(event)}, no figure of {subject}{_place(event)} has come in, where {awaited}."
-    return f"{_capital(subject)}: no figure has come in", sentence, MISSING
+def _missing(finding: Finding) -> Text:
+    subject, expected = _subject(finding), _rounded(finding, finding["expected"])
+    verb = "were" if finding["unit"] == "count" and expected not in (0, 1) else "was"
+    expectation = f"{_amount(finding, expected) if expected else 'nothing'} {verb} expected"
+    summary = (
+        f"For {_day(finding)}, no figure was recorded for {subject}{_at_organization(finding)}, where {expectation}."
+    )
+    return f"{_capitalised(subject)}: no figure was recorded", summary, MISSING_RECOMMENDATION
 
 
-def _lasting(event: Mapping[str, Any], value: float, expected: float) -> str:
-    """What to add where the anomaly is more than one day's."""
-    pattern = PATTERNS.get(str(event.get("pattern")), "") if value != expected else ""
-    return pattern.format(side="higher" if value > expected else "lower")
+def _pattern(finding: Finding, value: float, expected: float) -> str:
+    """Return the sentence about an anomaly that lasts longer than one day; empty for others."""
+    sentence = PATTERNS.get(str(finding.get("pattern")), "") if value != expected else ""
+    return sentence.format(side="higher" if value > expected else "lower")
 
 
-def _forecast(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    value, subject, days = _shown(event, event["value"]), _subject(event), _days(event["horizon"])
-    title = f"{_capital(subject)}: {_amount(event, value)} forecast for the next {days}"
-    sentence = f"For the {days} after {_day(event)}, the forecast of {subject}{_place(event)} is "
-    sentence += _amount(event, value)
+def _forecast(finding: Finding) -> Text:
+    value, subject, days = _rounded(finding, finding["value"]), _subject(finding), _days(finding["horizon"])
+    title = f"{_capitalised(subject)}: {_amount(finding, value)} forecast for the next {days}"
+    summary = f"For the {days} after {_day(finding)}, the forecast of {subject}{_at_organization(finding)} is "
+    summary += _amount(finding, value)
     trend = "level"
-    if _given(event.get("compared")):
-        before = _shown(event, event["compared"])
-        trend = "level" if value == before else "up" if value > before else "down"
-        sentence += f", {_against(event, value, before, f'in the {days} before')}"
-    sentences = [f"{sentence}.", _range(event, "The likely range is"), _drivers(event)]
-    advice = FORECAST_DOWN_OVERLOADED if trend == "down" and event.get("overloading") is True else FORECAST[trend]
-    return title, _joined(sentences), advice
+    if _has_value(finding.get("previous")):
+        previous = _rounded(finding, finding["previous"])
+        trend = "level" if value == previous else "up" if value > previous else "down"
+        summary += f", {_comparison(finding, value, previous, f'in the {days} before')}"
+    sentences = [f"{summary}.", _range(finding, "The likely range is"), _drivers(finding)]
+    is_overloaded = trend == "down" and finding.get("overloading") is True
+    recommendation = FORECAST_DOWN_OVERLOADED if is_overloaded else FORECAST_RECOMMENDATIONS[trend]
+    return title, _joined(sentences), recommendation
 
 
-def _workload(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    providers, days = int(event["providers"]), _days(event["horizon"])
-    who = "1 provider" if providers == 1 else f"{providers} providers"
-    value, available = _shown(event, event["value"]), _shown(event, event["expected"])
+def _workload(finding: Finding) -> Text:
+    days, providers = _days(finding["horizon"]), figures.counted(int(finding["providers"]), "provider")
+    value, available = _rounded(finding, finding["value"]), _rounded(finding, finding["expected"])
+    beyond = _amount(finding, _rounded(finding, finding["beyond"]))
+    first_day = figures.long_day(pd.Timestamp(finding["first_day"]).date())
     sentences = [
-        f"In the {days} after {_day(event)}, {who}{_place(event)} will have more work than hours, from "
-        f"{_day({'day': event['first_day']})} on: {_amount(event, _shown(event, event['beyond']))} do not fit in.",
-        f"All together {_amount(event, value)} are expected and {_amount(event, available)} available.",
-        _overloaded(event),
+        f"In the {days} after {_day(finding)}, {providers}{_at_organization(finding)} will have more work than hours, "
+        f"from {first_day} on: {beyond} are beyond their available time.",
+        f"In total, {_amount(finding, value)} are expected and {_amount(finding, available)} are available.",
+        _overloaded_providers(finding),
     ]
-    return f"Workload: {who} will overload in the next {days}", _joined(sentences), WORKLOAD
+    return f"Workload: {providers} will overload in the next {days}", _joined(sentences), WORKLOAD_RECOMMENDATION
 
 
-def _overloaded(event: Mapping[str, Any]) -> str:
-    """Who has how much more to do on those days than time for it, the most first."""
-    told = [
-        f"{driver['member_name']} ({_amount(event, _shown(event, driver['value']))} in "
-        f"{_amount(event, _shown(event, driver['expected']))})"
-        for driver in sorted(event["drivers"], key=lambda each: -float(each["contribution"]))
+def _overloaded_providers(finding: Finding) -> str:
+    """Return the sentence that names the overloaded providers with their hours, the most overloaded first."""
+    phrases = [
+        f"{driver['member_name']} ({_amount(finding, _rounded(finding, driver['value']))} expected, "
+        f"{_amount(finding, _rounded(finding, driver['expected']))} available)"
+        for driver in sorted(finding["drivers"], key=lambda each: -float(each["contribution"]))
     ]
-    return f"Most of all: {figures.listed(told)}." if told else ""
+    return f"Most overloaded: {figures.listed(phrases)}." if phrases else ""
 
 
-def _pipeline(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    label = event["label"] if _given(event.get("label")) else "a step failed"
-    detail = str(event["detail"]).strip() if _given(event.get("detail")) else "No detail was recorded."
+def _pipeline(finding: Finding) -> Text:
+    label = finding["label"] if _has_value(finding.get("label")) else "a step failed"
+    detail = str(finding["detail"]).strip() if _has_value(finding.get("detail")) else "No detail was recorded."
     if detail[-1:] not in ".!?":
         detail += "."
-    where = f" ({event['organization']})" if _given(event.get("organization")) else ""
-    return f"Pipeline: {label}{where}", _capital(detail), PIPELINE
+    organization = f" ({finding['organization']})" if _has_value(finding.get("organization")) else ""
+    return f"Pipeline: {label}{organization}", _capitalised(detail), PIPELINE_RECOMMENDATION
 
 
-def _subject(event: Mapping[str, Any]) -> str:
-    joint = {"service": " for ", "provider": " of "}.get(str(event.get("dimension")))
-    if joint is None or not _given(event.get("member_name")):
-        return str(event["label"])
-    return f"{event['label']}{joint}{event['member_name']}"
+DESCRIBERS: Final[Mapping[InsightKind, Callable[[Finding], Text]]] = {
+    "anomaly": _anomaly,
+    "forecast": _forecast,
+    "workload": _workload,
+    "pipeline": _pipeline,
+}
 
 
-def _place(event: Mapping[str, Any]) -> str:
-    return f" at {event['organization']}" if _given(event.get("organization")) else ""
+def _subject(finding: Finding) -> str:
+    preposition = {"service": " for ", "provider": " of "}.get(str(finding.get("dimension")))
+    if preposition is None or not _has_value(finding.get("member_name")):
+        return str(finding["label"])
+    return f"{finding['label']}{preposition}{finding['member_name']}"
 
 
-def _day(event: Mapping[str, Any]) -> str:
-    return figures.long_day(pd.Timestamp(event["day"]).date())
+def _at_organization(finding: Finding) -> str:
+    return f" at {finding['organization']}" if _has_value(finding.get("organization")) else ""
+
+
+def _day(finding: Finding) -> str:
+    return figures.long_day(pd.Timestamp(finding["day"]).date())
 
 
 def _days(horizon: float) -> str:
     return "day" if int(horizon) == 1 else f"{int(horizon)} days"
 
 
-def _shown(event: Mapping[str, Any], number: float) -> float:
-    return figures.rounded(number, event["unit"], _currency(event))
+def _rounded(finding: Finding, number: float) -> float:
+    return figures.rounded(number, finding["unit"], _currency(finding))
 
 
-def _amount(event: Mapping[str, Any], shown: float) -> str:
-    return figures.figure(shown, event["unit"], _currency(event))
+def _amount(finding: Finding, rounded: float) -> str:
+    return figures.figure(rounded, finding["unit"], _currency(finding))
 
 
-def _currency(event: Mapping[str, Any]) -> str | None:
-    return str(event["currency"]) if _given(event.get("currency")) else None
+def _currency(finding: Finding) -> str | None:
+    return str(finding["currency"]) if _has_value(finding.get("currency")) else None
 
 
-def _against(event: Mapping[str, Any], value: float, expected: float, what: str = "expected") -> str:
-    """How the value compares, as in '€300 (25%) less than the €1,200 expected'."""
-    if value == expected:
-        return f"the same as {'' if what.startswith('in ') else 'was '}{what}"
-    if _next_to_nothing(event, value, expected):
-        nothing = "nothing" if expected == 0 else "hardly anything"
-        return f"where there was {nothing} {what}" if what.startswith("in ") else f"where {nothing} was {what}"
-    share = figures.change(value, expected, event["unit"], _currency(event))
+def _comparison(finding: Finding, value: float, base: float, base_name: str = "expected") -> str:
+    """Compare the value with its base, as in '€300 (25%) less than the €1,200 expected'."""
+    if value == base:
+        return f"the same as {'' if base_name.startswith('in ') else 'was '}{base_name}"
+    if _is_negligible(finding, value, base):
+        nothing = "nothing" if base == 0 else "hardly anything"
+        return (
+            f"where there was {nothing} {base_name}"
+            if base_name.startswith("in ")
+            else f"where {nothing} was {base_name}"
+        )
+    share = figures.change(value, base, finding["unit"], _currency(finding))
     percent = f" ({share})" if share else ""
-    word = _word(event, value, expected)
-    return f"{_difference(event, value, expected)}{percent} {word} than the {_amount(event, expected)} {what}"
+    more = _more_or_less(finding, value, base)
+    return f"{_difference(finding, value, base)}{percent} {more} than the {_amount(finding, base)} {base_name}"
 
 
-def _brief(event: Mapping[str, Any], value: float, expected: float) -> str:
-    """The same in a few words, for a title: '25% less than expected'."""
-    if value == expected or _next_to_nothing(event, value, expected):
-        return _against(event, value, expected)
-    share = figures.change(value, expected, event["unit"], _currency(event))
-    return f"{share or _difference(event, value, expected)} {_word(event, value, expected)} than expected"
+def _short_comparison(finding: Finding, value: float, expected: float) -> str:
+    """Compare the value with the expected one in the few words of a title: '25% less than expected'."""
+    if value == expected or _is_negligible(finding, value, expected):
+        return _comparison(finding, value, expected)
+    share = figures.change(value, expected, finding["unit"], _currency(finding))
+    difference = share or _difference(finding, value, expected)
+    return f"{difference} {_more_or_less(finding, value, expected)} than expected"
 
 
-def _next_to_nothing(event: Mapping[str, Any], value: float, expected: float) -> bool:
-    """Whether beside the value, what was expected is too small to tell."""
-    is_small = figures.is_small(expected, "money", _currency(event)) if event["unit"] == "money" else abs(expected) < 1
-    return is_small and abs(expected) <= NEXT_TO_NOTHING * abs(value)
+def _is_negligible(finding: Finding, value: float, expected: float) -> bool:
+    """Return True if the expected figure is too small beside the value to be worth its number."""
+    is_money = finding["unit"] == "money"
+    is_small = figures.is_small(expected, "money", _currency(finding)) if is_money else abs(expected) < 1
+    return is_small and abs(expected) <= NEGLIGIBLE_SHARE * abs(value)
 
 
-def _difference(event: Mapping[str, Any], value: float, expected: float) -> str:
-    return _amount(event, _shown(event, abs(value - expected)))
+def _difference(finding: Finding, value: float, expected: float) -> str:
+    return _amount(finding, _rounded(finding, abs(value - expected)))
 
 
-def _word(event: Mapping[str, Any], value: float, expected: float) -> str:
-    return "more" if value > expected else "fewer" if event["unit"] == "count" else "less"
+def _more_or_less(finding: Finding, value: float, expected: float) -> str:
+    return "more" if value > expected else "fewer" if finding["unit"] == "count" else "less"
 
 
-def _range(event: Mapping[str, Any], opening: str) -> str:
-    if not (_given(event.get("lower")) and _given(event.get("upper"))):
+def _range(finding: Finding, opening: str) -> str:
+    if not (_has_value(finding.get("lower")) and _has_value(finding.get("upper"))):
         return ""
-    lower, upper = (_amount(event, _shown(event, event[side])) for side in ("lower", "upper"))
+    lower, upper = (_amount(finding, _rounded(finding, finding[side])) for side in ("lower", "upper"))
     return f"{opening} {lower} to {upper}." if lower != upper else f"{opening} {lower}."
 
 
-def _drivers(event: Mapping[str, Any]) -> str:
-    given = event.get("drivers")
-    drivers = list(given) if isinstance(given, list | tuple) else []
+def _drivers(finding: Finding) -> str:
+    value_of_column = finding.get("drivers")
+    drivers = list(value_of_column) if isinstance(value_of_column, list | tuple) else []
     phrases = []
     for driver in sorted(drivers, key=lambda each: -abs(float(each["contribution"]))):
-        value, expected = _shown(event, driver["value"]), _shown(event, driver["expected"])
+        value, expected = _rounded(finding, driver["value"]), _rounded(finding, driver["expected"])
         if value != expected:
-            phrases.append(f"{driver['member_name']} ({_driven(event, value, expected)})")
+            phrases.append(f"{driver['member_name']} ({_driver_change(finding, value, expected)})")
     if not phrases:
         return ""
-    told, rest = phrases[:MOST_DRIVERS], len(phrases) - MOST_DRIVERS
+    listed, rest = phrases[:MAX_DRIVERS], len(phrases) - MAX_DRIVERS
     if rest > 0:
-        told.append(f"{rest} {'other' if rest == 1 else 'others'} with less")
-    return f"What drove it: {figures.listed(told)}."
+        listed.append(f"{figures.counted(rest, 'other')} with smaller differences")
+    return f"Main drivers: {figures.listed(listed)}."
 
 
-def _driven(event: Mapping[str, Any], value: float, expected: float) -> str:
-    if _next_to_nothing(event, value, expected):
-        return f"{_amount(event, value)}, {_against(event, value, expected)}"
-    word = _word(event, value, expected)
-    return f"{_difference(event, value, expected)} {word} than the {_amount(event, expected)} expected"
+def _driver_change(finding: Finding, value: float, expected: float) -> str:
+    if _is_negligible(finding, value, expected):
+        return f"{_amount(finding, value)}, {_comparison(finding, value, expected)}"
+    more = _more_or_less(finding, value, expected)
+    return f"{_difference(finding, value, expected)} {more} than the {_amount(finding, expected)} expected"
 
 
-def _recommended(event: Mapping[str, Any]) -> str:
-    known = RECOMMENDATIONS.get((str(event.get("metric")), str(event.get("direction"))))
-    good = event.get("direction") == event.get("good_direction")
-    return known or OTHERWISE["good" if good else "bad"]
+def _recommendation(finding: Finding) -> str:
+    of_metric = RECOMMENDATIONS.get((str(finding.get("metric")), str(finding.get("direction"))))
+    return of_metric or GENERAL_RECOMMENDATIONS[finding.get("direction") == finding.get("good_direction")]
 
 
-def _capital(text: str) -> str:
+def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
@@ -270,8 +307,8 @@ def _joined(sentences: list[str]) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _given(value: Any) -> bool:
-    """Whether a cell holds something: not None, NaN, NA or an empty text."""
-    if value is None or value is pd.NA or value is pd.NaT or value == "":
+def _has_value(cell: Any) -> bool:
+    """Return True unless the cell is None, NaN, NA or an empty text."""
+    if cell is None or cell is pd.NA or cell is pd.NaT or cell == "":
         return False
-    return not (isinstance(value, float) and math.isnan(value))
+    return not (isinstance(cell, float) and math.isnan(cell))

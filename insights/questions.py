@@ -1,27 +1,28 @@
-"""Questions about data that may be wrong: a booking whose amount is far from those of its kind."""
+"""Questions about data that may be wrong: bookings with an amount far from those of their kind."""
 
 from collections.abc import Mapping
 from typing import Any, Final, LiteralString
 
 import psycopg
 
-from insights.findings import Finding, Scope
+from insights.findings import Finding
+from insights.organizations import Organization
 from sources import figures
 from sources.database import records
-from sources.tables import BOOKING_QUESTION
+from sources.insight_values import BOOKING_QUESTION
 
-MOST_QUESTIONS: Final = 5  # at a time: where a whole file has wrong amounts, a few examples say so
+MAX_QUESTIONS: Final = 5  # at a time: where a whole file has wrong amounts, a few examples are enough
 
 UNUSUAL: Final[LiteralString] = """
-    select booking.booking_id::text as member, booking.booking_number, booking.known_day as day,
-        booking.total_amount, booking.currency, booking.service_days, service.service_name,
-        booking.usual_amount_a_day, booking.lower_amount_a_day, booking.upper_amount_a_day
-    from intermediate.int_unusual_bookings as booking
-    inner join marts.dim_service as service on service.service_id = booking.service_id
-    where booking.org_id = %(org_id)s
-    order by abs(ln(booking.total_amount / booking.service_days / nullif(booking.usual_amount_a_day, 0))) desc,
-        booking.booking_id
-    limit %(most)s
+    select bookings.booking_id::text as member, bookings.booking_number, bookings.known_day as day,
+        bookings.total_amount, bookings.currency, bookings.service_days, services.service_name,
+        bookings.usual_amount_a_day, bookings.lower_amount_a_day, bookings.upper_amount_a_day
+    from intermediate.int_unusual_bookings as bookings
+    inner join marts.dim_service as services on services.service_id = bookings.service_id
+    where bookings.org_id = %(org_id)s
+    order by abs(ln(bookings.total_amount / bookings.service_days / nullif(bookings.usual_amount_a_day, 0))) desc,
+        bookings.booking_id
+    limit %(limit)s
 """
 
 ADVICE: Final = (
@@ -30,9 +31,9 @@ ADVICE: Final = (
 )
 
 
-def booking_questions(connection: psycopg.Connection, scope: Scope) -> list[Finding]:
-    """The bookings made of late whose amount is to be confirmed, the most unusual first."""
-    unusual = records(connection, UNUSUAL, {"org_id": scope.org_id, "most": MOST_QUESTIONS})
+def booking_questions(connection: psycopg.Connection, organization: Organization) -> list[Finding]:
+    """Return a question for each recent booking with an unusual amount, the most unusual first."""
+    unusual = records(connection, UNUSUAL, {"org_id": organization.id, "limit": MAX_QUESTIONS})
     return [_question(row) for row in unusual]
 
 
@@ -41,13 +42,13 @@ def _question(row: Mapping[str, Any]) -> Finding:
     is_high = row["total_amount"] > row["usual_amount_a_day"] * days
     return {
         "kind": "pipeline",
-        # Too much inflates every sum that it is in; too little is hardly seen in them.
+        # Too large an amount inflates every sum; too small a one hardly changes them.
         "severity": "medium" if is_high else "low",
         "metric": "booking_amount",
         "dimension": BOOKING_QUESTION,
         "member": row["member"],
         "direction": "up" if is_high else "down",
-        "started_on": row["total_amount"],  # another amount is another question
+        "started_on": row["total_amount"],  # a changed amount is a new question
         "day": row["day"],
         "title": f"Is the amount of booking {row['booking_number']} right?",
         "summary": _summary(row),
@@ -65,11 +66,11 @@ def _summary(row: Mapping[str, Any]) -> str:
     def money(amount: Any) -> str:
         return figures.money(amount, row["currency"])
 
-    a_day = "" if row["service_days"] == 1 else " a day"
-    length = f" for {row['service_days']} days" if a_day else ""
-    each = f", {money(row['total_amount'] / row['service_days'])} a day" if a_day else ""
+    per_day = "" if row["service_days"] == 1 else " per day"
+    length = f" for {row['service_days']} days" if per_day else ""
+    amount_per_day = f", {money(row['total_amount'] / row['service_days'])} per day" if per_day else ""
     return (
-        f"Booking {row['booking_number']} of {figures.long_day(row['day'])} ({row['service_name']}) is of "
-        f"{money(row['total_amount'])}{length}{each}. "
-        f"Such bookings are usually of {money(row['lower_amount_a_day'])} to {money(row['upper_amount_a_day'])}{a_day}."
+        f"Booking {row['booking_number']} of {figures.long_day(row['day'])} ({row['service_name']}) has the amount "
+        f"{money(row['total_amount'])}{length}{amount_per_day}. The usual amount of such bookings is "
+        f"{money(row['lower_amount_a_day'])} to {money(row['upper_amount_a_day'])}{per_day}."
     )

@@ -1,1 +1,1 @@
-"""Messages to people: neutral blocks, their formats, the channels, and the ledger of what was delivered."""
+"""Notifications: messages of neutral blocks, their formats, the channels, routing, and the ledger of deliveries."""

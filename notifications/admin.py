@@ -1,4 +1,4 @@
-"""Channels as their administrators see them: list, add, test."""
+"""Administration of channels: list, add and test them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,32 +8,32 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.errors import UniqueViolation
 
-from notifications.channels import CHANNELS
+from notifications.channels import CHANNELS, channel_of_kind, recipients_of
 from notifications.channels.base import Delivery, RetryLater, Undeliverable
 from notifications.messages import trial_message
 from sources.database import records
 from sources.errors import HubError
+from sources.insight_values import INSIGHT_KINDS, SEVERITIES, WAITING_STATES
 from sources.settings import Settings
-from sources.tables import INSIGHT_KINDS, SEVERITIES
 
 
 def list_channels(connection: psycopg.Connection, org_id: UUID) -> list[dict[str, Any]]:
-    """The organisation's channels with how many deliveries of each are sent, waiting and dead."""
+    """Return the organisation's channels with their numbers of sent, waiting and dead deliveries."""
     return records(
         connection,
         """
-        select channel.id, channel.name, channel.kind, channel.target, channel.min_severity, channel.insight_kinds,
-            channel.sends_insights, channel.sends_digest, channel.is_active,
-            count(delivery.id) filter (where delivery.state = 'sent') as sent,
-            count(delivery.id) filter (where delivery.state in ('pending', 'sending', 'failed')) as waiting,
-            count(delivery.id) filter (where delivery.state = 'dead') as dead
-        from app.notification_channels as channel
-        left join app.notification_deliveries as delivery on delivery.channel_id = channel.id
-        where channel.org_id = %(org)s
-        group by channel.id
-        order by channel.name
+        select channels.id, channels.name, channels.kind, channels.target, channels.min_severity,
+            channels.insight_kinds, channels.sends_insights, channels.sends_digest, channels.is_active,
+            count(deliveries.id) filter (where deliveries.state = 'sent') as sent,
+            count(deliveries.id) filter (where deliveries.state = any(%(waiting)s)) as waiting,
+            count(deliveries.id) filter (where deliveries.state = 'dead') as dead
+        from app.notification_channels as channels
+        left join app.notification_deliveries as deliveries on deliveries.channel_id = channels.id
+        where channels.org_id = %(org)s
+        group by channels.id
+        order by channels.name
         """,
-        {"org": org_id},
+        {"org": org_id, "waiting": list(WAITING_STATES)},
     )
 
 
@@ -51,7 +51,7 @@ def add_channel(
 ) -> UUID:
     """Add a channel and return its id; the caller commits. insight_kinds: empty for every kind.
 
-    Raises HubError that says what is wrong with a value, or that the name is taken.
+    Raises HubError for a value that is not valid, and for a name that is taken.
     """
     name = name.strip()
     if not name:
@@ -60,7 +60,7 @@ def add_channel(
     _check_one_of("severity", min_severity, SEVERITIES)
     for insight_kind in insight_kinds:
         _check_one_of("kind of insight", insight_kind, INSIGHT_KINDS)
-    row = {
+    values = {
         "org": org_id,
         "name": name,
         "kind": kind,
@@ -72,7 +72,7 @@ def add_channel(
     }
     try:
         with connection.transaction():
-            found = records(
+            rows = records(
                 connection,
                 """
                 insert into app.notification_channels
@@ -81,50 +81,50 @@ def add_channel(
                     %(sends_insights)s, %(sends_digest)s)
                 returning id
                 """,
-                row,
+                values,
             )
     except UniqueViolation:
-        raise HubError(f"There is a channel named {name!r} already: choose another name.") from None
-    channel_id: UUID = found[0]["id"]
+        raise HubError(f"The name {name!r} is taken by another channel: choose another name.") from None
+    channel_id: UUID = rows[0]["id"]
     return channel_id
 
 
-def _check_one_of(what: str, value: str, allowed: Sequence[str]) -> None:
+def _check_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
-        raise HubError(f"{value!r} is no {what}: choose one of {', '.join(allowed)}.")
+        raise HubError(f"{value!r} is not a {name}: choose one of {', '.join(allowed)}.")
 
 
 def test_channel(
     connection: psycopg.Connection, settings: Settings, org_id: UUID, name: str, *, now: datetime
 ) -> list[str]:
-    """Send a test message to each recipient of the channel, the way alerts go; return the recipients.
+    """Send a test message to each recipient of the channel, as alerts are sent; return the recipients.
 
-    Raises HubError that says why a message did not arrive.
+    Raises HubError with the reason where a message could not be sent.
     """
-    found = records(
+    rows = records(
         connection,
         "select id, kind, target from app.notification_channels where org_id = %(org)s and name = %(name)s",
         {"org": org_id, "name": name},
     )
-    if not found:
-        raise HubError(f"There is no channel named {name!r}: hub channel list shows those that there are.")
-    kind, target = found[0]["kind"], found[0]["target"]
-    recipients = target.split(", ") if kind == "email" else [target]
+    if not rows:
+        raise HubError(f"There is no channel named {name!r}: hub channel list shows the existing ones.")
+    channel = rows[0]
+    recipients = recipients_of(channel["kind"], channel["target"])
     message = trial_message(name, at=now, link_base=settings.link_base)
     for recipient in recipients:
         delivery = Delivery(
             id=uuid4(),
             org_id=org_id,
-            channel_id=found[0]["id"],
+            channel_id=channel["id"],
             insight_id=None,
             digest_day=None,
             recipient=recipient,
-            event="test",
+            occasion="test",
             attempt=1,
             attempted_at=now,
         )
         try:
-            CHANNELS[kind].send(settings, delivery, message)
+            channel_of_kind(channel["kind"]).send(settings, delivery, message)
         except (RetryLater, Undeliverable) as error:
             raise HubError(f"The test of the channel {name!r} failed. {error}") from None
     return recipients

@@ -1,150 +1,154 @@
-"""One row of the ledger at a time: claimed by a lock that dies with its worker, and settled by one statement.
+"""Claims: a worker takes one row of the delivery ledger at a time, and settles it with one statement.
 
-The lock is a session-level advisory lock on the delivery's id: a row in state `sending` whose lock is free belongs
-to a worker that is gone, and is claimed at once, without a lease to wait for. It needs a connection of its own
-(not one that a transaction pooler shares).
+The claim is a session-level advisory lock on the delivery's id: a row in state `sending` whose lock is free belongs to
+a worker that has ended, and can be claimed at once, without waiting for a lease. It needs a connection of its own (not
+one that a transaction pooler shares).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import psycopg
 
 from notifications.channels.base import ChannelRow, Delivery
 from sources.database import records
+from sources.insight_values import WAITING_STATES, AttemptOutcome
 
-Result = Literal["sent", "failed", "dead"]
-
-# A resolved message never overtakes its alert. Rows tried least come first, so that one bad row holds up nobody.
+# A resolved message never overtakes its alert. Rows with fewest attempts come first, so that one bad row delays none.
 _NEXT_DUE: Final = """
-select delivery.id
-from app.notification_deliveries as delivery
-where delivery.channel_id = %(channel)s
-    and delivery.state in ('pending', 'sending', 'failed')
-    and (delivery.state = 'sending' or delivery.next_attempt_at <= %(now)s)
-    and delivery.id <> all(%(tried)s)
+select deliveries.id
+from app.notification_deliveries as deliveries
+where deliveries.channel_id = %(channel)s
+    and deliveries.state = any(%(waiting)s)
+    and (deliveries.state = 'sending' or deliveries.next_attempt_at <= %(now)s)
+    and deliveries.id <> all(%(skipped)s)
     and not (
-        delivery.event = 'resolved'
+        deliveries.event = 'resolved'
         and exists (
             select from app.notification_deliveries as opened
-            where opened.org_id = delivery.org_id
-                and opened.insight_id = delivery.insight_id
-                and opened.channel_id = delivery.channel_id
-                and opened.recipient = delivery.recipient
+            where opened.org_id = deliveries.org_id
+                and opened.insight_id = deliveries.insight_id
+                and opened.channel_id = deliveries.channel_id
+                and opened.recipient = deliveries.recipient
                 and opened.event = 'opened'
-                and opened.state in ('pending', 'sending', 'failed')
+                and opened.state = any(%(waiting)s)
         )
     )
-order by delivery.attempts, delivery.created_at, delivery.id
+order by deliveries.attempts, deliveries.created_at, deliveries.id
 limit 1
 """
 
-_CLAIM: Final = """
-update app.notification_deliveries as delivery
-set state = 'sending', attempts = delivery.attempts + 1
-where delivery.id = %(id)s
-    and (delivery.state = 'sending' or delivery.state in ('pending', 'failed') and delivery.next_attempt_at <= %(now)s)
-returning id, org_id, channel_id, insight_id, digest_day, recipient, event, attempts as attempt,
+_MARK_SENDING: Final = """
+update app.notification_deliveries as deliveries
+set state = 'sending', attempts = deliveries.attempts + 1
+where deliveries.id = %(id)s
+    and deliveries.state = any(%(waiting)s)
+    and (deliveries.state = 'sending' or deliveries.next_attempt_at <= %(now)s)
+returning id, org_id, channel_id, insight_id, digest_day, recipient, event as occasion, attempts as attempt,
     %(now)s::timestamptz as attempted_at, (
-        select opened.provider_ref
+        select opened.receipt_ref
         from app.notification_deliveries as opened
-        where delivery.event = 'resolved'
-            and opened.org_id = delivery.org_id
-            and opened.insight_id = delivery.insight_id
-            and opened.channel_id = delivery.channel_id
-            and opened.recipient = delivery.recipient
+        where deliveries.event = 'resolved'
+            and opened.org_id = deliveries.org_id
+            and opened.insight_id = deliveries.insight_id
+            and opened.channel_id = deliveries.channel_id
+            and opened.recipient = deliveries.recipient
             and opened.event = 'opened'
-    ) as opened_ref
+    ) as opened_receipt_ref
 """
 
 # Only for the attempt that was claimed: a worker that lost its connection meanwhile settles nothing.
 _SETTLE: Final = """
 with settled as (
     update app.notification_deliveries
-    set state = %(result)s,
-        sent_at = case when %(result)s = 'sent' then %(at)s::timestamptz end,
-        provider_ref = %(provider_ref)s,
+    set state = %(outcome)s,
+        sent_at = case when %(outcome)s = 'sent' then %(at)s::timestamptz end,
+        receipt_ref = %(receipt_ref)s,
         last_error = %(detail)s,
         next_attempt_at = coalesce(%(next_attempt_at)s, next_attempt_at)
     where id = %(id)s and state = 'sending' and attempts = %(attempt)s
     returning org_id, id, attempts
 )
 insert into app.notification_attempts (org_id, delivery_id, attempt, attempted_at, outcome, detail)
-select org_id, id, attempts, %(attempted_at)s, %(result)s, %(detail)s from settled
+select org_id, id, attempts, %(attempted_at)s, %(outcome)s, %(detail)s from settled
 """
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """How an attempt ended; detail: what went wrong, as a sentence."""
+    """The outcome of an attempt; detail: the error message, as a sentence."""
 
-    result: Result
+    outcome: AttemptOutcome
     detail: str | None = None
-    provider_ref: str | None = None
+    receipt_ref: str | None = None
     next_attempt_at: datetime | None = None
 
 
 def due_channels(connection: psycopg.Connection, now: datetime) -> list[ChannelRow]:
-    """The active channels that have something to send."""
-    found = records(
+    """Return the active channels that have deliveries due at `now`."""
+    rows = records(
         connection,
         """
-        select channel.id, channel.org_id, channel.name, channel.kind
-        from app.notification_channels as channel
-        where channel.is_active and exists (
-            select from app.notification_deliveries as delivery
-            where delivery.channel_id = channel.id
-                and delivery.state in ('pending', 'sending', 'failed')
-                and (delivery.state = 'sending' or delivery.next_attempt_at <= %(now)s)
+        select channels.id, channels.org_id, channels.name, channels.kind
+        from app.notification_channels as channels
+        where channels.is_active and exists (
+            select from app.notification_deliveries as deliveries
+            where deliveries.channel_id = channels.id
+                and deliveries.state = any(%(waiting)s)
+                and (deliveries.state = 'sending' or deliveries.next_attempt_at <= %(now)s)
         )
-        order by channel.id
+        order by channels.id
         """,
-        {"now": now},
+        {"now": now, "waiting": list(WAITING_STATES)},
     )
-    return [ChannelRow(**row) for row in found]
+    return [ChannelRow(**row) for row in rows]
 
 
 @contextmanager
-def claimed(
-    connection: psycopg.Connection, channel: ChannelRow, now: datetime, tried: set[UUID]
+def claim_next(
+    connection: psycopg.Connection, channel: ChannelRow, now: datetime, attempted: Collection[UUID]
 ) -> Iterator[Delivery | None]:
-    """The channel's next due delivery, marked as being sent and ours until the block ends; None: there is none.
+    """Claim the channel's next due delivery until the block ends, and mark it as being sent; None if there is none.
 
-    connection: in autocommit; tried: what this worker has looked at already, added to here.
+    connection: in autocommit; attempted: ids of deliveries that are not to be claimed again.
     """
-    delivery = None
-    while delivery is None:
-        due = records(connection, _NEXT_DUE, {"channel": channel.id, "now": now, "tried": list(tried)})
-        if not due:
-            yield None
-            return
-        delivery_id = due[0]["id"]
-        tried.add(delivery_id)
+    skipped = set(attempted)
+    while delivery_id := _next_due(connection, channel, now, skipped):
         if _lock(connection, delivery_id):
-            delivery = _claim(connection, delivery_id, now)
-    try:
-        yield delivery
-    finally:
-        if not connection.broken:
-            _unlock(connection, delivery.id)
+            try:
+                delivery = _mark_sending(connection, delivery_id, now)
+                if delivery:
+                    yield delivery
+                    return
+            finally:
+                if not connection.broken:
+                    _unlock(connection, delivery_id)
+        skipped.add(delivery_id)  # another worker claims it, or settled it just now
+    yield None
 
 
-def _claim(connection: psycopg.Connection, delivery_id: UUID, now: datetime) -> Delivery | None:
-    """Mark the locked row as being sent; None, and unlocked, where another worker settled it just before."""
-    taken = records(connection, _CLAIM, {"id": delivery_id, "now": now})
-    if taken:
-        return Delivery(**taken[0])
-    _unlock(connection, delivery_id)
-    return None
+def _next_due(
+    connection: psycopg.Connection, channel: ChannelRow, now: datetime, skipped: Collection[UUID]
+) -> UUID | None:
+    parameters = {"channel": channel.id, "now": now, "skipped": list(skipped), "waiting": list(WAITING_STATES)}
+    rows = records(connection, _NEXT_DUE, parameters)
+    return rows[0]["id"] if rows else None
+
+
+def _mark_sending(connection: psycopg.Connection, delivery_id: UUID, now: datetime) -> Delivery | None:
+    """Mark the locked row as being sent; None where another worker settled it before it was locked."""
+    rows = records(connection, _MARK_SENDING, {"id": delivery_id, "now": now, "waiting": list(WAITING_STATES)})
+    return Delivery(**rows[0]) if rows else None
 
 
 def _lock(connection: psycopg.Connection, delivery_id: UUID) -> bool:
-    got = connection.execute("select pg_try_advisory_lock(hashtextextended(%s::text, 0))", [delivery_id]).fetchone()
-    return bool(got and got[0])
+    """Take the delivery's advisory lock; return False if another worker holds it."""
+    row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s::text, 0))", [delivery_id]).fetchone()
+    return bool(row and row[0])
 
 
 def _unlock(connection: psycopg.Connection, delivery_id: UUID) -> None:
@@ -152,7 +156,7 @@ def _unlock(connection: psycopg.Connection, delivery_id: UUID) -> None:
 
 
 def settle(connection: psycopg.Connection, delivery: Delivery, settlement: Settlement, at: datetime) -> None:
-    """Record how the attempt ended, in the delivery and in the log of attempts."""
+    """Record the outcome of an attempt, in the delivery and in the log of attempts."""
     connection.execute(
         _SETTLE,
         {
@@ -160,16 +164,16 @@ def settle(connection: psycopg.Connection, delivery: Delivery, settlement: Settl
             "attempt": delivery.attempt,
             "attempted_at": delivery.attempted_at,
             "at": at,
-            "result": settlement.result,
+            "outcome": settlement.outcome,
             "detail": settlement.detail,
-            "provider_ref": settlement.provider_ref,
+            "receipt_ref": settlement.receipt_ref,
             "next_attempt_at": settlement.next_attempt_at,
         },
     )
 
 
 def postpone(connection: psycopg.Connection, channel: ChannelRow, until: datetime) -> None:
-    """Put off everything else of the channel until then."""
+    """Postpone all other deliveries of the channel until then."""
     connection.execute(
         """
         update app.notification_deliveries set next_attempt_at = %(until)s

@@ -1,4 +1,4 @@
-"""The neutral message: what is to be said, in blocks that every format can show."""
+"""The neutral message: blocks that every format can show, and the messages of insights and tests."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 
 from notifications.queries import Metric
 from sources import figures
+from sources.insight_values import InsightOccasion, Severity
 
-Tone = Literal["neutral", "good", "low", "medium", "high", "critical"]
-Event = Literal["opened", "resolved"]
+Tone = Literal["neutral", "good", Severity]
 
 RESOLVED_PREFIX: Final = "Resolved: "
 BACK_TO_NORMAL: Final = "This is back to normal. Nothing needs to be done."
@@ -17,7 +17,7 @@ BACK_TO_NORMAL: Final = "This is back to normal. Nothing needs to be done."
 
 @dataclass(frozen=True)
 class Heading:
-    """A title: level 1 once a message, level 2 for its sections."""
+    """A title: level 1 once per message, level 2 for its sections."""
 
     text: str
     level: Literal[1, 2] = 1
@@ -26,7 +26,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; a muted one is a side remark."""
+    """A paragraph; a muted one is a note."""
 
     text: str
     muted: bool = False
@@ -41,7 +41,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of a list: a title with what is to be said about it."""
+    """One item of a list: a title and its text."""
 
     title: str
     text: str
@@ -50,7 +50,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Plot:
-    """A daily series with its expected band; every sequence has one value a day, None where there is none."""
+    """A daily series with its expected range; every sequence has one value per day, None where it is missing."""
 
     title: str
     days: tuple[date, ...]
@@ -58,11 +58,11 @@ class Plot:
     expected: tuple[float | None, ...]
     lower: tuple[float | None, ...]
     upper: tuple[float | None, ...]
-    marked: date | None = None  # the day that the message is about
+    marked: date | None = None  # the day of the message
 
     @property
     def description(self) -> str:
-        """What a reader without pictures is told."""
+        """Return the text for readers without pictures."""
         return f"{self.title}, {figures.short_day(self.days[0])} to {figures.short_day(self.days[-1])}"
 
 
@@ -74,7 +74,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Actions:
-    """Where the reader can go from here."""
+    """Links for the reader."""
 
     links: tuple[Link, ...]
 
@@ -84,53 +84,53 @@ Block = Heading | Text | Facts | Entry | Plot | Actions
 
 @dataclass(frozen=True)
 class Message:
-    """What is to be said, once: `id` is the same whenever the same thing is said, whichever way."""
+    """A message; `id` is the same for each channel and each repeat."""
 
     id: str
     type: str  # insight.opened, insight.resolved, digest, test
     subject: str
     blocks: tuple[Block, ...]
-    data: Mapping[str, Any] = field(default_factory=dict)  # the facts for machines
+    data: Mapping[str, Any] = field(default_factory=dict)  # the same facts for programs
 
     def __post_init__(self) -> None:
-        # A subject becomes a mail header and a Slack fallback: one line, whatever a name contains.
+        # The subject becomes a mail header and a Slack fallback: one line, whatever a name contains.
         object.__setattr__(self, "subject", " ".join(self.subject.split()))
 
 
 def insight_message(
     insight: Mapping[str, Any],
     *,
-    event: Event,
+    occasion: InsightOccasion,
     link_base: str,
     currency: str | None = None,
     metric: Metric | None = None,
     plot: Plot | None = None,
 ) -> Message:
-    """The message that an insight was opened or resolved.
+    """Return the message of an insight that was opened or resolved.
 
     insight: a row of app.insight_events; currency: ISO 4217, for money; metric: the insight's, None where it is not
-    about a metric of kpi_daily; plot: the metric's recent days.
+    a metric of kpi_daily; plot: the metric's recent days.
     """
-    resolved = event == "resolved"
+    resolved = occasion == "resolved"
     title = RESOLVED_PREFIX + insight["title"] if resolved else insight["title"]
     blocks = _resolved_blocks(insight, metric) if resolved else _opened_blocks(insight, currency, metric)
     return Message(
-        id=f"{insight['id']}:{event}",
-        type=f"insight.{event}",
+        id=f"{insight['id']}:{occasion}",
+        type=f"insight.{occasion}",
         subject=title if resolved else f"[{insight['severity'].capitalize()}] {title}",
         blocks=(
             Heading(title, tone="good" if resolved else insight["severity"]),
             *blocks,
             *([plot] if plot else []),
             *open_hub(link_base),
-            *([] if resolved else [Text(_what_next(insight), muted=True)]),
+            *([] if resolved else [Text(_how_to_answer(insight), muted=True)]),
         ),
         data={"insight": dict(insight)},
     )
 
 
 def open_hub(link_base: str) -> Iterable[Block]:
-    """The link that ends a message; nothing where the Hub's address is not known."""
+    """Return the link at the end of a message; nothing where the Hub's address is not set."""
     return [Actions((Link("Open the Hub", link_base),))] if link_base else []
 
 
@@ -142,8 +142,8 @@ def _opened_blocks(insight: Mapping[str, Any], currency: str | None, metric: Met
 
 
 def _resolved_blocks(insight: Mapping[str, Any], metric: Metric | None) -> list[Block]:
-    about = [("Metric", metric.label)] if metric else []
-    return [Text(BACK_TO_NORMAL), Facts((*about, ("Alert of", figures.long_day(insight["day"]))))]
+    name = [("Metric", metric.label)] if metric else []
+    return [Text(BACK_TO_NORMAL), Facts((*name, ("Alert of", figures.long_day(insight["day"]))))]
 
 
 def _insight_facts(
@@ -152,44 +152,44 @@ def _insight_facts(
     facts = [("Severity", insight["severity"].capitalize()), ("Day", figures.long_day(insight["day"]))]
     if metric:
         facts.insert(1, ("Metric", metric.label))
-        facts += _compared(insight, currency, metric)
+        facts += _comparison(insight, currency, metric)
     if insight["impact"] is not None and currency:
         facts.append(("Impact", figures.money(insight["impact"], currency)))
     return tuple(facts)
 
 
-def _compared(insight: Mapping[str, Any], currency: str | None, metric: Metric) -> list[tuple[str, str]]:
-    """The value and what it is held against, named after what they are in an insight of this kind."""
+def _comparison(insight: Mapping[str, Any], currency: str | None, metric: Metric) -> list[tuple[str, str]]:
+    """Return the value and its base: forecast and previous period, or value and expected value."""
 
-    def shown(name: str) -> str:
+    def figure(name: str) -> str:
         return figures.figure(insight[name], metric.unit, currency)
 
-    value, base = ("Forecast", "As many days before") if insight["kind"] == "forecast" else ("Value", "Expected")
-    facts = [(value, shown("value"))] if insight["value"] is not None else []
+    value, base = ("Forecast", "Previous period") if insight["kind"] == "forecast" else ("Value", "Expected")
+    facts = [(value, figure("value"))] if insight["value"] is not None else []
     if insight["expected"] is None:
         return facts
-    known_range = insight["lower"] is not None and insight["upper"] is not None and insight["kind"] != "forecast"
-    likely = f" ({shown('lower')} to {shown('upper')})" if known_range else ""
-    return [*facts, (base, shown("expected") + likely)]
+    has_range = insight["lower"] is not None and insight["upper"] is not None and insight["kind"] != "forecast"
+    usual_range = f" ({figure('lower')} to {figure('upper')})" if has_range else ""
+    return [*facts, (base, figure("expected") + usual_range)]
 
 
-def _what_next(insight: Mapping[str, Any]) -> str:
+def _how_to_answer(insight: Mapping[str, Any]) -> str:
     insight_id = insight["id"]
     return (
-        f"When it is seen to: hub insights acknowledge {insight_id}. "
-        f"If it was not worth telling: hub insights dismiss {insight_id}."
+        f"If you take care of it: hub insights acknowledge {insight_id}. "
+        f"If it is not useful: hub insights dismiss {insight_id}."
     )
 
 
 def trial_message(channel_name: str, *, at: datetime, link_base: str) -> Message:
-    """The message that `hub channel test` sends."""
+    """Return the message that `hub channel test` sends."""
     return Message(
         id=f"test:{channel_name}:{at.isoformat()}",
         type="test",
         subject=f"Test of the channel {channel_name}",
         blocks=(
             Heading("It works"),
-            Text(f"The Hub can reach you through the channel {channel_name}. Alerts and digests come this way."),
+            Text(f"The Hub can reach you through the channel {channel_name}. Alerts and digests use it too."),
             *open_hub(link_base),
         ),
         data={"channel": channel_name},

@@ -1,4 +1,4 @@
-"""A Plot as a picture (PNG) and as one line of text."""
+"""Rendering of a Plot: a picture (PNG), or one line of text."""
 
 import io
 from functools import lru_cache
@@ -14,12 +14,12 @@ DPI: Final = 120
 LINE, BAND, EXPECTED, MARK, TEXT = "#1d4ed8", "#bfdbfe", "#60a5fa", "#dc2626", "#374151"
 BARS: Final = "▁▂▃▄▅▆▇█"
 
-_drawing = Lock()  # channels work in threads, and matplotlib shares its fonts between figures
+_drawing = Lock()  # channels work in threads, and figures of matplotlib share their fonts
 
 
 @lru_cache(maxsize=16)  # a digest goes to many receivers with the same picture
 def png(plot: Plot) -> bytes:
-    """The plot as a PNG of 768 x 288 pixels: the series, what was expected, and its band."""
+    """Return the plot as a PNG of 768 x 288 pixels: the series, its expected values and their range."""
     from matplotlib.figure import Figure
 
     with _drawing:
@@ -33,8 +33,8 @@ def png(plot: Plot) -> bytes:
         axes.plot(days, expected, color=EXPECTED, linewidth=1.2, linestyle="--")
         axes.plot(days, actual, color=LINE, linewidth=1.8)
         if plot.marked:
-            here = days == np.datetime64(plot.marked, "D")
-            axes.plot(days[here], actual[here], "o", color=MARK)
+            marked = days == np.datetime64(plot.marked, "D")
+            axes.plot(days[marked], actual[marked], "o", color=MARK)
         axes.set_title(plot.title, loc="left", fontsize=10, color=TEXT, parse_math=False)
         axes.set_xticks(days[::7], [f"{day.day} {day:%b}" for day in plot.days[::7]])
         axes.tick_params(labelsize=8, colors=TEXT)
@@ -46,12 +46,12 @@ def png(plot: Plot) -> bytes:
 
 
 def sparkline(plot: Plot) -> str:
-    """The series as one character a day, the expected value standing in where a day is not known; a gap is a dot."""
+    """Return one character per day: the actual value, else the expected one; a dot where both are missing."""
     values = [
         actual if actual is not None else expected for actual, expected in zip(plot.actual, plot.expected, strict=True)
     ]
-    known = [value for value in values if value is not None]
-    if not known:
+    present = [value for value in values if value is not None]
+    if not present:
         return ""
-    low, span = min(known), (max(known) - min(known)) or 1
+    low, span = min(present), (max(present) - min(present)) or 1
     return "".join("·" if value is None else BARS[round((value - low) / span * (len(BARS) - 1))] for value in values)

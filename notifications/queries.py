@@ -1,4 +1,4 @@
-"""The organisation and the metrics as messages name them."""
+"""Queries that every message needs: the organisation, and the names and units of metrics."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,27 +17,27 @@ class Organization:
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric of kpi_daily is named and measured."""
+    """The name and unit of a metric of kpi_daily."""
 
     label: str
     unit: str  # count, money or hours
 
 
 def organization(connection: psycopg.Connection, org_id: UUID) -> Organization | None:
-    """The organisation as it was last ingested; None before that."""
+    """Return the organisation as last ingested; None before that."""
     if not records(connection, "select 1 where to_regclass('raw.organizations') is not null", {}):
         return None
-    found = records(
+    rows = records(
         connection,
         "select name, currency, timezone from raw.organizations where id = %(org)s and _deleted_at is null",
         {"org": org_id},
     )
-    return Organization(**found[0]) if found else None
+    return Organization(**rows[0]) if rows else None
 
 
 def metrics(connection: psycopg.Connection) -> dict[str, Metric]:
-    """The metrics of kpi_daily by name; empty before the warehouse is built."""
+    """Return the metrics of kpi_daily by name; empty before the warehouse is built."""
     if not records(connection, "select 1 where to_regclass('marts.dim_metric') is not null", {}):
         return {}
-    found = records(connection, "select metric, label, unit from marts.dim_metric", {})
-    return {row["metric"]: Metric(row["label"], row["unit"]) for row in found}
+    rows = records(connection, "select metric, label, unit from marts.dim_metric", {})
+    return {row["metric"]: Metric(row["label"], row["unit"]) for row in rows}

@@ -1,4 +1,4 @@
-"""From a row of the ledger to the message that it stands for, read from the database when it is sent."""
+"""Rendering of deliveries: the message of a row of the ledger, read from the database when it is sent."""
 
 from typing import Any, Final
 
@@ -13,33 +13,33 @@ from sources.errors import HubError
 from sources.settings import Settings
 
 PLOT_DAYS: Final = 28
-PLOT_MIN_DAYS: Final = 7  # fewer points make no picture
+PLOT_MIN_DAYS: Final = 7  # fewer points are not worth a picture
 
 
 def message_for(connection: psycopg.Connection, settings: Settings, delivery: Delivery) -> Message:
-    """The message of `delivery`. Raises HubError where what it speaks of is not there."""
+    """Return the message of `delivery`. Raises HubError where its insight or its organisation does not exist."""
     if delivery.digest_day:
         digest = build_digest(connection, delivery.org_id, delivery.digest_day)
         return digest_message(digest, link_base=settings.link_base)
-    found = records(connection, "select * from app.insight_events where id = %(id)s", {"id": delivery.insight_id})
-    if not found:
+    insights = records(connection, "select * from app.insight_events where id = %(id)s", {"id": delivery.insight_id})
+    if not insights:
         raise HubError(f"The insight {delivery.insight_id} of the delivery {delivery.id} does not exist any more.")
-    known = organization(connection, delivery.org_id)
-    metric = metrics(connection).get(found[0]["metric"])
-    is_anomaly = found[0]["kind"] == "anomaly"
+    insight = insights[0]
+    receiver = organization(connection, delivery.org_id)
+    metric = metrics(connection).get(insight["metric"])
     return insight_message(
-        found[0],
-        event="resolved" if delivery.event == "resolved" else "opened",
+        insight,
+        occasion="resolved" if delivery.occasion == "resolved" else "opened",
         link_base=settings.link_base,
-        currency=known.currency if known else None,
+        currency=receiver.currency if receiver else None,
         metric=metric,
-        plot=_recent_days(connection, found[0], metric) if metric and is_anomaly else None,
+        plot=_recent_days(connection, insight, metric) if metric and insight["kind"] == "anomaly" else None,
     )
 
 
 def _recent_days(connection: psycopg.Connection, insight: dict[str, Any], metric: Metric) -> Plot | None:
-    """The metric's days before the insight's, with what was expected of each; None where too few are known."""
-    found = records(
+    """Return a plot of the metric's last days with their expected values; None where there are too few."""
+    rows = records(
         connection,
         """
         select day, value, expected, lower, upper
@@ -50,14 +50,14 @@ def _recent_days(connection: psycopg.Connection, insight: dict[str, Any], metric
         """,
         {**insight, "days": PLOT_DAYS},
     )
-    if len(found) < PLOT_MIN_DAYS:
+    if len(rows) < PLOT_MIN_DAYS:
         return None
     return Plot(
-        title=f"{metric.label} a day, expected range shaded",
-        days=tuple(row["day"] for row in found),
-        actual=tuple(float(row["value"]) for row in found),
-        expected=tuple(float(row["expected"]) for row in found),
-        lower=tuple(float(row["lower"]) for row in found),
-        upper=tuple(float(row["upper"]) for row in found),
+        title=f"{metric.label} per day, expected range shaded",
+        days=tuple(row["day"] for row in rows),
+        actual=tuple(float(row["value"]) for row in rows),
+        expected=tuple(float(row["expected"]) for row in rows),
+        lower=tuple(float(row["lower"]) for row in rows),
+        upper=tuple(float(row["upper"]) for row in rows),
         marked=insight["day"],
     )

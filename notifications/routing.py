@@ -1,48 +1,83 @@
-"""Which channel gets what: the routing table (app.notification_channels) as queries.
+"""Routing: the recipients of each insight and digest, by the table app.notification_channels."""
 
-Each selects the rows that belong into app.notification_deliveries: org_id, channel_id, insight_id, digest_day,
-recipient. An e-mail channel has a recipient for each of its addresses.
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+import psycopg
+
+from notifications.channels import recipients_of
+from sources.database import records
+from sources.insight_values import SEVERITIES
+
+_CHANNELS_OF_INSIGHTS: Final[LiteralString] = """
+select channels.org_id, channels.id as channel_id, channels.kind, channels.target, insights.id as insight_id
+from app.insight_events as insights
+join app.notification_channels as channels on channels.org_id = insights.org_id
+where insights.id = any(%(ids)s)
+    and channels.is_active
+    and channels.sends_insights
+    and (channels.insight_kinds = '{}' or insights.kind = any(channels.insight_kinds))
+    and array_position(%(severities)s::text[], insights.severity)
+        <= array_position(%(severities)s::text[], channels.min_severity)
 """
 
-from typing import Final, LiteralString
-
-# Params: ids (insights), severities (the worst first).
-OPENED: Final[LiteralString] = r"""
-select channel.org_id, channel.id as channel_id, insight.id as insight_id, null::date as digest_day, recipient
-from app.insight_events as insight
-join app.notification_channels as channel on channel.org_id = insight.org_id
-cross join lateral unnest(
-    case channel.kind
-        when 'email' then regexp_split_to_array(channel.target, '\s*,\s*') else array[channel.target]
-    end
-) as recipient
-where insight.id = any(%(ids)s)
-    and channel.is_active
-    and channel.sends_insights
-    and (channel.insight_kinds = '{}' or insight.kind = any(channel.insight_kinds))
-    and array_position(%(severities)s::text[], insight.severity)
-        <= array_position(%(severities)s::text[], channel.min_severity)
-"""
-
-# Whoever was told, or is about to be, is told that it is over: whatever the routing says by now. Params: ids.
-RESOLVED: Final[LiteralString] = """
-select opened.org_id, opened.channel_id, opened.insight_id, null::date as digest_day, opened.recipient
+_RECIPIENTS_OF_OPENED: Final[LiteralString] = """
+select opened.org_id, opened.channel_id, opened.insight_id, opened.recipient
 from app.notification_deliveries as opened
-join app.notification_channels as channel on channel.org_id = opened.org_id and channel.id = opened.channel_id
+join app.notification_channels as channels on channels.org_id = opened.org_id and channels.id = opened.channel_id
 where opened.insight_id = any(%(ids)s)
     and opened.event = 'opened'
     and opened.state <> 'dead'
-    and channel.is_active
+    and channels.is_active
 """
 
-# Params: org, day.
-DIGEST: Final[LiteralString] = r"""
-select channel.org_id, channel.id as channel_id, null::uuid as insight_id, %(day)s::date as digest_day, recipient
-from app.notification_channels as channel
-cross join lateral unnest(
-    case channel.kind
-        when 'email' then regexp_split_to_array(channel.target, '\s*,\s*') else array[channel.target]
-    end
-) as recipient
-where channel.org_id = %(org)s and channel.is_active and channel.sends_digest
+_CHANNELS_OF_DIGEST: Final[LiteralString] = """
+select org_id, id as channel_id, kind, target
+from app.notification_channels
+where org_id = %(org)s and is_active and sends_digest
 """
+
+
+@dataclass(frozen=True)
+class Route:
+    """One recipient of one insight or digest."""
+
+    org_id: UUID
+    channel_id: UUID
+    recipient: str
+    insight_id: UUID | None = None
+    digest_day: date | None = None
+
+
+def routes_of_opened(connection: psycopg.Connection, insight_ids: Sequence[UUID]) -> list[Route]:
+    """Return the routes of opened insights: by organisation, kind and severity."""
+    parameters = {"ids": list(insight_ids), "severities": list(SEVERITIES)}
+    channels = records(connection, _CHANNELS_OF_INSIGHTS, parameters)
+    return [
+        Route(row["org_id"], row["channel_id"], recipient, insight_id=row["insight_id"])
+        for row in channels
+        for recipient in _recipients(row)
+    ]
+
+
+def routes_of_resolved(connection: psycopg.Connection, insight_ids: Sequence[UUID]) -> list[Route]:
+    """Return the routes of resolved insights: to the recipients of the opened ones, whatever the routing is by now."""
+    rows = records(connection, _RECIPIENTS_OF_OPENED, {"ids": list(insight_ids)})
+    return [Route(**row) for row in rows]
+
+
+def routes_of_digest(connection: psycopg.Connection, org_id: UUID, day: date) -> list[Route]:
+    """Return the routes of an organisation's digest of `day`."""
+    channels = records(connection, _CHANNELS_OF_DIGEST, {"org": org_id})
+    return [
+        Route(row["org_id"], row["channel_id"], recipient, digest_day=day)
+        for row in channels
+        for recipient in _recipients(row)
+    ]
+
+
+def _recipients(channel: dict[str, Any]) -> list[str]:
+    return recipients_of(channel["kind"], channel["target"])

@@ -31,6 +31,15 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, UUID
 from sqlalchemy.sql.schema import SchemaItem
 from sqlalchemy.types import UserDefinedType
 
+from sources.insight_values import (
+    ATTEMPT_OUTCOMES,
+    DELIVERY_STATES,
+    INSIGHT_KINDS,
+    INSIGHT_STATUSES,
+    OCCASIONS,
+    SEVERITIES,
+    WAITING_STATES,
+)
 from sources.lifecycle import END_COLUMNS, STATUSES, EndColumn
 
 SCHEMA: Final = "app"
@@ -576,11 +585,6 @@ insight_run_logs = Table(
     Index(None, "status", "created_at"),
 )
 
-SEVERITIES: Final = ("critical", "high", "medium", "low")
-# An insight of this dimension is a question about one booking, its member: whoever keeps the data answers it.
-BOOKING_QUESTION: Final = "booking"
-INSIGHT_KINDS: Final = ("anomaly", "forecast", "workload", "milestone", "revenue", "pipeline")
-
 insight_events = _table(
     "insight_events",
     _text("kind"),
@@ -606,7 +610,7 @@ insight_events = _table(
     _text("feedback", required=False),
     _one_of("kind", INSIGHT_KINDS),
     _one_of("severity", SEVERITIES),
-    _one_of("status", ("open", "acknowledged", "resolved", "dismissed")),
+    _one_of("status", INSIGHT_STATUSES),
     UniqueConstraint("org_id", "dedupe_key"),
     Index(None, "org_id", "status", "day"),
 )
@@ -623,25 +627,19 @@ notifications = _table(
     UniqueConstraint("org_id", "profile_id", "insight_id", "event"),
 )
 
-CHANNEL_KINDS: Final = ("email", "slack", "webhook")
-
 notification_channels = _table(
     "notification_channels",
     _text("name"),
-    _text("kind"),
-    _text("target"),  # an address, a Slack channel, a URL
+    _text("kind"),  # one of notifications.channels
+    _text("target"),  # addresses, a Slack channel, a URL: what its kind takes
     _text("min_severity", default="low"),
     Column("insight_kinds", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # empty: every kind
     Column("sends_insights", Boolean, nullable=False, server_default=text("true")),
     Column("sends_digest", Boolean, nullable=False, server_default=text("true")),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
-    _one_of("kind", CHANNEL_KINDS),
     _one_of("min_severity", SEVERITIES),
     UniqueConstraint("org_id", "name"),
 )
-
-DELIVERY_STATES: Final = ("pending", "sending", "sent", "failed", "dead")
-DELIVERY_EVENTS: Final = ("opened", "resolved", "digest")
 
 notification_deliveries = _table(
     "notification_deliveries",
@@ -654,9 +652,9 @@ notification_deliveries = _table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("next_attempt_at", Timestamp, nullable=False, server_default=text("now()")),
     _at("sent_at"),
-    _text("provider_ref", required=False),  # the receiver's own id: a Slack thread, a Message-ID
+    _text("receipt_ref", required=False),  # the receiver's own id of the message: a Slack thread, a Message-ID
     _text("last_error", required=False),
-    _one_of("event", DELIVERY_EVENTS),
+    _one_of("event", OCCASIONS),
     _one_of("state", DELIVERY_STATES),
     _check("(event = 'digest') = (digest_day is not null)", "digest_day", "event"),
     _check("(event <> 'digest') = (insight_id is not null)", "insight_id", "event"),
@@ -676,7 +674,7 @@ notification_deliveries = _table(
     Index(
         "ix_notification_deliveries_due",
         "next_attempt_at",
-        postgresql_where=text("state in ('pending', 'sending', 'failed')"),
+        postgresql_where=text(f"state in {WAITING_STATES}"),
     ),
 )
 
@@ -687,7 +685,7 @@ notification_attempts = _table(
     _at("attempted_at", required=True),
     _text("outcome"),
     _text("detail", required=False),
-    _one_of("outcome", ("sent", "failed", "dead")),
+    _one_of("outcome", ATTEMPT_OUTCOMES),
     _belongs_to("notification_deliveries", "delivery_id"),
     UniqueConstraint("org_id", "delivery_id", "attempt"),
 )

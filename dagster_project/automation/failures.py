@@ -1,4 +1,4 @@
-"""The Hub's own failures, made loud: a failed run, check, sensor or delivery becomes an insight of kind `pipeline`."""
+"""Failures of the Hub itself: a failed run, check, schedule, sensor or delivery becomes a `pipeline` insight."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -6,18 +6,21 @@ from datetime import UTC, datetime
 import dagster as dg
 import psycopg
 
+from dagster_project.insights.messages import enqueue_changes
 from dagster_project.quality.verdicts import last_verdicts
-from dagster_project.run_failures import SENTENCE_MAX, failures_by_organization, first_line
-from insights import events as insight_events
-from insights import findings
+from dagster_project.run_failures import MESSAGE_MAX, failures_by_organization, first_line
+from insights.events import Changes, update_events
+from insights.failures import failure_findings
+from insights.organizations import organizations_of_run
 from sources import database
 from sources.settings import Settings
 
 
 def current_failures(instance: dg.DagsterInstance, jobs: list[str], checks: list[dg.AssetCheckKey]) -> dict[str, str]:
-    """What stands failed now: the name of the thing -> what it said. Empty when all is well.
+    """Return the current failures of the Dagster instance: name -> error message. Empty if there are none.
 
-    Read from state (each job's last finished run, each check's last result), so that nothing is missed between looks.
+    Read from state (the last finished run of each job, the last result of each check), so that none is missed between
+    two calls.
     """
     return {
         **dict(_failed_jobs(instance, jobs)),
@@ -27,44 +30,45 @@ def current_failures(instance: dg.DagsterInstance, jobs: list[str], checks: list
 
 
 def dead_deliveries(connection: psycopg.Connection) -> dict[str, str]:
-    """Messages that were given up on: channel -> why."""
+    """Return the channels with dead deliveries of the last day: name -> sentence with the last error."""
     rows = connection.execute(
         """
-        select 'delivery to ' || channel.name, count(*), max(delivery.last_error)
-        from app.notification_deliveries as delivery
-        inner join app.notification_channels as channel on channel.id = delivery.channel_id
-        where delivery.state = 'dead' and channel.is_active and delivery.updated_at > now() - interval '1 day'
-        group by channel.name
-        order by channel.name
+        select 'delivery to ' || channels.name, count(*), max(deliveries.last_error)
+        from app.notification_deliveries as deliveries
+        inner join app.notification_channels as channels on channels.id = deliveries.channel_id
+        where deliveries.state = 'dead' and channels.is_active and deliveries.updated_at > now() - interval '1 day'
+        group by channels.name
+        order by channels.name
         """
     )
     return {
-        name: f"{number} not delivered in the last day; the last answer was: {error}" for name, number, error in rows
+        name: f"{number} not delivered in the last day; the last error was: {error}" for name, number, error in rows
     }
 
 
-def report(settings: Settings, failures: Mapping[str, str]) -> insight_events.Changes:
-    """Tell every organisation's administrators of `failures` and of its own; what is over is resolved."""
+def report(settings: Settings, failures: Mapping[str, str]) -> Changes:
+    """Notify the administrators of every organisation of `failures` and of its own ones; resolve those that ended."""
     opened, resolved = [], []
     with database.connect(database.database_url(settings)) as connection:
-        known = connection.execute("select to_regclass('staging.stg_app__organizations')").fetchone()
-        if known == (None,):  # the first run failed before there was anybody to tell
-            return insight_events.Changes([], [])
+        built = connection.execute("select to_regclass('staging.stg_app__organizations')").fetchone()
+        if built == (None,):  # the first run failed before organisations were known
+            return Changes([], [])
         shared, own = {**failures, **dead_deliveries(connection)}, failures_by_organization(connection)
-        for scope in findings.scopes(connection):
-            found = findings.pipeline_findings(scope, {**shared, **own.get(scope.org_id, {})})
-            changes = insight_events.keep(connection, scope, found, kinds=["pipeline"], now=datetime.now(UTC))
+        for organization in organizations_of_run(connection):
+            findings = failure_findings(organization, {**shared, **own.get(organization.id, {})})
+            changes = update_events(connection, organization, findings, kinds=["pipeline"])
+            enqueue_changes(connection, organization, changes, now=datetime.now(UTC))
             opened += changes.opened
             resolved += changes.resolved
-    return insight_events.Changes(opened, resolved)
+    return Changes(opened, resolved)
 
 
-def failure_sentence(event: dg.DagsterEvent) -> str:
-    """What a failed step said, without the traceback: the message of the innermost cause."""
-    error = event.step_failure_data.error
+def failure_message(step_event: dg.DagsterEvent) -> str:
+    """Return the error message of a failed step, of its innermost cause and without the traceback."""
+    error = step_event.step_failure_data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    text = error.message if error else (event.message or "")
+    text = error.message if error else (step_event.message or "")
     _, _, without_class = text.partition(": ")
     return first_line(without_class or text)
 
@@ -74,21 +78,21 @@ def _failed_jobs(instance: dg.DagsterInstance, jobs: list[str]) -> Iterator[tupl
     for job in jobs:
         runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=finished), limit=1)
         if runs and runs[0].status == dg.DagsterRunStatus.FAILURE:
-            events = instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-            steps = [entry.dagster_event for entry in events if entry.dagster_event]
-            said = "; ".join(f"{step.step_key}: {failure_sentence(step)}" for step in steps)
-            yield f"job {job}", said or "The run failed before its first step; see the run in Dagster."
+            entries = instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+            steps = [entry.dagster_event for entry in entries if entry.dagster_event]
+            messages = "; ".join(f"{step.step_key}: {failure_message(step)}" for step in steps)
+            yield f"job {job}", messages or "The run failed before its first step; see the run in Dagster."
 
 
 def _failed_checks(instance: dg.DagsterInstance, checks: list[dg.AssetCheckKey]) -> Iterator[tuple[str, str]]:
     for key, verdict in sorted(last_verdicts(instance, checks).items(), key=lambda item: str(item[0])):
         if not verdict.passed and verdict.severity == dg.AssetCheckSeverity.ERROR:
-            said = verdict.description or "The check failed; its metadata in Dagster shows what it found."
-            yield f"check {key.name} of {key.asset_key.to_user_string()}", said[:SENTENCE_MAX]
+            message = verdict.description or "The check failed; its metadata in Dagster shows the rows."
+            yield f"check {key.name} of {key.asset_key.to_user_string()}", message[:MESSAGE_MAX]
 
 
 def _failed_instigators(instance: dg.DagsterInstance) -> Iterator[tuple[str, str]]:
-    """Schedules and sensors whose last tick failed: Dagster itself tells nobody."""
+    """Yield the schedules and sensors whose last tick failed: Dagster itself notifies nobody of these."""
     for state in instance.all_instigator_state():
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
         if ticks and ticks[0].is_failure and ticks[0].error:

@@ -1,4 +1,4 @@
-"""Jobs: which assets each one materialises."""
+"""Jobs: the assets that each one materialises."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -11,40 +11,42 @@ from dagster_project.ingestion import assets as ingestion
 from dagster_project.insights import assets as insights
 from dagster_project.modelling import assets as modelling
 
-LOST_AFTER: Final = timedelta(hours=1)
+LOST_AFTER: Final = timedelta(hours=1)  # a run without news for longer was killed
 RUNNING: Final = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 WAREHOUSE_GROUPS: Final = ("staging", "snapshots", "intermediate", "marts", "analytics")
 
-digest_asset: Final = dg.AssetSelection.assets(delivery.daily_digest)
+digest_deliveries: Final = dg.AssetSelection.assets(delivery.digest_deliveries)
 deliveries: Final = dg.AssetSelection.assets(delivery.notification_deliveries)
-judged: Final = dg.AssetSelection.groups(modelling.GROUP, insights.GROUP)
+models_and_insights: Final = dg.AssetSelection.groups(modelling.GROUP, insights.GROUP)
 
 hub_run: Final = dg.define_asset_job(
     "hub_run",
-    selection=dg.AssetSelection.all() - digest_asset,
+    selection=dg.AssetSelection.all() - digest_deliveries,
     description="The main job, end to end: ingest, build, model, insights, deliver. `hub run` executes it.",
 )
 pipeline: Final = dg.define_asset_job(
     "pipeline",
     selection=dg.AssetSelection.groups(ingestion.GROUP, *WAREHOUSE_GROUPS),
-    description="Ingest what changed and bring the warehouse up to it.",
+    description="Ingest changed rows and update the warehouse.",
 )
 daily_insights: Final = dg.define_asset_job(
     "daily_insights",
-    selection=judged | (judged.downstream() & dg.AssetSelection.groups("analytics")) | deliveries,
-    description="Judge the figures, forecast, tell people.",
+    selection=models_and_insights
+    | (models_and_insights.downstream() & dg.AssetSelection.groups("analytics"))
+    | deliveries,
+    description="Detect anomalies, forecast, update insights and send their messages.",
 )
 deliver: Final = dg.define_asset_job(
     "deliver", selection=deliveries, description="Send what is due in the delivery ledger."
 )
 digest: Final = dg.define_asset_job(
-    "digest", selection=digest_asset | deliveries, description="The daily digest, into the ledger and out."
+    "digest", selection=digest_deliveries | deliveries, description="Enqueue the daily digests and send them."
 )
-# Any: Dagster does not export the type of a job of assets.
+# Any: Dagster does not export the type of an asset job.
 jobs: Final[list[Any]] = [hub_run, pipeline, daily_insights, deliver, digest, transitions_job]
 
 
 def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
-    """Whether a run of `job` waits or works; one without news for LOST_AFTER was killed and blocks nobody."""
+    """Return True if a run of `job` is queued or running; one without news for LOST_AFTER does not count."""
     news_since = datetime.now(UTC) - LOST_AFTER
     return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=RUNNING, updated_after=news_since)) > 0

@@ -1,4 +1,4 @@
-"""Schedules: the jobs that run by time."""
+"""Schedules: jobs that run at fixed times, where work is due."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,7 +14,7 @@ pipeline_schedule: Final = dg.ScheduleDefinition(
     job=pipeline,
     cron_schedule="*/15 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every quarter of an hour.",
+    description="Every 15 minutes.",
 )
 
 transitions_schedule: Final = dg.ScheduleDefinition(
@@ -22,7 +22,7 @@ transitions_schedule: Final = dg.ScheduleDefinition(
     job=transitions_job,
     cron_schedule="0 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every hour: bookings and invoices whose time has come.",
+    description="Every hour: transitions of bookings and invoices that are due.",
 )
 
 
@@ -30,14 +30,14 @@ transitions_schedule: Final = dg.ScheduleDefinition(
     job=daily_insights,
     cron_schedule="*/15 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Once a day: as soon as an organisation's last complete day is in the warehouse and not yet judged.",
+    description="Once a day, as soon as an organisation's last complete day is in the warehouse.",
 )
 def insights_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     if is_under_way(context.instance, daily_insights.name):
         return dg.SkipReason("Insights are under way.")
-    if not due_work.organizations_to_judge(get_settings()):
-        return dg.SkipReason("Every complete day is judged.")
-    return dg.RunRequest()  # no run key: a run that failed is due again
+    if not due_work.organizations_awaiting_insights(get_settings()):
+        return dg.SkipReason("Every complete day has insights.")
+    return dg.RunRequest()  # no run key: work of a failed run is due again
 
 
 @dg.schedule(
@@ -50,12 +50,12 @@ def digest_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReq
     if is_under_way(context.instance, digest.name):
         yield dg.SkipReason("A digest is under way.")
         return
-    due = due_work.digests_to_send(get_settings(), context.scheduled_execution_time)
+    due = due_work.digests_due(get_settings(), context.scheduled_execution_time)
     for org_id, day in due:
         config = {"org_id": str(org_id), "day": str(day)}
-        yield dg.RunRequest(run_config={"ops": {"app__daily_digest": {"config": config}}})
+        yield dg.RunRequest(run_config={"ops": {"app__digest_deliveries": {"config": config}}})
     if not due:
-        yield dg.SkipReason("It is nobody's morning, or all that are due were sent.")
+        yield dg.SkipReason("No digest is due.")
 
 
 schedules: Final = [pipeline_schedule, transitions_schedule, insights_schedule, digest_schedule]

@@ -1,4 +1,4 @@
-"""Sensors: the jobs that run because of a state of the database."""
+"""Sensors: jobs that run when the state of the database requires it."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -14,41 +14,41 @@ from sources.settings import get_settings
     job=deliver,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Pushes what is due in the delivery ledger; the ledger alone decides what is due.",
+    description="Sends due deliveries; the ledger alone decides what is due.",
 )
 def deliver_insights(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     if is_under_way(context.instance, deliver.name):
         return dg.SkipReason("A delivery is under way.")
     if not due_work.deliveries_due(get_settings(), datetime.now(UTC)):
         return dg.SkipReason("Nothing is due.")
-    return dg.RunRequest()  # no run key: keys deduplicate for ever, and a retry is due again
+    return dg.RunRequest()  # no run key: a key is used once, and a retry is due again
 
 
 @dg.sensor(
     job=daily_insights,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Runs the insights that somebody asked for (a row in app.insight_run_logs).",
+    description="Makes requested insights (rows of app.insight_run_logs).",
 )
 def requested_insights(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     if is_under_way(context.instance, daily_insights.name):
         return dg.SkipReason("Insights are under way.")
     if not due_work.insights_requested(get_settings()):
-        return dg.SkipReason("Nobody asked.")
-    return dg.RunRequest()  # the run itself marks the requests as answered
+        return dg.SkipReason("No insights are requested.")
+    return dg.RunRequest()  # the run marks the requests as answered
 
 
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Makes failed runs, checks, schedules, sensors and deliveries an insight of their own.",
+    description="Opens an insight for each failed job, check, schedule, sensor and channel.",
 )
 def report_failures(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     assert context.repository_def is not None
     checks = list(context.repository_def.asset_graph.asset_check_keys)
-    failing = failures.current_failures(context.instance, [job.name for job in jobs], checks)
-    changes = failures.report(get_settings(), failing)
-    return dg.SkipReason(f"{len(failing)} failing now; {len(changes.opened)} new, {len(changes.resolved)} over.")
+    current = failures.current_failures(context.instance, [job.name for job in jobs], checks)
+    changes = failures.report(get_settings(), current)
+    return dg.SkipReason(f"{len(current)} failures; {len(changes.opened)} opened, {len(changes.resolved)} resolved.")
 
 
 sensors: Final = [deliver_insights, requested_insights, report_failures]

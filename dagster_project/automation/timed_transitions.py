@@ -1,4 +1,4 @@
-"""What time alone brings to bookings: answers that never came, invoices past due; and old rows are pruned."""
+"""The hourly job of timed transitions: requests expire, invoices become overdue, old rows are pruned."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -16,16 +16,18 @@ POOL_SIZE: Final = 1  # one transaction after the other
 
 
 class Moment(dg.Config):
-    """The moment that a run speaks of."""
+    """The moment as of which transitions are due."""
 
-    as_of: str | None = Field(None, description="What is due at that moment (ISO 8601); empty: now.")
+    as_of: str | None = Field(None, description="ISO 8601; empty: now.")
 
 
-@dg.op(description="Takes the transitions of bookings and invoices that are due, each with its row of history.")
+@dg.op(description="Applies the due transitions of bookings and invoices, each with its row of history.")
 def take_due_transitions(context: dg.OpExecutionContext, config: Moment) -> None:
     settings = get_settings()
     if database.source_url(settings) != database.database_url(settings):
-        context.log.info("The operational tables are on another server (HUB_SOURCE_URL): nothing is done there.")
+        context.log.info(
+            "The operational tables are on another server (HUB_SOURCE_URL), which is read-only: nothing to do."
+        )
         return
     as_of = datetime.fromisoformat(config.as_of) if config.as_of else datetime.now(UTC)
     done = asyncio.run(_run(settings, as_of))
@@ -41,6 +43,6 @@ async def _run(settings: Settings, as_of: datetime) -> dict[str, int]:
         await pool.close()
 
 
-@dg.job(description="Bookings and invoices whose time has come: expired, completed, overdue. Prunes old rows as well.")
+@dg.job(description="Due transitions of bookings and invoices: expired, completed, overdue. Prunes old rows as well.")
 def transitions_job() -> None:
     take_due_transitions()

@@ -1,4 +1,4 @@
-"""Delivery: what waits in the ledger is sent; the daily digest is put into it."""
+"""Delivery: enqueue the daily digests, and send what is due in the delivery ledger."""
 
 from datetime import UTC, date, datetime
 from typing import Final
@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from dagster_project.ownership import OWNERS
+from notifications.channels import CHANNELS
 from notifications.ledger import deliver_due, enqueue_digests
 from sources import database
 from sources.settings import get_settings
@@ -16,21 +17,21 @@ GROUP: Final = "delivery"
 
 
 class DigestRequest(dg.Config):
-    """Whose digest of which day; by default everybody's, of the last complete day."""
+    """The organisation and day of the digests to enqueue; by default all organisations and their last complete day."""
 
-    org_id: str | None = Field(None, description="An organisation's id; empty: every organisation.")
-    day: str | None = Field(None, description="The day that the digest is about (YYYY-MM-DD).")
+    org_id: str | None = Field(None, description="The id of an organisation; empty: every organisation.")
+    day: str | None = Field(None, description="The day of the digest (YYYY-MM-DD); empty: the last complete day.")
 
 
 @dg.asset(
-    key=["app", "daily_digest"],
-    deps=[["app", "insight_events"], ["analytics", "v_booking_trends"], ["analytics", "v_booking_status_metrics"]],
+    key=["app", "digest_deliveries"],
+    deps=[["app", "insight_events"], ["raw", "run_clock"]],
     group_name=GROUP,
     kinds={"python", "postgres"},
     owners=OWNERS,
-    description="One message an organisation and day: what happened, why, what to do, what is forecast.",
+    description="Rows of the delivery ledger for the daily digests, one per organisation, day, channel and recipient.",
 )
-def daily_digest(config: DigestRequest) -> dg.MaterializeResult[None]:
+def digest_deliveries(config: DigestRequest) -> dg.MaterializeResult[None]:
     day = date.fromisoformat(config.day) if config.day else None
     with database.connect(database.database_url(get_settings())) as connection:
         clocks = connection.execute(
@@ -45,15 +46,31 @@ def daily_digest(config: DigestRequest) -> dg.MaterializeResult[None]:
 
 @dg.asset(
     key=["app", "notification_deliveries"],
-    deps=[["app", "insight_events"], ["app", "daily_digest"]],
+    # The messages are made when they are sent, from all of these. A test compares them with the SQL of notifications.
+    deps=[
+        ["analytics", "v_booking_status_metrics"],
+        ["analytics", "v_booking_trends"],
+        ["analytics", "v_forecast_accuracy"],
+        ["analytics", "v_provider_workload_analytics"],
+        ["app", "digest_deliveries"],
+        ["app", "insight_events"],
+        ["marts", "dim_metric"],
+        ["marts", "dim_organization"],
+        ["marts", "fct_bookings"],
+        ["marts", "fct_bookings_on_hand"],
+        ["marts", "kpi_daily"],
+        ["ml", "anomalies"],
+        ["ml", "revenue_forecasts"],
+        ["raw", "organizations"],
+    ],
     group_name=GROUP,
-    kinds={"python", "slack", "email", "webhook"},
+    kinds={"python", *CHANNELS},
     owners=OWNERS,
-    description="The ledger of messages: each is claimed, sent and written down by itself; none is lost.",
+    description="The delivery ledger: each message is claimed, sent and recorded by itself, so that none is lost.",
 )
 def notification_deliveries() -> dg.MaterializeResult[None]:
     report = deliver_due(get_settings(), now=lambda: datetime.now(UTC))
-    if report.broken:  # a channel's worker itself failed; its rows stay due
+    if report.broken:  # the worker of a channel itself failed; its deliveries stay due
         raise dg.Failure(description=" ".join(report.broken))
     with database.connect(database.database_url(get_settings())) as connection:
         states = dict(

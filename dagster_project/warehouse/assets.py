@@ -9,8 +9,9 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 from psycopg import sql
 
 from dagster_project.ownership import OWNERS
-from dagster_project.resources import Dbt, HubDatabase
+from dagster_project.resources import HubDatabase
 from dagster_project.warehouse import dbt_runner
+from dagster_project.warehouse.dbt_resource import Dbt
 from sources.settings import get_settings
 
 READS_ML: Final = "source:ml+"  # these models show what modelling wrote, so they are built after it

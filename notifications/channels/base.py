@@ -1,4 +1,4 @@
-"""What every channel shares: what it is given, how it fails, and that no secret leaves with an error."""
+"""The interface of channels: the delivery that they send, their errors, and the redaction of secrets."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,13 +13,13 @@ from notifications.messages import Message
 from sources.settings import Settings
 
 NETWORK_TIMEOUT_S: Final = 10.0  # of each step of a connection
-RETRY_AFTER_MAX_S: Final = 6 * 3600.0  # a receiver that asks for longer is asked again before
+RETRY_AFTER_MAX_S: Final = 6 * 3600.0  # a longer Retry-After is cut to this
 HIDDEN: Final = "***"
 
 
 @dataclass(frozen=True)
 class ChannelRow:
-    """A row of app.notification_channels, as far as sending needs it."""
+    """The columns of app.notification_channels that sending needs."""
 
     id: UUID
     org_id: UUID
@@ -29,7 +29,7 @@ class ChannelRow:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A claimed row of app.notification_deliveries: what is to be sent, to whom, and which attempt this is."""
+    """A claimed row of app.notification_deliveries, with the number and time of this attempt."""
 
     id: UUID
     org_id: UUID
@@ -37,14 +37,14 @@ class Delivery:
     insight_id: UUID | None
     digest_day: date | None
     recipient: str
-    event: str
+    occasion: str  # opened, resolved, digest or test
     attempt: int
     attempted_at: datetime
-    opened_ref: str | None = None  # of a resolved one: the receiver's id of the message that it answers
+    opened_receipt_ref: str | None = None  # of a resolved one: the receiver's own id of the opened message
 
 
 class RetryLater(Exception):
-    """It may work later; `after_s`: when the receiver said how long to wait."""
+    """A failure that may not occur again; `after_s`: the wait that the receiver asked for."""
 
     def __init__(self, after_s: float | None, reason: str) -> None:
         super().__init__(reason)
@@ -52,26 +52,30 @@ class RetryLater(Exception):
 
 
 class Undeliverable(Exception):
-    """It will never work: the receiver refuses this message or is gone."""
+    """A permanent failure: the receiver refuses this message, or does not exist any more."""
 
 
 class Channel(Protocol):
-    """A module that sends messages of one kind."""
-
-    def send(self, settings: Settings, delivery: Delivery, message: Message, /) -> str | None:
-        """Send `message` and return the receiver's own id of it, if it gives one.
-
-        Raises RetryLater or Undeliverable, with a sentence for people.
-        """
-        ...
+    """A module that sends messages of one kind of channel."""
 
     def check_target(self, target: str, /) -> str:
-        """`target` as it is stored. Raises HubError that says what a target of this kind looks like."""
+        """Return `target` in the form in which it is stored. Raises HubError that describes a valid target."""
+        ...
+
+    def recipients(self, target: str, /) -> list[str]:
+        """Return the recipients that a stored target consists of; each gets deliveries of its own."""
+        ...
+
+    def send(self, settings: Settings, delivery: Delivery, message: Message, /) -> str | None:
+        """Send `message` to `delivery.recipient` once and return the receiver's own id of it, if there is one.
+
+        Raises RetryLater or Undeliverable, with a sentence for people. The ledger repeats and logs attempts.
+        """
         ...
 
 
 def retry_after_s(value: str | None, now: datetime) -> float | None:
-    """The wait that a Retry-After header asks for, in seconds (RFC 9110 10.2.3: seconds or a date)."""
+    """Return the wait that a Retry-After header asks for, in seconds (RFC 9110 10.2.3: seconds or a date)."""
     if value is None:
         return None
     try:
@@ -87,7 +91,7 @@ def _http_date(value: str) -> datetime:
 
 
 def redacted(settings: Settings, text: str) -> str:
-    """`text` without any secret of the settings, plain or percent-encoded."""
+    """Return `text` without any secret of the settings, plain or percent-encoded."""
     for secret in _secrets(settings):
         for form in (secret, quote(secret, safe=""), unquote(secret)):
             text = text.replace(form, HIDDEN)

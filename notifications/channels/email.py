@@ -1,4 +1,4 @@
-"""E-mail by SMTP: text and HTML in one mail, pictures attached; a repeat carries the same Message-ID."""
+"""Channel `email`: SMTP, text and HTML in one mail, pictures attached; a repeat carries the same Message-ID."""
 
 import contextlib
 import smtplib
@@ -13,24 +13,30 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from notifications.channels import base
 from notifications.channels.base import Delivery, RetryLater, Undeliverable
-from notifications.formats import email_html, text
+from notifications.formats import email_html
+from notifications.formats import text as text_format
 from notifications.messages import Message
 from sources.errors import HubError
 from sources.settings import Settings
 
 DEFAULT_PORTS: Final = {"smtp": 587, "smtps": 465}
-PERMANENT: Final = 500  # SMTP replies from here on are refusals for good (RFC 5321 4.2.1)
+PERMANENT: Final = 500  # SMTP reply codes from here on are permanent failures (RFC 5321 4.2.1)
 
 
 def check_target(target: str) -> str:
-    """One or more addresses, separated by commas; each becomes a recipient of its own."""
-    addresses = [part.strip() for part in target.split(",") if part.strip()]
+    """Return one or more addresses, separated by a comma and a space. Raises HubError for any other target."""
+    addresses = recipients(target)
     if not addresses:
         raise HubError("An e-mail channel needs an address, such as owner@example.org.")
     for address in addresses:
         if not _is_address(address):
             raise HubError(f"{address!r} is not an e-mail address: write it as name@domain, several with commas.")
     return ", ".join(dict.fromkeys(addresses))
+
+
+def recipients(target: str) -> list[str]:
+    """Return the addresses of the target."""
+    return [part.strip() for part in target.split(",") if part.strip()]
 
 
 def _is_address(address: str) -> bool:
@@ -51,7 +57,7 @@ def send(settings: Settings, delivery: Delivery, message: Message) -> str:
             _authenticate(server, url)
             server.send_message(mail)
         finally:
-            # The mail is accepted or refused by now: how the connection ends changes neither.
+            # The mail is accepted or refused by now: an error while closing changes neither.
             with contextlib.suppress(smtplib.SMTPException, OSError):
                 server.quit()
             server.close()
@@ -109,10 +115,10 @@ def _compose(settings: Settings, delivery: Delivery, message: Message) -> EmailM
     mail["Message-ID"] = f"<{delivery.id}@{domain}>"
     mail["X-Hub-Delivery"] = str(delivery.id)
     mail["Auto-Submitted"] = "auto-generated"
-    if delivery.opened_ref:  # mail programs then show the answer below the alert
-        mail["In-Reply-To"] = mail["References"] = delivery.opened_ref
+    if delivery.opened_receipt_ref:  # mail programs then show it as an answer to the alert
+        mail["In-Reply-To"] = mail["References"] = delivery.opened_receipt_ref
     page = email_html.render_mail(message, domain=domain)
-    mail.set_content(text.render(message))
+    mail.set_content(text_format.render(message))
     mail.add_alternative(page.html, subtype="html")
     html_part = mail.get_body(("html",))
     assert isinstance(html_part, EmailMessage)
@@ -122,25 +128,25 @@ def _compose(settings: Settings, delivery: Delivery, message: Message) -> EmailM
 
 
 def _failure(settings: Settings, url: SplitResult, delivery: Delivery, error: Exception) -> RetryLater | Undeliverable:
-    """The error as a sentence; refusals for good are final, but not a failed login: that is ours to mend."""
-    code, said = _reply(error)
-    answer = base.redacted(settings, f"{code} {said}" if code else said)
+    """Return the error as a sentence; permanent refusals are Undeliverable, except a failed login: settings fix it."""
+    code, text = _reply(error)
+    reply = base.redacted(settings, f"{code} {text}" if code else text)
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        sentence = f"The mail server refuses {delivery.recipient}: {answer}."
+        sentence = f"The mail server refuses {delivery.recipient}: {reply}."
     elif isinstance(error, smtplib.SMTPAuthenticationError):
-        return RetryLater(None, f"The mail server does not accept the login of HUB_SMTP_URL: {answer}.")
+        return RetryLater(None, f"The mail server does not accept the login of HUB_SMTP_URL: {reply}.")
     else:
-        sentence = f"The mail server {url.hostname} did not take the mail: {answer}."
+        sentence = f"The mail server {url.hostname} did not accept the mail: {reply}."
     return Undeliverable(sentence) if code >= PERMANENT else RetryLater(None, sentence)
 
 
 def _reply(error: Exception) -> tuple[int, str]:
-    """The server's reply code (0: it gave none) and words."""
+    """Return the server's reply code (0 where there was no reply) and text."""
     match error:
         case smtplib.SMTPRecipientsRefused(recipients=refused):
-            code, said = next(iter(refused.values()))
-        case smtplib.SMTPResponseException(smtp_code=code, smtp_error=said):
+            code, text = next(iter(refused.values()))
+        case smtplib.SMTPResponseException(smtp_code=code, smtp_error=text):
             pass
         case _:
             return 0, str(error) or type(error).__name__
-    return code, said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    return code, text.decode(errors="replace") if isinstance(text, bytes) else str(text)

@@ -1,4 +1,4 @@
-"""Slack by its Web API (chat.postMessage); what is resolved answers in the thread of its alert."""
+"""Channel `slack`: Web API (chat.postMessage); a resolved message goes into the thread of its alert."""
 
 import re
 from http.client import HTTPException
@@ -16,8 +16,8 @@ from sources.settings import Settings
 
 TARGET: Final = re.compile(r"#[^\s#@<>&,]{1,80}|[CDGU][A-Z0-9]{6,}")
 
-# https://docs.slack.dev/reference/methods/chat.postMessage: errors that this same message would meet again.
-FINAL_ERRORS: Final = frozenset(
+# https://docs.slack.dev/reference/methods/chat.postMessage: errors that a repeat of the same message would get too.
+PERMANENT_ERRORS: Final = frozenset(
     {"channel_not_found", "is_archived", "invalid_blocks", "invalid_blocks_format", "msg_too_long", "no_text"}
 )
 ADVICE: Final = {
@@ -31,11 +31,16 @@ ADVICE: Final = {
 
 
 def check_target(target: str) -> str:
-    """A channel's name with # or its id."""
+    """Return a Slack channel's name with #, or its id. Raises HubError for any other target."""
     target = target.strip()
     if not TARGET.fullmatch(target):
         raise HubError(f"{target!r} is not a Slack channel: write #name, or its id such as C0123456789.")
     return target
+
+
+def recipients(target: str) -> list[str]:
+    """Return the one Slack channel."""
+    return [target]
 
 
 def send(settings: Settings, delivery: Delivery, message: Message) -> str:
@@ -47,13 +52,13 @@ def send(settings: Settings, delivery: Delivery, message: Message) -> str:
         token=token,
         base_url=settings.slack_base_url.rstrip("/") + "/",
         timeout=int(base.NETWORK_TIMEOUT_S),
-        retry_handlers=[],  # the ledger repeats, and logs each attempt
+        retry_handlers=[],  # the ledger repeats and logs attempts
     )
     try:
         response = client.chat_postMessage(
             channel=delivery.recipient,
             **slack.render(message),
-            thread_ts=delivery.opened_ref,
+            thread_ts=delivery.opened_receipt_ref,
             metadata={"event_type": "hub_delivery", "event_payload": {"delivery_id": str(delivery.id)}},
             unfurl_links=False,
             unfurl_media=False,
@@ -74,4 +79,4 @@ def _refusal(settings: Settings, delivery: Delivery, response: Any) -> RetryLate
         return RetryLater(wait, f"Slack answered {status}{' (too many messages)' if status == 429 else ''}.")
     sentence = f"Slack refuses the message to {delivery.recipient}: {code}."
     sentence = base.redacted(settings, f"{sentence} {ADVICE.get(code, '')}".strip())
-    return Undeliverable(sentence) if code in FINAL_ERRORS else RetryLater(None, sentence)
+    return Undeliverable(sentence) if code in PERMANENT_ERRORS else RetryLater(None, sentence)

@@ -1,4 +1,4 @@
-"""Webhooks, signed as Standard Webhooks say (standardwebhooks.com); a repeat carries the same webhook-id."""
+"""Channel `webhook`: signed POST requests (standardwebhooks.com); a repeat carries the same webhook-id."""
 
 import base64
 import logging
@@ -16,14 +16,14 @@ from sources.errors import HubError
 from sources.settings import Settings
 
 GONE: Final = 410
-WAITING: Final = (429, 503)
+RETRY_AFTER_STATUSES: Final = (429, 503)
 
 # httpx logs each address at INFO, and the path of a webhook's address is often its password.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def check_target(target: str) -> str:
-    """An http or https address without user and password in it."""
+    """Return an http or https address without user and password. Raises HubError for any other target."""
     target = target.strip()
     try:
         url = urlsplit(target)
@@ -37,13 +37,18 @@ def check_target(target: str) -> str:
     return target
 
 
+def recipients(target: str) -> list[str]:
+    """Return the one address."""
+    return [target]
+
+
 def signing_secret(settings: Settings) -> str:
-    """What a receiver verifies with: the webhook secret in the form whsec_<base64>."""
+    """Return the secret that a receiver verifies signatures with, in the form whsec_<base64>."""
     return "whsec_" + base64.b64encode(settings.secret("webhook_secret").encode()).decode()
 
 
 def send(settings: Settings, delivery: Delivery, message: Message) -> None:
-    """Post the message; any 2xx answer counts as delivered. A receiver gives no id of its own."""
+    """Post the message; any 2xx status counts as delivered. Receivers return no id of their own."""
     body = webhook.render(message, at=delivery.attempted_at)
     signature = Webhook(signing_secret(settings)).sign(str(delivery.id), delivery.attempted_at, body)
     headers = {
@@ -55,7 +60,7 @@ def send(settings: Settings, delivery: Delivery, message: Message) -> None:
     }
     host = urlsplit(delivery.recipient).netloc
     try:
-        # Streamed: the answer's body is never read, so its size cannot matter. Redirects are not followed.
+        # Streamed: the body of the response is never read, whatever its size. Redirects are not followed.
         with (
             httpx.Client(timeout=base.NETWORK_TIMEOUT_S, follow_redirects=False) as client,
             client.stream("POST", delivery.recipient, content=body.encode(), headers=headers) as response,
@@ -71,12 +76,12 @@ def _check(response: httpx.Response, host: str, delivery: Delivery) -> None:
     if response.is_success:
         return
     if status == GONE:
-        raise Undeliverable(f"The webhook at {host} answered 410: it is gone for good. Remove or correct it.")
+        raise Undeliverable(f"The webhook at {host} answered 410: it does not exist any more. Remove or correct it.")
     if response.is_redirect:
         raise RetryLater(
             None, f"The webhook at {host} answered {status}: redirects are not followed. Set its final address."
         )
-    after = response.headers.get("retry-after") if status in WAITING else None
+    after = response.headers.get("retry-after") if status in RETRY_AFTER_STATUSES else None
     raise RetryLater(
         base.retry_after_s(after, delivery.attempted_at), f"The webhook at {host} answered {status}, not 2xx."
     )

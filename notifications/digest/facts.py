@@ -1,4 +1,7 @@
-"""The facts of a digest: what is known of the organisation and of its day."""
+"""The facts of a digest: the key figures of the day, insights, outlook, workload and bookings by status.
+
+Field names are part of the webhook payload (`data.digest`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +17,13 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of an organisation: the days of its data, and whether there are payments and capacities."""
+class Coverage:
+    """The extent of an organisation's data: its days, and whether payments and capacities are recorded."""
 
     as_of: date | None  # the newest day of the warehouse
     first_day: date | None
     last_day: date | None  # with any recorded activity
-    has_ended: bool  # the data end with last_day
+    has_ended: bool  # True if the data end with last_day
     book_until: date | None  # the last known service day, where the data end there
     bookings_complete_until: date | None  # later days of booking lack those of service days beyond book_until
     payments: bool
@@ -29,9 +32,9 @@ class Known:
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A metric of the day; usual: the average of the same weekday of the last weeks, as far as they are known.
+    """A metric of the day; usual: the average of the same weekday of the last weeks that have data.
 
-    weeks: how many are; with none, usual is None.
+    weeks: the number of these weeks; where it is 0, usual is None.
     """
 
     metric: Metric
@@ -42,9 +45,9 @@ class KeyFigure:
 
 @dataclass(frozen=True)
 class Outlook:
-    """Revenue of the coming days: the forecast with its 80 % range, and what is booked for them already.
+    """Revenue of the coming days: the forecast with its 80 % range, and the revenue on hand.
 
-    forecast, lower and upper are None where there is no forecast, on_hand where no coming service day is known.
+    forecast, lower and upper are None where there is no forecast, on_hand where no coming service day has bookings.
     """
 
     days: int
@@ -56,37 +59,37 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Digest:
-    """The facts of the digest of one organisation and day; key_figures is empty where the day is not known."""
+    """The facts of the digest of one organisation and day; key_figures is empty where the day has no data."""
 
     org_id: UUID
     organization: Organization
     day: date
-    known: Known
+    known: Coverage
     key_figures: tuple[KeyFigure, ...]
-    undated_cancellations: int  # cancelled bookings of the service days up to the day that are counted on no day
-    new_insights: tuple[Row, ...]  # since the digest before: the most severe first, then the largest impact
+    undated_cancellations: int  # cancelled bookings without a day of cancellation, of service days up to the day
+    new_insights: tuple[Row, ...]  # since the previous digest: the most severe first, then the largest impact
     earlier_insights: tuple[Row, ...]  # still open
-    resolved_insights: tuple[Row, ...]  # since the digest before
+    resolved_insights: tuple[Row, ...]  # since the previous digest
     outlooks: tuple[Outlook, ...]
-    is_newest: bool  # whether the warehouse speaks of this day; if not, there are no accuracy, statuses and overloads
-    accuracy: Row | None  # of the forecasts made ACCURACY_LEAD days ahead
+    is_newest: bool  # True if it is the newest day of the warehouse; else there are no accuracy, statuses and overloads
+    accuracy: Row | None  # of forecasts with a lead time of ACCURACY_LEAD days
     statuses: Row | None
     overloads: tuple[Row, ...]
     plot: Plot | None
 
     @property
     def has_data(self) -> bool:
-        """Whether anything was recorded up to the day."""
+        """Return True if anything was recorded up to the day."""
         return self.known.first_day is not None and self.known.first_day <= self.day
 
     @property
     def is_past_its_end(self) -> bool:
-        """Whether the day lies beyond data that ended."""
+        """Return True if the day lies beyond data that ended."""
         as_of, last_day = self.known.as_of, self.known.last_day
         return self.known.has_ended and as_of is not None and last_day is not None and last_day < self.day <= as_of
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether bookings that were made on the day are missing: those of service days beyond the data's edge."""
+        """Return True if bookings made on the day are missing: those of service days beyond the edge of the data."""
         complete_until = self.known.bookings_complete_until
         return complete_until is not None and self.day > complete_until

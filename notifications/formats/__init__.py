@@ -1,1 +1,1 @@
-"""A neutral message in the form that a receiver reads."""
+"""Formats: a neutral message as HTML, plain text, Slack blocks or JSON."""

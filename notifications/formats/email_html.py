@@ -1,4 +1,4 @@
-"""A message as an HTML page: mail (pictures attached, by Content-ID) or one self-contained file (pictures inline)."""
+"""Format HTML: a mail (pictures attached, by Content-ID) or one self-contained file (pictures inline)."""
 
 import base64
 from collections.abc import Callable
@@ -25,14 +25,14 @@ COLOURS: Final[dict[Tone, str]] = {
 
 @dataclass(frozen=True)
 class Mail:
-    """The page, and the PNG of each picture in it by its Content-ID (without brackets)."""
+    """The page, and its pictures (PNG) by their Content-ID (without brackets)."""
 
     html: str
     images: dict[str, bytes]
 
 
 def render_mail(message: Message, *, domain: str) -> Mail:
-    """The page for a mail from `domain`; its pictures are to be attached with their Content-IDs."""
+    """Return the page for a mail from `domain`; the caller attaches the pictures with their Content-IDs."""
     images: dict[str, bytes] = {}
 
     def attached(plot: Plot) -> str:
@@ -44,7 +44,7 @@ def render_mail(message: Message, *, domain: str) -> Mail:
 
 
 def render_page(message: Message) -> str:
-    """One file that needs nothing else: pictures inline."""
+    """Return one self-contained page with its pictures inline."""
     return _page(message, lambda plot: f"data:image/png;base64,{base64.b64encode(plots.png(plot)).decode()}")
 
 

@@ -1,4 +1,4 @@
-"""A message as Slack Block Kit, within Slack's limits and with its control characters escaped.
+"""Format Slack Block Kit, within Slack's limits and with its control characters escaped.
 
 Limits and escaping: docs.slack.dev, Block Kit reference and "Formatting message text".
 """
@@ -30,15 +30,15 @@ Json = dict[str, Any]
 
 
 def render(message: Message) -> Json:
-    """`text` (shown in notifications) and `blocks`, as chat.postMessage takes them."""
+    """Return `text` (shown in notifications) and `blocks`, the arguments of chat.postMessage."""
     blocks = [part for block in message.blocks for part in _block(block)]
     if len(blocks) > BLOCKS_MAX:
-        blocks = [*blocks[: BLOCKS_MAX - 1], _remark("Shortened here: the rest is in the Hub.")]
+        blocks = [*blocks[: BLOCKS_MAX - 1], _note("This message is shortened: the rest is in the Hub.")]
     return {"text": escaped(message.subject, FALLBACK_MAX), "blocks": blocks}
 
 
 def escaped(text: str, limit: int) -> str:
-    """`text` with &, < and > as entities, cut with … to `limit` characters, never inside an entity."""
+    """Return `text` with &, < and > as entities, cut with … to `limit` characters, never inside an entity."""
     safe = _entities(text)
     if len(safe) <= limit:
         return safe
@@ -56,7 +56,7 @@ def _entities(text: str) -> str:
 
 
 def _plain(text: str, limit: int) -> Json:
-    # Not emoji: a name such as :fire: is a name. A text object may not be empty.
+    # emoji False: a name such as :fire: stays a name. A text object may not be empty.
     return {"type": "plain_text", "text": escaped(text, limit) or " ", "emoji": False}
 
 
@@ -70,11 +70,11 @@ def _section(text: Json) -> Json:
     return {"type": "section", "text": text}
 
 
-def _remark(text: str) -> Json:
+def _note(text: str) -> Json:
     return {"type": "context", "elements": [_plain(text, TEXT_MAX)]}
 
 
-def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one a kind of block
+def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one return per kind of block
     match block:
         case Heading(text=text, level=1, tone=tone):
             return [{"type": "header", "text": _plain(MARKS[tone] + text, HEADER_MAX)}]
@@ -83,7 +83,7 @@ def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one a kind of block
         case Text(text=text) if not text.strip():
             return []  # Slack refuses empty text
         case Text(text=text, muted=True):
-            return [_remark(text)]
+            return [_note(text)]
         case Text(text=text):
             return [_section(_plain(text, TEXT_MAX))]
         case Facts(items=items):
@@ -93,7 +93,7 @@ def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one a kind of block
         case Entry(title=title, text=text, tone=tone):
             return [_section(_labelled(MARKS[tone] + title, text, TEXT_MAX))]
         case Plot():
-            return [_remark(f"{block.description}: {plots.sparkline(block)}")]
+            return [_note(f"{block.description}: {plots.sparkline(block)}")]
         case Actions(links=links):
             return [{"type": "actions", "elements": [_button(link.text, link.url) for link in links][:BUTTONS_MAX]}]
 

@@ -1,4 +1,4 @@
-"""A message as plain text of 80 columns: mail's alternative part, and the terminal."""
+"""Format plain text of 80 columns: the alternative part of a mail, and the terminal."""
 
 import textwrap
 from typing import Final
@@ -7,11 +7,11 @@ from notifications import plots
 from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Text
 
 WIDTH: Final = 80
-LABEL_MAX: Final = 28  # a longer label stands on a line of its own
+LABEL_MAX: Final = 28  # a longer label gets a line of its own
 
 
 def render(message: Message) -> str:
-    """The text, ending in a newline; no line is longer than WIDTH, but for an address."""
+    """Return the text, ending in a newline; no line is longer than WIDTH, except for an address."""
     return "\n\n".join(part for part in map(_block, message.blocks) if part) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A message as JSON for machines, in the shape that Standard Webhooks proposes: type, timestamp, data."""
+"""Format JSON for programs, in the structure of Standard Webhooks: type, timestamp, data."""
 
 import json
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from notifications.messages import Message
 
 
 def render(message: Message, *, at: datetime) -> str:
-    """The body: `type`, `timestamp` (of the attempt), and `data` with the facts, the subject and the blocks."""
+    """Return the body: `type`, `timestamp` (of the attempt), and `data` with the facts, the subject and the blocks."""
     blocks = [{"block": type(block).__name__.lower(), **asdict(block)} for block in message.blocks]
     data = {"id": message.id, "subject": message.subject, **message.data, "blocks": blocks}
     body = {"type": message.type, "timestamp": at, "data": data}
@@ -19,7 +19,7 @@ def render(message: Message, *, at: datetime) -> str:
 
 
 def _plain(value: Any) -> str | float:
-    """Decimals become numbers: those of the ledger have at most 15 digits in practice, which a double keeps."""
+    """Return a JSON value: a Decimal becomes a number (a double holds the 15 digits that amounts have in practice)."""
     match value:
         case Decimal():
             return float(value)
@@ -27,4 +27,4 @@ def _plain(value: Any) -> str | float:
             return value.isoformat()
         case UUID():
             return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    raise TypeError(f"{type(value).__name__} has no JSON representation")

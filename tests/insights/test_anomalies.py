@@ -10,10 +10,11 @@ import psycopg
 import pytest
 
 from insights.anomalies import anomaly_findings
-from insights.findings import Finding, Scope
+from insights.findings import Finding
+from insights.organizations import Organization
 
 DAY = date(2026, 3, 10)
-SCOPE = Scope(
+ORGANIZATION = Organization(
     uuid4(), "Studio", "EUR", DAY, datetime(2026, 3, 11, tzinfo=UTC), first_day=date(2025, 1, 1), last_day=DAY
 )
 SERVICE, PROVIDER, OTHER = uuid4(), uuid4(), uuid4()
@@ -43,13 +44,15 @@ insert into marts.dim_metric values
 def warehouse(connection: psycopg.Connection) -> psycopg.Connection:
     """A business of ten bookings of € 100 a day, 30 of them of one service, in its fourteenth month."""
     connection.execute(TABLES)
-    connection.execute("insert into marts.dim_organization values (%s, 'EUR', %s)", [SCOPE.org_id, SCOPE.first_day])
+    connection.execute(
+        "insert into marts.dim_organization values (%s, 'EUR', %s)", [ORGANIZATION.id, ORGANIZATION.first_day]
+    )
     connection.execute("insert into marts.dim_service values (%s, 'Massage'), (%s, 'Sauna')", [SERVICE, OTHER])
     for metric, value in (("bookings_created", 10), ("booked_revenue", 1000), ("realized_revenue", 900)):
         connection.execute(
             "insert into marts.kpi_daily "
             "select %s, day::date, %s, 'total', 'all', %s from generate_series(%s::date, %s, interval '1 day') as day",
-            [SCOPE.org_id, metric, value, DAY - timedelta(days=100), DAY],
+            [ORGANIZATION.id, metric, value, DAY - timedelta(days=100), DAY],
         )
     book(connection, 30, amount=100, day=DAY - timedelta(days=50))
     book(connection, 300, amount=100, day=DAY - timedelta(days=50), service=OTHER, provider=OTHER)
@@ -68,7 +71,7 @@ def book(
     connection.execute(
         "insert into marts.fct_bookings (org_id, service_id, provider_id, total_amount, currency, created_day, "
         "service_day) select %s, %s, %s, %s, 'EUR', %s, %s from generate_series(1, %s)",
-        [SCOPE.org_id, service, provider, amount, day, day, bookings],
+        [ORGANIZATION.id, service, provider, amount, day, day, bookings],
     )
 
 
@@ -77,7 +80,7 @@ def flag(
 ) -> None:
     """An anomaly of the total or of a member as the detector has it."""
     row = {
-        "org_id": SCOPE.org_id,
+        "org_id": ORGANIZATION.id,
         "as_of": DAY,
         "day": DAY,
         "metric": metric,
@@ -102,9 +105,9 @@ def flag(
     )
 
 
-def opened(connection: psycopg.Connection, scope: Scope = SCOPE) -> list[tuple[str, str, str]]:
+def opened(connection: psycopg.Connection, organization: Organization = ORGANIZATION) -> list[tuple[str, str, str]]:
     """Metric, dimension and severity of what is to be told."""
-    found: Sequence[Finding] | None = anomaly_findings(connection, scope)
+    found: Sequence[Finding] | None = anomaly_findings(connection, organization)
     assert found is not None
     return [(each["metric"], each["dimension"], each["severity"]) for each in found if each["opens"]]
 
@@ -179,9 +182,9 @@ def test_the_total_tells_for_its_members_and_names_them(warehouse: psycopg.Conne
     warehouse.execute(
         "insert into ml.anomalies (org_id, metric, dimension, member, day, as_of, value, expected, lower, upper, "
         "score, is_anomaly) values (%s, 'bookings_created', 'service', %s, %s, %s, 12, 0, 0, 1, 9, false)",
-        [SCOPE.org_id, str(SERVICE), DAY, DAY],
+        [ORGANIZATION.id, str(SERVICE), DAY, DAY],
     )
-    found = anomaly_findings(warehouse, SCOPE)
+    found = anomaly_findings(warehouse, ORGANIZATION)
     assert found
     (total,) = [each for each in found if each["opens"]]
     assert (total["metric"], total["dimension"]) == ("bookings_created", "total")
@@ -197,26 +200,28 @@ def test_what_was_told_stays_the_one_to_tell_on_the_next_day(warehouse: psycopg.
     warehouse.execute(
         "insert into app.insight_events (org_id, kind, severity, metric, day, title, summary, dedupe_key, first_seen, "
         "last_seen) values (%s, 'anomaly', 'high', 'booked_revenue', %s, 't', 's', %s, now(), now())",
-        [SCOPE.org_id, DAY, f"anomaly|booked_revenue|service|{SERVICE}|up|{DAY}"],
+        [ORGANIZATION.id, DAY, f"anomaly|booked_revenue|service|{SERVICE}|up|{DAY}"],
     )
-    next_day = replace(SCOPE, as_of=DAY + timedelta(days=1))
+    next_day = replace(ORGANIZATION, as_of=DAY + timedelta(days=1))
     assert opened(warehouse, next_day) == [("booked_revenue", "service", "critical")]
 
 
 def test_what_is_not_told_is_still_known_not_to_be_over(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", SERVICE, 20, 0)
-    found = anomaly_findings(warehouse, SCOPE)
+    found = anomaly_findings(warehouse, ORGANIZATION)
     assert found
     assert [each["opens"] for each in found] == [False]
 
 
 def test_fewer_bookings_at_the_edge_of_the_data_are_no_news(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", None, 100, 1000)
-    assert opened(warehouse, replace(SCOPE, bookings_complete_until=DAY - timedelta(days=1))) == []
-    assert opened(warehouse, replace(SCOPE, bookings_complete_until=DAY)) == [("booked_revenue", "total", "critical")]
+    assert opened(warehouse, replace(ORGANIZATION, bookings_complete_until=DAY - timedelta(days=1))) == []
+    assert opened(warehouse, replace(ORGANIZATION, bookings_complete_until=DAY)) == [
+        ("booked_revenue", "total", "critical")
+    ]
 
 
 def test_data_that_ended_are_not_judged(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", None, 0, 1000)
-    assert anomaly_findings(warehouse, replace(SCOPE, has_ended=True, last_day=DAY - timedelta(days=28))) is None
-    assert opened(warehouse, replace(SCOPE, has_ended=True)) == [("booked_revenue", "total", "critical")]
+    assert anomaly_findings(warehouse, replace(ORGANIZATION, has_ended=True, last_day=DAY - timedelta(days=28))) is None
+    assert opened(warehouse, replace(ORGANIZATION, has_ended=True)) == [("booked_revenue", "total", "critical")]

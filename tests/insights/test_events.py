@@ -1,4 +1,4 @@
-"""One event for one thing: opened once, refreshed while it lasts, resolved when it is over, dismissed for good."""
+"""Insight events: opened once, refreshed while the condition lasts, resolved when it ends; and their messages."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -8,15 +8,18 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from insights.events import ask, keep, lapse
-from insights.findings import Finding, Scope
+from dagster_project.insights.messages import enqueue_changes
+from insights.events import expire_events, update_events, update_questions
+from insights.findings import Finding
+from insights.organizations import Organization
+from sources.insight_values import InsightKind
 
 DAY = date(2026, 3, 10)
 
 
-def scope_of(org_id: UUID, day: date) -> Scope:
+def organization_on(org_id: UUID, day: date) -> Organization:
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-    return Scope(org_id, "Studio", "EUR", day, midnight)
+    return Organization(org_id, "Studio", "EUR", day, midnight)
 
 
 def finding(day: date, **changes: Any) -> Finding:
@@ -58,8 +61,13 @@ def org_id(connection: psycopg.Connection) -> UUID:
     return org_id
 
 
-def passes(connection: psycopg.Connection, org_id: UUID, day: date, *findings: Finding) -> tuple[int, int]:
-    changes = keep(connection, scope_of(org_id, day), findings, kinds=["anomaly"], now=datetime.now(UTC))
+def run(
+    connection: psycopg.Connection, org_id: UUID, day: date, *findings: Finding, kind: InsightKind = "anomaly"
+) -> tuple[int, int]:
+    """Update the events as a run of that day does, with their messages; the numbers of opened and resolved events."""
+    organization = organization_on(org_id, day)
+    changes = update_events(connection, organization, findings, kinds=[kind])
+    enqueue_changes(connection, organization, changes, now=datetime.now(UTC))
     return len(changes.opened), len(changes.resolved)
 
 
@@ -76,89 +84,88 @@ def messages(connection: psycopg.Connection) -> list[str]:
 
 
 def test_a_thing_that_lasts_is_one_event_and_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
-    assert passes(connection, org_id, DAY, finding(DAY)) == (1, 0)
+    assert run(connection, org_id, DAY, finding(DAY)) == (1, 0)
     later = DAY + timedelta(days=1)
-    assert passes(connection, org_id, later, finding(later, value=5.0, severity="critical")) == (0, 0)
+    assert run(connection, org_id, later, finding(later, value=5.0, severity="critical")) == (0, 0)
     kept = event(connection)
     assert (kept["day"], kept["value"], kept["severity"]) == (later, 5, "critical")
     assert messages(connection) == ["opened"]
 
 
 def test_the_same_pass_again_changes_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
-    passes(connection, org_id, DAY, finding(DAY))
+    run(connection, org_id, DAY, finding(DAY))
     before = {key: value for key, value in event(connection).items() if key != "updated_at"}
-    assert passes(connection, org_id, DAY, finding(DAY)) == (0, 0)
+    assert run(connection, org_id, DAY, finding(DAY)) == (0, 0)
     assert {key: value for key, value in event(connection).items() if key != "updated_at"} == before
 
 
 def test_what_is_over_is_resolved_with_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
-    passes(connection, org_id, DAY, finding(DAY))
+    run(connection, org_id, DAY, finding(DAY))
     over = DAY + timedelta(days=2)
-    assert passes(connection, org_id, over) == (0, 1)
-    assert passes(connection, org_id, over) == (0, 0)
+    assert run(connection, org_id, over) == (0, 1)
+    assert run(connection, org_id, over) == (0, 0)
     kept = event(connection)
     assert kept["status"] == "resolved"
-    assert kept["resolved_at"] == scope_of(org_id, over).as_of_at
+    assert kept["resolved_at"] == organization_on(org_id, over).as_of_at
     assert messages(connection) == ["opened", "resolved"]
 
 
 def test_a_new_episode_is_a_new_event(connection: psycopg.Connection, org_id: UUID) -> None:
-    passes(connection, org_id, DAY, finding(DAY))
-    passes(connection, org_id, DAY + timedelta(days=3))
+    run(connection, org_id, DAY, finding(DAY))
+    run(connection, org_id, DAY + timedelta(days=3))
     again = DAY + timedelta(days=9)
-    assert passes(connection, org_id, again, finding(again, started_on=again)) == (1, 0)
+    assert run(connection, org_id, again, finding(again, started_on=again)) == (1, 0)
 
 
 def test_a_dismissed_event_is_not_raised_again_while_it_lasts(connection: psycopg.Connection, org_id: UUID) -> None:
-    passes(connection, org_id, DAY, finding(DAY))
+    run(connection, org_id, DAY, finding(DAY))
     connection.execute("update app.insight_events set status = 'dismissed'")
     later = DAY + timedelta(days=1)
-    assert passes(connection, org_id, later, finding(later, started_on=later)) == (0, 0)
-    assert passes(connection, org_id, DAY + timedelta(days=5)) == (0, 0)  # over: nobody is told
+    assert run(connection, org_id, later, finding(later, started_on=later)) == (0, 0)
+    assert run(connection, org_id, DAY + timedelta(days=5)) == (0, 0)  # over: nobody is told
     assert event(connection)["status"] == "dismissed"
     assert messages(connection) == ["opened"]
 
 
 def test_what_somebody_resolved_is_not_told_again(connection: psycopg.Connection, org_id: UUID) -> None:
-    passes(connection, org_id, DAY, finding(DAY))
+    run(connection, org_id, DAY, finding(DAY))
     connection.execute("update app.insight_events set status = 'resolved', resolved_at = now()")
-    assert passes(connection, org_id, DAY, finding(DAY)) == (0, 0)
+    assert run(connection, org_id, DAY, finding(DAY)) == (0, 0)
     assert event(connection)["status"] == "resolved"
 
 
 def test_other_kinds_and_other_organisations_are_left_alone(connection: psycopg.Connection, org_id: UUID) -> None:
-    passes(connection, org_id, DAY, finding(DAY))
-    later = scope_of(org_id, DAY + timedelta(days=2))
-    assert keep(connection, later, [], kinds=["pipeline"], now=datetime.now(UTC)).resolved == []
-    assert passes(connection, uuid4(), DAY + timedelta(days=2)) == (0, 0)
+    run(connection, org_id, DAY, finding(DAY))
+    assert run(connection, org_id, DAY + timedelta(days=2), kind="pipeline") == (0, 0)
+    assert run(connection, uuid4(), DAY + timedelta(days=2)) == (0, 0)
     assert event(connection)["status"] == "open"
 
 
 def test_a_pass_that_speaks_of_the_past_resolves_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
-    passes(connection, org_id, DAY, finding(DAY))
-    assert passes(connection, org_id, DAY - timedelta(days=30)) == (0, 0)
+    run(connection, org_id, DAY, finding(DAY))
+    assert run(connection, org_id, DAY - timedelta(days=30)) == (0, 0)
 
 
 def test_administrators_are_told_in_the_app(connection: psycopg.Connection, org_id: UUID) -> None:
-    passes(connection, org_id, DAY, finding(DAY))
+    run(connection, org_id, DAY, finding(DAY))
     assert connection.execute("select count(*) from app.notifications where event = 'opened'").fetchone() == (1,)
 
 
 def test_what_is_not_to_be_told_opens_nothing_and_resolves_nothing(
     connection: psycopg.Connection, org_id: UUID
 ) -> None:
-    assert passes(connection, org_id, DAY, finding(DAY, opens=False)) == (0, 0)
-    passes(connection, org_id, DAY, finding(DAY))
+    assert run(connection, org_id, DAY, finding(DAY, opens=False)) == (0, 0)
+    run(connection, org_id, DAY, finding(DAY))
     later = DAY + timedelta(days=1)
-    assert passes(connection, org_id, later, finding(later, opens=False)) == (0, 0)
+    assert run(connection, org_id, later, finding(later, opens=False)) == (0, 0)
     assert (event(connection)["status"], event(connection)["day"]) == ("open", later)
 
 
 def test_what_cannot_be_judged_any_more_lapses_without_a_message(connection: psycopg.Connection, org_id: UUID) -> None:
-    passes(connection, org_id, DAY, finding(DAY))
-    lapse(connection, scope_of(org_id, DAY + timedelta(days=40)), ["forecast"])
+    run(connection, org_id, DAY, finding(DAY))
+    expire_events(connection, organization_on(org_id, DAY + timedelta(days=40)), ["forecast"])
     assert event(connection)["status"] == "open"
-    lapse(connection, scope_of(org_id, DAY + timedelta(days=40)), ["anomaly"])
+    expire_events(connection, organization_on(org_id, DAY + timedelta(days=40)), ["anomaly"])
     kept = event(connection)
     assert (kept["status"], kept["resolved_at"]) == ("resolved", kept["last_seen"])
     assert messages(connection) == ["opened"]
@@ -187,7 +194,10 @@ def question(booking_id: UUID, amount: float = 5400) -> Finding:
 
 
 def asks(connection: psycopg.Connection, org_id: UUID, day: date, *questions: Finding) -> int:
-    return len(ask(connection, scope_of(org_id, day), questions, now=datetime.now(UTC)))
+    organization = organization_on(org_id, day)
+    changes = update_questions(connection, organization, questions)
+    enqueue_changes(connection, organization, changes, now=datetime.now(UTC))
+    return len(changes.opened)
 
 
 def test_a_question_is_asked_once_and_stays(connection: psycopg.Connection, org_id: UUID, booking: UUID) -> None:
@@ -195,8 +205,7 @@ def test_a_question_is_asked_once_and_stays(connection: psycopg.Connection, org_
     assert asks(connection, org_id, DAY + timedelta(days=1), question(booking)) == 0
     # It is no longer among the newest bookings, and passes that know nothing of it resolve other things.
     assert asks(connection, org_id, DAY + timedelta(days=9)) == 0
-    later = scope_of(org_id, DAY + timedelta(days=9))
-    assert keep(connection, later, [], kinds=["pipeline"], now=datetime.now(UTC)).resolved == []
+    assert run(connection, org_id, DAY + timedelta(days=9), kind="pipeline") == (0, 0)
     assert event(connection)["status"] == "open"
     assert messages(connection) == ["opened"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from insights.narrative import RECOMMENDATIONS, tell
+from insights.narrative import RECOMMENDATIONS, describe
 
 GOLDEN = Path(__file__).parent / "golden"
 MONEY = {"metric": "booked_revenue", "label": "booked revenue", "unit": "money", "currency": "EUR"}
@@ -96,19 +96,19 @@ CASES: dict[str, dict[str, Any]] = {
         **WORKLOAD, "value": 52, "expected": 40, "beyond": 1, "providers": 1, "first_day": date(2025, 7, 1),
         "drivers": [driver("Ana Silva", 9, 8)], "organization": None,
     },
-    "forecast_up": {**FORECAST, **MONEY, **figures(125000, None, 110500, 141000), "compared": 117000.0},
+    "forecast_up": {**FORECAST, **MONEY, **figures(125000, None, 110500, 141000), "previous": 117000.0},
     "revenue_where_hardly_anything_was_expected": {
         **ANOMALY, **MONEY, **figures(205, 0.08, 0, 3), "direction": "up", "currency": "CAD",
         "drivers": [driver("Moving", 205, 0.08)],
     },
-    "forecast_down": {**FORECAST, **MONEY, **figures(90000, None, 80500, 101000), "compared": 117000.0},
+    "forecast_down": {**FORECAST, **MONEY, **figures(90000, None, 80500, 101000), "previous": 117000.0},
     "forecast_down_where_providers_overload": {
-        **FORECAST, **MONEY, **figures(90000, None, 80500, 101000), "compared": 117000.0, "overloading": True,
+        **FORECAST, **MONEY, **figures(90000, None, 80500, 101000), "previous": 117000.0, "overloading": True,
     },
-    "forecast_level_one_day": {**FORECAST, **COUNT, **figures(12, None, 8, 16), "compared": 12.0, "horizon": 1},
+    "forecast_level_one_day": {**FORECAST, **COUNT, **figures(12, None, 8, 16), "previous": 12.0, "horizon": 1},
     "forecast_of_a_service_alone": {
         **FORECAST, **MONEY, **figures(0, None, 0, 0), "dimension": "service", "member_name": "Moving",
-        "compared": None,
+        "previous": None,
     },
     "pipeline": {
         "kind": "pipeline", "label": "the check of invoices failed", "organization": "Northwind Studio",
@@ -118,7 +118,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def text_of(case: dict[str, Any]) -> str:
-    told = tell(pd.DataFrame([case])).iloc[0]
+    told = describe(pd.DataFrame([case])).iloc[0]
     return f"{told['title']}\n\n{told['summary']}\n\n{told['recommendation']}\n"
 
 
@@ -136,21 +136,21 @@ def test_there_is_no_golden_file_without_a_case() -> None:
 
 def test_mixed_events_in_one_frame_read_as_alone() -> None:
     events = pd.DataFrame(list(CASES.values()), index=range(10, 10 + len(CASES)))
-    told = tell(events)
+    told = describe(events)
     assert list(told.index) == list(events.index)
     for (_, row), case in zip(told.iterrows(), CASES.values(), strict=True):
         assert f"{row['title']}\n\n{row['summary']}\n\n{row['recommendation']}\n" == text_of(case)
 
 
 def test_no_events_give_no_words() -> None:
-    empty = tell(pd.DataFrame([CASES["pipeline"]]).head(0))
+    empty = describe(pd.DataFrame([CASES["pipeline"]]).head(0))
     assert empty.empty
     assert {"title", "summary", "recommendation"} <= set(empty.columns)
 
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="kind 'gossip' is not one of anomaly, forecast, workload, pipeline"):
-        tell(pd.DataFrame([{"kind": "gossip"}]))
+        describe(pd.DataFrame([{"kind": "gossip"}]))
 
 
 def test_each_metric_has_advice_both_ways() -> None:
@@ -177,7 +177,7 @@ def test_any_figures_read_well(
         **unit,
         "pattern": pattern,
         **figures(value, other, min(value, other), max(value, other)),
-        "compared": other,
+        "previous": other,
     }
     words = text_of({**case, "drivers": [driver("Someone", value, other)]})
     for flaw in ("nan", "None", "inf", "-0.00", "  ", "..", " -0 "):

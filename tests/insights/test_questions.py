@@ -6,11 +6,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from insights.findings import Scope
-from insights.questions import MOST_QUESTIONS, booking_questions
+from insights.organizations import Organization
+from insights.questions import MAX_QUESTIONS, booking_questions
 
 DAY = date(2026, 3, 10)
-SCOPE = Scope(uuid4(), "Hôtel", "EUR", DAY, datetime(2026, 3, 11, tzinfo=UTC))
+ORGANIZATION = Organization(uuid4(), "Hôtel", "EUR", DAY, datetime(2026, 3, 11, tzinfo=UTC))
 SERVICE = uuid4()
 
 
@@ -37,31 +37,31 @@ def unusual(
 ) -> None:
     connection.execute(
         "insert into intermediate.int_unusual_bookings values (%s, %s, %s, %s, %s, %s, %s, %s, 40, 100, 80, 120)",
-        [uuid4(), SCOPE.org_id, number, SERVICE, DAY, amount, currency, days],
+        [uuid4(), ORGANIZATION.id, number, SERVICE, DAY, amount, currency, days],
     )
 
 
 def test_a_dear_booking_is_asked_about_in_its_currency(warehouse: psycopg.Connection) -> None:
     unusual(warehouse, "RH-00123", 10800, currency="SEK", days=2)
-    (question,) = booking_questions(warehouse, SCOPE)
+    (question,) = booking_questions(warehouse, ORGANIZATION)
     assert question["title"] == "Is the amount of booking RH-00123 right?"
     assert question["summary"] == (
-        "Booking RH-00123 of Tuesday, 10 March 2026 (Suite “Älv” {0} <b>) is of SEK10,800 for 2 days, SEK5,400 a day. "
-        "Such bookings are usually of SEK80.00 to SEK120 a day."
+        "Booking RH-00123 of Tuesday, 10 March 2026 (Suite “Älv” {0} <b>) has the amount SEK10,800 for 2 days, "
+        "SEK5,400 per day. The usual amount of such bookings is SEK80.00 to SEK120 per day."
     )
     assert (question["kind"], question["severity"], question["expected"]) == ("pipeline", "medium", 200)
 
 
 def test_a_short_service_is_told_without_days(warehouse: psycopg.Connection) -> None:
     unusual(warehouse, "7", 2, currency="JPY")
-    (question,) = booking_questions(warehouse, SCOPE)
+    (question,) = booking_questions(warehouse, ORGANIZATION)
     assert question["severity"] == "low"
-    assert "is of ¥2. Such bookings are usually of ¥80 to ¥120." in question["summary"]
+    assert "has the amount ¥2. The usual amount of such bookings is ¥80 to ¥120." in question["summary"]
 
 
 def test_a_few_examples_stand_for_a_whole_wrong_file(warehouse: psycopg.Connection) -> None:
     for number in range(20):
         unusual(warehouse, str(number), 10_000 * (number + 1))
-    asked = [question["title"] for question in booking_questions(warehouse, SCOPE)]
-    assert len(asked) == MOST_QUESTIONS
+    asked = [question["title"] for question in booking_questions(warehouse, ORGANIZATION)]
+    assert len(asked) == MAX_QUESTIONS
     assert asked[0] == "Is the amount of booking 19 right?"

@@ -31,7 +31,7 @@ def test_a_target_that_cannot_be_is_refused(kind: str, target: str, words: str) 
 
 def test_channels_are_added_once_and_listed(connection: psycopg.Connection) -> None:
     admin.add_channel(connection, ORG, name="owners", kind="email", target="a@b.org,c@d.org", min_severity="high")
-    with pytest.raises(HubError, match="already"):
+    with pytest.raises(HubError, match="is taken"):
         admin.add_channel(connection, ORG, name="owners", kind="slack", target="#alerts")
     with pytest.raises(HubError, match="severity"):
         admin.add_channel(connection, ORG, name="x", kind="slack", target="#alerts", min_severity="awful")

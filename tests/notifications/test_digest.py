@@ -123,15 +123,15 @@ def test_what_is_known_only_of_the_newest_day_is_left_out_of_an_older_digest(fil
     warehouse.state_statuses(filled, NEXT_DAY)
     digest = build_digest(filled, ORG, DAY)
     assert (digest.statuses, digest.overloads, digest.accuracy) == (None, (), None)
-    assert "Known for the newest day" in digest_text(digest)
-    assert "Nobody will overload" not in digest_text(digest)
+    assert "Available for the newest day" in digest_text(digest)
+    assert "No provider will overload" not in digest_text(digest)
 
 
 def test_too_few_forecasts_are_not_judged(connection: psycopg.Connection) -> None:
     warehouse.build(connection)
     warehouse.fill(connection)
     warehouse.judge_forecasts(connection, DAY, days=13)
-    assert "How good forecasts were" not in digest_text(build_digest(connection, ORG, DAY))
+    assert "Forecast accuracy" not in digest_text(build_digest(connection, ORG, DAY))
 
 
 def test_nothing_unusual(connection: psycopg.Connection) -> None:
@@ -140,7 +140,7 @@ def test_nothing_unusual(connection: psycopg.Connection) -> None:
     digest = build_digest(connection, ORG, DAY)
     text = digest_text(digest)
     assert "Nothing unusual." in text
-    assert "Nobody will overload." in text
+    assert "No provider will overload." in text
     assert digest_message(digest, link_base="").subject.endswith("nothing unusual")
 
 
@@ -173,7 +173,7 @@ def test_without_a_forecast_it_says_what_is_booked(connection: psycopg.Connectio
 def test_a_forecast_below_what_is_booked_says_why(filled: psycopg.Connection) -> None:
     filled.execute("delete from ml.revenue_forecasts")
     warehouse.forecast(filled, DAY, a_day=150)
-    assert "€1,050 forecast (80% range €700 to €1,400); €1,400 already booked, of which" in one_line(filled)
+    assert "€1,050 forecast (80% range €700 to €1,400); €1,400 already booked, part of which is usually cancelled" in one_line(filled)
 
 
 def test_what_was_never_recorded_is_absent_and_said_once(filled: psycopg.Connection) -> None:
@@ -194,19 +194,19 @@ def test_cancellations_at_an_unknown_time_hide_the_count_of_the_day(filled: psyc
     filled.execute(booking, [ORG, DAY, None])
     text = one_line(filled)
     assert "Bookings cancelled" in text
-    assert "1 booking was cancelled at an unknown time, and counted on no day." in text
+    assert "1 booking was cancelled on an unknown day, and is in no day's figures." in text
 
     filled.execute(booking, [ORG, DAY, None])
     text = one_line(filled)
     assert "Bookings cancelled" not in text
-    assert "2 bookings were cancelled at an unknown time" in text
+    assert "2 bookings were cancelled on an unknown day, and are in no day's figures." in text
 
 
 def test_the_edge_of_the_data_is_named(filled: psycopg.Connection) -> None:
     warehouse.know(filled, book_until=DAY + timedelta(days=3), bookings_complete_until=DAY - timedelta(days=1))
     text = one_line(filled)
-    assert "Nothing is known of service days after 7 May 2026: the data end there." in text
-    assert "The forecast beyond follows past days alone." in text
+    assert "There are no data of service days after 7 May 2026." in text
+    assert "The forecast of later days is based on past days alone." in text
     assert "€600 already booked" in text
     assert "Bookings created 12 Bookings completed 8, as usual" in text
     assert "Realized revenue €900, as usual" in text
@@ -216,7 +216,7 @@ def test_the_edge_of_the_data_is_named(filled: psycopg.Connection) -> None:
 def test_at_the_edge_itself_nothing_is_said_to_be_booked(filled: psycopg.Connection) -> None:
     warehouse.know(filled, book_until=DAY)
     text = one_line(filled)
-    assert "Nothing is known of service days after 4 May 2026: the data end there." in text
+    assert "There are no data of service days after 4 May 2026." in text
     assert "already booked" not in text
 
 
@@ -226,7 +226,7 @@ def test_data_that_ended_are_not_as_usual(filled: psycopg.Connection) -> None:
     digest = build_digest(filled, ORG, DAY)
     text = digest_text(digest)
     assert "The last recorded activity was on Monday, 6 April 2026." in " ".join(text.split())
-    for claim in ("as usual", "Back to normal", "Nothing unusual", "Nobody will overload", "next 7 days"):
+    for claim in ("as usual", "Back to normal", "Nothing unusual", "No provider will overload", "next 7 days"):
         assert claim not in text
     assert digest_message(digest, link_base="").subject.endswith("no data")
 
@@ -242,7 +242,7 @@ def test_a_day_without_activity_says_so_beside_its_figures(filled: psycopg.Conne
     ("days", "words"),
     [
         (6, "There is no earlier Monday to compare with."),
-        (7, "Usual: the Monday before, the only one that is known."),
+        (7, "Usual: the Monday before, the only one with data."),
         (20, "Usual: the average Monday of the last 2 weeks."),
         (28, "Usual: the average Monday of the last 4 weeks."),
     ],
@@ -263,7 +263,7 @@ def test_weeks_before_a_metric_was_recorded_are_not_its_usual(filled: psycopg.Co
         "Realized revenue": 2,
         "Collected revenue": 4,
     }
-    assert "Usual: the average Monday of the last 4 weeks, or of those that are known." in one_line(filled)
+    assert "Usual: the average Monday of the last 4 weeks, or of those with data." in one_line(filled)
 
 
 def test_an_insight_is_told_in_full_once(filled: psycopg.Connection) -> None:
@@ -318,7 +318,7 @@ def test_the_digest_and_alerts_go_through_the_ledger(
     )
     ledger.enqueue_insights(filled, [INSIGHT], "opened", now=NOW, recipients={})
     report = ledger.deliver_due(wired, now=clock)
-    assert [outcome.result for outcome in report.outcomes] == ["sent", "sent"]
+    assert [attempt.outcome for attempt in report.attempts] == ["sent", "sent"]
     digest, alert = mail.mails
     assert digest["Subject"] == "Nordlicht Studio: Monday, 4 May 2026, 3 new insights"
     assert alert["Subject"] == "[Critical] Booked revenue fell by half"

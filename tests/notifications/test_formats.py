@@ -18,10 +18,10 @@ from tests.notifications.examples import AWKWARD, EVERY_BLOCK, INSIGHT_ROW, NOW,
 GOLDEN = Path(__file__).parent / "golden"
 BOOKED = Metric("Booked revenue", "money")
 OPENED = insight_message(
-    INSIGHT_ROW, event="opened", link_base="http://127.0.0.1:3000", currency="EUR", metric=BOOKED, plot=PLOT
+    INSIGHT_ROW, occasion="opened", link_base="http://127.0.0.1:3000", currency="EUR", metric=BOOKED, plot=PLOT
 )
 RESOLVED = insight_message(
-    INSIGHT_ROW, event="resolved", link_base="http://127.0.0.1:3000", currency="EUR", metric=BOOKED
+    INSIGHT_ROW, occasion="resolved", link_base="http://127.0.0.1:3000", currency="EUR", metric=BOOKED
 )
 MESSAGES = {"every_block": EVERY_BLOCK, "opened": OPENED, "resolved": RESOLVED}
 
@@ -86,7 +86,7 @@ def test_slack_shows_at_most_50_blocks_and_says_so() -> None:
     long = Message("m", "digest", "s", tuple(Entry(f"Entry {n}", "text") for n in range(80)))
     blocks = slack.render(long)["blocks"]
     assert len(blocks) == 50
-    assert "Shortened" in blocks[-1]["elements"][0]["text"]
+    assert "This message is shortened" in blocks[-1]["elements"][0]["text"]
 
 
 def test_text_keeps_to_80_columns() -> None:
@@ -160,7 +160,7 @@ def test_sparkline_follows_the_series_and_its_expectation() -> None:
 def test_insight_without_figures_has_no_empty_facts() -> None:
     row = {**INSIGHT_ROW, "kind": "pipeline", "metric": "pipeline"}
     row |= dict.fromkeys(("value", "expected", "lower", "upper", "impact", "recommendation"))
-    message = insight_message(row, event="opened", link_base="")
+    message = insight_message(row, occasion="opened", link_base="")
     facts = next(block for block in message.blocks if isinstance(block, Facts))
     assert [label for label, _ in facts.items] == ["Severity", "Day"]
     assert not any(isinstance(block, Entry) for block in message.blocks)
@@ -168,10 +168,10 @@ def test_insight_without_figures_has_no_empty_facts() -> None:
 
 def test_a_forecast_is_named_as_one() -> None:
     row = {**INSIGHT_ROW, "kind": "forecast", "value": 90_000, "expected": 117_000, "lower": 80_000, "upper": 99_000}
-    message = insight_message(row, event="opened", link_base="", currency="EUR", metric=BOOKED)
+    message = insight_message(row, occasion="opened", link_base="", currency="EUR", metric=BOOKED)
     facts = next(block for block in message.blocks if isinstance(block, Facts))
     assert ("Forecast", "€90,000") in facts.items
-    assert ("As many days before", "€117,000") in facts.items
+    assert ("Previous period", "€117,000") in facts.items
     assert "Expected" not in dict(facts.items)
 
 

@@ -20,7 +20,7 @@ from notifications import ledger
 from notifications.admin import add_channel
 from notifications.channels import base
 from notifications.channels.base import Delivery
-from notifications.claims import Settlement, claimed, due_channels, settle
+from notifications.claims import Settlement, claim_next, due_channels, settle
 from notifications.messages import Message
 from sources.database import records
 from sources.settings import Settings
@@ -36,8 +36,8 @@ def longest(_: float, high: float) -> float:
     return high
 
 
-def enqueue(connection: psycopg.Connection, *insights: UUID, event: Any = "opened") -> ledger.Enqueued:
-    return ledger.enqueue_insights(connection, insights, event, now=NOW, recipients={ORG: [ADMIN]})
+def enqueue(connection: psycopg.Connection, *insights: UUID, occasion: Any = "opened") -> ledger.Enqueued:
+    return ledger.enqueue_insights(connection, insights, occasion, now=NOW, recipients={ORG: [ADMIN]})
 
 
 def deliveries(connection: psycopg.Connection) -> list[dict[str, Any]]:
@@ -89,17 +89,17 @@ def test_enqueuing_again_adds_nothing(connection: psycopg.Connection) -> None:
     insight = insert_insight(connection)
     assert enqueue(connection, insight) == ledger.Enqueued(deliveries=2, in_app=1)
     assert enqueue(connection, insight) == ledger.Enqueued(deliveries=0, in_app=0)
-    assert enqueue(connection) == enqueue(connection, event="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
+    assert enqueue(connection) == enqueue(connection, occasion="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
     assert {row["recipient"] for row in deliveries(connection)} == {"a@b.org", "c@d.org"}
 
 
 def test_resolved_goes_only_to_those_who_were_told(connection: psycopg.Connection) -> None:
     add_channel(connection, ORG, name="told", kind="slack", target="#told")
     insight = insert_insight(connection)
-    assert enqueue(connection, insight, event="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
+    assert enqueue(connection, insight, occasion="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
     enqueue(connection, insight)
     add_channel(connection, ORG, name="newcomer", kind="slack", target="#newcomer")
-    assert enqueue(connection, insight, event="resolved") == ledger.Enqueued(deliveries=1, in_app=1)
+    assert enqueue(connection, insight, occasion="resolved") == ledger.Enqueued(deliveries=1, in_app=1)
     found = records(connection, "select event, title from app.notifications order by id", {})
     assert [row["title"] for row in found] == ["Booked revenue fell by half", "Resolved: Booked revenue fell by half"]
 
@@ -109,7 +109,7 @@ def test_resolved_is_not_sent_where_the_alert_died(connection: psycopg.Connectio
     insight = insert_insight(connection)
     enqueue(connection, insight)
     connection.execute("update app.notification_deliveries set state = 'dead'")
-    assert enqueue(connection, insight, event="resolved").deliveries == 0
+    assert enqueue(connection, insight, occasion="resolved").deliveries == 0
 
 
 def test_enqueuing_is_part_of_the_callers_transaction(settings: Settings, connection: psycopg.Connection) -> None:
@@ -149,9 +149,9 @@ def test_every_channel_receives_the_insight_and_its_end(
     clock.at = datetime.now(UTC)
     report = ledger.deliver_due(wired, now=clock)
     assert (len(report.of("sent")), report.of("failed"), report.of("dead"), report.broken) == (3, (), (), ())
-    enqueue(connection, insight, event="resolved")
+    enqueue(connection, insight, occasion="resolved")
     assert len(ledger.deliver_due(wired, now=clock).of("sent")) == 3
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
 
     assert [mail["Subject"] for mail in mail.mails] == [
         "[Critical] Booked revenue fell by half",
@@ -174,10 +174,10 @@ def test_rate_limit_puts_off_the_whole_channel(
     enqueue(connection, *(insert_insight(connection, dedupe_key=str(n)) for n in range(3)))
     slack.script.append(Answer(429, {"Retry-After": "600"}))
     report = ledger.deliver_due(wired, now=clock, jitter=longest)
-    assert [outcome.result for outcome in report.outcomes] == ["failed"]
+    assert [attempt.outcome for attempt in report.attempts] == ["failed"]
     assert {row["next_attempt_at"] for row in deliveries(connection)} == {NOW + timedelta(seconds=600)}
     clock.forward(seconds=599)
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
     clock.forward(seconds=1)
     assert len(ledger.deliver_due(wired, now=clock).of("sent")) == 3
     assert len(slack.posted) == 3
@@ -218,7 +218,7 @@ def test_a_delivery_dies_after_the_last_attempt_and_says_so(
     assert dead.detail is not None
     assert dead.detail.startswith(f"Given up after {ledger.MAX_ATTEMPTS} attempts. The mail server")
     assert states(connection) == {"dead": 1}
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
 
 
 def test_a_gone_receiver_is_dead_at_once(
@@ -227,7 +227,7 @@ def test_a_gone_receiver_is_dead_at_once(
     add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
     enqueue(connection, insert_insight(connection))
     webhook.script.append(Answer(410))
-    assert [outcome.attempt for outcome in ledger.deliver_due(settings, now=clock).of("dead")] == [1]
+    assert [attempt.attempt for attempt in ledger.deliver_due(settings, now=clock).of("dead")] == [1]
 
 
 def test_resolved_waits_for_its_alert(
@@ -237,8 +237,8 @@ def test_resolved_waits_for_its_alert(
     insight = insert_insight(connection)
     enqueue(connection, insight)
     connection.execute("update app.notification_deliveries set next_attempt_at = %s", [NOW + timedelta(hours=1)])
-    enqueue(connection, insight, event="resolved")
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    enqueue(connection, insight, occasion="resolved")
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
     clock.forward(hours=1)
     ledger.deliver_due(wired, now=clock)
     assert [post.get("thread_ts") for post in slack.posted] == [None, slack.posted[0]["ts"]]
@@ -257,7 +257,7 @@ def test_a_row_that_cannot_be_rendered_holds_up_nobody(
         return EVERY_BLOCK
 
     report = ledger.deliver_due(wired, now=clock, render=render)
-    assert (len(report.of("sent")), [outcome.delivery_id for outcome in report.of("failed")]) == (2, [bad])
+    assert (len(report.of("sent")), [attempt.delivery_id for attempt in report.of("failed")]) == (2, [bad])
     assert states(connection) == {"sent": 2, "failed": 1}
 
 
@@ -282,7 +282,7 @@ def test_a_paused_channel_keeps_what_it_has(
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
     enqueue(connection, insert_insight(connection))
     connection.execute("update app.notification_channels set is_active = false")
-    assert ledger.deliver_due(wired, now=clock).outcomes == ()
+    assert ledger.deliver_due(wired, now=clock).attempts == ()
     connection.execute("update app.notification_channels set is_active = true")
     assert len(ledger.deliver_due(wired, now=clock).of("sent")) == 1
 
@@ -331,7 +331,7 @@ def test_what_a_killed_worker_was_sending_is_sent_by_the_next(
         # While it lives, what it holds is left alone.
         assert held not in [str(one.delivery_id) for one in ledger.deliver_due(wired, now=clock).of("sent")]
         assert states(connection) == {"sending": 1, "sent": 1}
-        assert ledger.deliver_due(wired, now=clock).outcomes == ()
+        assert ledger.deliver_due(wired, now=clock).attempts == ()
     finally:
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
@@ -367,7 +367,7 @@ def test_workers_at_once_send_each_row_once(
 
     with ThreadPoolExecutor(3) as pool:
         reports = list(pool.map(work, range(3)))
-    assert sum(len(report.outcomes) for report in reports) == 30
+    assert sum(len(report.attempts) for report in reports) == 30
     sent = Counter(post["metadata"]["event_payload"]["delivery_id"] for post in slack.posted)
     assert len(sent) == 30
     assert set(sent.values()) == {1}
@@ -405,7 +405,7 @@ def test_a_worker_that_lost_its_claim_settles_nothing(
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
     enqueue(connection, insert_insight(connection))
     (channel,) = due_channels(connection, NOW)
-    with claimed(connection, channel, NOW, set()) as delivery:
+    with claim_next(connection, channel, NOW, set()) as delivery:
         assert delivery
         connection.execute("update app.notification_deliveries set attempts = attempts + 1")  # another one took over
         settle(connection, delivery, Settlement("failed", "late"), NOW)

@@ -43,7 +43,7 @@ def org_id(connection: psycopg.Connection) -> UUID:
 def test_the_digest_is_due_at_seven_where_the_organisation_is(
     settings: Settings, org_id: UUID, now: datetime, is_due: bool
 ) -> None:
-    assert due_work.digests_to_send(settings, now) == ([(org_id, DAY)] if is_due else [])
+    assert due_work.digests_due(settings, now) == ([(org_id, DAY)] if is_due else [])
 
 
 def test_a_digest_in_the_ledger_is_not_due_again(
@@ -54,12 +54,12 @@ def test_a_digest_in_the_ledger_is_not_due_again(
         "select org_id, id, %s, target, 'digest' from app.notification_channels",
         [DAY],
     )
-    assert due_work.digests_to_send(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC)) == []
+    assert due_work.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC)) == []
 
 
 def test_before_the_first_run_nothing_is_due(settings: Settings) -> None:
-    assert due_work.digests_to_send(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC)) == []
-    assert due_work.organizations_to_judge(settings) == []
+    assert due_work.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC)) == []
+    assert due_work.organizations_awaiting_insights(settings) == []
     assert due_work.deliveries_due(settings, datetime.now(UTC)) == 0
     assert not due_work.insights_requested(settings)
 
@@ -68,16 +68,16 @@ def test_a_day_is_to_be_judged_until_its_forecast_was_asked_for(
     settings: Settings, connection: psycopg.Connection, org_id: UUID
 ) -> None:
     """Also where there was too little to forecast, and where it failed: that is not asked again every quarter hour."""
-    assert due_work.organizations_to_judge(settings) == [org_id]
+    assert due_work.organizations_awaiting_insights(settings) == [org_id]
     mark = "insert into ml.fingerprints (org_id, model, fingerprint, as_of) values (%s, %s, 'x', %s)"
     connection.execute(mark, [org_id, "anomalies", DAY])
-    assert due_work.organizations_to_judge(settings) == [org_id]
+    assert due_work.organizations_awaiting_insights(settings) == [org_id]
     connection.execute(mark, [org_id, "revenue_forecasts", DAY])
-    assert due_work.organizations_to_judge(settings) == []
+    assert due_work.organizations_awaiting_insights(settings) == []
     connection.execute("update ml.fingerprints set as_of = as_of - 1")
-    assert due_work.organizations_to_judge(settings) == [org_id]
+    assert due_work.organizations_awaiting_insights(settings) == [org_id]
     connection.execute("insert into raw.run_failures values (%s, 'anomalies', %s, 'It failed.')", [org_id, DAY])
-    assert due_work.organizations_to_judge(settings) == []
+    assert due_work.organizations_awaiting_insights(settings) == []
 
 
 def test_a_request_is_open_until_it_is_answered(settings: Settings, connection: psycopg.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Wording the digest: its facts as the blocks of a message."""
+"""The wording of the digest: its facts as the blocks of a message."""
 
 from dataclasses import asdict
 from datetime import date
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from notifications.digest.facts import Digest, KeyFigure, Outlook, Row
-from notifications.digest.reading import WORKLOAD_DAYS
+from notifications.digest.queries import WORKLOAD_DAYS
 from notifications.formats import email_html, text
 from notifications.messages import Block, Entry, Facts, Heading, Message, Text, open_hub
 from sources import figures
@@ -14,7 +14,7 @@ from sources import figures
 INSIGHTS_SHOWN: Final = 8
 EARLIER_SHOWN: Final = 5
 OVERLOADS_SHOWN: Final = 5
-# Columns of v_booking_status_metrics, with the words for them.
+# Columns of v_booking_status_metrics and their names in the digest.
 OPEN_STATUSES: Final = (
     ("pending_now", "pending"),
     ("active_now", "active"),
@@ -24,7 +24,7 @@ OPEN_STATUSES: Final = (
 OUTCOMES: Final = (
     ("completed", "completed"),
     ("cancellations", "cancelled"),
-    ("no_shows", "not shown up"),
+    ("no_shows", "missed"),
     ("declined", "declined"),
     ("expired", "expired"),
     ("refunded", "refunded"),
@@ -37,17 +37,17 @@ OVERDUE_REASONS: Final = (
 
 
 def digest_html(digest: Digest, *, link_base: str = "") -> str:
-    """The digest as one self-contained HTML file."""
+    """Return the digest as one self-contained HTML page."""
     return email_html.render_page(digest_message(digest, link_base=link_base))
 
 
 def digest_text(digest: Digest, *, link_base: str = "") -> str:
-    """The digest as plain text of 80 columns."""
+    """Return the digest as plain text of 80 columns."""
     return text.render(digest_message(digest, link_base=link_base))
 
 
 def digest_message(digest: Digest, *, link_base: str) -> Message:
-    """The digest as a message."""
+    """Return the digest as a message."""
     title = f"{digest.organization.name}: {figures.long_day(digest.day)}"
     facts = asdict(digest)
     facts.pop("plot")  # it is among the blocks
@@ -61,7 +61,7 @@ def digest_message(digest: Digest, *, link_base: str) -> Message:
 
 
 def _gist(digest: Digest) -> str:
-    """The digest in three words, for the subject."""
+    """Return the digest in a few words, for the subject."""
     if digest.new_insights:
         return figures.counted(len(digest.new_insights), "new insight")
     if digest.earlier_insights:
@@ -73,34 +73,34 @@ def _sections(digest: Digest) -> list[Block]:
     if not digest.has_data:
         return [
             Text(
-                "Nothing is recorded up to this day. A business without data: load the sample (hub sample) or your own "
-                "bookings (hub import), then hub run. One whose data begin later: ask for a later day."
+                "Nothing is recorded up to this day. If there are no data yet: load the sample (hub sample) or your "
+                "own bookings (hub import), then run hub run. If the data begin later: ask for a later day."
             ),
             *(_insights(digest) if digest.new_insights or digest.earlier_insights else []),
         ]
     return [
-        *_happened(digest),
+        *_what_happened(digest),
         *_insights(digest),
         *_resolved(digest),
         *_outlook(digest),
         *_workload(digest),
         *_statuses(digest),
-        *_unknown(digest),
+        *_not_recorded(digest),
     ]
 
 
-def _happened(digest: Digest) -> list[Block]:
+def _what_happened(digest: Digest) -> list[Block]:
     heading = Heading("What happened", level=2)
     last_day = digest.known.last_day
     if last_day and digest.is_past_its_end:
         return [heading, Text(_last_activity(last_day))]
     if not digest.key_figures:
-        return [heading, Text(f"Nothing is known of this day: hub run --as-of {digest.day.isoformat()} builds it.")]
+        return [heading, Text(f"This day has no figures yet: run hub run --as-of {digest.day.isoformat()}.")]
     return [
         heading,
         *([Text(_last_activity(last_day))] if last_day and last_day < digest.day else []),
         Facts(tuple(_key_figure(key, digest.organization.currency) for key in digest.key_figures)),
-        Text(_compared_with(digest), muted=True),
+        Text(_usual_note(digest), muted=True),
     ]
 
 
@@ -116,22 +116,22 @@ def _key_figure(key: KeyFigure, currency: str) -> tuple[str, str]:
     return key.metric.label, f"{value}, {figures.against_usual(key.value, key.usual, unit, currency)}"
 
 
-def _compared_with(digest: Digest) -> str:
-    """What the usual figures are, and why some have none."""
+def _usual_note(digest: Digest) -> str:
+    """Return the note that defines the usual figures, and says why some are missing."""
     weekday = digest.day.strftime("%A")
     weeks = {key.weeks for key in digest.key_figures if key.usual is not None}
     if not weeks:
         usual = f"There is no earlier {weekday} to compare with."
     elif weeks == {1}:
-        usual = f"Usual: the {weekday} before, the only one that is known."
+        usual = f"Usual: the {weekday} before, the only one with data."
     elif len(weeks) == 1:
         usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks."
     else:
-        usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks, or of those that are known."
+        usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks, or of those with data."
     if not digest.is_cut_off or digest.known.book_until is None:
         return usual
     return (
-        f"{usual} What is made and cancelled is not compared: bookings for days after "
+        f"{usual} New and cancelled bookings are not compared: bookings for days after "
         f"{figures.date_words(digest.known.book_until)} are not in the data."
     )
 
@@ -177,9 +177,9 @@ def _outlook(digest: Digest) -> list[Block]:
         return []
     currency = digest.organization.currency
     has_forecast = any(outlook.forecast is not None for outlook in digest.outlooks)
-    absent = "There is no forecast of this day: hub run makes it, from some weeks of bookings."
+    no_forecast = "There is no forecast of this day: hub run makes one after some weeks of bookings."
     notes = [
-        *([] if has_forecast else [absent]),
+        *([] if has_forecast else [no_forecast]),
         *_edge(digest, has_forecast=has_forecast),
         *([_accuracy(digest.accuracy)] if digest.accuracy else []),
     ]
@@ -200,8 +200,8 @@ def _outlook_fact(outlook: Outlook, currency: str) -> tuple[str, str]:
     forecast = f"{figures.money(outlook.forecast, currency)} forecast (80% range {lower} to {upper})"
     if booked is None:
         return f"Revenue, {period}", forecast
-    called_off = ", of which some is usually called off" if _exceeds(outlook.on_hand, outlook.forecast) else ""
-    return f"Revenue, {period}", f"{forecast}; {booked} already booked{called_off}"
+    cancellations = ", part of which is usually cancelled" if _exceeds(outlook.on_hand, outlook.forecast) else ""
+    return f"Revenue, {period}", f"{forecast}; {booked} already booked{cancellations}"
 
 
 def _exceeds(on_hand: Decimal | None, forecast: Decimal) -> bool:
@@ -209,21 +209,23 @@ def _exceeds(on_hand: Decimal | None, forecast: Decimal) -> bool:
 
 
 def _edge(digest: Digest, *, has_forecast: bool) -> list[str]:
-    """Where the book of coming service days ends at the edge of the data."""
+    """Return the note about the last known service day, where the data end there."""
     edge = digest.known.book_until
     if edge is None:
         return []
-    beyond = " The forecast beyond follows past days alone." if has_forecast else ""
-    return [f"Nothing is known of service days after {figures.date_words(edge)}: the data end there.{beyond}"]
+    beyond = " The forecast of later days is based on past days alone." if has_forecast else ""
+    return [f"There are no data of service days after {figures.date_words(edge)}.{beyond}"]
 
 
 def _accuracy(accuracy: Row) -> str:
     naive = accuracy["naive_error_share"]
-    beside = "" if naive is None else f"; repeating the same weekday would have missed {figures.percent(naive)}"
+    comparison = (
+        "" if naive is None else f"; repeating the same weekday would have been off by {figures.percent(naive)}"
+    )
     return (
-        f"How good forecasts were: over the last {accuracy['days']} days, those made a week ahead missed "
-        f"{figures.percent(accuracy['error_share'])} of the revenue{beside}. The 80% range held on "
-        f"{figures.percent(accuracy['covered_80_share'])} of the days."
+        f"Forecast accuracy: over the last {accuracy['days']} days, forecasts made a week ahead were off by "
+        f"{figures.percent(accuracy['error_share'])} of the revenue{comparison}. The actual revenue was within the 80% "
+        f"range on {figures.percent(accuracy['covered_80_share'])} of the days."
     )
 
 
@@ -232,13 +234,13 @@ def _workload(digest: Digest) -> list[Block]:
         return []
     heading = Heading(f"Workload of the next {WORKLOAD_DAYS} days", level=2)
     if not digest.overloads:
-        return [heading, Text("Nobody will overload.")]
+        return [heading, Text("No provider will overload.")]
     shown, more = digest.overloads[:OVERLOADS_SHOWN], len(digest.overloads) - OVERLOADS_SHOWN
-    rest = [Text(f"And {more} more: analytics.v_provider_workload_analytics has them all.", muted=True)]
-    who = figures.counted(len(digest.overloads), "provider")
+    rest = [Text(f"And {more} more: analytics.v_provider_workload_analytics lists them all.", muted=True)]
+    providers = figures.counted(len(digest.overloads), "provider")
     return [
         heading,
-        Text(f"{who} will overload. What to do: move bookings, or give some to a colleague."),
+        Text(f"{providers} will overload. What to do: move bookings, or give some to a colleague."),
         Facts(tuple((row["provider_name"], _overload(row)) for row in shown)),
         *(rest if more > 0 else []),
     ]
@@ -253,53 +255,55 @@ def _overload(row: Row) -> str:
 
 def _statuses(digest: Digest) -> list[Block]:
     heading = Heading("Bookings by status", level=2)
-    found = digest.statuses
-    if found is None:
-        return [heading, Text("Known for the newest day of the warehouse only, as is the workload.", muted=True)]
+    statuses = digest.statuses
+    if statuses is None:
+        return [heading, Text("Available for the newest day of the warehouse only, like the workload.", muted=True)]
     return [
         heading,
-        Facts((("Open now", _open_now(found)), *_overdue(found), *_cohorts(found, is_cut_off=digest.is_cut_off))),
+        Facts(
+            (("Open now", _open_now(statuses)), *_overdue(statuses), *_cohorts(statuses, is_cut_off=digest.is_cut_off))
+        ),
     ]
 
 
-def _open_now(found: Row) -> str:
-    """The stock: every booking that is open, whenever it was made."""
-    total = sum(found[column] for column, _ in OPEN_STATUSES)
-    parts = [f"{found[column]:,} {words}" for column, words in OPEN_STATUSES if found[column]]
+def _open_now(statuses: Row) -> str:
+    """Return the counts of all open bookings, whenever they were made."""
+    total = sum(statuses[column] for column, _ in OPEN_STATUSES)
+    parts = [f"{statuses[column]:,} {words}" for column, words in OPEN_STATUSES if statuses[column]]
     if len(parts) == 1:
         return parts[0]
     return f"{total:,}: {', '.join(parts)}" if parts else "none"
 
 
-def _overdue(found: Row) -> list[tuple[str, str]]:
-    reasons = [f"{words} {found[column]:,}" for column, words in OVERDUE_REASONS if found[column]]
-    return [("Overdue wait for", ", ".join(reasons))] if reasons else []
+def _overdue(statuses: Row) -> list[tuple[str, str]]:
+    reasons = [f"{words} {statuses[column]:,}" for column, words in OVERDUE_REASONS if statuses[column]]
+    return [("Overdue, waiting for", ", ".join(reasons))] if reasons else []
 
 
-def _cohorts(found: Row, *, is_cut_off: bool) -> list[tuple[str, str]]:
-    """Bookings made in the period, beside those made in the period before as they stood at the same age.
+def _cohorts(statuses: Row, *, is_cut_off: bool) -> list[tuple[str, str]]:
+    """Return the outcomes of bookings made in the period, and of those made in the previous one at the same age.
 
-    Alone near the edge of the data, which lack bookings that were made for later days.
+    Near the edge of the data only the first: the data lack bookings that were made for later days.
     """
-    now = _cohort(found, start="period_start", end="period_end", suffix="")
-    if not found["total_bookings_previous"] or is_cut_off:
-        return [now]
-    label, counts = _cohort(found, start="previous_period_start", end="previous_period_end", suffix="_previous")
-    return [now, (label, f"at the same age: {counts}")]
+    current = _cohort(statuses, start="period_start", end="period_end", suffix="")
+    if not statuses["total_bookings_previous"] or is_cut_off:
+        return [current]
+    label, counts = _cohort(statuses, start="previous_period_start", end="previous_period_end", suffix="_previous")
+    return [current, (label, f"at the same age: {counts}")]
 
 
-def _cohort(found: Row, *, start: str, end: str, suffix: str) -> tuple[str, str]:
-    counts = [(found[column + suffix], words) for column, words in OUTCOMES]
-    still_open = sum(found[status + suffix] for status in ("pending", "active", "at_risk", "overdue"))
+def _cohort(statuses: Row, *, start: str, end: str, suffix: str) -> tuple[str, str]:
+    counts = [(statuses[column + suffix], words) for column, words in OUTCOMES]
+    still_open = sum(statuses[status + suffix] for status in ("pending", "active", "at_risk", "overdue"))
     parts = [f"{number:,} {words}" for number, words in (*counts, (still_open, "open")) if number]
     return (
-        f"Made {figures.day_month(found[start])} to {figures.day_month(found[end])}",
-        f"{found['total_bookings' + suffix]:,}" + (f", of which {', '.join(parts)}" if parts else ""),
+        f"Made {figures.day_month(statuses[start])} to {figures.day_month(statuses[end])}",
+        f"{statuses['total_bookings' + suffix]:,}" + (f", of which {', '.join(parts)}" if parts else ""),
     )
 
 
-def _unknown(digest: Digest) -> list[Block]:
-    """What the Hub cannot show, as nothing of it is recorded; said once."""
+def _not_recorded(digest: Digest) -> list[Block]:
+    """Return one note about figures that are not shown because nothing of them is recorded."""
     sentences = [
         *([] if digest.known.payments else ["No payments are recorded, so collected revenue is not shown."]),
         *([] if digest.known.capacity else ["No working hours are recorded, so workload is not shown."]),
@@ -309,6 +313,5 @@ def _unknown(digest: Digest) -> list[Block]:
 
 
 def _undated(number: int) -> str:
-    """The cancelled bookings that no day's figures have."""
-    bookings = f"{figures.counted(number, 'booking')} {'was' if number == 1 else 'were'} cancelled at an unknown time"
-    return f"{bookings}, and counted on no day."
+    bookings = f"{figures.counted(number, 'booking')} {'was' if number == 1 else 'were'} cancelled on an unknown day"
+    return f"{bookings}, and {'is' if number == 1 else 'are'} in no day's figures."

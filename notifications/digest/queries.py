@@ -1,9 +1,9 @@
-"""Reading the digest of one organisation and day.
+"""Queries of the digest of one organisation and day.
 
-Everything that has a date is read as of then: insights as of the moment when the digest was first put into the ledger,
-forecasts as of that day. What the warehouse keeps only for its newest day (bookings by status, workload, accuracy) is
-absent from the digest of an earlier day. So a repeat reads the same. What is not known is absent too: a metric of which
-nothing was ever recorded, and a comparison with weeks before the first recorded day.
+A repeat reads the same facts: insights as of the moment when the digest was enqueued first, forecasts as of the day.
+Facts that the warehouse has only for its newest day (bookings by status, workload, accuracy) are left out of the digest
+of an earlier day. Facts without data are left out too: a metric that was never recorded, and a comparison with weeks
+before the first recorded day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,22 +15,22 @@ from uuid import UUID
 import psycopg
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
-from notifications.digest.facts import Digest, KeyFigure, Known, Outlook, Row
+from notifications.digest.facts import Coverage, Digest, KeyFigure, Outlook, Row
 from notifications.messages import Plot
 from notifications.queries import Organization, metrics, organization
 from sources.database import records
 from sources.errors import HubError
-from sources.tables import BOOKING_QUESTION, SEVERITIES
+from sources.insight_values import BOOKING_QUESTION, SEVERITIES
 
 HISTORY_DAYS: Final = 28
-WEEKS: Final = 4  # the usual figure: the average of the same weekday of as many weeks
+WEEKS: Final = 4  # the usual figure: the average of the same weekday of this many weeks
 HORIZONS: Final = (7, 28)
 WORKLOAD_DAYS: Final = 7
 ACCURACY_LEAD: Final = 7
-# Where the day of the cancellation is unknown of a larger share of the cancelled bookings, the count of the day would
-# read as if hardly any were cancelled.
-MOST_UNDATED: Final = 0.2
-ACCURACY_DAYS: Final = 14  # fewer forecasts whose day has come are too few to judge by
+# If the day of cancellation is unknown for a larger share of the cancelled bookings, the day's count is far too low to
+# be shown.
+MAX_UNDATED_SHARE: Final = 0.2
+ACCURACY_MIN_DAYS: Final = 14  # fewer days with an actual are too few to state an accuracy
 KEY_FIGURES: Final = (
     "bookings_created",
     "bookings_completed",
@@ -40,34 +40,34 @@ KEY_FIGURES: Final = (
     "collected_revenue",
 )
 
-# Near the edge of the data these are incomplete: the bookings of later service days are not there.
-CUT_OFF_AT_THE_EDGE: Final = ("bookings_created", "bookings_cancelled", "booked_revenue")
+# Near the edge of the data these are incomplete: they lack the bookings of later service days.
+INCOMPLETE_AT_THE_EDGE: Final = ("bookings_created", "bookings_cancelled", "booked_revenue")
 
 
 def build_digest(connection: psycopg.Connection, org_id: UUID, day: date) -> Digest:
-    """Read the digest of `day`, a complete business day of the organisation.
+    """Return the digest of `day`, a complete business day of the organisation.
 
-    Raises HubError where the organisation or the warehouse is not there yet.
+    Raises HubError where the organisation or the warehouse does not exist yet.
     """
-    found = organization(connection, org_id)
-    if found is None:
+    receiver = organization(connection, org_id)
+    if receiver is None:
         raise HubError(f"The organisation {org_id} is not in the warehouse: run `hub run`, then ask for the digest.")
     try:
-        return _read(connection, org_id, found, day)
+        return _read(connection, org_id, receiver, day)
     except (UndefinedTable, UndefinedColumn, InvalidSchemaName):
         raise HubError("The warehouse is not built yet: run `hub run`, then ask for the digest.") from None
 
 
-def _read(connection: psycopg.Connection, org_id: UUID, found: Organization, day: date) -> Digest:
-    params = {"org": org_id, "day": day, "timezone": found.timezone, "severities": list(SEVERITIES)}
-    known = _known(connection, params)
-    called_off, undated = _called_off(connection, params)
-    is_undated = undated > MOST_UNDATED * called_off
-    wanted = [name for name in KEY_FIGURES if not (is_undated and name == "bookings_cancelled")]
+def _read(connection: psycopg.Connection, org_id: UUID, receiver: Organization, day: date) -> Digest:
+    params = {"org": org_id, "day": day, "timezone": receiver.timezone, "severities": list(SEVERITIES)}
+    coverage = _coverage(connection, params)
+    cancelled, undated = _cancellations(connection, params)
+    is_count_too_low = undated > MAX_UNDATED_SHARE * cancelled
+    shown = [name for name in KEY_FIGURES if not (is_count_too_low and name == "bookings_cancelled")]
     history = _history(connection, params)
     forecasts = _forecasts(connection, params)
-    until = _moment(connection, params)
-    since = _moment(connection, {**params, "day": _day_before(connection, params)})
+    until = _enqueued_at(connection, params)
+    since = _enqueued_at(connection, {**params, "day": _previous_digest_day(connection, params)})
     open_insights = _open_insights(connection, params, until)
     statuses = records(
         connection,
@@ -76,25 +76,25 @@ def _read(connection: psycopg.Connection, org_id: UUID, found: Organization, day
     )
     return Digest(
         org_id=org_id,
-        organization=found,
+        organization=receiver,
         day=day,
-        known=known,
-        key_figures=_key_figures(connection, params, history, known.bookings_complete_until, wanted),
+        known=coverage,
+        key_figures=_key_figures(connection, params, history, coverage.bookings_complete_until, shown),
         undated_cancellations=undated,
         new_insights=tuple(row for row in open_insights if row["first_seen"] >= since),
         earlier_insights=tuple(row for row in open_insights if row["first_seen"] < since),
         resolved_insights=_resolved_insights(connection, params, since, until),
-        outlooks=_outlooks(forecasts, _booked_ahead(connection, params), day, known.book_until),
+        outlooks=_outlooks(forecasts, _on_hand(connection, params), day, coverage.book_until),
         is_newest=bool(statuses),
         accuracy=_accuracy(connection, params) if statuses and forecasts else None,
         statuses=statuses[0] if statuses else None,
-        overloads=_overloads(connection, params) if statuses and known.capacity else (),
-        plot=_plot(history, forecasts, day, found.currency),
+        overloads=_overloads(connection, params) if statuses and coverage.capacity else (),
+        plot=_plot(history, forecasts, day, receiver.currency),
     )
 
 
-def _known(connection: psycopg.Connection, params: dict[str, Any]) -> Known:
-    found = records(
+def _coverage(connection: psycopg.Connection, params: dict[str, Any]) -> Coverage:
+    rows = records(
         connection,
         """
         select as_of, first_day, last_day, has_ended, book_until, bookings_complete_until,
@@ -104,26 +104,28 @@ def _known(connection: psycopg.Connection, params: dict[str, Any]) -> Known:
         """,
         params,
     )
-    return Known(**found[0]) if found else Known(None, None, None, False, None, None, payments=False, capacity=False)
+    if not rows:
+        return Coverage(None, None, None, False, None, None, payments=False, capacity=False)
+    return Coverage(**rows[0])
 
 
-def _called_off(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[int, int]:
-    """How many bookings of the service days up to the day were cancelled, and of how many nobody knows when."""
-    found = records(
+def _cancellations(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[int, int]:
+    """Return the numbers of cancelled bookings of service days up to the day: all, and those without a day."""
+    (counts,) = records(
         connection,
         """
-        select count(*) as all_of_them, count(*) filter (where cancelled_day is null) as undated
+        select count(*) as cancelled, count(*) filter (where cancelled_day is null) as undated
         from marts.fct_bookings
         where org_id = %(org)s and status_group = 'cancelled' and service_day <= %(day)s
         """,
         params,
     )
-    return found[0]["all_of_them"], found[0]["undated"]
+    return counts["cancelled"], counts["undated"]
 
 
 def _history(connection: psycopg.Connection, params: dict[str, Any]) -> dict[date, Row]:
-    """The day and those before it, by day."""
-    found = records(
+    """Return the figures of the day and of the days before it, by day."""
+    rows = records(
         connection,
         """
         select * from analytics.v_booking_trends
@@ -132,7 +134,7 @@ def _history(connection: psycopg.Connection, params: dict[str, Any]) -> dict[dat
         """,
         {**params, "days": max(HISTORY_DAYS, 7 * WEEKS)},
     )
-    return {row["day"]: row for row in found}
+    return {row["day"]: row for row in rows}
 
 
 def _key_figures(
@@ -140,43 +142,43 @@ def _key_figures(
     params: dict[str, Any],
     history: Mapping[date, Row],
     complete_until: date | None,
-    wanted: Sequence[str],
+    shown: Sequence[str],
 ) -> tuple[KeyFigure, ...]:
-    """The day's figures, of the `wanted` metrics that were ever recorded; none where the day is not known."""
+    """Return the day's figures of the `shown` metrics that were ever recorded; none where the day has no data."""
     day: date = params["day"]
     if day not in history:
         return ()
     recorded = records(
         connection,
         """
-        select wanted.metric, (
-            select min(kpi.day) from marts.kpi_daily as kpi
-            where kpi.org_id = %(org)s and kpi.metric = wanted.metric and kpi.dimension = 'total'
-                and kpi.member = 'all' and kpi.day <= %(day)s and kpi.value <> 0
+        select metrics.metric, (
+            select min(kpi_daily.day) from marts.kpi_daily
+            where kpi_daily.org_id = %(org)s and kpi_daily.metric = metrics.metric and kpi_daily.dimension = 'total'
+                and kpi_daily.member = 'all' and kpi_daily.day <= %(day)s and kpi_daily.value <> 0
         ) as first_day
-        from unnest(%(metrics)s::text[]) as wanted (metric)
+        from unnest(%(metrics)s::text[]) as metrics (metric)
         """,
-        {**params, "metrics": list(wanted)},
+        {**params, "metrics": list(shown)},
     )
     first_days = {row["metric"]: row["first_day"] for row in recorded if row["first_day"]}
-    known = metrics(connection)
+    metrics_by_name = metrics(connection)
     key_figures = []
-    for name in (name for name in wanted if name in first_days):
-        is_cut_off = complete_until is not None and day > complete_until and name in CUT_OFF_AT_THE_EDGE
-        weeks = [] if is_cut_off else _weeks_before(history, day, first_days[name])
+    for name in (name for name in shown if name in first_days):
+        is_cut_off = complete_until is not None and day > complete_until and name in INCOMPLETE_AT_THE_EDGE
+        weeks = [] if is_cut_off else _same_weekdays(history, day, first_days[name])
         usual = sum((Decimal(row[name]) for row in weeks), Decimal()) / len(weeks) if weeks else None
-        key_figures.append(KeyFigure(known[name], Decimal(history[day][name]), usual, len(weeks)))
+        key_figures.append(KeyFigure(metrics_by_name[name], Decimal(history[day][name]), usual, len(weeks)))
     return tuple(key_figures)
 
 
-def _weeks_before(history: Mapping[date, Row], day: date, first_day: date) -> list[Row]:
-    """The same weekday of the weeks before, from the metric's first day on."""
+def _same_weekdays(history: Mapping[date, Row], day: date, first_day: date) -> list[Row]:
+    """Return the figures of the same weekday of the last weeks, from the metric's first day on."""
     past = (day - timedelta(weeks=n) for n in range(1, WEEKS + 1))
     return [history[each] for each in past if each in history and each >= first_day]
 
 
 def _forecasts(connection: psycopg.Connection, params: dict[str, Any]) -> list[dict[str, Any]]:
-    """The forecast of the coming days as it was made on the day.
+    """Return the forecast of the coming days that was made as of the day.
 
     From the model's own table: analytics.v_revenue_forecast has the newest forecast only.
     """
@@ -192,9 +194,9 @@ def _forecasts(connection: psycopg.Connection, params: dict[str, Any]) -> list[d
     )
 
 
-def _booked_ahead(connection: psycopg.Connection, params: dict[str, Any]) -> dict[date, Decimal]:
-    """What stood on the books at the end of the day for each of the coming ones."""
-    found = records(
+def _on_hand(connection: psycopg.Connection, params: dict[str, Any]) -> dict[date, Decimal]:
+    """Return the revenue on hand at the end of the day, by service day."""
+    rows = records(
         connection,
         """
         select service_day, revenue
@@ -204,54 +206,55 @@ def _booked_ahead(connection: psycopg.Connection, params: dict[str, Any]) -> dic
         """,
         {**params, "days": max(HORIZONS)},
     )
-    return {row["service_day"]: row["revenue"] for row in found}
+    return {row["service_day"]: row["revenue"] for row in rows}
 
 
 def _outlooks(
-    forecasts: Sequence[Row], booked: Mapping[date, Decimal], day: date, book_until: date | None
+    forecasts: Sequence[Row], on_hand: Mapping[date, Decimal], day: date, book_until: date | None
 ) -> tuple[Outlook, ...]:
-    """One a horizon that something is known of."""
-    known = {ahead: revenue for ahead, revenue in booked.items() if book_until is None or ahead <= book_until}
-    outlooks = (_outlook(forecasts, known, day, horizon) for horizon in HORIZONS)
+    """Return one outlook per horizon that has a forecast or revenue on hand."""
+    complete = {ahead: revenue for ahead, revenue in on_hand.items() if book_until is None or ahead <= book_until}
+    outlooks = (_outlook(forecasts, complete, day, horizon) for horizon in HORIZONS)
     return tuple(outlook for outlook in outlooks if outlook.forecast is not None or outlook.on_hand is not None)
 
 
-def _outlook(forecasts: Sequence[Row], booked: Mapping[date, Decimal], day: date, horizon: int) -> Outlook:
-    """The sum of the days. The bounds are summed too: a cautious range, exact if the days err together and too wide
-    otherwise."""
+def _outlook(forecasts: Sequence[Row], on_hand: Mapping[date, Decimal], day: date, horizon: int) -> Outlook:
+    """Return the sums over the days of the horizon. The bounds are summed too: a cautious range, exact if the errors of
+    the days are fully correlated and too wide otherwise."""
     until = day + timedelta(days=horizon)
     ahead = [row for row in forecasts if row["day"] <= until]
-    on_hand = [revenue for service_day, revenue in booked.items() if service_day <= until]
+    booked = [revenue for service_day, revenue in on_hand.items() if service_day <= until]
     is_whole = len(ahead) == horizon
     return Outlook(
         days=horizon,
         forecast=sum((row["forecast"] for row in ahead), Decimal()) if is_whole else None,
         lower=sum((row["lower_80"] for row in ahead), Decimal()) if is_whole else None,
         upper=sum((row["upper_80"] for row in ahead), Decimal()) if is_whole else None,
-        on_hand=sum(on_hand, Decimal()) if on_hand else None,
+        on_hand=sum(booked, Decimal()) if booked else None,
     )
 
 
-def _moment(connection: psycopg.Connection, params: dict[str, Any]) -> datetime:
-    """The moment as of which insights are read: when the digest was enqueued, at the latest the end of the next day."""
-    found = records(
+def _enqueued_at(connection: psycopg.Connection, params: dict[str, Any]) -> datetime:
+    """Return the moment as of which insights are read: when the digest was enqueued, at the latest the end of the
+    next day."""
+    rows = records(
         connection,
         """
         select least(
             min(created_at), (%(day)s::date + 2)::timestamp at time zone %(timezone)s
-        ) as moment
+        ) as enqueued_at
         from app.notification_deliveries
         where org_id = %(org)s and event = 'digest' and digest_day = %(day)s
         """,
         params,
     )
-    moment: datetime = found[0]["moment"]
-    return moment
+    enqueued_at: datetime = rows[0]["enqueued_at"]
+    return enqueued_at
 
 
-def _day_before(connection: psycopg.Connection, params: dict[str, Any]) -> date:
-    """The day of the digest before, or else the day before."""
-    found = records(
+def _previous_digest_day(connection: psycopg.Connection, params: dict[str, Any]) -> date:
+    """Return the day of the previous digest; the day before where there is none."""
+    rows = records(
         connection,
         """
         select coalesce(max(digest_day), %(day)s::date - 1) as day
@@ -260,7 +263,7 @@ def _day_before(connection: psycopg.Connection, params: dict[str, Any]) -> date:
         """,
         params,
     )
-    day: date = found[0]["day"]
+    day: date = rows[0]["day"]
     return day
 
 
@@ -269,7 +272,7 @@ def _open_insights(connection: psycopg.Connection, params: dict[str, Any], at: d
         connection,
         """
         select id, kind, severity, metric, day, title, summary, impact, recommendation, first_seen,
-            -- A run speaks of the end of a day, which is the beginning of the next one.
+            -- A run dates insights at the end of its day, which is the beginning of the next one.
             ((first_seen - interval '1 second') at time zone %(timezone)s)::date as first_day
         from app.insight_events
         where org_id = %(org)s and first_seen < %(at)s
@@ -283,23 +286,23 @@ def _open_insights(connection: psycopg.Connection, params: dict[str, Any], at: d
 def _resolved_insights(
     connection: psycopg.Connection, params: dict[str, Any], since: datetime, until: datetime
 ) -> tuple[Row, ...]:
-    found = records(
+    rows = records(
         connection,
         """
         select id, kind, severity, metric, day, title
         from app.insight_events
         where org_id = %(org)s and status = 'resolved' and resolved_at >= %(since)s and resolved_at < %(until)s
-            and dimension <> %(question)s  -- that was answered, and nothing is back to normal
+            and dimension <> %(question)s  -- a resolved question was answered: nothing is back to normal
         order by array_position(%(severities)s::text[], severity), resolved_at, id
         """,
         {**params, "since": since, "until": until, "question": BOOKING_QUESTION},
     )
-    return tuple(found)
+    return tuple(rows)
 
 
 def _accuracy(connection: psycopg.Connection, params: dict[str, Any]) -> Row | None:
-    """How good the forecasts of the total were, a week ahead; None where too few have been judged."""
-    found = records(
+    """Return the accuracy of the total's forecasts a week ahead; None where too few days have an actual."""
+    rows = records(
         connection,
         """
         select days, error_share, naive_error_share, covered_80_share
@@ -307,14 +310,14 @@ def _accuracy(connection: psycopg.Connection, params: dict[str, Any]) -> Row | N
         where org_id = %(org)s and as_of = %(day)s and service_id is null and lead_days = %(lead)s
             and days >= %(days)s and error_share is not null
         """,
-        {**params, "lead": ACCURACY_LEAD, "days": ACCURACY_DAYS},
+        {**params, "lead": ACCURACY_LEAD, "days": ACCURACY_MIN_DAYS},
     )
-    return found[0] if found else None
+    return rows[0] if rows else None
 
 
 def _overloads(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[Row, ...]:
-    """Providers whose days ahead will overload: how many, the first, and the hours of those days."""
-    found = records(
+    """Return providers with overloaded days ahead: the number of days, the first one, and the hours of those days."""
+    rows = records(
         connection,
         """
         select provider_name, count(*) as days, min(day) as first_day, sum(booked_hours) as booked_hours,
@@ -327,7 +330,7 @@ def _overloads(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[
         """,
         {**params, "days": WORKLOAD_DAYS},
     )
-    return tuple(found)
+    return tuple(rows)
 
 
 def _plot(history: Mapping[date, Row], forecasts: Sequence[Row], day: date, currency: str) -> Plot | None:
@@ -336,7 +339,7 @@ def _plot(history: Mapping[date, Row], forecasts: Sequence[Row], day: date, curr
         return None
     gap = (None,) * len(past)
     return Plot(
-        title=f"Realized revenue a day ({currency}){', and its forecast with the 80% range' if forecasts else ''}",
+        title=f"Realized revenue per day ({currency}){', and its forecast with the 80% range' if forecasts else ''}",
         days=(*(past_day for past_day, _ in past), *(row["day"] for row in forecasts)),
         actual=(*(float(row["realized_revenue"]) for _, row in past), *((None,) * len(forecasts))),
         expected=(*gap, *(float(row["forecast"]) for row in forecasts)),

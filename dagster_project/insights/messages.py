@@ -1,0 +1,31 @@
+"""Messages of changed insights: deliveries and in-app notifications, written with the insights themselves."""
+
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+
+from insights.events import Changes
+from insights.organizations import Organization
+from notifications.ledger import enqueue_insights
+
+
+def enqueue_changes(
+    connection: psycopg.Connection, organization: Organization, changes: Changes, *, now: datetime
+) -> None:
+    """Enqueue the messages of opened and resolved insights, due at `now`, in the caller's transaction.
+
+    In the app, the organisation's administrators are notified.
+    """
+    recipients = {organization.id: _administrators(connection, organization)}
+    enqueue_insights(connection, changes.opened, "opened", now=now, recipients=recipients)
+    enqueue_insights(connection, changes.resolved, "resolved", now=now, recipients=recipients)
+
+
+def _administrators(connection: psycopg.Connection, organization: Organization) -> list[UUID]:
+    """Return the profile ids of the organisation's active administrators."""
+    rows = connection.execute(
+        "select profile_id from staging.stg_app__profiles where org_id = %s and role = 'admin' and is_active",
+        [organization.id],
+    )
+    return [row[0] for row in rows]
