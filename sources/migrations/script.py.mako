@@ -4,6 +4,7 @@ from alembic import op
 import sqlalchemy as sa
 
 import sources.tables
+from sources.migrations import helpers
 ${imports if imports else ""}
 
 revision = ${repr(up_revision)}
