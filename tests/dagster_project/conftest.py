@@ -1,7 +1,9 @@
 """The Hub in this process: the environment points it at the test's database."""
 
+import os
 from collections.abc import Iterator
 
+import dagster as dg
 import pytest
 
 from sources.settings import Settings, get_settings
@@ -15,3 +17,12 @@ def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator
     get_settings.cache_clear()
     yield settings
     get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    """The Dagster definitions; importing them writes the dbt manifest under HUB_HOME."""
+    os.environ.setdefault("HUB_HOME", str(tmp_path_factory.mktemp("definitions")))
+    from dagster_project.definitions import defs
+
+    return defs

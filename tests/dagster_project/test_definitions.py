@@ -9,19 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pytest
 
 from sources.tables import OPERATIONAL
 
 SNAPSHOT = Path(__file__).parent / "definitions.json"
-
-
-@pytest.fixture(scope="module")
-def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
-    os.environ.setdefault("HUB_HOME", str(tmp_path_factory.mktemp("definitions")))
-    from dagster_project.definitions import defs
-
-    return defs
 
 
 def shown(defs: dg.Definitions) -> dict[str, Any]:

@@ -173,7 +173,10 @@ def test_without_a_forecast_it_says_what_is_booked(connection: psycopg.Connectio
 def test_a_forecast_below_what_is_booked_says_why(filled: psycopg.Connection) -> None:
     filled.execute("delete from ml.revenue_forecasts")
     warehouse.forecast(filled, DAY, a_day=150)
-    assert "€1,050 forecast (80% range €700 to €1,400); €1,400 already booked, part of which is usually cancelled" in one_line(filled)
+    assert (
+        "€1,050 forecast (80% range €700 to €1,400); €1,400 already booked, part of which is usually cancelled"
+        in one_line(filled)
+    )
 
 
 def test_what_was_never_recorded_is_absent_and_said_once(filled: psycopg.Connection) -> None:

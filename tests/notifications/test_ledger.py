@@ -18,11 +18,13 @@ from pydantic import SecretStr
 
 from notifications import ledger
 from notifications.admin import add_channel
+from notifications.admin import test_channel as send_test
 from notifications.channels import base
 from notifications.channels.base import Delivery
 from notifications.claims import Settlement, claim_next, due_channels, settle
 from notifications.messages import Message
 from sources.database import records
+from sources.errors import HubError
 from sources.settings import Settings
 from tests.notifications.conftest import Clock
 from tests.notifications.examples import DAY, EVERY_BLOCK, NOW, ORG, OTHER_ORG, insert_insight
@@ -228,6 +230,26 @@ def test_a_gone_receiver_is_dead_at_once(
     enqueue(connection, insert_insight(connection))
     webhook.script.append(Answer(410))
     assert [attempt.attempt for attempt in ledger.deliver_due(settings, now=clock).of("dead")] == [1]
+
+
+def test_a_channel_of_unknown_kind_fails_alone_with_a_clear_error(
+    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
+) -> None:
+    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
+    connection.execute(
+        "insert into app.notification_channels (org_id, name, kind, target) values (%s, 'old', 'pigeon', 'loft')", [ORG]
+    )
+    enqueue(connection, insert_insight(connection))
+    report = ledger.deliver_due(wired, now=clock)
+    assert [attempt.channel for attempt in report.of("sent")] == ["slack"]
+    (dead,) = report.of("dead")
+    assert (dead.channel, dead.detail) == (
+        "old",
+        "The kind of channel 'pigeon' is unknown: choose one of email, slack, webhook.",
+    )
+    assert report.broken == ()
+    with pytest.raises(HubError, match="'pigeon' is unknown"):
+        send_test(connection, wired, ORG, "old", now=NOW)
 
 
 def test_resolved_waits_for_its_alert(

@@ -1,6 +1,6 @@
 """A failure is loud: what of the Hub itself fails becomes an event, and is over when it holds again."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
 import dagster as dg
@@ -9,6 +9,7 @@ import pytest
 
 from dagster_project.automation.failures import current_failures, report
 from dagster_project.run_failures import failures_by_organization, forget_failures, isolated
+from notifications.ledger import deliver_due
 from sources.settings import Settings
 
 
@@ -91,6 +92,22 @@ def test_a_dead_delivery_is_a_failure(settings: Settings, connection: psycopg.Co
         "select org_id, id, '2026-03-10', target, 'digest', 'dead', 'It answered 410.' from app.notification_channels"
     )
     assert len(report(settings, {}).opened) == 1
+
+
+def test_a_channel_of_unknown_kind_is_a_failure(
+    settings: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    connection.execute(
+        "insert into app.notification_channels (org_id, name, kind, target) values (%s, 'old', 'pigeon', 'loft')",
+        [org_id],
+    )
+    assert len(report(settings, {"job hub_run": "It failed."}).opened) == 1
+    deliver_due(settings, now=lambda: datetime.now(UTC))
+    (opened,) = report(settings, {"job hub_run": "It failed."}).opened
+    found = connection.execute("select kind, title, summary from app.insight_events where id = %s", [opened]).fetchone()
+    assert found is not None
+    assert found[:2] == ("pipeline", "Pipeline: delivery to old (Studio)")
+    assert "The kind of channel 'pigeon' is unknown" in found[2]
 
 
 def test_failed_jobs_and_checks_are_found_until_they_hold() -> None:
