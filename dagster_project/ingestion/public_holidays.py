@@ -27,7 +27,7 @@ def public_holidays(database: HubDatabase) -> dg.MaterializeResult[None]:
 
 
 def land_holidays(connection: psycopg.Connection) -> int:
-    """Update raw.public_holidays for the countries of the organisations, from the year before as_of to the year after it.
+    """Update raw.public_holidays for the organisations' countries, from the year before as_of to the year after it.
 
     Return the number of holidays. A country that the package `holidays` does not support has none.
     """

@@ -1,4 +1,4 @@
-"""The warehouse: every dbt model as an asset, its tests as asset checks."""
+"""The warehouse: one asset per dbt model, one asset check per dbt test."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -14,11 +14,11 @@ from dagster_project.warehouse import dbt_runner
 from dagster_project.warehouse.dbt_resource import Dbt
 from sources.settings import get_settings
 
-READS_ML: Final = "source:ml+"  # these models show what modelling wrote, so they are built after it
+READS_ML: Final = "source:ml+"  # these models read tables that modelling writes, so they are built after it
 
 
 class HubTranslator(DagsterDbtTranslator):
-    """Names a dbt model as SQL does: schema, then table; and groups it by its layer."""
+    """Keys of assets are schema and table, as in SQL; the group of a model is its schema."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         if dbt_resource_props["resource_type"] == "source":
@@ -45,20 +45,20 @@ project: Final = dbt_runner.project(get_settings())
     name="dbt_warehouse",
 )
 def warehouse(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
-    """Staging, intermediate, marts, and the analytics views on them.
+    """Build staging, intermediate, marts, and the analytics views on them.
 
-    Built anew from raw where a file of the dbt project changed since this database's last whole build.
+    This is a full refresh if the dbt project has changed since the last complete build of this database.
     """
     with database.connect() as connection:
         connection.autocommit = True
-        built_from, is_from = _built_from(connection), dbt_runner.fingerprint()
-        yield from dbt.build(context, connection, full_refresh=built_from not in (None, is_from))
+        last, current = _last_fingerprint(connection), dbt_runner.fingerprint()
+        yield from dbt.build(context, connection, full_refresh=last not in (None, current))
         if not context.is_subset:
-            connection.execute(sql.SQL("comment on schema marts is {}").format(is_from))
+            connection.execute(sql.SQL("comment on schema marts is {}").format(current))
 
 
-def _built_from(connection: psycopg.Connection) -> str | None:
-    """The fingerprint of the dbt project that the marts were last built from; None before the first build."""
+def _last_fingerprint(connection: psycopg.Connection) -> str | None:
+    """Return the fingerprint of the dbt project at the last complete build; None before the first build."""
     row = connection.execute("select obj_description(to_regnamespace('marts'), 'pg_namespace')").fetchone()
     return row[0] if row else None
 
@@ -71,7 +71,7 @@ def _built_from(connection: psycopg.Connection) -> str | None:
     name="dbt_published",
 )
 def published(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
-    """The analytics views that show model outputs."""
+    """Build the models that read the tables of schema ml."""
     with database.connect() as connection:
         connection.autocommit = True
         yield from dbt.build(context, connection)

@@ -1,4 +1,4 @@
-"""dbt in this process: a child process would outlive a killed run and go on writing."""
+"""dbt commands, run in this process: a child process would continue to write after its run was killed."""
 
 import json
 import os
@@ -18,19 +18,19 @@ PROJECT: Final = Path(__file__).parents[2] / "dbt"
 
 
 def folder(settings: Settings) -> Path:
-    """Where dbt keeps its manifest, compiled SQL and logs: each HUB_HOME has its own."""
+    """Return the folder for dbt's manifest, compiled SQL and logs; each HUB_HOME has its own."""
     return settings.home / "dbt"
 
 
 def project(settings: Settings) -> DbtProject:
-    """The dbt project as Dagster sees it."""
+    """Return the dbt project for Dagster."""
     return DbtProject(project_dir=PROJECT, target_path=folder(settings))
 
 
 def invoke(settings: Settings, arguments: list[str], on_event: Any = None, manifest: Any = None) -> Any:
-    """Run one dbt command and return dbt's result; `on_event` gets each of dbt's events.
+    """Run one dbt command and return its result; `on_event` is called with each of dbt's events.
 
-    Raises HubError with dbt's own words where it could not run at all.
+    Raises HubError with dbt's error message if the command could not run at all.
     """
     from dbt.cli.main import dbtRunner
 
@@ -51,14 +51,14 @@ def invoke(settings: Settings, arguments: list[str], on_event: Any = None, manif
 
 
 def parse(settings: Settings) -> Any:
-    """Parse the project: writes manifest.json for Dagster, returns the manifest for later builds."""
+    """Parse the project: write manifest.json for Dagster, and return the manifest for later builds."""
     return invoke(settings, ["parse"]).result
 
 
 def prepare(settings: Settings) -> Path:
-    """The manifest file of the project as it stands, parsed anew only if a file of it changed."""
+    """Return the path of the current manifest; parse the project only if a file, a variable or the database changed."""
     manifest, stamp = folder(settings) / "manifest.json", folder(settings) / "manifest.parsed-from"
-    # The manifest names the database, so it serves that one only.
+    # The manifest contains the name of the database, so it is valid for this one only.
     parsed_from = f"{fingerprint()} for {database.masked(database.database_url(settings))}"
     if not (manifest.exists() and stamp.exists() and stamp.read_text() == parsed_from):
         parse(settings)
@@ -67,7 +67,7 @@ def prepare(settings: Settings) -> Path:
 
 
 def fingerprint() -> str:
-    """What the project's files say, as a hash: it changes with any model, macro or setting."""
+    """Return a hash of the project's files and variables: it changes with every model, macro, setting and status."""
     digest = sha256(json.dumps(VARIABLES).encode())
     for path in sorted(path for path in PROJECT.rglob("*") if path.suffix in {".sql", ".yml"}):
         digest.update(str(path.relative_to(PROJECT)).encode())

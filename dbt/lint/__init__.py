@@ -1,7 +1,7 @@
-"""What dbt and our macros would put into the models, for sqlfluff's jinja templater.
+"""Substitutes for dbt's functions and the project's macros, for the jinja templater of sqlfluff.
 
-Stand-ins of the same shape as dbt/macros: sqlfluff compiles real macros anew for every file, which takes most of its
-time.
+They return SQL of the same shape as dbt/macros. sqlfluff would compile the real macros again for every file, which
+takes most of its time.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ VARS = VARIABLES | yaml.load(PROJECT.read_text(), Loader=yaml.CSafeLoader)["vars
 
 
 def var(name: str) -> Any:
-    """The variable as dbt_project.yml has it; of the metrics one, which is as good as nine to a linter."""
+    """Return a variable of dbt_project.yml or of the Hub; of the metrics only one, which is enough for the linter."""
     return VARS[name][:1] if name == "kpis" else VARS[name]
 
 
@@ -47,7 +47,7 @@ weekdays_as_text = _calls("weekdays_as_text")
 
 
 def statuses(*_: Any) -> str:
-    """A list of statuses."""
+    """Return a list of statuses."""
     return "('completed')"
 
 
@@ -55,27 +55,27 @@ statuses_from = statuses
 
 
 def outcomes() -> list[tuple[str, str]]:
-    """One of the ways in which a booking ends: the name of its count, and the status."""
+    """Return one way in which a booking ends: the column of its count, and the status."""
     return [("no_shows", "no_show")]
 
 
 def every_number(*_: Any) -> str:
-    """A relation with the column `number`."""
+    """Return a relation with the column `number`."""
     return "numbers"
 
 
 def kpi_rows(_: Any) -> str:
-    """The columns of one metric's rows."""
+    """Return a query with the columns of one metric's rows."""
     return "select org_id, day, metric, dimension, member, value from facts"
 
 
 def kpi_days() -> str:
-    """The columns of the days that the metrics know."""
+    """Return a query with the first and last day of the metrics."""
     return "select first_day, last_day from days"
 
 
 def only_changed(*_: Any, **__: Any) -> str:
-    """A where clause that a first build does not have."""
+    """Return an empty string: a first build has no such where clause."""
     return ""
 
 

@@ -1,4 +1,4 @@
-{# The statuses of one group of var('status_groups'), as a list in SQL. #}
+{# The statuses of one group of var('status_groups') as a list in SQL. #}
 {% macro statuses(group) -%}
     ('{{ var("status_groups")[group] | join("', '") }}')
 {%- endmacro %}
@@ -10,13 +10,13 @@
 {%- endmacro %}
 
 
-{# The statuses of var(`name`), as a list in SQL. #}
+{# The statuses in var(`name`) as a list in SQL. #}
 {% macro statuses_from(name) -%}
     ('{{ var(name) | join("', '") }}')
 {%- endmacro %}
 
 
-{# pending, ongoing, completed or cancelled. #}
+{# The group of a status: pending, ongoing, completed or cancelled. #}
 {% macro status_group(status) -%}
     case
         {%- for group in var('status_groups') %}
@@ -26,8 +26,9 @@
 {%- endmacro %}
 
 
-{# Where a booking stands at `now`: pending, completed and cancelled by its status; every other one is overdue once its end
-   has passed, at_risk with a milestone past due or with progress that lags the elapsed schedule, else active. #}
+{# The derived status of a booking at `now`: its group if that is pending, completed or cancelled. An ongoing booking is
+   overdue once its end has passed, at_risk with a milestone past due or with progress that lags the elapsed schedule, else
+   active. #}
 {% macro derived_status(group, scheduled_start, scheduled_end, progress_pct, milestones_past_due, now) -%}
     case
         when {{ group }} <> 'ongoing' then {{ group }}
@@ -44,7 +45,7 @@
 {%- endmacro %}
 
 
-{# Whether a row of `work` (milestones or tasks) was done by `moment`; one without a time of it, by any. #}
+{# True if a row of `work` (milestones or tasks) was done before `moment`; a row without a completion time always was. #}
 {% macro was_done(work, moment) -%}
     ({{ work }}.is_done and ({{ work }}.completed_at is null or {{ work }}.completed_at < {{ moment }}))
 {%- endmacro %}

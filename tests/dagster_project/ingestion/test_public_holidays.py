@@ -1,4 +1,4 @@
-"""Public holidays reach the warehouse for the countries and years that are spoken of, and for no others."""
+"""Public holidays are landed for the countries of the organisations and the years around as_of."""
 
 from datetime import date
 from uuid import UUID, uuid4
@@ -26,26 +26,26 @@ def add(warehouse: psycopg.Connection, country: str | None, as_of: date) -> UUID
     return org_id
 
 
-def held(warehouse: psycopg.Connection) -> dict[tuple[str, date], str]:
+def landed(warehouse: psycopg.Connection) -> dict[tuple[str, date], str]:
     rows = warehouse.execute("select country, day, name from raw.public_holidays").fetchall()
     return {(country, day): name for country, day, name in rows}
 
 
-def test_each_country_has_those_of_the_years_around_its_day(warehouse: psycopg.Connection) -> None:
+def test_each_country_has_the_holidays_of_the_years_around_as_of(warehouse: psycopg.Connection) -> None:
     add(warehouse, "US", date(2025, 11, 26))
     add(warehouse, "PT", date(2016, 10, 19))
-    for unknown in (None, "ZZ"):
-        add(warehouse, unknown, date(2025, 11, 26))
-    assert land_holidays(warehouse) == len(held(warehouse))
-    known = held(warehouse)
-    assert known["US", date(2025, 11, 27)] == "Thanksgiving Day"
-    assert known["PT", date(2016, 12, 8)] == "Immaculate Conception"
-    assert {(country, day.year) for country, day in known} == {
+    for unsupported in (None, "ZZ"):
+        add(warehouse, unsupported, date(2025, 11, 26))
+    assert land_holidays(warehouse) == len(landed(warehouse))
+    names = landed(warehouse)
+    assert names["US", date(2025, 11, 27)] == "Thanksgiving Day"
+    assert names["PT", date(2016, 12, 8)] == "Immaculate Conception"
+    assert {(country, day.year) for country, day in names} == {
         (country, year) for country, middle in (("US", 2025), ("PT", 2016)) for year in range(middle - 1, middle + 2)
     }
 
 
-def test_again_changes_nothing_and_what_is_no_longer_asked_for_goes(warehouse: psycopg.Connection) -> None:
+def test_a_repetition_changes_nothing_and_other_years_are_deleted(warehouse: psycopg.Connection) -> None:
     org_id = add(warehouse, "US", date(2025, 11, 26))
     land_holidays(warehouse)
     before = warehouse.execute("select xmin, ctid, * from raw.public_holidays order by day").fetchall()
@@ -53,7 +53,7 @@ def test_again_changes_nothing_and_what_is_no_longer_asked_for_goes(warehouse: p
     assert warehouse.execute("select xmin, ctid, * from raw.public_holidays order by day").fetchall() == before
     warehouse.execute("update raw.run_clock set as_of = '2030-01-15' where org_id = %s", [org_id])
     land_holidays(warehouse)
-    assert {day.year for _, day in held(warehouse)} == {2029, 2030, 2031}
+    assert {day.year for _, day in landed(warehouse)} == {2029, 2030, 2031}
     warehouse.execute("delete from raw.run_clock")
     assert land_holidays(warehouse) == 0
-    assert held(warehouse) == {}
+    assert landed(warehouse) == {}
