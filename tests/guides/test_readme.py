@@ -68,7 +68,7 @@ def test_every_command_of_the_tour_works(project: Project, tmp_path: Path) -> No
                 wait_until(lambda: accepts(mail))
                 mails = log
             elif block.startswith("curl -sN"):
-                outputs[block] = first_line(shell, block, tmp_path / "events")
+                outputs[block] = first_line(shell, block, project.scratch / "changes")
             else:
                 outputs[block] = shell.run(block.replace("ID\n", f"{an_insight(project)}\n"))
         shell.close()
@@ -98,7 +98,7 @@ def an_insight(project: Project) -> str:
 
 def first_line(shell: Shell, block: str, file: Path) -> str:
     """Return the first line of an endless output."""
-    shell.run(f"{block.strip()} > {file} &\nLISTENER=$!")
+    shell.run(f"{block.strip()} > /tmp/{file.name} &\nLISTENER=$!")
     wait_until(lambda: file.exists() and "\n" in file.read_text())
     shell.run("kill $LISTENER")
     return file.read_text()
