@@ -23,20 +23,19 @@ from sources.operations.milestones import (
 )
 from sources.operations.status_changes import lock_booking, take_automatic_transition
 from sources.operations.transaction import Tx
-from sources.operations.values import Moment, Named, Note, Request
+from sources.operations.values import Moment, Named, Note, PersonRole, Request
 
 # Statuses in which approvals of a booking itself are requested and given: until it is confirmed or awaits payment.
 APPROVABLE: Final = ("requested", "under_review", "quoted", "approved")
 MOST_ROUNDS: Final = 100
 
-Role = Literal["client", "provider", "admin"]
 Status = Literal["pending", "approved", "rejected", "closed"]
 
 
 class Level(Request):
     """The approver of a level: either any person of a role, or one person who sees the booking."""
 
-    role: Role | None = None
+    role: PersonRole | None = None
     approver_id: UUID | None = None
 
     @model_validator(mode="after")
@@ -72,7 +71,7 @@ class Approval(BaseModel):
     round: int
     level: int
     approver: Named | None
-    approver_role: Role | None
+    approver_role: PersonRole | None
     status: Status = Field(description="closed: the round ended before this level was decided.")
     reason: str | None
     decided_by: Named | None

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from sources import lifecycle
+from sources.lifecycle import COMPLETES_AFTER_DAYS, EXPIRES_AFTER_DAYS
 from sources.operations import transaction
 from sources.operations.balance import PAID_OF_INVOICE
 from sources.operations.consequences import UNPAID_VOID, void_unpaid
@@ -29,8 +30,13 @@ class Unanswered:
 
 
 UNANSWERED: Final = (
-    Unanswered("expire", "requested", lifecycle.EXPIRES_AFTER_DAYS, "unanswered for 14 days"),
-    Unanswered("accept", "delivered", lifecycle.COMPLETES_AFTER_DAYS, "delivery unanswered for 7 days"),
+    Unanswered("expire", "requested", EXPIRES_AFTER_DAYS, f"unanswered for {EXPIRES_AFTER_DAYS} days"),
+    Unanswered(
+        "accept",
+        "delivered",
+        COMPLETES_AFTER_DAYS,
+        f"delivery unanswered for {COMPLETES_AFTER_DAYS} days",
+    ),
 )
 
 SELECT_ORGANIZATIONS: Final = "select id from app.organizations order by id"

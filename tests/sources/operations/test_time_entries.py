@@ -45,7 +45,7 @@ OVER: Final = {"completed", "declined", "cancelled", "no_show", "refunded", "exp
 
 
 @pytest.fixture(autouse=True)
-def no_time_yet(business: Business) -> None:
+def without_time_entries(business: Business) -> None:
     business.connection.execute("delete from app.time_entries")
 
 
