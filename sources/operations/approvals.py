@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sources.operations.children import All, demand_staff, demand_status, lock_child, see_booking
+from sources.operations.children import All, demand_booking, demand_staff, demand_status, lock_child
 from sources.operations.errors import Refusal
 from sources.operations.milestones import (
     ANSWERABLE,
@@ -127,7 +127,7 @@ update app.approvals set status = $3, reason = $4, decided_by = $5, decided_at =
 
 async def list_booking_approvals(tx: Tx, booking_id: UUID) -> All[Approval]:
     """Return the approvals of a booking itself, the latest round first. Raises Refusal not_found."""
-    await see_booking(tx, booking_id)
+    await demand_booking(tx, booking_id)
     return await _list(tx, booking_id, None)
 
 
