@@ -18,7 +18,7 @@ from sources.api import live, metrics, openapi, problems
 from sources.api.auth import make_verifier
 from sources.api.last_known import LastKnown
 from sources.api.limits import RateLimits
-from sources.api.middleware import Surroundings
+from sources.api.middleware import RequestMiddleware
 from sources.api.routes import (
     approvals,
     bookings,
@@ -154,7 +154,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    app.add_middleware(Surroundings, production=settings.env == "production")
+    app.add_middleware(RequestMiddleware, production=settings.env == "production")
     return app
 
 

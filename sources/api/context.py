@@ -1,4 +1,4 @@
-"""The context of a request: routes run operations and respond with it. `Calling` to read, `Writing` to write."""
+"""The context of a request: routes run operations and respond with it. `Reading` to read, `Writing` to write."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -121,7 +121,7 @@ async def _writing(
     return Context(request, identity, version, idempotency_key)
 
 
-Calling = Annotated[Context, Depends(_reading)]
+Reading = Annotated[Context, Depends(_reading)]
 Writing = Annotated[Context, Depends(_writing)]
 
 

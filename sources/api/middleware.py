@@ -37,7 +37,7 @@ _OF_DATA: Final = [
 _OVER_HTTPS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
-class Surroundings:
+class RequestMiddleware:
     """The outermost middleware. `app.state.limits` counts the requests of each address."""
 
     def __init__(self, app: ASGIApp, *, production: bool) -> None:

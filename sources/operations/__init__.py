@@ -1,5 +1,6 @@
-"""Use cases of the operational side: each is one transaction of one caller, or nothing.
+"""Use cases of the operational side. Each runs in one transaction of one caller.
 
-A function here takes the open transaction (`Tx`) first, checks what the caller may do, writes, and returns what the
-caller sees. It raises Refusal where it does not do what was asked. `transaction.run` opens, retries and closes.
+A function here takes the open transaction (`Tx`) first, checks the rights of the caller, writes, and returns a result
+as the caller may see it. It raises Refusal where it does not do what was requested. `transaction.run` opens, retries
+and closes the transaction.
 """

@@ -11,7 +11,7 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sources import lifecycle
-from sources.operations.children import All, demand_staff, demand_status, lock_child, see_booking
+from sources.operations.children import All, demand_booking, demand_staff, demand_status, lock_child
 from sources.operations.errors import Refusal
 from sources.operations.milestones import (
     ANSWERABLE,
@@ -24,20 +24,19 @@ from sources.operations.milestones import (
 )
 from sources.operations.status_changes import lock_booking, take_automatic_transition
 from sources.operations.transaction import Tx
-from sources.operations.values import Moment, Named, Note, Request
+from sources.operations.values import Moment, Named, Note, PersonRole, Request
 
 # Statuses in which approvals of a booking itself are requested and given: until it is confirmed or awaits payment.
 APPROVABLE: Final = lifecycle.APPROVABLE
 MOST_ROUNDS: Final = 100
 
-Role = Literal["client", "provider", "admin"]
 Status = Literal["pending", "approved", "rejected", "closed"]
 
 
 class Level(Request):
     """The approver of a level: either any person of a role, or one person who sees the booking."""
 
-    role: Role | None = None
+    role: PersonRole | None = None
     approver_id: UUID | None = None
 
     @model_validator(mode="after")
@@ -73,7 +72,7 @@ class Approval(BaseModel):
     round: int
     level: int
     approver: Named | None
-    approver_role: Role | None
+    approver_role: PersonRole | None
     status: Status = Field(description="closed: the round ended before this level was decided.")
     reason: str | None
     decided_by: Named | None
@@ -129,7 +128,7 @@ update app.approvals set status = $3, reason = $4, decided_by = $5, decided_at =
 
 async def list_booking_approvals(tx: Tx, booking_id: UUID) -> All[Approval]:
     """Return the approvals of a booking itself, the latest round first. Raises Refusal not_found."""
-    await see_booking(tx, booking_id)
+    await demand_booking(tx, booking_id)
     return await _list(tx, booking_id, None)
 
 

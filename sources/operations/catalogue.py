@@ -1,14 +1,14 @@
 """The catalogue: services on offer, and the people of the organisation."""
 
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from sources.operations.children import All, Page, page_of
 from sources.operations.transaction import Tx
-from sources.operations.values import Money, Request, Words
+from sources.operations.values import Money, PersonRole, Request, Words
 
 MOST_SERVICES: Final = 500
 
@@ -50,7 +50,7 @@ class Person(BaseModel):
 
     id: UUID
     name: str
-    role: Literal["client", "provider", "admin"]
+    role: PersonRole
     email: str | None = Field(description="For admins only.")
     is_active: bool
 
@@ -58,7 +58,7 @@ class Person(BaseModel):
 class PeopleQuery(Request):
     """The filters and the page of a list of people."""
 
-    role: Literal["client", "provider", "admin"] | None = None
+    role: PersonRole | None = None
     q: Words | None = Field(None, description="A part of the name.", examples=["garcia"])
     limit: int = Field(50, ge=1, le=200)
     after: UUID | None = Field(None, description="`next` of the previous page.")

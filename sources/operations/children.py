@@ -44,7 +44,7 @@ def page_of(items: list[Item], ids: list[UUID], limit: int) -> Page[Item]:
     return Page.model_construct(items=items[:limit], next=ids[limit - 1] if len(ids) > limit else None)
 
 
-async def see_booking(tx: Tx, booking_id: UUID) -> None:
+async def demand_booking(tx: Tx, booking_id: UUID) -> None:
     """Raise Refusal not_found where the caller does not see the booking."""
     if not (await tx.one(IS_SEEN, tx.org_id, booking_id))["is_seen"]:
         raise not_found("booking")

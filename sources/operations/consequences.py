@@ -58,7 +58,7 @@ order by payments.paid_at, payments.id
 SELECT_FEE: Final = "select coalesce(cancellation_fee, 0) as fee from app.bookings where org_id = $1 and id = $2"
 
 
-async def follow(tx: Tx, booking_id: UUID, booking: asyncpg.Record, status: str) -> None:
+async def apply(tx: Tx, booking_id: UUID, booking: asyncpg.Record, status: str) -> None:
     """Update the invoices and payments of a booking after its change to `status`.
 
     `booking` is its locked row from before the change (of status_changes.lock_booking).

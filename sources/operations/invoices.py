@@ -8,7 +8,7 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from sources.operations.balance import PAID_OF_INVOICE
-from sources.operations.children import Page, page_of, see_booking
+from sources.operations.children import Page, demand_booking, page_of
 from sources.operations.errors import not_found
 from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Money, Named
@@ -161,7 +161,7 @@ async def list_invoices(tx: Tx, query: InvoiceFilter, booking_id: UUID | None = 
     Raises Refusal not_found where the caller does not see the booking.
     """
     if booking_id is not None:
-        await see_booking(tx, booking_id)
+        await demand_booking(tx, booking_id)
     filters: dict[str, object] = {"booking_id": booking_id, **query.model_dump(exclude={"limit"})}
     # Row security demands the same, but only an explicit condition uses an index.
     role, person = tx.caller.role, tx.caller.profile_id

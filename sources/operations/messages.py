@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.operations.children import Page, page_of, see_booking
+from sources.operations.children import Page, demand_booking, page_of
 from sources.operations.errors import not_found
 from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Named, Note, Request
@@ -79,21 +79,21 @@ select count(*)::int as messages from marked
 
 async def list_messages(tx: Tx, booking_id: UUID, after: UUID | None, limit: int) -> Page[Message]:
     """Return the messages of a booking, the latest first. Raises Refusal not_found."""
-    await see_booking(tx, booking_id)
+    await demand_booking(tx, booking_id)
     rows = await tx.rows(SELECT_MESSAGES, tx.org_id, booking_id, after, limit + 1)
     return page_of([_as_message(row) for row in rows], [row["id"] for row in rows], limit)
 
 
 async def post_message(tx: Tx, booking_id: UUID, request: NewMessage) -> Message:
     """Send a message of the caller, in any status of the booking. Raises Refusal not_found."""
-    await see_booking(tx, booking_id)
+    await demand_booking(tx, booking_id)
     inserted = await tx.one(INSERT_MESSAGE, tx.org_id, booking_id, tx.caller.profile_id, request.body, tx.at)
     return _as_message(await tx.one(SELECT_MESSAGE, tx.org_id, inserted["id"]))
 
 
 async def mark_read(tx: Tx, booking_id: UUID, up_to: ReadUpTo) -> Read:
     """Mark the messages of other people as read, up to the given one. Raises Refusal not_found."""
-    await see_booking(tx, booking_id)
+    await demand_booking(tx, booking_id)
     last = await tx.row(SELECT_MESSAGE, tx.org_id, up_to.message_id)
     if last is None or last["booking_id"] != booking_id:
         raise not_found("message")

@@ -15,11 +15,11 @@ from sources.operations.children import (
     WORKABLE,
     All,
     Weight,
+    demand_booking,
     demand_staff,
     demand_status,
     demand_version,
     lock_child,
-    see_booking,
 )
 from sources.operations.errors import Refusal, not_found
 from sources.operations.status_changes import lock_booking, take_automatic_transition
@@ -168,7 +168,7 @@ where approvals.org_id = $1 and approvals.milestone_id = $2 and not exists (
 
 async def list_milestones(tx: Tx, booking_id: UUID) -> All[Milestone]:
     """Return the milestones of a booking, by position. Raises Refusal not_found."""
-    await see_booking(tx, booking_id)
+    await demand_booking(tx, booking_id)
     rows = await tx.rows(SELECT_MILESTONES, tx.org_id, booking_id)
     return All.model_construct(items=[Milestone.model_construct(**row) for row in rows])
 

@@ -108,7 +108,7 @@ async def record_payment(tx: Tx, invoice_id: UUID, request: NewPayment) -> Payme
         reference=request.reference, note=request.note,
     )  # fmt: skip
     if status == "succeeded":
-        await follow_payment(tx, booking, invoice)
+        await update_after_payment(tx, booking, invoice)
     return as_payment(row)
 
 
@@ -135,7 +135,7 @@ async def settle_payment(tx: Tx, payment_id: UUID, request: Settlement) -> Payme
     reason = None if has_succeeded else request.reason or "not received"
     row = await tx.one(UPDATE_STATUS, tx.org_id, payment_id, request.status, reason, tx.at if has_succeeded else None)
     if has_succeeded and payment["kind"] == "payment":
-        await follow_payment(tx, booking, invoice)
+        await update_after_payment(tx, booking, invoice)
     else:
         await update_status(tx, [invoice["id"]])
     return as_payment(row)
@@ -198,7 +198,7 @@ async def insert_money(
     )  # fmt: skip
 
 
-async def follow_payment(tx: Tx, booking: asyncpg.Record, invoice: asyncpg.Record) -> None:
+async def update_after_payment(tx: Tx, booking: asyncpg.Record, invoice: asyncpg.Record) -> None:
     """Update a locked booking and invoice after a payment that succeeded: a paid deposit confirms the booking."""
     await update_status(tx, [invoice["id"]])
     await take_automatic_transition(tx, invoice["booking_id"], booking, "confirm", "deposit paid")

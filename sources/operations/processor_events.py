@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from sources.operations import transaction
 from sources.operations.invoicing import lock_invoice, update_status
-from sources.operations.payments import follow_payment, insert_money
+from sources.operations.payments import insert_money, update_after_payment
 from sources.operations.transaction import Pool, System, Tx
 from sources.payment_processors import stripe
 from sources.payment_processors.interface import Failed, Paid, ProcessorEvent, Refund, Refunds
@@ -155,7 +155,7 @@ async def _apply_payment(tx: Tx, event: ProcessorEvent, ref: str, paid: Paid) ->
             paid.currency, moment,
         )  # fmt: skip
     await _apply_waiting(tx, event.processor, ref)
-    await follow_payment(tx, booking, invoice)
+    await update_after_payment(tx, booking, invoice)
     return "applied"
 
 

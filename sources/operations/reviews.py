@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from sources.lifecycle import COMPLETED
-from sources.operations.children import demand_status, see_booking
+from sources.operations.children import demand_booking, demand_status
 from sources.operations.errors import Refusal, not_found
 from sources.operations.status_changes import lock_booking
 from sources.operations.transaction import Tx
@@ -51,7 +51,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $7, $7)
 
 async def get_review(tx: Tx, booking_id: UUID) -> Review:
     """Return the review of a booking. Raises Refusal not_found where the review or the booking does not exist."""
-    await see_booking(tx, booking_id)
+    await demand_booking(tx, booking_id)
     row = await tx.row(SELECT_REVIEW, tx.org_id, booking_id)
     if row is None:
         raise not_found("review")

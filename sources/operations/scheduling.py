@@ -120,7 +120,7 @@ async def reschedule_booking(tx: Tx, booking_id: UUID, request: Reschedule, expe
     booking = await lock_booking(tx, booking_id)
     status = await take_automatic_transition(tx, booking_id, booking, "schedule", "rescheduled")
     if status is not None:
-        await consequences.follow(tx, booking_id, booking, status)
+        await consequences.apply(tx, booking_id, booking, status)
     return await get_booking(tx, booking_id)
 
 

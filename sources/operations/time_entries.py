@@ -15,11 +15,11 @@ from sources.lifecycle import ONGOING, PENDING
 from sources.operations.children import (
     WORKABLE,
     Page,
+    demand_booking,
     demand_staff,
     demand_status,
     lock_child,
     page_of,
-    see_booking,
 )
 from sources.operations.errors import Refusal, not_found
 from sources.operations.status_changes import lock_booking, take_automatic_transition
@@ -79,7 +79,7 @@ class TimeEntry(BaseModel):
     updated_at: Moment
 
 
-class Sheet(BaseModel):
+class TimeSheetFilter(BaseModel):
     """The filters of a person's entries: those that start in [since, until); `running`: only the running timer."""
 
     provider_id: UUID | None = None
@@ -145,11 +145,11 @@ async def get_time_entry(tx: Tx, time_entry_id: UUID) -> TimeEntry:
 
 async def list_of_booking(tx: Tx, booking_id: UUID, after: UUID | None, limit: int) -> Page[TimeEntry]:
     """Return the entries of a booking, the latest first. Raises Refusal not_found."""
-    await see_booking(tx, booking_id)
+    await demand_booking(tx, booking_id)
     return _page(await tx.rows(SELECT_OF_BOOKING, tx.org_id, booking_id, after, limit + 1), limit)
 
 
-async def list_of_person(tx: Tx, sheet: Sheet, after: UUID | None, limit: int) -> Page[TimeEntry]:
+async def list_of_person(tx: Tx, sheet: TimeSheetFilter, after: UUID | None, limit: int) -> Page[TimeEntry]:
     """Return the entries of the caller, or for an admin of any person, the latest first. Raises Refusal forbidden."""
     demand_staff(tx, "read a time sheet")
     person = sheet.provider_id or tx.caller.profile_id

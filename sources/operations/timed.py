@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from sources import lifecycle
+from sources.lifecycle import COMPLETES_AFTER_DAYS, EXPIRES_AFTER_DAYS
 from sources.operations import transaction
 from sources.operations.balance import PAID_OF_INVOICE
 from sources.operations.consequences import UNPAID_VOID, void_unpaid
@@ -19,7 +20,7 @@ IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Unanswered:
+class TimedTransition:
     """An automatic transition of a booking that has been in `status` for `days`."""
 
     action: str
@@ -28,9 +29,14 @@ class Unanswered:
     reason: str
 
 
-UNANSWERED: Final = (
-    Unanswered("expire", "requested", lifecycle.EXPIRES_AFTER_DAYS, "unanswered for 14 days"),
-    Unanswered("accept", "delivered", lifecycle.COMPLETES_AFTER_DAYS, "delivery unanswered for 7 days"),
+TIMED_TRANSITIONS: Final = (
+    TimedTransition("expire", "requested", EXPIRES_AFTER_DAYS, f"unanswered for {EXPIRES_AFTER_DAYS} days"),
+    TimedTransition(
+        "accept",
+        "delivered",
+        COMPLETES_AFTER_DAYS,
+        f"delivery unanswered for {COMPLETES_AFTER_DAYS} days",
+    ),
 )
 
 SELECT_ORGANIZATIONS: Final = "select id from app.organizations order by id"
@@ -91,7 +97,7 @@ async def run_due(pool: Pool, as_of: datetime) -> dict[str, int]:
     """
     counts: Counter[str] = Counter(expired=0, completed=0, overdue=0)
     for organization in await pool.fetch(SELECT_ORGANIZATIONS):
-        for rule in UNANSWERED:
+        for rule in TIMED_TRANSITIONS:
             target = lifecycle.decide(rule.action, rule.status, "system", frozenset()).target
             counts[target] += await _run_batches(pool, organization["id"], as_of, rule)
         counts["overdue"] += await _run_batches(pool, organization["id"], as_of, None)
@@ -101,7 +107,7 @@ async def run_due(pool: Pool, as_of: datetime) -> dict[str, int]:
     return dict(counts)
 
 
-async def _run_batches(pool: Pool, org_id: UUID, as_of: datetime, rule: Unanswered | None) -> int:
+async def _run_batches(pool: Pool, org_id: UUID, as_of: datetime, rule: TimedTransition | None) -> int:
     """Change BATCH rows per transaction until none is due; return their number. `rule` None: mark overdue invoices."""
 
     async def change_batch(tx: Tx) -> int:
@@ -115,7 +121,7 @@ async def _run_batches(pool: Pool, org_id: UUID, as_of: datetime, rule: Unanswer
     return total
 
 
-async def _change_status(tx: Tx, rule: Unanswered) -> int:
+async def _change_status(tx: Tx, rule: TimedTransition) -> int:
     target = lifecycle.decide(rule.action, rule.status, tx.caller.role, frozenset()).target
     since = tx.at - timedelta(days=rule.days)
     is_end = target in lifecycle.CANCELLED

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sources import lifecycle
 from sources.operations import consequences
 from sources.operations.bookings import Booking, get_booking
-from sources.operations.children import All, see_booking
+from sources.operations.children import All, demand_booking
 from sources.operations.errors import Refusal
 from sources.operations.fees import cancellation_fee
 from sources.operations.pricing import to_cents
@@ -86,7 +86,7 @@ async def transition_booking(tx: Tx, booking_id: UUID, request: TransitionReques
         tx, booking_id, booking, transition.target, reason=request.reason, amount=request.total_amount,
         deposit=deposit, fee=fee,
     )  # fmt: skip
-    await consequences.follow(tx, booking_id, booking, transition.target)
+    await consequences.apply(tx, booking_id, booking, transition.target)
     return await get_booking(tx, booking_id)
 
 
@@ -110,7 +110,7 @@ async def _deposit(tx: Tx, request: TransitionRequest) -> Decimal | None:
 
 async def read_history(tx: Tx, booking_id: UUID) -> All[StatusChange]:
     """Return every change of the booking's status, the oldest first. Raises Refusal not_found."""
-    await see_booking(tx, booking_id)
+    await demand_booking(tx, booking_id)
     return All.model_construct(
         items=[
             StatusChange.model_construct(

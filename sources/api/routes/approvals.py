@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
 from sources.operations import approvals
 from sources.operations.approvals import Approval, ApprovalRequest, Decision
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1", tags=["approvals"], responses=COMMON)
 
 
 @router.get("/bookings/{booking_id}/approvals", response_model=All[Approval], summary="List a booking's approvals")
-async def list_booking_approvals(context: Calling, booking_id: UUID) -> Response:
+async def list_booking_approvals(context: Reading, booking_id: UUID) -> Response:
     """The latest round first; only the latest round counts."""
     return reply(await context.run(lambda tx: approvals.list_booking_approvals(tx, booking_id)))
 
@@ -37,7 +37,7 @@ async def request_booking_approvals(context: Writing, booking_id: UUID, body: Ap
 @router.get(
     "/milestones/{milestone_id}/approvals", response_model=All[Approval], summary="List a milestone's approvals"
 )
-async def list_milestone_approvals(context: Calling, milestone_id: UUID) -> Response:
+async def list_milestone_approvals(context: Reading, milestone_id: UUID) -> Response:
     """The latest round first; only the latest round counts."""
     return reply(await context.run(lambda tx: approvals.list_milestone_approvals(tx, milestone_id)))
 

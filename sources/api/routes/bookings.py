@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.operations import bookings, listing, scheduling, transitions
 from sources.operations.bookings import Booking, NewBooking
@@ -25,7 +25,7 @@ async def create_booking(context: Writing, body: NewBooking) -> Response:
 
 
 @router.get("", response_model=BookingPage, summary="List and search bookings")
-async def list_bookings(context: Calling, query: Annotated[BookingQuery, Query()]) -> Response:
+async def list_bookings(context: Reading, query: Annotated[BookingQuery, Query()]) -> Response:
     """The bookings that the caller may see.
 
     A page may have fewer items than `limit` while `next` is set: continue until it is null.
@@ -34,7 +34,7 @@ async def list_bookings(context: Calling, query: Annotated[BookingQuery, Query()
 
 
 @router.get("/{booking_id}", response_model=Booking, summary="Read a booking")
-async def get_booking(context: Calling, booking_id: UUID) -> Response:
+async def get_booking(context: Reading, booking_id: UUID) -> Response:
     return reply(await context.run(lambda tx: bookings.get_booking(tx, booking_id)))
 
 
@@ -45,7 +45,7 @@ async def change_booking(context: Writing, booking_id: UUID, body: BookingChange
 
 
 @router.get("/{booking_id}/history", response_model=All[StatusChange], summary="Read the status history of a booking")
-async def read_history(context: Calling, booking_id: UUID) -> Response:
+async def read_history(context: Reading, booking_id: UUID) -> Response:
     return reply(await context.run(lambda tx: transitions.read_history(tx, booking_id)))
 
 

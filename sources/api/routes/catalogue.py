@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Calling, reply
+from sources.api.context import Reading, reply
 from sources.api.problems import COMMON
 from sources.operations import catalogue
 from sources.operations.catalogue import PeopleQuery, Person, Service
@@ -14,12 +14,12 @@ router = APIRouter(prefix="/v1", tags=["catalogue"], responses=COMMON)
 
 
 @router.get("/services", response_model=All[Service], summary="List the services on offer")
-async def list_services(context: Calling) -> Response:
+async def list_services(context: Reading) -> Response:
     """Each service has its packages and add-ons."""
     return reply(await context.run(catalogue.list_services))
 
 
 @router.get("/people", response_model=Page[Person], summary="List people")
-async def list_people(context: Calling, query: Annotated[PeopleQuery, Query()]) -> Response:
+async def list_people(context: Reading, query: Annotated[PeopleQuery, Query()]) -> Response:
     """Admins see all people; others see the providers, themselves, and the clients of their bookings."""
     return reply(await context.run(lambda tx: catalogue.list_people(tx, query)))

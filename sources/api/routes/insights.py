@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
 from sources.operations import insights
 from sources.operations.children import Page
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/insights", tags=["insights"], responses=COMMON)
 
 @router.get("", response_model=Page[Insight], summary="List insights")
 async def list_insights(
-    context: Calling,
+    context: Reading,
     status: Annotated[list[Status] | None, Query(description="Repeatable; by default any.")] = None,
     kind: Annotated[list[Kind] | None, Query(description="Repeatable; by default any.")] = None,
     severity: Annotated[list[Severity] | None, Query(description="Repeatable; by default any.")] = None,
@@ -42,7 +42,7 @@ async def request_insights(context: Writing) -> Response:
 
 
 @router.get("/{insight_id}", response_model=Insight, summary="Read an insight")
-async def get_insight(context: Calling, insight_id: UUID) -> Response:
+async def get_insight(context: Reading, insight_id: UUID) -> Response:
     return reply(await context.run(lambda tx: insights.get_insight(tx, insight_id)))
 
 

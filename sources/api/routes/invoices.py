@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.operations import invoices, invoicing
 from sources.operations.children import Page
@@ -16,14 +16,14 @@ router = APIRouter(prefix="/v1", tags=["invoices"], responses=COMMON)
 
 
 @router.get("/invoices", response_model=Page[InvoiceSummary], summary="List invoices")
-async def list_invoices(context: Calling, query: Annotated[InvoiceFilter, Query()]) -> Response:
+async def list_invoices(context: Reading, query: Annotated[InvoiceFilter, Query()]) -> Response:
     """The newest first. Clients see their own issued invoices, providers those of their bookings, admins all."""
     return reply(await context.run(lambda tx: invoices.list_invoices(tx, query)))
 
 
 @router.get("/bookings/{booking_id}/invoices", response_model=Page[InvoiceSummary], summary="List a booking's invoices")
 async def list_booking_invoices(
-    context: Calling, booking_id: UUID, query: Annotated[InvoiceFilter, Query()]
+    context: Reading, booking_id: UUID, query: Annotated[InvoiceFilter, Query()]
 ) -> Response:
     return reply(await context.run(lambda tx: invoices.list_invoices(tx, query, booking_id)))
 
@@ -45,7 +45,7 @@ async def create_invoice(context: Writing, booking_id: UUID, body: NewInvoice) -
 
 
 @router.get("/invoices/{invoice_id}", response_model=Invoice, summary="Read an invoice")
-async def get_invoice(context: Calling, invoice_id: UUID) -> Response:
+async def get_invoice(context: Reading, invoice_id: UUID) -> Response:
     """The invoice with its lines, payments, refunds and outstanding amount. Clients see no drafts."""
     return reply(await context.run(lambda tx: invoices.get_invoice(tx, invoice_id)))
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
 from sources.operations import keys
 from sources.operations.keys import CreatedKey, Keys, NewKey
@@ -13,14 +13,14 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=COMMON)
 
 
 @router.post("", status_code=201, response_model=CreatedKey, summary="Create an API key")
-async def create_key(context: Calling, body: NewKey) -> Response:
+async def create_key(context: Reading, body: NewKey) -> Response:
     """For yourself; admins also for others. Only this response has the secret. It is the one write without
     Idempotency-Key, which would store the response; revoke a key whose secret was not received."""
     return reply(await context.run(lambda tx: keys.create_key(tx, body)), 201)
 
 
 @router.get("", response_model=Keys, summary="List API keys")
-async def list_keys(context: Calling) -> Response:
+async def list_keys(context: Reading) -> Response:
     """Your own; admins see those of the organisation."""
     return reply(await context.run(keys.list_keys))
 

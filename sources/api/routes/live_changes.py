@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
 
-from sources.api.context import Calling
+from sources.api.context import Reading
 from sources.api.live import EventStream, Live
 from sources.api.problems import COMMON
 from sources.operations import live_changes
@@ -35,7 +35,7 @@ STREAM: Final[dict[int | str, dict[str, Any]]] = {
 
 @router.get("", status_code=200, response_class=EventStream, responses=STREAM, summary="Stream live changes")
 async def stream_events(
-    context: Calling,
+    context: Reading,
     last_event_id: Annotated[
         str | None, Header(description="The id of the last event received: the events after it are sent first.")
     ] = None,
@@ -64,7 +64,7 @@ async def _caller(tx: Tx) -> Caller:
     return tx.caller
 
 
-async def _missed(context: Calling, last_event_id: str | None) -> Missed:
+async def _missed(context: Reading, last_event_id: str | None) -> Missed:
     if last_event_id is None:
         return await context.run(lambda tx: live_changes.missed_changes(tx, None))
     last_id = UUID(int=0)  # no change has this id: the same as an unknown one

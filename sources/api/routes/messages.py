@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
 from sources.operations import messages
 from sources.operations.children import Page
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/bookings/{booking_id}/messages", tags=["messages"
 
 @router.get("", response_model=Page[Message], summary="List a booking's messages")
 async def list_messages(
-    context: Calling,
+    context: Reading,
     booking_id: UUID,
     after: Annotated[UUID | None, Query(description="`next` of the previous page.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

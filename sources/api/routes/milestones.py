@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.operations import milestones
 from sources.operations.children import All
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1", tags=["milestones"], responses=COMMON)
 
 
 @router.get("/bookings/{booking_id}/milestones", response_model=All[Milestone], summary="List a booking's milestones")
-async def list_milestones(context: Calling, booking_id: UUID) -> Response:
+async def list_milestones(context: Reading, booking_id: UUID) -> Response:
     return reply(await context.run(lambda tx: milestones.list_milestones(tx, booking_id)))
 
 
@@ -35,7 +35,7 @@ async def create_milestone(context: Writing, booking_id: UUID, body: NewMileston
 
 
 @router.get("/milestones/{milestone_id}", response_model=Milestone, summary="Read a milestone")
-async def get_milestone(context: Calling, milestone_id: UUID) -> Response:
+async def get_milestone(context: Reading, milestone_id: UUID) -> Response:
     return reply(await context.run(lambda tx: milestones.get_milestone(tx, milestone_id)))
 
 

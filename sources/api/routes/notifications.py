@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
 from sources.operations import notifications
 from sources.operations.children import Page
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/notifications", tags=["notifications"], responses
 
 @router.get("", response_model=Page[Notification], summary="List your notifications")
 async def list_notifications(
-    context: Calling,
+    context: Reading,
     unread: Annotated[bool, Query(description="Only unread notifications.")] = False,
     after: Annotated[UUID | None, Query(description="`next` of the previous page.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -28,7 +28,7 @@ async def list_notifications(
 
 
 @router.get("/unread", response_model=Unread, summary="Count your unread notifications")
-async def count_unread(context: Calling) -> Response:
+async def count_unread(context: Reading) -> Response:
     return reply(await context.run(notifications.count_unread))
 
 

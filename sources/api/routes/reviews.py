@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
 from sources.operations import reviews
 from sources.operations.reviews import NewReview, Review
@@ -13,7 +13,7 @@ router = APIRouter(prefix="/v1/bookings/{booking_id}/review", tags=["reviews"], 
 
 
 @router.get("", response_model=Review, summary="Read a booking's review")
-async def get_review(context: Calling, booking_id: UUID) -> Response:
+async def get_review(context: Reading, booking_id: UUID) -> Response:
     return reply(await context.run(lambda tx: reviews.get_review(tx, booking_id)))
 
 

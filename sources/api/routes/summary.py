@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Calling, reply
+from sources.api.context import Reading, reply
 from sources.api.last_known import LastKnown
 from sources.api.problems import COMMON
 from sources.operations import summary
@@ -16,7 +16,7 @@ PATIENCE_S: Final = 1.5  # after this time the last known figures are sent inste
 
 
 @router.get("/summary", response_model=Summary, summary="Read the summary of bookings")
-async def get_summary(context: Calling) -> Response:
+async def get_summary(context: Reading) -> Response:
     """The caller's bookings; for admins all of the organisation. While the database is slow or unavailable: the last
     figures sent to the caller, with `stale: true` and their time in `as_of`."""
     known: LastKnown[Summary] = context.request.app.state.summaries

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.operations import tasks
 from sources.operations.children import All
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1", tags=["tasks"], responses=COMMON)
 
 
 @router.get("/milestones/{milestone_id}/tasks", response_model=All[Task], summary="List a milestone's tasks")
-async def list_tasks(context: Calling, milestone_id: UUID) -> Response:
+async def list_tasks(context: Reading, milestone_id: UUID) -> Response:
     return reply(await context.run(lambda tx: tasks.list_tasks(tx, milestone_id)))
 
 
@@ -30,7 +30,7 @@ async def create_task(context: Writing, milestone_id: UUID, body: NewTask) -> Re
 
 
 @router.get("/tasks/{task_id}", response_model=Task, summary="Read a task")
-async def get_task(context: Calling, task_id: UUID) -> Response:
+async def get_task(context: Reading, task_id: UUID) -> Response:
     return reply(await context.run(lambda tx: tasks.get_task(tx, task_id)))
 
 

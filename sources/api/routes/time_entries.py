@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Calling, Writing, reply
+from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
 from sources.operations import time_entries
 from sources.operations.children import Page
-from sources.operations.time_entries import NewTimeEntry, NewTimer, Sheet, TimeEntry, TimeEntryChange
+from sources.operations.time_entries import NewTimeEntry, NewTimer, TimeEntry, TimeEntryChange, TimeSheetFilter
 from sources.operations.values import Moment
 
 router = APIRouter(prefix="/v1", tags=["time_entries"], responses=COMMON)
@@ -21,7 +21,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 @router.get(
     "/bookings/{booking_id}/time-entries", response_model=Page[TimeEntry], summary="List a booking's time entries"
 )
-async def list_of_booking(context: Calling, booking_id: UUID, after: After = None, limit: Limit = 50) -> Response:
+async def list_of_booking(context: Reading, booking_id: UUID, after: After = None, limit: Limit = 50) -> Response:
     """The latest first."""
     return reply(await context.run(lambda tx: time_entries.list_of_booking(tx, booking_id, after, limit)))
 
@@ -56,7 +56,7 @@ async def start_timer(context: Writing, booking_id: UUID, body: NewTimer) -> Res
 
 @router.get("/time-entries", response_model=Page[TimeEntry], summary="Read a person's time sheet")
 async def list_of_person(
-    context: Calling,
+    context: Reading,
     provider_id: Annotated[
         UUID | None, Query(description="By default the caller; other people for admins only.")
     ] = None,
@@ -67,12 +67,12 @@ async def list_of_person(
     limit: Limit = 50,
 ) -> Response:
     """The latest first."""
-    sheet = Sheet(provider_id=provider_id, since=since, until=until, running=running)
+    sheet = TimeSheetFilter(provider_id=provider_id, since=since, until=until, running=running)
     return reply(await context.run(lambda tx: time_entries.list_of_person(tx, sheet, after, limit)))
 
 
 @router.get("/time-entries/{time_entry_id}", response_model=TimeEntry, summary="Read a time entry")
-async def get_time_entry(context: Calling, time_entry_id: UUID) -> Response:
+async def get_time_entry(context: Reading, time_entry_id: UUID) -> Response:
     return reply(await context.run(lambda tx: time_entries.get_time_entry(tx, time_entry_id)))
 
 

@@ -48,12 +48,12 @@ def levels(*who: str) -> ApprovalRequest:
     return ApprovalRequest.model_validate({"levels": given})
 
 
-def ask(business: Business, booking_id: UUID, *who: str, by: str = "provider") -> list[Approval]:
+def request_round(business: Business, booking_id: UUID, *who: str, by: str = "provider") -> list[Approval]:
     request = levels(*who)
     return business.run(by, lambda tx: request_booking_approvals(tx, booking_id, request)).items
 
 
-def ask_for(business: Business, milestone_id: UUID, *who: str) -> list[Approval]:
+def request_milestone_round(business: Business, milestone_id: UUID, *who: str) -> list[Approval]:
     request = levels(*who)
     return business.run("provider", lambda tx: request_milestone_approvals(tx, milestone_id, request)).items
 
@@ -77,7 +77,7 @@ def move(business: Business, who: str, booking_id: UUID, action: Any) -> str:
 
 def test_levels_are_decided_in_order_before_the_booking_is_approved(business: Business) -> None:
     booking_id = booking_in(business, "under_review")
-    first, second, third = ask(business, booking_id, "provider", "@client", "admin")
+    first, second, third = request_round(business, booking_id, "provider", "@client", "admin")
     approve = TransitionRequest(action="approve")
     for who, level in (("client", second), ("admin", third)):
         assert refused(business, who, deciding(level)) == (
@@ -98,7 +98,7 @@ def test_levels_are_decided_in_order_before_the_booking_is_approved(business: Bu
 @pytest.mark.parametrize("level", ["client", "provider", "admin", "@client", "@provider", "@admin"])
 @pytest.mark.parametrize("who", ["client", "provider", "admin", "client2", "provider2"])
 def test_only_the_approver_of_a_level_decides_it(business: Business, who: str, level: str) -> None:
-    (asked,) = ask(business, booking_in(business, "quoted"), level)
+    (asked,) = request_round(business, booking_in(business, "quoted"), level)
     if who == level.removeprefix("@"):
         assert decide(business, who, asked).status == "approved"
     else:
@@ -110,7 +110,7 @@ def test_only_the_approver_of_a_level_decides_it(business: Business, who: str, l
 @pytest.mark.parametrize("status", ["quoted", "approved", "requested", "under_review"])
 def test_a_rejection_returns_the_booking_and_closes_the_round(business: Business, status: str) -> None:
     booking_id = booking_in(business, status)
-    first, second, third = ask(business, booking_id, "provider", "client", "admin")
+    first, second, third = request_round(business, booking_id, "provider", "client", "admin")
     decide(business, "provider", first)
     without = Decision(decision="reject")
     assert refused(business, "client", deciding(second, without)) == (
@@ -133,13 +133,13 @@ def test_a_rejection_returns_the_booking_and_closes_the_round(business: Business
 
 def test_after_a_rejection_a_booking_needs_a_new_round(business: Business) -> None:
     booking_id = booking_in(business, "quoted")
-    decide(business, "client", ask(business, booking_id, "client")[0], REJECT)
+    decide(business, "client", request_round(business, booking_id, "client")[0], REJECT)
     approve = TransitionRequest(action="approve")
     assert refused(business, "provider", lambda tx: transition_booking(tx, booking_id, approve, None)) == (
         "conflict",
         "requirement_missing",
     )
-    again = ask(business, booking_id, "client")
+    again = request_round(business, booking_id, "client")
     assert statuses(again) == [(2, 1, "pending"), (1, 1, "rejected")]
     decide(business, "client", again[0])
     assert move(business, "provider", booking_id, "approve") == "approved"
@@ -147,13 +147,13 @@ def test_after_a_rejection_a_booking_needs_a_new_round(business: Business) -> No
 
 def test_only_an_admin_replaces_an_open_round(business: Business) -> None:
     booking_id = booking_in(business, "requested")
-    ask(business, booking_id, "client", "admin")
+    request_round(business, booking_id, "client", "admin")
     request = levels("admin")
     assert refused(business, "provider", lambda tx: request_booking_approvals(tx, booking_id, request)) == (
         "conflict",
         "round_open",
     )
-    assert statuses(ask(business, booking_id, "admin", by="admin")) == [
+    assert statuses(request_round(business, booking_id, "admin", by="admin")) == [
         (2, 1, "pending"),
         (1, 1, "closed"),
         (1, 2, "closed"),
@@ -163,12 +163,12 @@ def test_only_an_admin_replaces_an_open_round(business: Business) -> None:
 @pytest.mark.parametrize("status", STATUSES)
 def test_approvals_are_requested_until_payment_or_confirmation(business: Business, status: str) -> None:
     booking_id = booking_in(business, "requested")
-    (asked,) = ask(business, booking_id, "client")
+    (asked,) = request_round(business, booking_id, "client")
     set_status(business, booking_id, status)
     request = levels("client")
     if status in ("requested", "under_review", "quoted", "approved"):
         assert decide(business, "client", asked).status == "approved"
-        assert len(ask(business, booking_id, "client")) == 2
+        assert len(request_round(business, booking_id, "client")) == 2
         assert refused(business, "client", lambda tx: request_booking_approvals(tx, booking_id, request))[0] == (
             "forbidden"
         )
@@ -198,7 +198,7 @@ def test_a_level_names_either_a_role_or_a_person(level: dict[str, str]) -> None:
 def test_levels_of_a_milestone_are_decided_once_it_is_submitted(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     milestone_id = milestone_in(business, booking_id, "pending")
-    first, second = ask_for(business, milestone_id, "admin", "client")
+    first, second = request_milestone_round(business, milestone_id, "admin", "client")
     assert refused(business, "admin", deciding(first)) == WRONG_STATUS
     step(business, "provider", milestone_id, "submit")
     direct = MilestoneStep(action="approve")
@@ -215,7 +215,7 @@ def test_levels_of_a_milestone_are_decided_once_it_is_submitted(business: Busine
 def test_a_rejected_milestone_repeats_its_levels(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     milestone_id = milestone_in(business, booking_id, "submitted")
-    first, _ = ask_for(business, milestone_id, "client", "@admin")
+    first, _ = request_milestone_round(business, milestone_id, "client", "@admin")
     decide(business, "client", first, REJECT)
     assert last_change(business, booking_id) == ("in_progress", "revision_requested", None, "Too dear")
     step(business, "provider", milestone_id, "submit")
@@ -237,7 +237,7 @@ def test_a_rejected_milestone_repeats_its_levels(business: Business) -> None:
 
 def test_a_cancelled_milestone_closes_its_levels(business: Business) -> None:
     milestone_id = milestone_in(business, booking_in(business, "in_progress"), "submitted")
-    ask_for(business, milestone_id, "client")
+    request_milestone_round(business, milestone_id, "client")
     step(business, "provider", milestone_id, "cancel")
     assert statuses(approvals_of(business, milestone_id)) == [(1, 1, "closed")]
 
@@ -245,7 +245,7 @@ def test_a_cancelled_milestone_closes_its_levels(business: Business) -> None:
 def test_approvals_of_a_milestone_are_not_those_of_its_booking(business: Business) -> None:
     booking_id = booking_in(business, "requested")
     milestone_id = milestone_in(business, booking_id, "pending")
-    ask_for(business, milestone_id, "client")
+    request_milestone_round(business, milestone_id, "client")
     assert business.run("client", lambda tx: list_booking_approvals(tx, booking_id)).items == []
     assert move(business, "provider", booking_id, "approve") == "approved"
 
@@ -254,10 +254,10 @@ def test_approvals_of_a_milestone_are_not_those_of_its_booking(business: Busines
 def test_of_fifty_concurrent_decisions_one_succeeds(business: Business, of_milestone: bool) -> None:
     booking_id = booking_in(business, "in_progress")
     if of_milestone:
-        level, _ = ask_for(business, milestone_in(business, booking_id, "submitted"), "client", "admin")
+        level, _ = request_milestone_round(business, milestone_in(business, booking_id, "submitted"), "client", "admin")
     else:
         set_status(business, booking_id, "quoted")
-        level, _ = ask(business, booking_id, "client", "admin")
+        level, _ = request_round(business, booking_id, "client", "admin")
     decisions = [APPROVE, REJECT] * 25
     results = race(business, "client", [deciding(level, decision) for decision in decisions])
     won = [result for result in results if isinstance(result, Approval)]

@@ -26,7 +26,7 @@ def follow(business: Business, booking_id: UUID, status: str, who: str = "client
             "update app.bookings set status = $2, cancelled_at = now(), cancellation_fee = $3 where id = $1",
             booking_id, status, fields.get("fee"),
         )  # fmt: skip
-        await consequences.follow(tx, booking_id, booking, status)
+        await consequences.apply(tx, booking_id, booking, status)
 
     business.run(who, step)
 

@@ -18,6 +18,8 @@ from sources.operations.invoicing import (
     issue_invoice,
     void_invoice,
 )
+from sources.operations.payments import NewRefund, refund_payment
+from sources.operations.summary import summarise
 from sources.operations.transaction import Tx
 from tests.sources.business import NORTH, Business
 from tests.sources.operations.money import draft_of, issued, pay, read
@@ -213,3 +215,19 @@ def test_only_an_invoice_without_payments_can_be_voided(business: Business) -> N
     assert (void.status, void.void_reason) == ("void", "Wrong client.")
     assert void.outstanding_amount == 0
     assert refused(business, "admin", lambda tx: void_invoice(tx, other.id, reason, None)) == WRONG_STATUS
+
+
+def test_the_summary_has_the_sum_of_the_outstanding_amounts(own_business: Business) -> None:
+    business = own_business
+    draft_of(business, booking_in(business, "in_progress"))
+    voided, part_paid, paid, refunded, _ = [issued(business) for _ in range(5)]
+    business.run("admin", lambda tx: void_invoice(tx, voided.id, Voiding(reason="A slip."), None))
+    business.run("admin", lambda tx: pay(tx, part_paid.id, "40.00"))
+    business.run("admin", lambda tx: pay(tx, paid.id, "100.00"))
+    payment = business.run("admin", lambda tx: pay(tx, refunded.id, "100.00"))
+    business.run("admin", lambda tx: refund_payment(tx, payment.id, NewRefund(amount=Decimal(30), reason="Agreed.")))
+
+    invoices = business.run("admin", lambda tx: list_invoices(tx, InvoiceFilter()))
+    assert sum(invoice.outstanding_amount for invoice in invoices.items) == 60 + 0 + 30 + 100
+    (amounts,) = business.run("admin", summarise).amounts
+    assert amounts.outstanding_amount == 190

@@ -13,7 +13,7 @@ from tests.sources.operations.work import booking_in, last_change, race, refused
 CAME = Settlement(status="succeeded")
 
 
-def give_back(amount: str | None = None) -> NewRefund:
+def new_refund(amount: str | None = None) -> NewRefund:
     return NewRefund.model_validate({"amount": amount, "reason": "Agreed."})
 
 
@@ -58,18 +58,18 @@ def test_refunds_never_exceed_the_payment(business: Business) -> None:
     made = issued(business)
     payment = business.run("provider", lambda tx: pay(tx, made.id, "80.00"))
     for who, kind in {"client": "forbidden", "provider": "forbidden"}.items():
-        assert refused(business, who, lambda tx: refund_payment(tx, payment.id, give_back()))[0] == kind
-    assert refused(business, "admin", lambda tx: refund_payment(tx, payment.id, give_back("80.01"))) == (
+        assert refused(business, who, lambda tx: refund_payment(tx, payment.id, new_refund()))[0] == kind
+    assert refused(business, "admin", lambda tx: refund_payment(tx, payment.id, new_refund("80.01"))) == (
         "conflict", "refund_too_large",
     )  # fmt: skip
-    part = business.run("admin", lambda tx: refund_payment(tx, payment.id, give_back("30.00")))
+    part = business.run("admin", lambda tx: refund_payment(tx, payment.id, new_refund("30.00")))
     assert (part.kind, part.status, part.refund_of, part.note) == ("refund", "succeeded", payment.id, "Agreed.")
     assert read(business, made.id).status == "part_paid"
-    assert refused(business, "admin", lambda tx: refund_payment(tx, part.id, give_back())) == ("conflict", "not_paid")
-    rest = business.run("admin", lambda tx: refund_payment(tx, payment.id, give_back()))
+    assert refused(business, "admin", lambda tx: refund_payment(tx, part.id, new_refund())) == ("conflict", "not_paid")
+    rest = business.run("admin", lambda tx: refund_payment(tx, payment.id, new_refund()))
     assert rest.amount == Decimal("50.00")
     assert state(read(business, made.id)) == ("issued", "0.00")
-    assert refused(business, "admin", lambda tx: refund_payment(tx, payment.id, give_back()))[1] == "refund_too_large"
+    assert refused(business, "admin", lambda tx: refund_payment(tx, payment.id, new_refund()))[1] == "refund_too_large"
 
 
 def test_a_refund_without_a_payment_reduces_the_refundable_amount(business: Business) -> None:
@@ -80,8 +80,8 @@ def test_a_refund_without_a_payment_reduces_the_refundable_amount(business: Busi
         "values (%s, %s, %s, 'refund', 'succeeded', 70, 'EUR', now())",
         [business.org.id, made.id, made.booking_id],
     )
-    assert refused(business, "admin", lambda tx: refund_payment(tx, payment.id, give_back("10.01")))[0] == "conflict"
-    assert business.run("admin", lambda tx: refund_payment(tx, payment.id, give_back())).amount == 10
+    assert refused(business, "admin", lambda tx: refund_payment(tx, payment.id, new_refund("10.01")))[0] == "conflict"
+    assert business.run("admin", lambda tx: refund_payment(tx, payment.id, new_refund())).amount == 10
 
 
 @pytest.mark.parametrize("amounts", [["25.00"], ["10.00", "15.00"]])
@@ -102,6 +102,6 @@ def test_concurrent_payments_never_exceed_the_invoice(business: Business) -> Non
     assert sum(not isinstance(result, Refusal) for result in results) == 3
     assert {result.code for result in results if isinstance(result, Refusal)} == {"overpaid"}
     payment = next(result for result in results if not isinstance(result, Refusal))
-    back = race(business, "admin", [lambda tx: refund_payment(tx, payment.id, give_back("12.00"))] * 10)
+    back = race(business, "admin", [lambda tx: refund_payment(tx, payment.id, new_refund("12.00"))] * 10)
     assert sum(not isinstance(item, Refusal) for item in back) == 2
     assert read(business, made.id).paid_amount == Decimal("66.00")

@@ -13,9 +13,9 @@ from sources.operations.tasks import NewTask, create_task
 from sources.operations.time_entries import (
     NewTimeEntry,
     NewTimer,
-    Sheet,
     TimeEntry,
     TimeEntryChange,
+    TimeSheetFilter,
     create_time_entry,
     delete_time_entry,
     edit_time_entry,
@@ -45,7 +45,7 @@ OVER: Final = {"completed", "declined", "cancelled", "no_show", "refunded", "exp
 
 
 @pytest.fixture(autouse=True)
-def no_time_yet(business: Business) -> None:
+def without_time_entries(business: Business) -> None:
     business.connection.execute("delete from app.time_entries")
 
 
@@ -158,7 +158,7 @@ def test_a_person_has_one_running_timer(business: Business) -> None:
     running = start(business, here)
     assert (running.ended_at, status_of(business, here)) == (None, "in_progress")
     assert refused(business, "provider", lambda tx: start_timer(tx, there, NewTimer())) == OVERLAP
-    of_person = business.run("provider", lambda tx: list_of_person(tx, Sheet(running=True), None, 10))
+    of_person = business.run("provider", lambda tx: list_of_person(tx, TimeSheetFilter(running=True), None, 10))
     assert [item.id for item in of_person.items] == [running.id]
     assert refused(business, "client", lambda tx: stop_timer(tx, running.id)) == ("forbidden", "not_allowed")
     assert refused(business, "provider2", lambda tx: stop_timer(tx, running.id)) == ("not_found", "not_found")
@@ -218,7 +218,7 @@ def test_lists_are_paged(business: Business) -> None:
     rest = business.run("client", lambda tx: list_of_booking(tx, here, page.next, 2))
     assert [item.id for item in (*page.items, *rest.items)] == [made[4], made[2], made[0]]
     assert (page.next, rest.next) == (made[2], None)
-    sheet = Sheet(since=MONDAY + HOUR, until=MONDAY + 5 * HOUR)
+    sheet = TimeSheetFilter(since=MONDAY + HOUR, until=MONDAY + 5 * HOUR)
     first = business.run("provider", lambda tx: list_of_person(tx, sheet, None, 3))
     last = business.run("provider", lambda tx: list_of_person(tx, sheet, first.next, 3))
     assert [item.id for item in (*first.items, *last.items)] == [made[4], made[3], made[2], made[1]]
@@ -227,7 +227,10 @@ def test_lists_are_paged(business: Business) -> None:
 
 def test_a_time_sheet_is_for_its_person_and_admins(business: Business) -> None:
     entry = enter(business, booking_in(business, "in_progress"), hours())
-    of_provider, of_other = Sheet(provider_id=business.org.provider), Sheet(provider_id=business.org.provider2)
+    of_provider, of_other = (
+        TimeSheetFilter(provider_id=business.org.provider),
+        TimeSheetFilter(provider_id=business.org.provider2),
+    )
     assert [item.id for item in business.run("admin", lambda tx: list_of_person(tx, of_provider, None, 9)).items] == [
         entry.id
     ]
