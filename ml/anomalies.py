@@ -17,7 +17,7 @@ from ml.anomalies_expected import expected_values
 from ml.bookings_on_hand import book_array, book_series
 from ml.panel import Day, Flags, Floats, Panel, beyond_largest, checked, holiday_days, midnight, to_panel
 
-# All measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
+# Measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
 THRESHOLD = 4.6  # scores from here on are anomalies: 0.45 clean days in 100; a score is in robust standard deviations
 SCALE_DAYS = 182  # days of residuals that the scale is computed from
 # The scale above is this quantile of the residuals over its value in a standard normal, below likewise from the other
@@ -144,10 +144,12 @@ def severity_of(score: Floats, size: Floats | None = None) -> Labels:
 
 
 def _root(values: Floats) -> Floats:
+    """Return the square root of the size of each value, with the value's sign."""
     return np.asarray(np.sign(values) * np.sqrt(np.abs(values)))
 
 
 def _square(roots: Floats) -> Floats:
+    """Return the values of which these are the roots, within 1e300."""
     return np.asarray(np.sign(roots) * np.minimum(np.abs(roots), 1e150) ** 2)
 
 

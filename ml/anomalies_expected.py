@@ -16,7 +16,7 @@ from ml.anomalies_features import BLOCK, Past, linear_rows, past_of
 from ml.anomalies_filter import filtered_days
 from ml.panel import Flags, Floats
 
-# All measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
+# Measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
 WARM_UP = 56  # days before the first row of a regression
 HALF_LIFE = 700  # days
 RIDGE_ALL, RIDGE_OWN = 0.01, 0.10  # shares of the rows' number, for all series together and for each by itself

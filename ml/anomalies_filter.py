@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.panel import Flags, Floats
 
-# All measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
+# Measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
 LEVEL_RATE = 0.25
 SEASON_RATE = 0.10
 HOLIDAY_RATE = 0.30

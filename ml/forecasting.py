@@ -317,6 +317,7 @@ def _closed(values: Floats, on_hand: Floats) -> Flags:
 
 
 def _intermittent(values: Floats) -> Flags:
+    """Return the series of whose last RECENT_DAYS more than INTERMITTENT_ZEROS are zero."""
     recent = values[:, -RECENT_DAYS:]
     return np.asarray((recent == 0).sum(axis=1) > INTERMITTENT_ZEROS * (~np.isnan(recent)).sum(axis=1))
 

@@ -203,9 +203,9 @@ def fit(tab: Tables, end: int, horizon: int) -> Any | None:
     features = rows(tab, series, origin, step)
     level = tab.level[series, origin]
     target = (tab.values[series, origin + step] - _base(tab, series, origin, step)) / level
-    edge = 3 * np.quantile(np.abs(target), 0.999)
+    limit = 3 * np.quantile(np.abs(target), 0.999)
     weight = _steadiness(tab.values[:, : end + 1])[series] * 0.5 ** ((end - origin - step) / HALF_LIFE)
-    data = library.Dataset(features, np.clip(target, -edge, edge), weight=weight / weight.mean())
+    data = library.Dataset(features, np.clip(target, -limit, limit), weight=weight / weight.mean())
     return library.train(PARAMETERS if tab.pace is None else PARAMETERS_BOOKED, data, ROUNDS)
 
 
@@ -219,6 +219,7 @@ def predict(model: Any, tab: Tables, origins: Positions, horizon: int) -> Floats
 
 
 def _grid(count: int, origins: Positions, horizon: int) -> tuple[Positions, Positions, Positions]:
+    """Return all combinations (series, origin, step), flat."""
     grid = np.meshgrid(np.arange(count), origins, np.arange(1, horizon + 1), indexing="ij")
     return grid[0].ravel(), grid[1].ravel(), grid[2].ravel()
 
@@ -256,10 +257,12 @@ def _steadiness(values: Floats) -> Floats:
 
 
 def _nanmean(values: Floats) -> Floats:
+    """Return the mean (series,) of the known days, 0 where none is known."""
     return np.asarray(np.nansum(values, axis=1) / np.maximum((~np.isnan(values)).sum(axis=1), 1))
 
 
 def _running(values: Floats) -> Floats:
+    """Return the sums (series, day + 1) of the values before each day."""
     return np.concatenate([np.zeros((len(values), 1)), values.cumsum(axis=1)], axis=1)
 
 
