@@ -8,14 +8,15 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.insight_values import InsightKind, InsightStatus, Severity
+from sources import insight_values
 from sources.operations.children import Page, page_of
 from sources.operations.errors import Refusal, not_found
 from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Money, Note, Request
 
-Kind = InsightKind
-Status = InsightStatus
+Kind = insight_values.InsightKind
+Severity = insight_values.Severity
+Status = insight_values.InsightStatus
 Reaction = Literal["acknowledged", "resolved", "dismissed"]
 
 
