@@ -2,21 +2,21 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.insight_values import INSIGHT_KINDS, SEVERITIES
+from sources import insight_values
 from sources.operations.children import Page, page_of
 from sources.operations.errors import Refusal, not_found
 from sources.operations.transaction import Tx
-from sources.operations.values import Moment, Money, Note, Request, one_of
+from sources.operations.values import Moment, Money, Note, Request
 
-Kind = Annotated[str, one_of(INSIGHT_KINDS)]
-Severity = Annotated[str, one_of(SEVERITIES)]
-Status = Literal["open", "acknowledged", "resolved", "dismissed"]
+Kind = insight_values.InsightKind
+Severity = insight_values.Severity
+Status = insight_values.InsightStatus
 Reaction = Literal["acknowledged", "resolved", "dismissed"]
 
 
