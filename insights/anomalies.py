@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from insights.findings import Finding, named_drivers
-from insights.narrative import described
+from insights.narrative import with_texts
 from insights.organizations import Organization
 from ml.drivers import explain
 from sources.database import records
@@ -167,7 +167,7 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
     graded = [{**row, **_grade(row)} for row in flagged]
     relevant = [row for row in graded if _is_relevant(organization, row, large_amounts)]
     raised = _one_per_cause(connection, organization, relevant)
-    return described(
+    return with_texts(
         organization,
         [
             {

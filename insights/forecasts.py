@@ -5,7 +5,7 @@ from typing import Final, LiteralString
 import psycopg
 
 from insights.findings import Finding
-from insights.narrative import described
+from insights.narrative import with_texts
 from insights.organizations import Organization
 from insights.workload import will_overload
 from sources.database import records
@@ -32,7 +32,7 @@ def forecast_findings(connection: psycopg.Connection, organization: Organization
     if organization.book_until is not None or organization.has_ended:
         return None
     parameters = {"org_id": organization.id, "as_of": organization.as_of, "min_change": MIN_CHANGE}
-    return described(
+    return with_texts(
         organization,
         [
             {
