@@ -137,8 +137,8 @@ def _find(insight: str) -> dict[str, Any]:
 def _drivers(insight: dict[str, Any]) -> list[str]:
     """Return a line for each driver of an insight, with its figures in the unit of the metric."""
     with database.connect(database.database_url(get_settings())) as connection:
-        metric = queries.metrics(connection).get(insight["metric"])
-        organization = queries.organization(connection, insight["org_id"])
+        metric = queries.metrics_by_name(connection).get(insight["metric"])
+        organization = queries.find_organization(connection, insight["org_id"])
     unit = metric.unit if metric else "count"
     currency = organization.currency if organization else None
     return [
