@@ -21,6 +21,7 @@ SERVICE, PROVIDER, OTHER = uuid4(), uuid4(), uuid4()
 TABLES = """
 create schema marts;
 create schema analytics;
+create schema intermediate;
 create table marts.dim_metric (metric text, label text, unit text, good_direction text);
 create table marts.dim_organization (org_id uuid, currency text, first_day date);
 create table marts.dim_service (service_id uuid, service_name text);
@@ -30,6 +31,7 @@ create table marts.fct_bookings (
     total_amount numeric(14, 2), currency text, created_day date, service_day date, completed_day date,
     cancelled_day date
 );
+create table intermediate.int_metric_worth (org_id uuid, metric text, unit text, worth numeric);
 create table analytics.v_booking_anomalies (
     org_id uuid, as_of date, day date, metric text, dimension text, member text, member_name text, value numeric,
     expected numeric, lower numeric, upper numeric, score numeric, severity text, direction text, pattern text
@@ -54,6 +56,11 @@ def warehouse(connection: psycopg.Connection) -> psycopg.Connection:
             "select %s, day::date, %s, 'total', 'all', %s from generate_series(%s::date, %s, interval '1 day') as day",
             [ORGANIZATION.id, metric, value, DAY - timedelta(days=100), DAY],
         )
+    connection.execute(
+        "insert into intermediate.int_metric_worth "
+        "select %s, metric, unit, case unit when 'money' then 1 when 'count' then 100 end from marts.dim_metric",
+        [ORGANIZATION.id],
+    )
     book(connection, 30, amount=100, day=DAY - timedelta(days=50))
     book(connection, 300, amount=100, day=DAY - timedelta(days=50), service=OTHER, provider=OTHER)
     return connection

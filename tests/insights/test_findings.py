@@ -63,31 +63,36 @@ def test_without_available_hours_there_is_no_finding(warehouse: psycopg.Connecti
     assert workload_findings(warehouse, replace(ORGANIZATION, knows_capacity=False)) is None
 
 
+def insert_change(connection: psycopg.Connection, forecast: float) -> None:
+    """Insert a forecast of the next four weeks, after € 2,800 in the last ones."""
+    connection.execute(
+        "insert into intermediate.int_forecast_changes values (%s, %s, 28, %s, %s, %s, 2800, %s)",
+        [ORGANIZATION.id, DAY, forecast, 0.8 * forecast, 1.2 * forecast, forecast / 2800 - 1],
+    )
+
+
 @pytest.fixture
-def falling(warehouse: psycopg.Connection) -> psycopg.Connection:
-    """€ 100 per day for eight weeks, and € 50 per day forecast for the next four."""
+def forecasting(warehouse: psycopg.Connection) -> psycopg.Connection:
+    """A warehouse without a whole horizon of forecasts."""
     warehouse.execute(
         """
-        create schema analytics;
+        create schema intermediate;
         create table marts.dim_metric (metric text, label text, unit text, good_direction text);
         insert into marts.dim_metric values ('realized_revenue', 'Realized revenue', 'money', 'up');
-        create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
-        create view analytics.v_revenue_forecast as select * from ml.revenue_forecasts;
+        create table intermediate.int_forecast_changes (
+            org_id uuid, as_of date, days integer, forecast numeric, lower_80 numeric, upper_80 numeric,
+            previous numeric, change numeric
+        );
         """
     )
-    warehouse.execute(
-        "insert into marts.kpi_daily select %s, %s::date - n, 'realized_revenue', 'total', 'all', 100 "
-        "from generate_series(0, 55) as n",
-        [ORGANIZATION.id, DAY],
-    )
-    warehouse.execute(
-        "insert into ml.revenue_forecasts "
-        "(org_id, as_of, day, forecast, lower_80, upper_80, lower_95, upper_95, model) "
-        "select %(org_id)s, %(as_of)s, %(as_of)s::date + n, 50, 40, 60, 30, 70, 'test' "
-        "from generate_series(1, 28) as n",
-        {"org_id": ORGANIZATION.id, "as_of": DAY},
-    )
     return warehouse
+
+
+@pytest.fixture
+def falling(forecasting: psycopg.Connection) -> psycopg.Connection:
+    """A forecast of half the revenue."""
+    insert_change(forecasting, 1400)
+    return forecasting
 
 
 def test_a_fall_of_the_forecast_has_a_recommendation(falling: psycopg.Connection) -> None:
@@ -106,11 +111,30 @@ def test_there_is_no_forecast_finding_at_the_edge_of_the_data(falling: psycopg.C
     assert forecast_findings(falling, replace(ORGANIZATION, book_until=DAY)) is None
 
 
-def test_a_whole_horizon_is_not_compared_with_a_partial_one(falling: psycopg.Connection) -> None:
-    falling.execute("delete from marts.kpi_daily where day <= %s", [DAY - timedelta(days=27)])
-    assert forecast_findings(falling, ORGANIZATION) == []
+@pytest.mark.parametrize(
+    ("forecast", "direction", "severity"),
+    [
+        (2800 * 0.59, "down", "high"),
+        (2800 * 0.61, "down", "medium"),
+        (2800 * 0.84, "down", "medium"),
+        (2800 * 0.86, None, None),
+        (2800 * 1.14, None, None),
+        (2800 * 1.16, "up", "medium"),
+    ],
+)
+def test_severity_is_the_size_of_the_change(
+    forecasting: psycopg.Connection, forecast: float, direction: str | None, severity: str | None
+) -> None:
+    insert_change(forecasting, forecast)
+    findings = forecast_findings(forecasting, ORGANIZATION) or []
+    assert [(found["direction"], found["severity"]) for found in findings] == (
+        [(direction, severity)] if direction else []
+    )
 
 
-def test_a_partial_forecast_is_not_compared(falling: psycopg.Connection) -> None:
-    falling.execute("delete from ml.revenue_forecasts where day > %s", [DAY + timedelta(days=20)])
-    assert forecast_findings(falling, ORGANIZATION) == []
+def test_without_a_whole_horizon_or_revenue_there_is_no_finding(forecasting: psycopg.Connection) -> None:
+    assert forecast_findings(forecasting, ORGANIZATION) == []
+
+
+def test_a_change_of_another_day_is_no_finding(falling: psycopg.Connection) -> None:
+    assert forecast_findings(falling, replace(ORGANIZATION, as_of=DAY + timedelta(days=1))) == []
