@@ -1,4 +1,4 @@
-"""The variables that dbt takes from Python: the lists of statuses, and the horizon of the forecasts."""
+"""Variables of dbt that Python defines: the lists of statuses, and the horizon of the forecasts."""
 
 from typing import Any, Final
 

@@ -16,7 +16,7 @@ from sources.tables.channels import (
     notification_deliveries,
     notifications,
 )
-from sources.tables.columns import SCHEMA, XID8, Timestamp, metadata
+from sources.tables.columns import OPERATIONAL_NAMES, SCHEMA, XID8, Timestamp, metadata
 from sources.tables.communication import messages, reviews
 from sources.tables.imports import import_records, import_rejections, sample_incidents
 from sources.tables.insights import insight_events, insight_run_logs
@@ -69,4 +69,4 @@ __all__ = [
 ]
 
 # The tables that ingestion reads, in its order: each table after those that it references.
-OPERATIONAL: Final = tuple(table for table in metadata.sorted_tables if table.info.get("is_operational"))
+OPERATIONAL: Final = tuple(table for table in metadata.sorted_tables if table.name in OPERATIONAL_NAMES)

@@ -43,6 +43,7 @@ class XID8(UserDefinedType[str]):
 
 
 INDEX_KEY: Final = {"is_index_key": True}  # `info` of a generated column that only serves an index: not landed
+OPERATIONAL_NAMES: Final[set[str]] = set()  # of the tables that operational_table made
 Timestamp = DateTime(timezone=True)
 Money = Numeric(14, 2)
 
@@ -118,6 +119,6 @@ def operational_table(name: str, *items: SchemaItem, in_organization: bool = Tru
     version = Column("row_version", XID8(), nullable=False, server_default=text("pg_current_xact_id()"))
     owner = [ForeignKeyConstraint(["org_id"], [f"{SCHEMA}.organizations.id"], ondelete="CASCADE")]
     table = hub_table(name, *items, version, *(owner if in_organization else []))
-    table.info["is_operational"] = True
+    OPERATIONAL_NAMES.add(name)
     Index(None, table.c.row_version)
     return table
