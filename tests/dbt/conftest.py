@@ -1,4 +1,4 @@
-"""A small sample business, landed and built by dbt once a session; tests that write take a clone of it."""
+"""A small sample business, landed and built by dbt once per session; tests that write use a clone of it."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -33,7 +33,7 @@ Dbt = Callable[..., None]
 
 
 def land_tables(settings: Settings, *names: str) -> None:
-    """Bring raw up to app: the tables named, or all; and the clock to the end of AS_OF."""
+    """Land the named tables of app, or all of them, and set as_of to AS_OF."""
     for table in OPERATIONAL:
         if not names or table.name in names:
             with psycopg.connect(settings.database_url) as source, psycopg.connect(settings.database_url) as hub:
@@ -42,13 +42,13 @@ def land_tables(settings: Settings, *names: str) -> None:
 
 
 def set_clock(settings: Settings, as_of: date) -> None:
-    """Let the next build speak of the end of `as_of`."""
+    """Set the as_of of the next build."""
     with psycopg.connect(settings.database_url) as hub:
         run_clock.set_clock(hub, as_of=as_of, now=datetime.now(UTC))
 
 
 def rows(settings: Settings, query: str, *parameters: object) -> list[dict[str, Any]]:
-    """The rows of `query` as dicts."""
+    """Return the rows of `query` as mappings."""
     with psycopg.connect(settings.database_url, row_factory=dict_row) as connection:
         return connection.execute(query.encode(), parameters or None).fetchall()
 
@@ -60,8 +60,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def dbt() -> Dbt:
-    """Runs a dbt command: dbt(settings, "build", ...). Fails where a model or a test does."""
-    manifests: dict[str, Any] = {}  # they name the database, so each has its own
+    """A function that runs a dbt command: dbt(settings, "build", ...). Fails if a model or a test fails."""
+    manifests: dict[str, Any] = {}  # a manifest names its database
 
     def run(settings: Settings, *arguments: str) -> None:
         url = settings.database_url
@@ -74,7 +74,7 @@ def dbt() -> Dbt:
 
 @pytest.fixture(scope="session")
 def built(server: str, home: Path, dbt: Dbt) -> Settings:
-    """The sample business, landed and built with all of dbt's own tests. Not to be written to."""
+    """The sample business, landed and built with all dbt tests. Read only."""
     settings = Settings(home=home, database_url=clone(server, TEMPLATE))
     load_sample(settings, bookings=2000, days=200, as_of=AS_OF)
     land_tables(settings)
@@ -91,7 +91,7 @@ def writable(server: str, built: Settings) -> Settings:
 
 @pytest.fixture
 def empty(settings: Settings, home: Path) -> Settings:
-    """Landed tables without a row."""
+    """Landed tables without rows."""
     with psycopg.connect(settings.database_url) as connection:
         for table in OPERATIONAL:
             create_raw_table(connection, table)

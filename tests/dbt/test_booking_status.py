@@ -1,4 +1,4 @@
-"""v_booking_status and v_booking_status_metrics against queries on `app` that know nothing of the models."""
+"""v_booking_status and v_booking_status_metrics, compared with independent queries on `app`."""
 
 from collections import Counter
 from datetime import date, timedelta
@@ -16,8 +16,8 @@ from tests.dbt.conftest import AS_OF, Dbt, rows, set_clock
 
 pytestmark = pytest.mark.slow
 
-# Scalar subqueries, a row at a time, where the models join and aggregate sets. Each booking is seen at the end of a
-# day: what came later is not known. Of earlier progress only the tasks and milestones that were done since are known.
+# Scalar subqueries per row, where the models join and aggregate sets. Each booking has its state at the end of a day,
+# without later changes. Of earlier progress only the tasks and milestones that were done since are known.
 ON_APP = """
 select b.id as booking_id, b.org_id, b.booking_number, b.total_amount, b.currency, b.created_at, b.scheduled_start,
     b.scheduled_end, c.seen_at,
@@ -64,7 +64,7 @@ select b.id as booking_id, b.org_id, b.booking_number, b.total_amount, b.currenc
         union all select paid_at from app.payments x where x.booking_id = b.id
         union all select sent_at from app.messages x where x.booking_id = b.id
         union all select reviewed_at from app.reviews x where x.booking_id = b.id
-    ) as happened (at) where at < c.seen_at) as last_activity_at,
+    ) as activities (at) where at < c.seen_at) as last_activity_at,
     exists (select from app.milestones m where m.booking_id = b.id and m.status <> 'cancelled' and m.due_at < c.seen_at
         and not (m.status = 'approved' and m.completed_at < c.seen_at)) as milestone_past_due
 from app.bookings b
@@ -85,7 +85,7 @@ EARLIER = AS_OF - timedelta(days=75)
 
 
 def derived(booking: dict[str, Any]) -> str:
-    """The derived status by DESIGN's words, on Python's numbers."""
+    """Return the derived status of a booking, computed in Python."""
     groups = {"pending": lifecycle.PENDING, "completed": lifecycle.COMPLETED, "cancelled": lifecycle.CANCELLED}
     for name, statuses in groups.items():
         if booking["status"] in statuses:
@@ -99,7 +99,7 @@ def derived(booking: dict[str, Any]) -> str:
 
 
 def overdue_reason(booking: dict[str, Any]) -> str | None:
-    """Whom an overdue booking waits for."""
+    """Return the party that an overdue booking waits for."""
     if booking["derived_status"] != "overdue":
         return None
     if booking["status"] in ("delivered", "awaiting_client"):
@@ -108,8 +108,8 @@ def overdue_reason(booking: dict[str, Any]) -> str | None:
     return "payment" if is_unpaid and booking["status"] in ("confirmed", "scheduled", "on_hold") else "provider"
 
 
-def seen(settings: Settings, day: date) -> list[dict[str, Any]]:
-    """Every booking that had been made by the end of `day`, as it stood then."""
+def bookings_at(settings: Settings, day: date) -> list[dict[str, Any]]:
+    """Return every booking that had been made by the end of `day`, in its state then."""
     bookings = rows(settings, ON_APP, day)
     for booking in bookings:
         is_ongoing = booking["status"] in lifecycle.ONGOING
@@ -122,7 +122,7 @@ def seen(settings: Settings, day: date) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def on_app(built: Settings) -> list[dict[str, Any]]:
-    return seen(built, AS_OF)
+    return bookings_at(built, AS_OF)
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +136,10 @@ def travelled(server: str, built: Settings, dbt: Dbt) -> Settings:
 
 @pytest.fixture(scope="module")
 def earlier(travelled: Settings) -> list[dict[str, Any]]:
-    return seen(travelled, EARLIER)
+    return bookings_at(travelled, EARLIER)
 
 
-def test_every_booking_stands_where_app_says(built: Settings, on_app: list[dict[str, Any]]) -> None:
+def test_the_state_of_every_booking_equals_that_on_app(built: Settings, on_app: list[dict[str, Any]]) -> None:
     shown = {row["booking_id"]: row for row in rows(built, "select * from analytics.v_booking_status")}
     expected = {b["booking_id"]: {name: b[name] for name in shown[b["booking_id"]]} for b in on_app}
     assert shown == expected
@@ -147,7 +147,7 @@ def test_every_booking_stands_where_app_says(built: Settings, on_app: list[dict[
     assert {b["overdue_reason"] for b in on_app} >= {"client", "provider"}
 
 
-def test_as_of_an_earlier_day_every_booking_stands_where_its_history_says(
+def test_the_state_of_every_booking_as_of_an_earlier_day_equals_its_history(
     travelled: Settings, earlier: list[dict[str, Any]]
 ) -> None:
     shown = {row["booking_id"]: row for row in rows(travelled, "select * from analytics.v_booking_status")}
@@ -171,9 +171,9 @@ def test_every_figure_as_of_an_earlier_day_equals_the_same_on_app(
 
 
 def check_metrics(settings: Settings, as_of: date, now: list[dict[str, Any]]) -> None:
-    """Both periods, each seen at its own end, for each organisation."""
+    """Compare the figures of both periods, each at its own end, for each organisation."""
     metrics = rows(settings, "select * from analytics.v_booking_status_metrics")
-    before = seen(settings, as_of - PERIOD)
+    before = bookings_at(settings, as_of - PERIOD)
     assert {row["org_id"] for row in metrics} == {b["org_id"] for b in now}
     for row in metrics:
         these = figures([b for b in now if b["org_id"] == row["org_id"]], as_of)
@@ -195,7 +195,7 @@ def check_metrics(settings: Settings, as_of: date, now: list[dict[str, Any]]) ->
 
 
 def figures(bookings: list[dict[str, Any]], until: date) -> dict[str, Any]:
-    """The figures of the 30 days up to `until`, of bookings as seen at its end."""
+    """Return the figures of the 30 days up to `until`, of bookings in their state at its end."""
     made = [b for b in bookings if until - PERIOD < b["created_day"] <= until]
     ended = [b for b in bookings if b["completed_day"] and until - PERIOD < b["completed_day"] <= until]
     firm = [b["total_amount"] for b in made if b["status"] in lifecycle.ONGOING + lifecycle.COMPLETED]
@@ -228,7 +228,7 @@ def mean_days(bookings: list[dict[str, Any]], first: str, last: str) -> Decimal 
 
 
 def mean(values: list[Decimal], unit: str) -> Decimal | None:
-    """The mean rounded to `unit`, halves away from zero as PostgreSQL does."""
+    """Return the mean rounded to `unit`, halves away from zero as in PostgreSQL."""
     if not values:
         return None
     return (sum(values, Decimal(0)) / len(values)).quantize(Decimal(unit), rounding="ROUND_HALF_UP")
@@ -238,7 +238,7 @@ def difference(value: Any, previous: Any) -> Any:
     return None if value is None or previous is None else value - previous
 
 
-def test_status_groups_are_those_of_the_lifecycle() -> None:
+def test_status_groups_equal_those_of_the_lifecycle() -> None:
     declared = yaml.safe_load((dbt_runner.PROJECT / "dbt_project.yml").read_text())["vars"]["status_groups"]
     assert {group: tuple(statuses) for group, statuses in declared.items()} == {
         "pending": lifecycle.PENDING,

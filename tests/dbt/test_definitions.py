@@ -1,4 +1,4 @@
-"""The example of docs/definitions.md, and a booking in another currency beside it, through the whole warehouse."""
+"""The example of docs/definitions.md, with a booking in another currency, in the whole warehouse."""
 
 from datetime import date
 from decimal import Decimal
@@ -86,11 +86,11 @@ def money(settings: Settings) -> dict[str, dict[int, Decimal]]:
     return shown
 
 
-def test_money_falls_on_the_days_that_the_definitions_say(example: Settings) -> None:
+def test_money_has_the_days_of_the_definitions(example: Settings) -> None:
     assert money(example) == MONEY
 
 
-def test_rates_and_days_are_those_that_the_definitions_say(example: Settings) -> None:
+def test_rates_and_days_equal_those_of_the_definitions(example: Settings) -> None:
     [row] = rows(example, "select * from analytics.v_booking_status_metrics")
     expected: dict[str, Any] = {
         "total_bookings": 5,
@@ -107,15 +107,15 @@ def test_rates_and_days_are_those_that_the_definitions_say(example: Settings) ->
         example, "select sum(due) as due, max(is_partial::int) as is_partial from analytics.v_completion_analytics"
     )
     assert may == {"due": 2, "is_partial": 0}
-    [book] = rows(
+    [on_hand] = rows(
         example,
         "select sum(revenue) as revenue, sum(bookings) as bookings from marts.fct_bookings_on_hand "
         "where dimension = 'total' and service_day > '2025-05-31' and service_day - lead_days = '2025-05-31'",
     )
-    assert book == {"revenue": 500, "bookings": 1}
+    assert on_hand == {"revenue": 500, "bookings": 1}
 
 
-def test_another_currency_is_in_no_sum_and_is_named(example: Settings) -> None:
+def test_another_currency_is_in_no_sum_and_shown_apart(example: Settings) -> None:
     [other] = rows(example, "select * from analytics.v_other_currencies")
     assert (other["currency"], other["bookings"], other["booked_revenue"], other["realized_revenue"]) == (
         "JPY",
@@ -130,7 +130,7 @@ def test_another_currency_is_in_no_sum_and_is_named(example: Settings) -> None:
     ]
 
 
-def test_a_refund_does_not_restate_the_day_of_the_service(example: Settings, dbt: Dbt) -> None:
+def test_a_refund_does_not_change_the_revenue_of_the_service_day(example: Settings, dbt: Dbt) -> None:
     now = money(example)["realized_revenue"]
     set_clock(example, date(2025, 5, 24))
     dbt(example, *BUILD)

@@ -1,4 +1,4 @@
-"""Every model and column is described, and nothing is described that is not there."""
+"""Every model and column is described, and every description has its model and column."""
 
 import json
 from typing import Any

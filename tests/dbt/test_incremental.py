@@ -1,4 +1,4 @@
-"""Whatever changes at the source, the tables end as a build from nothing would make them."""
+"""After any change at the source, the tables equal those of a full rebuild."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -40,12 +40,12 @@ where id = (select id from app.organizations order by id limit 1);
 
 
 def state(settings: Settings, *, versions: bool) -> dict[str, Any]:
-    """A digest of each table that dbt fills; with `versions` also of who wrote each row when."""
+    """Return a digest of each table that dbt fills; with `versions` also of the transaction that wrote each row."""
     tables = [
         r["schema"] + "." + r["name"] for r in rows(settings, RELATIONS) if r["schema"] in FILLED and r["is_table"]
     ]
     version = "xmin::text || ctid::text ||" if versions else ""
-    # 0 and 0.00 are one value: a row that keeps the one for the other has not changed.
+    # 0 and 0.00 are the same value.
     query = (
         "select count(*) as rows, md5(string_agg(regexp_replace(line, '\\.0+(?=[,)])', '', 'g'), '' order by line)) "
         "as digest from ({}) as lines"
@@ -60,11 +60,11 @@ def execute(settings: Settings, statements: str) -> None:
         connection.execute(statements.encode())
 
 
-def test_changed_rows_end_as_in_a_build_from_nothing(writable: Settings, dbt: Dbt) -> None:
+def test_changed_rows_equal_those_of_a_full_rebuild(writable: Settings, dbt: Dbt) -> None:
     before = state(writable, versions=False)
     execute(writable, CHANGES)
     land_tables(writable)
-    # A run that dies between two tables leaves children whose booking is already gone.
+    # A run that is killed between two tables leaves rows whose booking is already deleted.
     [orphaned] = rows(writable, "select booking_id as id from app.payments order by id limit 1")
     execute(writable, f"delete from app.bookings where id = '{orphaned['id']}'")
     land_tables(writable, "bookings")
@@ -78,34 +78,34 @@ def test_changed_rows_end_as_in_a_build_from_nothing(writable: Settings, dbt: Db
     for table in ("intermediate.int_on_hand_spans", "intermediate.int_earned_days", "snapshots.booking_terms"):
         assert after[table] != before[table]
     assert not rows(writable, "select from marts.fct_payments where booking_id = %s", orphaned["id"])
-    assert rows(writable, views) == kept_views  # replaced in place: readers always find them
+    assert rows(writable, views) == kept_views  # replaced in place: always there for readers
 
     written = state(writable, versions=True)
     dbt(writable, *BUILD)
-    assert state(writable, versions=True) == written  # nothing new, nothing written
+    assert state(writable, versions=True) == written  # nothing changed, nothing written
 
     dbt(writable, *BUILD, "--full-refresh")
     assert state(writable, versions=False) == after
 
 
-def test_the_day_of_an_end_follows_a_history_that_changes_alone(writable: Settings, dbt: Dbt) -> None:
-    """Only the history says when a booking was declined, and it is corrected, and then taken back."""
+def test_the_day_of_an_end_follows_a_change_of_its_history_alone(writable: Settings, dbt: Dbt) -> None:
+    """Only the history has the time at which a booking was declined; it is corrected, and then deleted."""
     [booking] = rows(writable, "select booking_id as id from marts.fct_bookings where status = 'scheduled' limit 1")
-    event = f"booking_id = '{booking['id']}' and to_status = 'declined'"
+    change_of_status = f"booking_id = '{booking['id']}' and to_status = 'declined'"
     days = []
     for change in (
         f"update app.bookings set status = 'declined' where id = '{booking['id']}'; "
         "insert into app.booking_status_history (org_id, booking_id, from_status, to_status, changed_at) "
         "select org_id, id, 'scheduled', 'declined', '2025-06-20 10:00+00' from app.bookings "
         f"where id = '{booking['id']}'",
-        f"update app.booking_status_history set changed_at = '2025-06-10 10:00+00' where {event}",
-        f"delete from app.booking_status_history where {event}",
+        f"update app.booking_status_history set changed_at = '2025-06-10 10:00+00' where {change_of_status}",
+        f"delete from app.booking_status_history where {change_of_status}",
     ):
         execute(writable, change)
         land_tables(writable, "bookings", "booking_status_history")
         dbt(writable, "run", "--select", "stg_app__bookings", "stg_app__booking_status_history", "fct_bookings")
-        [held] = rows(writable, "select cancelled_day from marts.fct_bookings where booking_id = %s", booking["id"])
-        days.append(held["cancelled_day"])
+        [row] = rows(writable, "select cancelled_day from marts.fct_bookings where booking_id = %s", booking["id"])
+        days.append(row["cancelled_day"])
     assert days == [date(2025, 6, 20), date(2025, 6, 10), None]
 
 
@@ -131,14 +131,14 @@ def test_an_organisation_without_a_booking_has_its_row_of_zeros(writable: Settin
     assert (row["completion_rate"], row["completion_rate_delta"], row["avg_booking_value"]) == (None, None, None)
 
 
-def test_amounts_and_schedules_are_those_of_the_day_from_when_snapshots_begin(writable: Settings, dbt: Dbt) -> None:
-    """A booking for next week costs more and moves today; yesterday it did not, and before snapshots nobody knows."""
+def test_amounts_and_schedules_are_those_of_the_day_once_snapshots_begin(writable: Settings, dbt: Dbt) -> None:
+    """A booking changes its price and day today: yesterday has the old ones, the time before snapshots the new ones."""
     [booking] = rows(
         writable,
         "select booking_id as id, total_amount, scheduled_start, service_day from marts.fct_bookings "
         "where status = 'scheduled' and scheduled_start > '2025-07-05' order by booking_id limit 1",
     )
-    # As though snapshots had begun, and the booking been as it is, since May.
+    # As if snapshots had begun in May, and the booking were unchanged since then.
     execute(
         writable,
         f"""
@@ -157,7 +157,7 @@ def test_amounts_and_schedules_are_those_of_the_day_from_when_snapshots_begin(wr
             "select count(*) as n from snapshots.booking_terms where booking_id = %s",
             booking["id"],
         )
-        assert versions["n"] == 2  # one change, one version more, however often it is built
+        assert versions["n"] == 2  # one change, one more version, however often it is built
 
     def amount(settings: Settings) -> list[dict[str, Any]]:
         query = "select total_amount, scheduled_start from analytics.v_booking_status where booking_id = %s"
@@ -166,10 +166,10 @@ def test_amounts_and_schedules_are_those_of_the_day_from_when_snapshots_begin(wr
     columns = ("total_amount", "scheduled_start")
     [changed] = rows(writable, "select * from app.bookings where id = %s", booking["id"])
     before, after = ({name: row[name] for name in columns} for row in (booking, changed))
-    assert amount(writable) == [before]  # the change is of today, long after as_of
+    assert amount(writable) == [before]  # the change was made today, long after as_of
     set_clock(writable, changed["updated_at"].date() + timedelta(days=1))
     dbt(writable, *BUILD, "--full-refresh")
     assert amount(writable) == [after]
     set_clock(writable, date(2025, 4, 30))
     dbt(writable, *BUILD)
-    assert amount(writable) in ([], [after])  # snapshots had not begun: today's stand for what was
+    assert amount(writable) in ([], [after])  # snapshots had not begun: the present ones are used

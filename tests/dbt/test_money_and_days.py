@@ -1,4 +1,4 @@
-"""Money to the cent, and days in the organisation's time zone, against plain queries on `app`."""
+"""Money to the cent and days in the organisation's time zone, compared with independent queries on `app`."""
 
 from collections import Counter
 from datetime import date, timedelta
@@ -17,7 +17,7 @@ from tests.dbt.test_incremental import BUILD
 pytestmark = pytest.mark.slow
 
 LOCAL_DAY = "({moment} at time zone (select timezone from app.organizations o where o.id = x.org_id))::date"
-# When a booking ended without its service: its history has the moment where its own column has none.
+# Time at which a booking ended without its service: of its history if its own column has none.
 ENDED_AT = """coalesce(x.cancelled_at, (select max(changed_at) from app.booking_status_history h
     where h.booking_id = x.id and h.to_status = x.status))"""
 ENDED = "x.status in ('declined', 'cancelled', 'no_show', 'refunded', 'expired')"
@@ -80,7 +80,7 @@ update app.invoices set status = 'paid' where id in (
 
 
 def on_app(settings: Settings, metric: str) -> dict[tuple[Any, Any], Any]:
-    """The metric by organisation and day, without its zeros."""
+    """Return the metric by organisation and day, without zeros."""
     table, value, moment, condition = METRICS[metric]
     query = (
         f"select x.org_id, {LOCAL_DAY.format(moment=moment)} as day, sum({value}) as value "
@@ -91,7 +91,7 @@ def on_app(settings: Settings, metric: str) -> dict[tuple[Any, Any], Any]:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_each_metric_equals_its_sum_on_app_day_by_day(built: Settings, metric: str) -> None:
+def test_each_metric_equals_its_sum_on_app_on_each_day(built: Settings, metric: str) -> None:
     query = "select org_id, day, value from marts.kpi_daily where metric = %s and dimension = 'total'"
     shown = {(row["org_id"], row["day"]): row["value"] for row in rows(built, query, metric)}
     expected = on_app(built, metric)
@@ -100,7 +100,7 @@ def test_each_metric_equals_its_sum_on_app_day_by_day(built: Settings, metric: s
 
 
 def test_a_day_without_facts_has_no_row(built: Settings) -> None:
-    """Rows grow with the bookings: of a series' days only those on which something happened."""
+    """The number of rows grows with the bookings: a series has rows only for days with facts."""
     held = rows(
         built,
         "select count(*) as rows, count(*) filter (where value = 0) as zeros, "
@@ -177,7 +177,7 @@ def test_outstanding_equals_that_of_the_api(built: Settings, writable: Settings,
 
 
 def test_earned_revenue_of_services_that_are_over_is_their_whole_amount(built: Settings) -> None:
-    """And each booking in equal parts, to the cent, on each of its days; a last day that ends before noon has none."""
+    """And each booking has equal parts, to the cent, on each of its days; a last day that ends before noon has none."""
     shown = {
         (row["org_id"], row["day"]): row["value"]
         for row in rows(
@@ -202,7 +202,7 @@ def test_earned_revenue_of_services_that_are_over_is_their_whole_amount(built: S
 
 
 def test_kept_and_refunded_revenue_close_the_gap_between_realized_and_collected(built: Settings) -> None:
-    """Collected is what came in for services that took place or will, and what is kept of the others."""
+    """Collected is the money for services that took place or will, and the kept money of the others."""
     [row] = rows(
         built,
         """
@@ -217,34 +217,34 @@ def test_kept_and_refunded_revenue_close_the_gap_between_realized_and_collected(
     assert row["collected"] == row["paid_for_services"] + row["kept"]
 
 
-def test_books_on_hand_are_what_a_look_back_at_the_history_counts(built: Settings) -> None:
-    """What was neither pending nor cancelled at the end of the day `lead_days` before the service day."""
+def test_bookings_on_hand_equal_those_counted_from_the_history(built: Settings) -> None:
+    """Bookings that were firm at the end of the day `lead_days` before the service day."""
     query = """
-        with held as (
+        with on_hand as (
             select h.*, (service_day - lead_days + 1)::timestamp at time zone o.timezone as until, o.timezone
             from marts.fct_bookings_on_hand h join app.organizations o on o.id = h.org_id
             where dimension = 'total' and lead_days in (0, 3, 7, 28)
         )
         select h.service_day, h.lead_days, h.bookings, h.revenue,
             count(b.id) as counted, coalesce(sum(b.total_amount), 0) as summed
-        from held h
+        from on_hand h
         left join app.bookings b on b.org_id = h.org_id
             and (b.scheduled_start at time zone h.timezone)::date = h.service_day
             and (select to_status from app.booking_status_history s where s.booking_id = b.id and s.changed_at < h.until
                 order by s.changed_at desc, s.id desc limit 1) = any(%s)
         group by h.org_id, 1, 2, 3, 4
     """
-    snapshots = rows(built, query, list(lifecycle.ONGOING + lifecycle.COMPLETED))
-    assert sum(row["bookings"] for row in snapshots) > 1000
-    assert [row for row in snapshots if (row["bookings"], row["revenue"]) != (row["counted"], row["summed"])] == []
-    latest = max(row["service_day"] for row in snapshots)
+    counts = rows(built, query, list(lifecycle.ONGOING + lifecycle.COMPLETED))
+    assert sum(row["bookings"] for row in counts) > 1000
+    assert [row for row in counts if (row["bookings"], row["revenue"]) != (row["counted"], row["summed"])] == []
+    latest = max(row["service_day"] for row in counts)
     assert latest == AS_OF + timedelta(days=28)
-    assert all(row["service_day"] - timedelta(days=row["lead_days"]) <= AS_OF for row in snapshots)
+    assert all(row["service_day"] - timedelta(days=row["lead_days"]) <= AS_OF for row in counts)
 
 
-def test_hours_of_the_workload_sum_to_those_of_the_bookings_or_to_what_is_left_of_them(built: Settings) -> None:
-    """Of bookings within the days shown: the whole hours of what has ended or not begun; ahead of as_of, of what is
-    under way, the part that its progress leaves, unless it is past its end and rests."""
+def test_hours_of_the_workload_sum_to_those_of_the_bookings_or_of_their_remaining_work(built: Settings) -> None:
+    """Of bookings within the days of the workload: the whole hours of those that have ended or not begun; after as_of,
+    the share of those under way that their progress leaves, unless they are past their end and paused."""
     inside = f"between '{AS_OF}'::date - 28 and '{AS_OF}'::date + 28"
     query = f"""
         with whole as (

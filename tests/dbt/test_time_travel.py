@@ -1,4 +1,4 @@
-"""A real hotel as of any day: what stood then, against a reading of its file that knows nothing of the Hub."""
+"""A real hotel as of any day, compared with the state of each stay read from its file."""
 
 import csv
 import gzip
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def hotel(server: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Every booking of the hotel, landed and not yet built."""
+    """Every booking of the hotel, landed but not built."""
     settings = Settings(home=tmp_path_factory.mktemp("hotel"), database_url=clone(server, TEMPLATE))
     import_files(settings, find_mapping("resort_hotel"), [HOTEL], as_of_now=datetime(2017, 10, 1, tzinfo=UTC))
     land_tables(settings)
@@ -40,8 +40,8 @@ def arrival(stay: dict[str, str]) -> date:
     return date(int(stay["arrival_date_year"]), month, int(stay["arrival_date_day_of_month"]))
 
 
-def fate(stay: dict[str, str], day: date) -> str | None:
-    """What the stay was at the end of `day`: completed, cancelled (no-shows too) or open; None: not yet booked."""
+def outcome(stay: dict[str, str], day: date) -> str | None:
+    """Return the outcome of a stay at the end of `day`: completed, cancelled (no-shows too) or open; None before it."""
     if arrival(stay) - timedelta(days=int(stay["lead_time"])) > day:
         return None
     ended = date.fromisoformat(stay["reservation_status_date"])
@@ -55,24 +55,24 @@ def fate(stay: dict[str, str], day: date) -> str | None:
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
-def test_as_of_a_past_day_the_counts_are_those_of_that_day(hotel: Settings, dbt: Dbt, day: date) -> None:
+def test_counts_as_of_a_past_day_equal_those_of_that_day(hotel: Settings, dbt: Dbt, day: date) -> None:
     set_clock(hotel, day)
     dbt(hotel, "build", "--select", "+v_booking_status", "+v_booking_status_metrics", *NO_UNIT_TESTS, "test")
-    fates = [fate(stay, day) for stay in stays()]
+    outcomes = [outcome(stay, day) for stay in stays()]
     query = """
-        select case when derived_status in ('completed', 'cancelled') then derived_status else 'open' end as fate,
+        select case when derived_status in ('completed', 'cancelled') then derived_status else 'open' end as outcome,
             count(*) as n
         from analytics.v_booking_status group by 1
     """
-    shown = {row["fate"]: row["n"] for row in rows(hotel, query)}
-    assert shown == {name: fates.count(name) for name in ("completed", "cancelled", "open")}
+    shown = {row["outcome"]: row["n"] for row in rows(hotel, query)}
+    assert shown == {name: outcomes.count(name) for name in ("completed", "cancelled", "open")}
     [now] = rows(
         hotel, "select pending_now, active_now, at_risk_now, overdue_now from analytics.v_booking_status_metrics"
     )
-    assert sum(now.values()) == fates.count("open")
+    assert sum(now.values()) == outcomes.count("open")
 
 
-def test_revenue_over_the_whole_is_that_of_the_file(hotel: Settings, dbt: Dbt) -> None:
+def test_total_revenue_equals_that_of_the_file(hotel: Settings, dbt: Dbt) -> None:
     set_clock(hotel, date(2017, 9, 30))
     dbt(hotel, "build", *NO_UNIT_TESTS)
     amounts = [
@@ -86,4 +86,4 @@ def test_revenue_over_the_whole_is_that_of_the_file(hotel: Settings, dbt: Dbt) -
     [kept] = rows(
         hotel, "select count(*) as n from marts.kpi_daily where metric in ('kept_revenue', 'collected_revenue')"
     )
-    assert kept["n"] == 0  # the file has no payments: nothing is said of them
+    assert kept["n"] == 0  # the file has no payments

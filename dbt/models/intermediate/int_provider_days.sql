@@ -74,7 +74,7 @@ spans as (
         {{ add_days('as_of', 1) }} as shown_from,
         {{ add_days('as_of', var('workload_days')) }} as shown_to
     from bookings
-    -- It is unknown when a resting booking past its end continues.
+    -- It is unknown when a paused booking past its end continues.
     where is_under_way and remaining_share > 0 and (last_day > as_of or not is_paused)
 ),
 

@@ -7,11 +7,13 @@ from uuid import uuid4
 import pandas as pd
 import psycopg
 import pytest
+import yaml
 
 from dagster_project.modelling import inputs, outputs
 from dagster_project.modelling.organizations import Organization
 from dagster_project.modelling.series import REST_REVENUE, TOTAL_REVENUE, revenue_hierarchy
-from ml.forecasting import forecast
+from dagster_project.warehouse import dbt_runner
+from ml.forecasting import HORIZON_DAYS, forecast
 from tests.dagster_project.modelling.conftest import DAY, SERVICES
 
 
@@ -91,6 +93,11 @@ def test_metrics_by_day_of_booking_are_left_out_near_the_edge_of_an_export(
     assert set(inputs.history(connection, complete)["series_id"]) == whole
 
 
+def test_dbt_has_the_horizon_of_the_forecasts() -> None:
+    declared = yaml.safe_load((dbt_runner.PROJECT / "dbt_project.yml").read_text())["vars"]
+    assert declared["horizon_days"] == declared["workload_days"] == HORIZON_DAYS
+
+
 def test_the_hierarchy_is_the_services_of_the_total() -> None:
     tree = revenue_hierarchy(pd.Series([TOTAL_REVENUE, "realized_revenue|service|a"]))
     assert tree.to_dict("records") == [
@@ -129,3 +136,25 @@ def test_a_unit_is_worth_what_the_warehouse_says(connection: psycopg.Connection,
         "new|a|b": 0.0,
     }
     assert inputs.unit_worth(connection, replace(organization, id=uuid4()), series[:1]) == {series[0]: 0.0}
+
+
+def test_coming_hours_are_numbers_of_each_provider_and_day(
+    connection: psycopg.Connection, organization: Organization
+) -> None:
+    connection.execute("create schema intermediate")
+    connection.execute(
+        "create table intermediate.int_expected_hours (org_id uuid, provider_id uuid, day date, booked_hours numeric, "
+        "capacity_hours numeric, expected_hours numeric)"
+    )
+    provider = uuid4()
+    for org_id in (organization.id, uuid4()):
+        connection.execute(
+            "insert into intermediate.int_expected_hours values (%s, %s, %s, 3, 8, 3.5)", [org_id, provider, DAY]
+        )
+    hours = inputs.coming_hours(connection, organization)
+    assert hours.to_dict("records") == [
+        {"provider_id": str(provider), "day": pd.Timestamp(DAY), "booked": 3.0, "available": 8.0, "expected": 3.5}
+    ]
+    nothing = inputs.coming_hours(connection, replace(organization, id=uuid4()))
+    assert nothing.empty
+    assert nothing["expected"].dtype == float
