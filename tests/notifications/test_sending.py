@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from notifications.admin import add_channel
 from notifications.admin import test_channel as send_test
-from notifications.channels import base
+from notifications.channels import CHANNELS, base
 from notifications.channels.base import Delivery
 from notifications.claims import Settlement, claim_next, due_channels, settle
 from notifications.messages import Message
@@ -151,7 +151,7 @@ def test_a_channel_of_unknown_kind_fails_alone_with_a_clear_error(
     (dead,) = report.of("dead")
     assert (dead.channel, dead.detail) == (
         "old",
-        "The kind of channel 'pigeon' is unknown: choose one of email, slack, webhook.",
+        f"The kind of channel 'pigeon' is unknown: choose one of {', '.join(CHANNELS)}.",
     )
     assert report.broken == ()
     with pytest.raises(HubError, match="'pigeon' is unknown"):
