@@ -19,7 +19,7 @@ from dagster_project.definitions import defs
 from dagster_project.ingestion.run_clock import clock_notes
 from dagster_project.instance import fail_killed_runs
 from dagster_project.run_failures import failures_by_organization
-from notifications.ledger import deliver_due
+from notifications.sending import deliver_due
 from sources import database
 from sources.settings import Settings
 

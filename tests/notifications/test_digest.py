@@ -18,6 +18,7 @@ from notifications.digest.facts import Outlook
 from notifications.digest.queries import HORIZONS
 from notifications.formats import slack as slack_format
 from notifications.messages import Plot
+from notifications.sending import deliver_due
 from sources.database import records
 from sources.errors import HubError
 from sources.settings import Settings
@@ -329,7 +330,7 @@ def test_the_digest_and_alerts_go_through_the_ledger(
         {"org": ORG, "day": DAY},
     )
     ledger.enqueue_insights(filled, [INSIGHT], "opened", now=NOW, recipients={})
-    report = ledger.deliver_due(wired, now=clock)
+    report = deliver_due(wired, now=clock)
     assert [attempt.outcome for attempt in report.attempts] == ["sent", "sent"]
     digest, alert = mail.mails
     assert digest["Subject"] == "Nordlicht Studio: Monday, 4 May 2026, 3 new insights"

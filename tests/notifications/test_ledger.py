@@ -1,60 +1,18 @@
-"""The delivery ledger: each recipient gets a message once, also when a receiver or a worker fails."""
+"""The delivery ledger: routing of insights and digests, and rows that are written once."""
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from pydantic import SecretStr
 
-from notifications import ledger
 from notifications.admin import add_channel
-from notifications.admin import test_channel as send_test
-from notifications.channels import base
-from notifications.channels.base import Delivery
-from notifications.claims import Settlement, claim_next, due_channels, settle
-from notifications.messages import Message
+from notifications.ledger import Enqueued, enqueue_digests
 from sources.database import records
-from sources.errors import HubError
 from sources.settings import Settings
-from tests.notifications.conftest import Clock
-from tests.notifications.examples import DAY, EVERY_BLOCK, NOW, ORG, OTHER_ORG, insert_insight
-from tests.notifications.servers import Answer, MailServer, SlackServer, WebhookServer
-from tests.waiting import PATIENCE_S, wait_until
-
-ADMIN = UUID("01890000-0000-7000-8000-0000000000ad")
-
-
-def longest(_: float, high: float) -> float:
-    return high
-
-
-def enqueue(connection: psycopg.Connection, *insights: UUID, occasion: Any = "opened") -> ledger.Enqueued:
-    return ledger.enqueue_insights(connection, insights, occasion, now=NOW, recipients={ORG: [ADMIN]})
-
-
-def deliveries(connection: psycopg.Connection) -> list[dict[str, Any]]:
-    return records(connection, "select * from app.notification_deliveries order by created_at, id", {})
-
-
-def states(connection: psycopg.Connection) -> Counter[str]:
-    return Counter(row["state"] for row in deliveries(connection))
-
-
-def same_message(_: psycopg.Connection, __: Settings, ___: Delivery) -> Message:
-    return EVERY_BLOCK
-
-
-# --- routing -------------------------------------------------------------------------------------
+from tests.notifications.examples import DAY, NOW, ORG, OTHER_ORG, insert_insight
+from tests.notifications.ledger_rows import deliveries, enqueue
 
 
 @pytest.mark.parametrize(
@@ -91,19 +49,19 @@ def test_routing_by_severity_and_kind(
 def test_enqueuing_again_adds_nothing(connection: psycopg.Connection) -> None:
     add_channel(connection, ORG, name="owners", kind="email", target="a@b.org, c@d.org")
     insight = insert_insight(connection)
-    assert enqueue(connection, insight) == ledger.Enqueued(deliveries=2, in_app=1)
-    assert enqueue(connection, insight) == ledger.Enqueued(deliveries=0, in_app=0)
-    assert enqueue(connection) == enqueue(connection, occasion="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
+    assert enqueue(connection, insight) == Enqueued(deliveries=2, in_app=1)
+    assert enqueue(connection, insight) == Enqueued(deliveries=0, in_app=0)
+    assert enqueue(connection) == enqueue(connection, occasion="resolved") == Enqueued(deliveries=0, in_app=0)
     assert {row["recipient"] for row in deliveries(connection)} == {"a@b.org", "c@d.org"}
 
 
 def test_resolved_goes_only_to_recipients_of_the_alert(connection: psycopg.Connection) -> None:
     add_channel(connection, ORG, name="alerts", kind="slack", target="#alerts")
     insight = insert_insight(connection)
-    assert enqueue(connection, insight, occasion="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
+    assert enqueue(connection, insight, occasion="resolved") == Enqueued(deliveries=0, in_app=0)
     enqueue(connection, insight)
     add_channel(connection, ORG, name="newcomer", kind="slack", target="#newcomer")
-    assert enqueue(connection, insight, occasion="resolved") == ledger.Enqueued(deliveries=1, in_app=1)
+    assert enqueue(connection, insight, occasion="resolved") == Enqueued(deliveries=1, in_app=1)
     found = records(connection, "select event, title from app.notifications order by id", {})
     assert [row["title"] for row in found] == ["Booked revenue fell by half", "Resolved: Booked revenue fell by half"]
 
@@ -127,313 +85,7 @@ def test_enqueuing_is_part_of_the_callers_transaction(settings: Settings, connec
 def test_digest_is_enqueued_once_a_day(connection: psycopg.Connection) -> None:
     add_channel(connection, ORG, name="owners", kind="email", target="a@b.org")
     add_channel(connection, ORG, name="alerts", kind="slack", target="#alerts", sends_digest=False)
-    assert ledger.enqueue_digests(connection, ORG, DAY, now=NOW) == 1
-    assert ledger.enqueue_digests(connection, ORG, DAY, now=NOW + timedelta(hours=3)) == 0
-    assert ledger.enqueue_digests(connection, ORG, DAY + timedelta(days=1), now=NOW) == 1
-    assert ledger.enqueue_digests(connection, OTHER_ORG, DAY, now=NOW) == 0
-
-
-# --- sending -------------------------------------------------------------------------------------
-
-
-def test_every_channel_receives_the_insight_and_its_end(
-    connection: psycopg.Connection,
-    wired: Settings,
-    clock: Clock,
-    mail: MailServer,
-    slack: SlackServer,
-    webhook: WebhookServer,
-) -> None:
-    add_channel(connection, ORG, name="mail", kind="email", target="a@b.org")
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
-    insight = insert_insight(connection)
-    enqueue(connection, insight)
-    # Webhook receivers check the age of a signature, so this clock is the real one.
-    clock.at = datetime.now(UTC)
-    report = ledger.deliver_due(wired, now=clock)
-    assert (len(report.of("sent")), report.of("failed"), report.of("dead"), report.broken) == (3, (), (), ())
-    enqueue(connection, insight, occasion="resolved")
-    assert len(ledger.deliver_due(wired, now=clock).of("sent")) == 3
-    assert ledger.deliver_due(wired, now=clock).attempts == ()
-
-    assert [mail["Subject"] for mail in mail.mails] == [
-        "[Critical] Booked revenue fell by half",
-        "Resolved: Booked revenue fell by half",
-    ]
-    assert mail.mails[1]["In-Reply-To"] == mail.mails[0]["Message-ID"]
-    assert [post.get("thread_ts") for post in slack.posted] == [None, slack.posted[0]["ts"]]
-    assert [body["type"] for body in webhook.verified] == ["insight.opened", "insight.resolved"]
-    ids = {str(row["id"]) for row in deliveries(connection)}
-    assert {request.headers["webhook-id"] for request in webhook.requests} <= ids
-    assert states(connection) == {"sent": 6}
-    attempts = records(connection, "select outcome, attempted_at from app.notification_attempts", {})
-    assert [(row["outcome"], row["attempted_at"]) for row in attempts] == [("sent", clock.at)] * 6
-
-
-def test_rate_limit_postpones_the_whole_channel(
-    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
-) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    enqueue(connection, *(insert_insight(connection, dedupe_key=str(n)) for n in range(3)))
-    slack.script.append(Answer(429, {"Retry-After": "600"}))
-    report = ledger.deliver_due(wired, now=clock, jitter=longest)
-    assert [attempt.outcome for attempt in report.attempts] == ["failed"]
-    assert {row["next_attempt_at"] for row in deliveries(connection)} == {NOW + timedelta(seconds=600)}
-    clock.forward(seconds=599)
-    assert ledger.deliver_due(wired, now=clock).attempts == ()
-    clock.forward(seconds=1)
-    assert len(ledger.deliver_due(wired, now=clock).of("sent")) == 3
-    assert len(slack.posted) == 3
-    assert max(row["attempts"] for row in deliveries(connection)) == 2
-
-
-def test_failure_is_logged_and_tried_again(
-    connection: psycopg.Connection, settings: Settings, clock: Clock, webhook: WebhookServer
-) -> None:
-    add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
-    enqueue(connection, insert_insight(connection))
-    webhook.script.append(Answer(500))
-    clock.at = datetime.now(UTC)
-    ledger.deliver_due(settings, now=clock, jitter=longest)
-    (failed,) = deliveries(connection)
-    assert (failed["state"], failed["attempts"]) == ("failed", 1)
-    assert failed["next_attempt_at"] == clock.at + timedelta(seconds=ledger.BACKOFF_FIRST_S)
-    assert "answered 500" in failed["last_error"]
-    clock.forward(seconds=ledger.BACKOFF_FIRST_S)
-    ledger.deliver_due(settings, now=clock)
-    (sent,) = deliveries(connection)
-    assert (sent["state"], sent["attempts"], sent["last_error"]) == ("sent", 2, None)
-    log = records(connection, "select attempt, outcome from app.notification_attempts order by attempt", {})
-    assert [(row["attempt"], row["outcome"]) for row in log] == [(1, "failed"), (2, "sent")]
-    assert len({request.headers["webhook-id"] for request in webhook.requests}) == 1
-
-
-def test_a_delivery_is_dead_after_the_last_attempt(
-    connection: psycopg.Connection, wired: Settings, clock: Clock, mail: MailServer
-) -> None:
-    add_channel(connection, ORG, name="mail", kind="email", target="a@b.org")
-    enqueue(connection, insert_insight(connection))
-    mail.script.extend(["451 later"] * ledger.MAX_ATTEMPTS)
-    for _ in range(ledger.MAX_ATTEMPTS):
-        report = ledger.deliver_due(wired, now=clock, jitter=longest)
-        clock.forward(seconds=ledger.BACKOFF_MAX_S)
-    (dead,) = report.of("dead")
-    assert dead.detail is not None
-    assert dead.detail.startswith(f"Given up after {ledger.MAX_ATTEMPTS} attempts. The mail server")
-    assert states(connection) == {"dead": 1}
-    assert ledger.deliver_due(wired, now=clock).attempts == ()
-
-
-def test_a_delivery_to_a_deleted_receiver_is_dead_at_once(
-    connection: psycopg.Connection, settings: Settings, clock: Clock, webhook: WebhookServer
-) -> None:
-    add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
-    enqueue(connection, insert_insight(connection))
-    webhook.script.append(Answer(410))
-    assert [attempt.attempt for attempt in ledger.deliver_due(settings, now=clock).of("dead")] == [1]
-
-
-def test_a_channel_of_unknown_kind_fails_alone_with_a_clear_error(
-    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
-) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    connection.execute(
-        "insert into app.notification_channels (org_id, name, kind, target) values (%s, 'old', 'pigeon', 'loft')", [ORG]
-    )
-    enqueue(connection, insert_insight(connection))
-    report = ledger.deliver_due(wired, now=clock)
-    assert [attempt.channel for attempt in report.of("sent")] == ["slack"]
-    (dead,) = report.of("dead")
-    assert (dead.channel, dead.detail) == (
-        "old",
-        "The kind of channel 'pigeon' is unknown: choose one of email, slack, webhook.",
-    )
-    assert report.broken == ()
-    with pytest.raises(HubError, match="'pigeon' is unknown"):
-        send_test(connection, wired, ORG, "old", now=NOW)
-
-
-def test_resolved_waits_for_its_alert(
-    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
-) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    insight = insert_insight(connection)
-    enqueue(connection, insight)
-    connection.execute("update app.notification_deliveries set next_attempt_at = %s", [NOW + timedelta(hours=1)])
-    enqueue(connection, insight, occasion="resolved")
-    assert ledger.deliver_due(wired, now=clock).attempts == ()
-    clock.forward(hours=1)
-    ledger.deliver_due(wired, now=clock)
-    assert [post.get("thread_ts") for post in slack.posted] == [None, slack.posted[0]["ts"]]
-
-
-def test_a_row_that_cannot_be_rendered_delays_no_other(
-    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
-) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    enqueue(connection, *(insert_insight(connection, dedupe_key=str(n)) for n in range(3)))
-    bad = deliveries(connection)[0]["id"]
-
-    def render(at: psycopg.Connection, of: Settings, delivery: Delivery) -> Message:
-        if delivery.id == bad:
-            at.execute("select 1 / 0")
-        return EVERY_BLOCK
-
-    report = ledger.deliver_due(wired, now=clock, render=render)
-    assert (len(report.of("sent")), [attempt.delivery_id for attempt in report.of("failed")]) == (2, [bad])
-    assert states(connection) == {"sent": 2, "failed": 1}
-
-
-def test_secrets_are_kept_out_of_the_ledger(connection: psycopg.Connection, wired: Settings, clock: Clock) -> None:
-    secret = "xoxb-never-to-be-seen"
-    leaky = wired.model_copy(update={"slack_token": SecretStr(secret)})
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    enqueue(connection, insert_insight(connection))
-
-    def render(_: psycopg.Connection, of: Settings, delivery: Delivery) -> Message:
-        raise RuntimeError(f"token={of.slack_token.get_secret_value()}")
-
-    report = ledger.deliver_due(leaky, now=clock, render=render)
-    log = records(connection, "select detail from app.notification_attempts", {})
-    assert secret not in f"{report}{deliveries(connection)}{log}"
-    assert "token=***" in str(log)
-
-
-def test_a_paused_channel_keeps_its_deliveries(
-    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
-) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    enqueue(connection, insert_insight(connection))
-    connection.execute("update app.notification_channels set is_active = false")
-    assert ledger.deliver_due(wired, now=clock).attempts == ()
-    connection.execute("update app.notification_channels set is_active = true")
-    assert len(ledger.deliver_due(wired, now=clock).of("sent")) == 1
-
-
-@pytest.mark.parametrize(
-    ("attempt", "after_s", "wait"), [(1, None, 60), (2, None, 120), (4, 5.0, 480), (1, 300.0, 300), (11, None, 14400)]
-)
-def test_waits_grow_and_respect_retry_after(attempt: int, after_s: float | None, wait: float) -> None:
-    assert ledger.wait_s(attempt, after_s, longest) == wait
-    assert ledger.wait_s(attempt, after_s, lambda low, _: low) == (after_s or 0)
-
-
-# --- workers -------------------------------------------------------------------------------------
-
-DYING_WORKER = """
-import os, sys, time
-from datetime import UTC, datetime
-from notifications import ledger
-from sources.settings import Settings
-
-def hang(connection, settings, delivery):
-    print(delivery.id, flush=True)
-    time.sleep(3600)
-
-now = datetime.fromisoformat(sys.argv[1])
-ledger.deliver_due(Settings(), now=lambda: now, render=hang)
-"""
-
-
-def test_the_next_worker_sends_the_delivery_of_a_killed_one(
-    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
-) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    enqueue(connection, insert_insight(connection), insert_insight(connection, dedupe_key="second"))
-    environment = {**os.environ, "HUB_DATABASE_URL": wired.database_url, "HUB_HOME": str(wired.home)}
-    worker = subprocess.Popen(
-        [sys.executable, "-c", DYING_WORKER, NOW.isoformat()],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=Path(__file__).parents[2],
-    )
-    try:
-        held = worker.stdout.readline().strip() if worker.stdout else ""
-        assert states(connection) == {"sending": 1, "pending": 1}
-        # While the worker lives, its claim is respected.
-        assert held not in [str(one.delivery_id) for one in ledger.deliver_due(wired, now=clock).of("sent")]
-        assert states(connection) == {"sending": 1, "sent": 1}
-        assert ledger.deliver_due(wired, now=clock).attempts == ()
-    finally:
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
-
-    def all_are_sent() -> bool:  # as soon as the server notices that its client was killed
-        ledger.deliver_due(wired, now=clock)
-        return states(connection) == {"sent": 2}
-
-    wait_until(all_are_sent)
-    assert [post["metadata"]["event_payload"]["delivery_id"] for post in slack.posted].count(held) == 1
-    (again,) = [row for row in deliveries(connection) if str(row["id"]) == held]
-    assert again["attempts"] == 2
-
-
-def test_a_row_that_kills_every_worker_is_dead_in_the_end(
-    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
-) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    enqueue(connection, insert_insight(connection))
-    connection.execute("update app.notification_deliveries set state = 'sending', attempts = %s", [ledger.MAX_ATTEMPTS])
-    assert len(ledger.deliver_due(wired, now=clock).of("dead")) == 1
-    assert slack.requests == []
-
-
-def test_workers_at_once_send_each_row_once(
-    connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
-) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    enqueue(connection, *(insert_insight(connection, dedupe_key=str(n)) for n in range(30)))
-
-    def work(_: int) -> ledger.DeliveryReport:
-        return ledger.deliver_due(wired, now=clock, render=same_message)
-
-    with ThreadPoolExecutor(3) as pool:
-        reports = list(pool.map(work, range(3)))
-    assert sum(len(report.attempts) for report in reports) == 30
-    sent = Counter(post["metadata"]["event_payload"]["delivery_id"] for post in slack.posted)
-    assert len(sent) == 30
-    assert set(sent.values()) == {1}
-    assert (
-        records(connection, "select count(*) as locks from pg_locks where locktype = 'advisory'", {})[0]["locks"] == 0
-    )
-
-
-def test_a_hanging_channel_delays_no_other(
-    connection: psycopg.Connection,
-    wired: Settings,
-    clock: Clock,
-    slack: SlackServer,
-    mail: MailServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(base, "NETWORK_TIMEOUT_S", 10 * PATIENCE_S)  # longer than the test holds the channel
-    add_channel(connection, ORG, name="mail", kind="email", target="a@b.org")
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    enqueue(connection, *(insert_insight(connection, dedupe_key=str(n)) for n in range(3)))
-    mail.held = threading.Event()
-    worker = threading.Thread(target=ledger.deliver_due, args=[wired], kwargs={"now": clock, "render": same_message})
-    worker.start()
-    try:
-        wait_until(lambda: len(slack.posted) == 3)
-    finally:
-        mail.held.set()
-        worker.join()
-    assert states(connection) == {"sent": 6}
-
-
-def test_a_worker_that_lost_its_claim_settles_nothing(
-    connection: psycopg.Connection, settings: Settings, clock: Clock
-) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    enqueue(connection, insert_insight(connection))
-    (channel,) = due_channels(connection, NOW)
-    with claim_next(connection, channel, NOW, set()) as delivery:
-        assert delivery
-        connection.execute(
-            "update app.notification_deliveries set attempts = attempts + 1"
-        )  # another worker claimed it
-        settle(connection, delivery, Settlement("failed", "late"), NOW)
-    assert states(connection) == {"sending": 1}
-    assert records(connection, "select * from app.notification_attempts", {}) == []
+    assert enqueue_digests(connection, ORG, DAY, now=NOW) == 1
+    assert enqueue_digests(connection, ORG, DAY, now=NOW + timedelta(hours=3)) == 0
+    assert enqueue_digests(connection, ORG, DAY + timedelta(days=1), now=NOW) == 1
+    assert enqueue_digests(connection, OTHER_ORG, DAY, now=NOW) == 0

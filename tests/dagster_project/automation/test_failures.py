@@ -9,7 +9,7 @@ import pytest
 
 from dagster_project.automation.failures import current_failures, report
 from dagster_project.run_failures import failures_by_organization, forget_failures, isolated
-from notifications.ledger import deliver_due
+from notifications.sending import deliver_due
 from sources.settings import Settings
 
 
