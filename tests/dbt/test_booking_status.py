@@ -238,7 +238,7 @@ def difference(value: Any, previous: Any) -> Any:
     return None if value is None or previous is None else value - previous
 
 
-def test_status_groups_equal_those_of_the_lifecycle() -> None:
+def test_status_groups_are_those_of_the_lifecycle() -> None:
     declared = yaml.safe_load((dbt_runner.PROJECT / "dbt_project.yml").read_text())["vars"]["status_groups"]
     assert {group: tuple(statuses) for group, statuses in declared.items()} == {
         "pending": lifecycle.PENDING,
