@@ -7,13 +7,11 @@ from uuid import uuid4
 import pandas as pd
 import psycopg
 import pytest
-import yaml
 
 from dagster_project.modelling import inputs, outputs
 from dagster_project.modelling.organizations import Organization
 from dagster_project.modelling.series import REST_REVENUE, TOTAL_REVENUE, revenue_hierarchy
-from dagster_project.warehouse import dbt_runner
-from ml.forecasting import HORIZON_DAYS, forecast
+from ml.forecasting import forecast
 from tests.dagster_project.modelling.conftest import DAY, SERVICES
 
 
@@ -91,11 +89,6 @@ def test_metrics_by_day_of_booking_are_left_out_near_the_edge_of_an_export(
     }  # fmt: skip
     complete = replace(organization, bookings_complete_until=DAY)
     assert set(inputs.history(connection, complete)["series_id"]) == whole
-
-
-def test_dbt_has_the_horizon_of_the_forecasts() -> None:
-    declared = yaml.safe_load((dbt_runner.PROJECT / "dbt_project.yml").read_text())["vars"]
-    assert declared["horizon_days"] == declared["workload_days"] == HORIZON_DAYS
 
 
 def test_the_hierarchy_is_the_services_of_the_total() -> None:
