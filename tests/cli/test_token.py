@@ -1,4 +1,4 @@
-"""hub token: what it prints opens the API's door."""
+"""`hub token`: the printed token is valid for the API."""
 
 import jwt
 import psycopg
@@ -13,7 +13,7 @@ from tests.sources.business import NORTH, seed
 
 @pytest.fixture
 def people(environment: Settings, connection: psycopg.Connection) -> Settings:
-    """Two organisations; the client of both has one address."""
+    """Two organisations whose clients have the same address."""
     seed(connection)
     connection.execute("update app.profiles set email = 'client@both.example' where email like 'client@%%'")
     return environment
@@ -32,14 +32,14 @@ def test_a_token_names_the_person(people: Settings) -> None:
     assert claims["exp"] - claims["iat"] == 2 * 86400
 
 
-def test_who_is_in_several_organizations_says_which(people: Settings) -> None:
+def test_an_address_in_several_organizations_needs_the_option_org(people: Settings) -> None:
     with pytest.raises(HubError, match="north, south: name one"):
         _run("--role", "client", "--email", "client@both.example")
     token = _run("--role", "client", "--email", "client@both.example", "--org", "north")
     assert jwt.decode(token, options={"verify_signature": False})["sub"] == str(NORTH.client)
 
 
-def test_who_is_not_there_gets_none(people: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_person_gets_no_token(people: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HubError, match="no active admin"):
         _run("--role", "admin", "--email", "client@both.example")
     monkeypatch.setattr(people, "jwks_url", "https://login.example/jwks")

@@ -1,4 +1,4 @@
-"""The hub command, as a user meets it: bad input is one sentence and a non-zero exit, never a traceback."""
+"""The hub command as users run it: invalid input is one sentence and a non-zero exit code, never a traceback."""
 
 import gzip
 import os
@@ -12,7 +12,7 @@ import pytest
 from sources.settings import Settings
 from tests.conftest import free_port
 
-COLUMNS = "number,client,email,service,provider,status,amount,booked,start,end,closed"  # that simple_bookings reads
+COLUMNS = "number,client,email,service,provider,status,amount,booked,start,end,closed"  # of simple_bookings
 
 
 def hub(settings: Settings, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -36,11 +36,11 @@ def hub(settings: Settings, *arguments: str, **environment: str) -> subprocess.C
 def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr
-    said = done.stderr.strip().splitlines()
-    assert len(said) == 1, said
-    assert said[0].startswith("hub: ")
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("hub: ")
     for word in words:
-        assert word in said[0]
+        assert word in lines[0]
 
 
 def test_a_database_that_is_down(settings: Settings) -> None:
@@ -85,7 +85,7 @@ def test_a_broken_encoding(settings: Settings, tmp_path: Path) -> None:
         (("channel", "add", "email", "not an address"), ("organisation",)),
     ],
 )
-def test_words_that_cannot_be(settings: Settings, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+def test_invalid_arguments(settings: Settings, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     assert_one_sentence(hub(settings, *arguments), *words)
 
 
@@ -94,7 +94,7 @@ def test_a_weak_secret_in_production(settings: Settings) -> None:
     assert_one_sentence(done, "HUB_DATABASE_PASSWORD")
 
 
-def test_a_setting_that_is_no_port(settings: Settings) -> None:
+def test_a_setting_that_is_not_a_port(settings: Settings) -> None:
     assert_one_sentence(hub(settings, "db", "url", HUB_PORT_API="many"), "HUB_PORT_API")
 
 

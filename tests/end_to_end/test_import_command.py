@@ -1,4 +1,4 @@
-"""`hub import` as a user meets it: the exit code says whether anything went in, and the report what to check."""
+"""`hub import` as users run it: exit code and report."""
 
 import json
 from pathlib import Path
@@ -20,12 +20,12 @@ def export(tmp_path: Path) -> Path:
     return tmp_path / "bookings.csv"
 
 
-def test_a_dry_run_shows_what_would_be_and_keeps_nothing(settings: Settings, export: Path) -> None:
+def test_a_dry_run_shows_the_result_and_writes_nothing(settings: Settings, export: Path) -> None:
     export.write_text("\n".join([COLUMNS, GOOD, BAD, ""]))
     done = hub(settings, "import", "simple_bookings", str(export), "--dry-run")
     assert done.returncode == 0, done.stderr
     for part in (
-        "Ann [red]Bell[/x]",  # as it is, and not as the markup of the terminal
+        "Ann [red]Bell[/x]",  # not interpreted as markup of the terminal
         "100.00 GBP",
         "completed 2025-03-12 23:59",
         "bookings.csv, line 3",
@@ -39,7 +39,7 @@ def test_a_dry_run_shows_what_would_be_and_keeps_nothing(settings: Settings, exp
     assert json.loads(again.stdout)["imported"] == 1
 
 
-def test_the_exit_code_says_whether_anything_went_in(settings: Settings, export: Path) -> None:
+def test_the_exit_code_is_0_only_if_anything_is_imported(settings: Settings, export: Path) -> None:
     outcomes = {}
     for name, rows in {"no rows": [], "all rejected": [BAD], "new": [GOOD], "the same": [GOOD]}.items():
         export.write_text("\n".join([COLUMNS, *rows, ""]))

@@ -1,4 +1,4 @@
-"""Five made exports in the layouts of real systems, each with what a person would make of its columns.
+"""Five generated exports in the layouts of real systems, each with the use of its columns as a person would map them.
 
 They differ in language, file type, separator, encoding, decimal sign, date form and in what they say at all.
 """
@@ -19,7 +19,7 @@ UNUSED = "not used"
 
 @dataclass(frozen=True)
 class Export:
-    """A file, with what each column becomes (the beginning of what the draft says), and where its changes stand."""
+    """A file, with the expected use of each column (the beginning of the text in the draft)."""
 
     file: Path
     columns: dict[str, str]
@@ -34,7 +34,7 @@ class Export:
 
 
 class _Rows:
-    """Random bookings that are alike each time."""
+    """Random bookings, the same ones for the same seed."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -49,7 +49,7 @@ class _Rows:
         return first, last, address.encode("ascii", "ignore").decode(), number
 
     def start(self) -> datetime:
-        day = datetime(2025, 1, 2) + timedelta(days=self.random.randrange(150))  # noqa: DTZ001 - as a file writes it
+        day = datetime(2025, 1, 2) + timedelta(days=self.random.randrange(150))  # noqa: DTZ001 - files have no time zone
         return day + timedelta(hours=self.random.randrange(8, 18), minutes=self.pick(0, 15, 30))
 
     def before(self, start: datetime) -> datetime:
@@ -57,7 +57,7 @@ class _Rows:
 
 
 def salon(folder: Path) -> Export:
-    """English, comma, month names, lengths such as 1h 15min, a total line at the end."""
+    """English, comma, month names, durations such as 1h 15min, a total line at the end."""
     rows = _Rows(1)
     lines = ["Appt. ref.,Client,Client mobile,Service,Category,Team member,Scheduled date,Scheduled time,Duration,"
              "Location,Channel,Created date,Created by,Status,Cancelled date,Cancellation reason,Price"]  # fmt: skip
@@ -81,8 +81,8 @@ def salon(folder: Path) -> Export:
             "Appt. ref.": "key", "Client": "client.name", "Client mobile": UNUSED, "Service": "service.name",
             "Category": "service.category", "Team member": "provider.name", "Scheduled date": "start",
             "Scheduled time": "start, the time", "Duration": "duration", "Location": UNUSED, "Channel": UNUSED,
-            "Created date": "when it was booked", "Created by": UNUSED, "Status": "status",
-            "Cancelled date": "when it was cancelled", "Cancellation reason": "cancel_reason", "Price": "total_amount",
+            "Created date": "time of booking", "Created by": UNUSED, "Status": "status",
+            "Cancelled date": "time of cancellation", "Cancellation reason": "cancel_reason", "Price": "total_amount",
         },
         200,
         ("Europe/London", "GBP"),
@@ -90,7 +90,7 @@ def salon(folder: Path) -> Export:
 
 
 def practice(folder: Path) -> Export:
-    """German, semicolon, cp1252, title lines padded with separators, decimal comma, surname and forename apart."""
+    """German, semicolon, cp1252, title lines padded with separators, decimal comma, separate surname and first name."""
     rows = _Rows(2)
     lines = ["Terminübersicht" + ";" * 15, "Zeitraum: 01.01.2025 - 31.05.2025" + ";" * 15, ";" * 15,
              "Termin-Nr.;Kd-Nr;Name;Vorname;Telefon;E-Mail;Behandlung;Behandler/in;Datum;Beginn;Dauer (Min.);"
@@ -114,7 +114,7 @@ def practice(folder: Path) -> Export:
             "Termin-Nr.": "key", "Kd-Nr": "client.external_ref", "Name": "client.name", "Vorname": "client.name",
             "Telefon": UNUSED, "E-Mail": "client.email", "Behandlung": "service.name", "Behandler/in": "provider.name",
             "Datum": "start", "Beginn": "start, the time", "Dauer (Min.)": "duration", "Preis": "total_amount",
-            "Zahlungsart": UNUSED, "Terminstatus": "status", "Bemerkung": UNUSED, "Angelegt am": "when it was booked",
+            "Zahlungsart": UNUSED, "Terminstatus": "status", "Bemerkung": UNUSED, "Angelegt am": "time of booking",
         },
         180,
         ("Europe/Berlin", "EUR"),
@@ -122,7 +122,7 @@ def practice(folder: Path) -> Export:
 
 
 def hotel(folder: Path) -> Export:
-    """Spanish, a workbook with typed cells, a title above the header and an empty second sheet; days without times."""
+    """Spanish, a workbook with typed cells, a title above the header and an empty second sheet; dates without times."""
     rows = _Rows(3)
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
@@ -130,11 +130,11 @@ def hotel(folder: Path) -> Export:
     sheet.append(["Listado de reservas"])
     sheet.append([])
     columns = {
-        "Localizador": "key", "Fecha de reserva": "when it was booked", "Nombre": "client.name",
+        "Localizador": "key", "Fecha de reserva": "time of booking", "Nombre": "client.name",
         "Apellidos": "client.name", "Correo electrónico": "client.email", "Teléfono": UNUSED,
         "Fecha de entrada": "start", "Fecha de salida": "end", "Noches": UNUSED, "Tipo de habitación": "service.name",
         "Canal": UNUSED, "Personas": UNUSED, "Importe total": "total_amount", "Moneda": "currency",
-        "Estado": "status", "Fecha de cancelación": "when it was cancelled", "Observaciones": UNUSED,
+        "Estado": "status", "Fecha de cancelación": "time of cancellation", "Observaciones": UNUSED,
     }  # fmt: skip
     sheet.append(list(columns))
     for number in range(150):
@@ -156,13 +156,13 @@ def hotel(folder: Path) -> Export:
 
 
 def tutoring(folder: Path) -> Export:
-    """English (US), tab, UTF-16, month first, names of a database, yes-or-no columns instead of a status."""
+    """English (US), tab, UTF-16, month first, column names of a database, yes/no columns instead of a status."""
     rows = _Rows(4)
     columns = {
-        "booking_id": "key", "created_at": "when it was booked", "updated_at": UNUSED,
+        "booking_id": "key", "created_at": "time of booking", "updated_at": UNUSED,
         "student_first_name": "client.name", "student_last_name": "client.name", "student_email": "client.email",
         "tutor": "provider.name", "lesson": "service.name", "start_time": "start", "end_time": "end",
-        "price_usd": "total_amount", "is_cancelled": "status: cancelled", "cancelled_at": "when it was cancelled",
+        "price_usd": "total_amount", "is_cancelled": "status: cancelled", "cancelled_at": "time of cancellation",
         "no_show": "status: no-show", "completed": "status: completed", "notes": UNUSED, "utm_source": UNUSED,
     }  # fmt: skip
     lines = ["\t".join(columns)]
@@ -170,16 +170,16 @@ def tutoring(folder: Path) -> Export:
         first, last, address, _ = rows.person()
         start = rows.start()
         booked = rows.before(start)
-        fate = rows.pick("done", "done", "done", "cancelled", "no_show", "open")
+        outcome = rows.pick("done", "done", "done", "cancelled", "no_show", "open")
         form = "%m/%d/%Y %I:%M %p"
-        off = (booked + (start - booked) / 2).strftime(form) if fate == "cancelled" else ""
+        off = (booked + (start - booked) / 2).strftime(form) if outcome == "cancelled" else ""
         lines.append(
             "\t".join(
                 [f"bk_{number:05}", booked.strftime(form), start.strftime(form), first, last, address,
                  rows.pick("Ms. Hill", "Mr. Clark"), rows.pick("Algebra", "Chemistry", "SAT prep"),
                  start.strftime(form), (start + timedelta(minutes=50)).strftime(form),
-                 rows.pick("60.00", "75.00", "1,200.00"), str(fate == "cancelled").lower(), off,
-                 str(fate == "no_show").lower(), str(fate == "done").lower(), "", rows.pick("google", "")]
+                 rows.pick("60.00", "75.00", "1,200.00"), str(outcome == "cancelled").lower(), off,
+                 str(outcome == "no_show").lower(), str(outcome == "done").lower(), "", rows.pick("google", "")]
             )
         )  # fmt: skip
     return Export(
@@ -188,13 +188,13 @@ def tutoring(folder: Path) -> Export:
 
 
 def clinic(folder: Path) -> Export:
-    """Spanish, semicolon, quoted, repeated clients, start and end as times of one day, an empty price now and then."""
+    """Spanish, semicolon, quoted, repeated clients, start and end as times of one day, some empty prices."""
     rows = _Rows(5)
     columns = {
         "Nº cita": "key", "Paciente": "client.name", "DNI": UNUSED, "Móvil": UNUSED, "Profesional": "provider.name",
         "Especialidad": "service.category", "Tratamiento": "service.name", "Fecha cita": "start",
         "Hora inicio": "start, the time", "Hora fin": "end, the time", "Importe": "total_amount",
-        "Descuento": UNUSED, "Estado cita": "status", "Fecha alta": "when it was booked", "Forma de pago": UNUSED,
+        "Descuento": UNUSED, "Estado cita": "status", "Fecha alta": "time of booking", "Forma de pago": UNUSED,
         "Motivo anulación": "cancel_reason",
     }  # fmt: skip
     lines = [";".join(f'"{name}"' for name in columns)]

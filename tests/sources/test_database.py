@@ -1,4 +1,4 @@
-"""What the database keeps right by itself, and that the migrations are the metadata."""
+"""Migrations that agree with the metadata, and the view of slow queries."""
 
 import psycopg
 from alembic import command
@@ -7,7 +7,7 @@ from sources import database
 from sources.settings import Settings
 
 
-def test_migrations_and_metadata_say_the_same(settings: Settings) -> None:
+def test_migrations_and_metadata_agree(settings: Settings) -> None:
     command.check(database.alembic_config(settings))
 
 

@@ -1,4 +1,4 @@
-"""Figures as people read them: one form for each unit, and percentages only where they mean something."""
+"""Formatted figures: one format per unit, and percentages only where they are meaningful."""
 
 import pytest
 
@@ -52,14 +52,14 @@ def test_a_figure_is_shown_as_it_is_rounded() -> None:
         (30000, 300, "money", "usually about €300"),
     ],
 )
-def test_a_comparison_has_a_percentage_only_where_it_means_something(
+def test_a_comparison_has_a_percentage_only_where_it_is_meaningful(
     value: float, usual: float, unit: str, words: str
 ) -> None:
     assert against_usual(value, usual, unit, "EUR") == words
 
 
 @pytest.mark.parametrize(("currency", "base"), [("EUR", 100), ("JPY", 10_000), ("KWD", 10)])
-def test_the_least_base_heeds_the_coins_of_the_currency(currency: str, base: float) -> None:
+def test_the_least_base_depends_on_the_decimals_of_the_currency(currency: str, base: float) -> None:
     assert change(base * 1.5, base, "money", currency) == "50%"
     assert change(base * 1.5, base * 0.99, "money", currency) is None
 

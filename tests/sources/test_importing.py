@@ -1,4 +1,4 @@
-"""The CSV import: nothing of a file is lost, nothing comes twice, and the resort hotel's figures are the file's."""
+"""The CSV import: no row is lost or imported twice, and the figures of the resort hotel are those of its file."""
 
 import csv
 import gzip
@@ -83,7 +83,7 @@ def test_a_plain_export(run: Importer, connection: psycopg.Connection) -> None:
         Decimal("1250.00"), Decimal(100), datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 3, 10, 9, tzinfo=UTC),
         datetime(2025, 3, 12, 23, 59, tzinfo=UTC), None, NOW,
     )  # fmt: skip
-    # London is an hour ahead of UTC by then; a day that is closed on the day of booking is not before it.
+    # London is an hour ahead of UTC at that time; closing on the day of booking is not before the booking.
     assert bookings[1][10:12] == (datetime(2025, 3, 31, 23, tzinfo=UTC), datetime(2025, 6, 10, 8, tzinfo=UTC))
     assert bookings[2][4] is None
     assert bookings[2][8] == Decimal("0.10")
@@ -115,7 +115,7 @@ def test_the_same_file_again_adds_nothing(run: Importer, connection: psycopg.Con
     assert set(new(again).values()) == {0}
 
 
-def test_a_file_that_grew_adds_only_what_is_new(run: Importer, connection: psycopg.Connection) -> None:
+def test_a_longer_file_adds_only_its_new_rows(run: Importer, connection: psycopg.Connection) -> None:
     run(ROWS[:2])
     report = run(ROWS)
 
@@ -135,7 +135,7 @@ def test_identical_rows_without_a_key_are_different_bookings(
     assert len(set(fetched(connection, "select booking_number from app.bookings"))) == 4
 
 
-def test_a_dry_run_reports_all_and_leaves_nothing(run: Importer, connection: psycopg.Connection) -> None:
+def test_a_dry_run_reports_all_and_writes_nothing(run: Importer, connection: psycopg.Connection) -> None:
     rows = [*ROWS, "1004,Cy,cy@example.org,Audit,,Lost,1,2025-04-02,,,"]
     dry = run(rows, dry_run=True)
     assert set(counted(connection).values()) == {0}
@@ -150,7 +150,7 @@ def test_a_dry_run_reports_all_and_leaves_nothing(run: Importer, connection: psy
 
 
 @pytest.mark.parametrize(
-    ("row", "field", "value", "said"),
+    ("row", "field", "value", "message"),
     [
         ("1,A,a@x,S,P,Lost,5,2025-01-01,,,", "status", "lost", "'lost' is not in the value map"),
         ("1,A,a@x,S,P,Open,x5,2025-01-01,,,", "total_amount", "x5", "'x5' is not a number"),
@@ -173,8 +173,8 @@ def test_a_dry_run_reports_all_and_leaves_nothing(run: Importer, connection: psy
         (f"1,{'A' * 501},a@x,S,P,Open,5,2025-01-01,,,", "client.name", "A" * 200, "More than 500 characters"),
     ],
 )
-def test_a_row_that_cannot_be_is_kept_with_a_sentence_and_the_rest_goes_in(
-    run: Importer, connection: psycopg.Connection, row: str, field: str, value: str | None, said: str
+def test_an_invalid_row_is_rejected_with_a_sentence_and_the_others_are_imported(
+    run: Importer, connection: psycopg.Connection, row: str, field: str, value: str | None, message: str
 ) -> None:
     report = run([ROWS[0], row, ROWS[1]])
 
@@ -183,18 +183,18 @@ def test_a_row_that_cannot_be_is_kept_with_a_sentence_and_the_rest_goes_in(
         connection, "select mapping, file_name, row_number, field, value, message from app.import_rejections"
     )
     assert [item[:5] for item in found] == [("simple_bookings", "bookings.csv", 3, field, value)]
-    assert said in found[0][5]
+    assert message in found[0][5]
     assert [item.message for item in report.first_rejections] == [found[0][5]]
     assert sum(report.by_reason.values()) == 1
 
 
-def test_a_row_number_is_the_line_on_which_the_row_begins(run: Importer, connection: psycopg.Connection) -> None:
+def test_a_row_number_is_the_first_line_of_the_row(run: Importer, connection: psycopg.Connection) -> None:
     run(['1,"A\nB",a@x,S,P,Open,5,2025-01-01,,,', "", "2,A,a@x,S,P,Lost,5,2025-01-01,,,"])
     assert fetched(connection, "select row_number from app.import_rejections") == [(5,)]
     assert fetched(connection, "select full_name from app.profiles where role = 'client'") == [("A\nB",)]
 
 
-def test_a_corrected_mapping_takes_the_row_in_and_forgets_its_rejection(
+def test_a_corrected_mapping_imports_the_row_and_deletes_its_rejection(
     run: Importer, connection: psycopg.Connection
 ) -> None:
     rows = [*ROWS, "1004,Cy,cy@example.org,Audit,,Waiting,1,2025-04-02,,,"]
@@ -204,7 +204,7 @@ def test_a_corrected_mapping_takes_the_row_in_and_forgets_its_rejection(
     assert counted(connection)["import_rejections"] == 0
 
 
-def test_values_that_belong_to_another_are_refused(run: Importer, connection: psycopg.Connection) -> None:
+def test_values_that_belong_to_another_record_are_rejected(run: Importer, connection: psycopg.Connection) -> None:
     rows = [
         ROWS[0],
         "1001,Eve,eve@example.org,Audit,,Open,1,2025-04-02,,,",  # the key of another row
@@ -229,11 +229,11 @@ def test_a_client_and_a_service_that_exist_already_are_recognised(
     connection.execute("delete from app.bookings")
     report = run(ROWS[1:2])
     assert (report.records["service"].new, report.records["client"].new) == (0, 0)
-    assert report.records["provider"].new == 1  # it has no e-mail to be recognised by
+    assert report.records["provider"].new == 1  # without an e-mail address it is not recognised
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             "{column: amount}",
@@ -256,15 +256,15 @@ def test_a_client_and_a_service_that_exist_already_are_recognised(
         ("booked_at: at", "booked: at", "let.booked: a name of `let` is a word that is not a column"),
     ],
 )
-def test_a_fault_of_the_mapping_is_one_sentence(run: Importer, old: str, new: str, said: str) -> None:
+def test_an_error_in_the_mapping_is_one_sentence(run: Importer, old: str, new: str, message: str) -> None:
     with pytest.raises(HubError) as raised:
         run(ROWS, (old, new))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert "mine.yml" in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (
             "\n".join([HEADER, ROWS[1], ROWS[1].replace("Ben", "Bén")]).encode("cp1252"),
@@ -275,12 +275,12 @@ def test_a_fault_of_the_mapping_is_one_sentence(run: Importer, old: str, new: st
         ("\n".join([HEADER, ROWS[1], '1003,"Ann', ROWS[1]]).encode(), "line 3: a quote that is opened in this row"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_one_sentence_and_leaves_nothing(
-    run: Importer, connection: psycopg.Connection, content: bytes, said: str
+def test_a_file_that_cannot_be_read_is_one_sentence_and_writes_nothing(
+    run: Importer, connection: psycopg.Connection, content: bytes, message: str
 ) -> None:
     with pytest.raises(HubError) as raised:
         run(content)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert set(counted(connection).values()) == {0}
 
 
@@ -289,8 +289,8 @@ def test_files_by_name(settings: Settings, tmp_path: Path) -> None:
         find_mapping("nothing")
     broken = tmp_path / "bookings.csv.gz"
     broken.write_bytes(b"not gzip")
-    for file, said in ((broken, "not a complete gzip file"), (tmp_path / "absent.csv", "cannot be read")):
-        with pytest.raises(HubError, match=said):
+    for file, message in ((broken, "not a complete gzip file"), (tmp_path / "absent.csv", "cannot be read")):
+        with pytest.raises(HubError, match=message):
             import_files(settings, find_mapping("simple_bookings"), [file], as_of_now=NOW)
 
 
@@ -322,7 +322,7 @@ def test_another_zone_for_the_same_organisation_is_refused(run: Importer) -> Non
         run(ROWS, ("Europe/London", "Europe/Paris"))
 
 
-# --- the resort hotel: real, and checked against an independent reading of the file ---------------
+# --- the resort hotel: real data, compared with an independent reading of the file -----------------
 
 
 def resort_rows() -> list[dict[str, str]]:
@@ -399,7 +399,7 @@ def test_the_resort_hotel(settings: Settings, connection: psycopg.Connection) ->
     assert fetched(connection, versions) == before
 
 
-def test_a_history_out_of_order_is_taken_and_counted(run: Importer, connection: psycopg.Connection) -> None:
+def test_a_history_in_an_unusual_order_is_imported_and_counted(run: Importer, connection: psycopg.Connection) -> None:
     report = run(
         ROWS[:1],
         ("{status: confirmed, when: created_at, if: status != 'requested'}", "{status: in_progress, when: created_at}"),
@@ -411,7 +411,7 @@ def test_a_history_out_of_order_is_taken_and_counted(run: Importer, connection: 
     assert history == [("in_progress",), ("confirmed",), ("completed",)]
 
 
-def test_what_ended_before_it_was_booked_is_taken_and_its_status_comes_last(
+def test_a_booking_closed_before_it_was_created_is_imported_with_its_status_last(
     run: Importer, connection: psycopg.Connection
 ) -> None:
     report = run(["1,A,a@x,S,P,Done,5,2025-01-02,,,2025-01-01"])

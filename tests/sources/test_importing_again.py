@@ -1,4 +1,4 @@
-"""The same export again, newer, corrected or shorter: what differs is written, and what was recorded is kept."""
+"""Repeated imports of a newer, corrected or shorter export: only differences are written, and the history is kept."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -48,8 +48,8 @@ def run(settings: Settings, tmp_path: Path) -> Importer:
     return run_import
 
 
-def rows_of(connection: psycopg.Connection, query: str, *given: Any) -> list[tuple[Any, ...]]:
-    return connection.execute(query, given).fetchall()
+def rows_of(connection: psycopg.Connection, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    return connection.execute(query, parameters).fetchall()
 
 
 def outcomes(report: ImportReport, kind: str = "booking") -> dict[str, int]:
@@ -67,7 +67,7 @@ def test_the_same_file_writes_nothing(run: Importer, connection: psycopg.Connect
     }  # fmt: skip
 
 
-def test_a_corrected_file_brings_only_its_corrections(run: Importer, connection: psycopg.Connection) -> None:
+def test_a_corrected_file_changes_only_the_corrected_records(run: Importer, connection: psycopg.Connection) -> None:
     run([OPEN, DONE], now=NOW)
     untouched = [row for row in rows_of(connection, VERSIONS) if row[1] in ("2", "Ben", "Joe", "Audit")]
     report = run([OPEN.replace(",100,", ",120,").replace("Ann,", "Anne,").replace("06-10", "06-12"), DONE])
@@ -95,10 +95,10 @@ def test_a_booking_completes_through_its_history(run: Importer, connection: psyc
     assert outcomes(run([OPEN.replace("Requested", "Done") + "2025-06-11"])) == {"same": 1}
 
 
-def test_a_step_without_a_moment_of_its_own_is_unknown(run: Importer, connection: psycopg.Connection) -> None:
+def test_a_status_without_a_time_of_its_own_has_an_unknown_time(run: Importer, connection: psycopg.Connection) -> None:
     run([OPEN], now=NOW)
     run([OPEN.replace("Requested", "Confirmed")])
-    # The file dates it by the booking, but on that day it was not confirmed yet.
+    # The file has only the time of booking, but the booking was not confirmed at that time.
     assert rows_of(connection, HISTORY, "1")[1:] == [("requested", "confirmed", LATER, False)]
 
 
@@ -118,7 +118,7 @@ def test_a_corrected_mapping_takes_effect_without_a_second_history(
     assert rows_of(connection, "select distinct title from app.bookings") == [("AUDIT",)]
 
 
-def test_a_corrected_status_keeps_what_was_recorded(run: Importer, connection: psycopg.Connection) -> None:
+def test_a_corrected_status_keeps_the_recorded_history(run: Importer, connection: psycopg.Connection) -> None:
     row = DONE.replace("Done", "Cancelled")
     run([row], now=NOW)
     run([row], ("cancelled: cancelled", "cancelled: no_show"))
@@ -128,33 +128,35 @@ def test_a_corrected_status_keeps_what_was_recorded(run: Importer, connection: p
     assert rows_of(connection, "select status from app.bookings") == [("no_show",)]
 
 
-def test_what_vanished_is_reported_and_deleted_only_when_told(run: Importer, connection: psycopg.Connection) -> None:
+def test_missing_records_are_reported_and_deleted_only_on_request(
+    run: Importer, connection: psycopg.Connection
+) -> None:
     run([OPEN, DONE], now=NOW)
     report = run([OPEN])
     assert (outcomes(report), report.missing) == ({"same": 1, "missing": 1}, {"booking": ["2"]})
     assert len(rows_of(connection, "select from app.bookings")) == 2
     rejected = run([OPEN, DONE.replace("Done", "Lost")])
-    assert outcomes(rejected) == {"same": 1, "rejected": 1}  # a rejected row has not vanished
+    assert outcomes(rejected) == {"same": 1, "rejected": 1}  # a rejected row is not missing
     careful = run([OPEN, "3,too,short"], delete_missing=True)
-    assert outcomes(careful) == {"same": 1, "rejected": 1, "missing": 1}  # who knows which one that is
+    assert outcomes(careful) == {"same": 1, "rejected": 1, "missing": 1}  # the rejected row has no key
     assert outcomes(run([OPEN], delete_missing=True)) == {"same": 1, "missing": 1, "deleted": 1}
     assert rows_of(connection, "select booking_number from app.bookings") == [("1",)]
     assert rows_of(connection, "select from app.import_records where external_ref = '2'") == []
     assert outcomes(run([OPEN])) == {"same": 1}
 
 
-def test_a_file_of_another_mapping_makes_nothing_vanish(run: Importer) -> None:
+def test_a_file_of_another_mapping_has_no_missing_records(run: Importer) -> None:
     run([OPEN], now=NOW)
     report = run([DONE], ("name: simple_bookings", "name: other"), ("key: [number]", "key: [\"concat('o-', number)\"]"))
     assert outcomes(report) == {"new": 1}
 
 
-def test_what_was_changed_in_the_hub_is_kept_unless_it_is_to_be_overwritten(
+def test_records_changed_in_the_hub_are_kept_unless_overwrite_is_set(
     run: Importer, connection: psycopg.Connection
 ) -> None:
     run([OPEN, DONE], now=NOW)
     connection.execute("update app.bookings set total_amount = 999 where booking_number = '1'")
-    assert outcomes(run([OPEN, DONE])) == {"same": 2}  # the file says nothing new
+    assert outcomes(run([OPEN, DONE])) == {"same": 2}  # the file is unchanged
     newer = OPEN.replace(",100,", ",120,")
     assert outcomes(run([newer, DONE])) == {"kept_in_hub": 1, "same": 1}
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = '1'") == [(Decimal(999),)]
@@ -162,14 +164,14 @@ def test_what_was_changed_in_the_hub_is_kept_unless_it_is_to_be_overwritten(
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = '1'") == [(Decimal(120),)]
 
 
-def test_a_corrected_row_takes_its_rejection_with_it(run: Importer, connection: psycopg.Connection) -> None:
+def test_a_corrected_row_deletes_its_rejection(run: Importer, connection: psycopg.Connection) -> None:
     run([OPEN, DONE.replace("Done", "Lost")], now=NOW)
     assert len(rows_of(connection, "select from app.import_rejections")) == 1
     run([OPEN, DONE])
     assert rows_of(connection, "select from app.import_rejections") == []
 
 
-def test_unknown_moments_stay_unknown(run: Importer, connection: psycopg.Connection) -> None:
+def test_unknown_times_stay_unknown(run: Importer, connection: psycopg.Connection) -> None:
     no_day = [
         "1,Ann,ann@example.org,Audit,Joe,Done,100,,2025-05-10 09:00,2025-05-10 12:00,",
         "2,Ann,ann@example.org,Audit,Joe,Cancelled,100,2025-05-01,2025-08-10 09:00,2025-08-10 12:00,",
@@ -187,7 +189,7 @@ def test_unknown_moments_stay_unknown(run: Importer, connection: psycopg.Connect
         (datetime(2025, 4, 30, 23, tzinfo=UTC), True, None, None),
     ]
     assert rows_of(connection, HISTORY, "1") == [(None, "completed", start, False)]
-    assert rows_of(connection, HISTORY, "2")[1][2:] == (NOW, False)  # its start has not come yet
+    assert rows_of(connection, HISTORY, "2")[1][2:] == (NOW, False)  # its start is in the future
     assert rows_of(connection, HISTORY, "3")[1][2:] == (datetime(2025, 4, 30, 23, tzinfo=UTC), False)
     assert "1 booking is no show at an unknown time, and counted on no day." in report.data_gaps
     before = rows_of(connection, VERSIONS)

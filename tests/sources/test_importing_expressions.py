@@ -1,4 +1,4 @@
-"""The expression language: exact, of one kind at a time, and unable to do anything but compute."""
+"""The expression language: exact, typed, and restricted to computations."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -62,13 +62,13 @@ def value(source: str, dialect: Dialect = LISBON, **cells: str) -> Value:
         "",
     ],
 )
-def test_whatever_is_not_of_the_language_is_refused_before_any_row_is_read(source: str) -> None:
+def test_code_outside_the_language_is_an_error_before_any_row_is_read(source: str) -> None:
     with pytest.raises(MappingError):
         compile_expression(source, Namespace(["a", "__import__"], {}, LISBON))
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("arival", "no column or name 'arival' (closest: arrival)"),
         ("column('Arrival')", "no column 'Arrival' (closest: arrival)"),
@@ -84,10 +84,10 @@ def test_whatever_is_not_of_the_language_is_refused_before_any_row_is_read(sourc
         ("adr == None", "use is_null(...)"),
     ],
 )
-def test_a_fault_is_named_with_what_would_be_right(source: str, said: str) -> None:
+def test_an_error_message_has_the_correction(source: str, message: str) -> None:
     with pytest.raises(MappingError) as raised:
         compile_expression(source, Namespace(["arrival", "adr"], {}, LISBON))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert f"`{source}`" in str(raised.value)
 
 
@@ -127,7 +127,7 @@ def test_values(source: str, expected: Value) -> None:
     assert value(source) == expected
 
 
-def test_numbers_are_read_as_the_file_writes_them() -> None:
+def test_numbers_are_read_in_the_format_of_the_file() -> None:
     assert value("money(x)", GERMAN, x="€ 1.234.567,89") == Decimal("1234567.89")
     assert value("number(x)", GERMAN, x="-0,001") == Decimal("-0.001")
     for wrong in ("1.23", "12.34.567", "1e5", "NaN", "Infinity", "1_000", "٣", "0x10", "--1", "1,"):
@@ -135,24 +135,24 @@ def test_numbers_are_read_as_the_file_writes_them() -> None:
     assert evaluated("money(x)", x=["1.005"]).faults[0].reason == "more than two decimals"
 
 
-def test_a_cell_that_cannot_be_refuses_its_own_row_only() -> None:
+def test_an_invalid_cell_affects_only_its_own_row() -> None:
     cells = evaluated("date(y, m, '1')", y=["2016", "2016", "NULL"], m=["May", "Mai", "May"])
     assert cells.values == [date(2016, 5, 1), None, None]
     assert list(cells.faults) == [1]
     assert "'2016 Mai 1'" in cells.faults[1].message
 
 
-def test_a_branch_that_is_not_taken_refuses_nothing_but_a_bad_cell_is_not_replaced() -> None:
+def test_an_unused_branch_has_no_faults_but_an_invalid_cell_is_not_replaced() -> None:
     cells = ["7", "no", "NULL"]
     chosen = evaluated("when(x == 'no', 0, number(x))", x=cells)
     assert (chosen.values, chosen.faults) == ([7, 0, None], {})
-    chosen = evaluated("when(x != 'no', number(x), 0)", x=cells)  # null is not true
+    chosen = evaluated("when(x != 'no', number(x), 0)", x=cells)  # null counts as false
     assert (chosen.values, chosen.faults) == ([7, 0, 0], {})
     replaced = evaluated("coalesce(number(x), 0)", x=cells)
     assert (replaced.values, list(replaced.faults)) == ([7, None, 0], [1])
 
 
-def test_what_cannot_be_computed_is_a_refusal_and_no_exception() -> None:
+def test_an_impossible_computation_is_a_fault_and_not_an_exception() -> None:
     assert 0 in evaluated("1 / number(x)", x=["0"]).faults
     assert 0 in evaluated("date(2016, 1, 1) + number(x)", x=["99999999"]).faults
     assert 0 in evaluated("date(2016, 1, 1) + number(x)", x=["0.5"]).faults

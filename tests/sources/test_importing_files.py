@@ -1,4 +1,4 @@
-"""Several related files in one mapping: the marketplace of the documentation, a salon, and what goes wrong."""
+"""Several related files in one mapping: the marketplace of the documentation, a salon, and errors."""
 
 import gzip
 import re
@@ -40,7 +40,7 @@ files:
   cancellations:
     key: booking
     match: cancel*
-    # Read by the look-ups alone.
+    # Read only by look-ups.
   services:
     key: code
     service: {external_ref: code, name: title, base_price: price, duration_hours: hours}
@@ -80,14 +80,14 @@ def run(settings: Settings, tmp_path: Path) -> Importer:
         path.write_text(mapping)
         for name, text in files.items():
             (tmp_path / name).write_text(text)
-        given = [f"{(names or {}).get(name, '')}{tmp_path / name}" for name in files]
-        return import_files(settings, path, given, as_of_now=NOW, **how)
+        paths = [f"{(names or {}).get(name, '')}{tmp_path / name}" for name in files]
+        return import_files(settings, path, paths, as_of_now=NOW, **how)
 
     return run_import
 
 
 def documented() -> tuple[str, dict[str, str]]:
-    """The mapping and the files of the documentation, as they stand there."""
+    """Return the mapping and the files in the documentation."""
     blocks = {name: re.sub("(?m)^    ", "", block) for name, block in EXAMPLE.findall(DOCUMENTATION.read_text())}
     return blocks.pop("market.yml"), blocks
 
@@ -123,7 +123,7 @@ def test_the_marketplace_of_the_documentation(run: Importer, connection: psycopg
     assert "1 booking is cancelled at an unknown time, and counted on no day." in report.data_gaps
 
 
-def test_related_files_again_bring_only_what_changed(run: Importer, connection: psycopg.Connection) -> None:
+def test_a_repeated_import_of_related_files_writes_only_changes(run: Importer, connection: psycopg.Connection) -> None:
     mapping, files = documented()
     run(mapping, files)
     versions = "select booking_number, row_version::text from app.bookings order by 1"
@@ -137,7 +137,9 @@ def test_related_files_again_bring_only_what_changed(run: Importer, connection: 
     assert [row for row in rows_of(connection, versions) if row[0] != "o2"] == [row for row in before if row[0] != "o2"]
 
 
-def test_a_part_of_the_files_changes_nothing_of_the_others(run: Importer, connection: psycopg.Connection) -> None:
+def test_an_import_of_some_files_does_not_change_records_of_the_others(
+    run: Importer, connection: psycopg.Connection
+) -> None:
     mapping, files = documented()
     run(mapping, files)
     report = run(mapping, {"orders.csv": files["orders.csv"]})
@@ -145,7 +147,7 @@ def test_a_part_of_the_files_changes_nothing_of_the_others(run: Importer, connec
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = 'o1'") == [(Decimal(190),)]
     connection.execute("update app.bookings set total_amount = 999 where booking_number = 'o1'")
     run(mapping, {"orders.csv": files["orders.csv"]})
-    run(mapping, files)  # what was changed in the Hub stays, whichever files come
+    run(mapping, files)  # changes in the Hub stay, whichever files are imported
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = 'o1'") == [(Decimal(999),)]
 
 
@@ -167,7 +169,7 @@ def test_a_second_review_of_a_booking_is_rejected(run: Importer) -> None:
     assert run(mapping, files | {"all_reviews.csv": later}).by_reason == {"review.booking: reviewed already": 1}
 
 
-def test_a_reference_that_leads_nowhere_rejects_its_row(run: Importer) -> None:
+def test_a_reference_to_an_unknown_record_rejects_its_row(run: Importer) -> None:
     mapping, files = documented()
     report = run(
         mapping,
@@ -178,7 +180,10 @@ def test_a_reference_that_leads_nowhere_rejects_its_row(run: Importer) -> None:
             "items.csv": files["items.csv"] + "o4,1,p1,s1,1.00,0.00\n",
         },
     )
-    assert [(it.file, it.row_number, it.field, it.message) for it in report.first_rejections] == [
+    assert [
+        (rejection.file, rejection.row_number, rejection.field, rejection.message)
+        for rejection in report.first_rejections
+    ] == [
         ("orders.csv", 5, "client.name", "The client 'c7' has no name in any of the files, and is not in the Hub."),
         ("items.csv", 6, "line.booking", "The row of the booking 'o4' was rejected."),
         ("payments.csv", 5, "payment.booking", "The booking 'o9' is in none of the files, and not in the Hub."),
@@ -208,7 +213,7 @@ def test_a_salon(run: Importer, connection: psycopg.Connection) -> None:
     assert rows_of(connection, "select amount from app.payments") == [(Decimal(30),)]
 
 
-def test_shared_names_and_addresses_are_told_apart(run: Importer, connection: psycopg.Connection) -> None:
+def test_duplicate_names_and_addresses_are_resolved(run: Importer, connection: psycopg.Connection) -> None:
     mapping = """
 name: studio
 organization: {name: Studio, slug: studio, timezone: UTC, currency: EUR}
@@ -311,7 +316,7 @@ files:
         ),
     ],
 )
-def test_a_fault_of_a_mapping_of_several_files_is_one_sentence(
+def test_an_error_in_a_mapping_of_several_files_is_one_sentence(
     run: Importer, old: str, new: str, sentence: str
 ) -> None:
     mapping, files = documented()
@@ -334,7 +339,7 @@ def test_files_that_fit_no_section_or_two_are_one_sentence(run: Importer) -> Non
 
 
 def test_a_small_file_that_unpacks_to_much_takes_no_memory(run: Importer, settings: Settings, tmp_path: Path) -> None:
-    """Rows are read as a stream: what a block needs does not depend on how many blocks there are."""
+    """Rows are read as a stream: the memory of a block does not depend on the number of blocks."""
     mapping, files = documented()
     with gzip.open(tmp_path / "sellers.csv.gz", "wt") as packed:
         packed.write(files["sellers.csv"])
@@ -345,7 +350,7 @@ def test_a_small_file_that_unpacks_to_much_takes_no_memory(run: Importer, settin
     assert (report.rows_read, report.records["provider"].new) == (200_002, 3)
 
 
-def test_a_booking_of_which_a_line_is_rejected_does_not_go_in_with_the_sum_of_the_others(
+def test_a_booking_with_a_rejected_line_is_not_imported_with_the_sum_of_the_others(
     run: Importer, connection: psycopg.Connection
 ) -> None:
     mapping, files = documented()
@@ -356,7 +361,7 @@ def test_a_booking_of_which_a_line_is_rejected_does_not_go_in_with_the_sum_of_th
         ("o3", Decimal("120.00")),
     ]
     assert "A line of the booking was rejected, so its total is unknown." in [
-        it.message for it in report.first_rejections
+        rejection.message for rejection in report.first_rejections
     ]
 
     files["items.csv"] = files["items.csv"].replace("a lot", "120.00")
@@ -367,9 +372,7 @@ def test_a_booking_of_which_a_line_is_rejected_does_not_go_in_with_the_sum_of_th
     assert rows_of(connection, "select from app.import_rejections") == []
 
 
-def test_what_the_mapping_does_not_name_stays_also_where_the_file_has_the_last_word(
-    run: Importer, connection: psycopg.Connection
-) -> None:
+def test_unmapped_columns_stay_even_with_overwrite(run: Importer, connection: psycopg.Connection) -> None:
     mapping, files = documented()
     mapping = mapping.replace(", comment: text", "")
     run(mapping, files)

@@ -1,4 +1,4 @@
-"""Reading tables: what a mapping does not say is found in the file, and a wrong file is a sentence."""
+"""Reading of tables: properties that the mapping leaves out are detected, and an unreadable file is one sentence."""
 
 import gzip
 import struct
@@ -50,7 +50,7 @@ GERMAN = "Kunde;Betrag;Datum\r\nMüller;1.234,50 €;24.12.2025\r\nGroß;12,00 �
     [("utf-8", "utf-8-sig"), ("utf-8-sig", "utf-8-sig"), ("utf-16", "utf-16"), ("utf-16-le", "utf-16-le"),
      ("utf-16-be", "utf-16-be"), ("cp1252", "cp1252")],
 )  # fmt: skip
-def test_the_way_of_writing_is_found(tmp_path: Path, encoding: str, found: str) -> None:
+def test_the_layout_is_detected(tmp_path: Path, encoding: str, found: str) -> None:
     header, records, layout, _ = read(write_file(tmp_path, GERMAN.encode(encoding)))
 
     assert header == ["Kunde", "Betrag", "Datum"]
@@ -71,18 +71,18 @@ def test_the_way_of_writing_is_found(tmp_path: Path, encoding: str, found: str) 
         ("shift_jis", "顧客;サービス\n山田太郎;カット\n鈴木花子;カラー\n"),
     ],
 )
-def test_encodings_are_told_apart_by_their_letters(tmp_path: Path, encoding: str, text: str) -> None:
+def test_encodings_are_detected_by_their_letters(tmp_path: Path, encoding: str, text: str) -> None:
     header, records, _, _ = read(write_file(tmp_path, text.encode(encoding)))
     assert [header, *(record.fields for record in records)] == [line.split(";") for line in text.splitlines()]
 
 
-def test_letters_beyond_ascii_that_come_late_decide_too(tmp_path: Path) -> None:
+def test_letters_beyond_ascii_late_in_the_file_are_used_too(tmp_path: Path) -> None:
     late = "name,amount\n" + "Ann,1\n" * 300_000 + "Zoë,2\n"
     _, records, layout, _ = read(write_file(tmp_path, late.encode("cp1252")))
     assert (layout.encoding, records[-1].fields) == ("cp1252", ["Zoë", "2"])
 
 
-def test_titles_and_blank_lines_stand_above_the_header(tmp_path: Path) -> None:
+def test_titles_and_blank_lines_above_the_header_are_skipped(tmp_path: Path) -> None:
     plain = 'Report "May"\nfrom 01/05/2025\n\nName,Amount,When\nAnn,12.50,13/05/2025\n\nBen,5,14/05/2025\n'
     header, records, layout, _ = read(write_file(tmp_path, plain))
     assert header == ["Name", "Amount", "When"]
@@ -103,7 +103,7 @@ def test_titles_and_blank_lines_stand_above_the_header(tmp_path: Path) -> None:
         (["CHF 1'234.50", "7.00"], {}, (".", "'")),
         (["1 234,50 zł"], {}, (",", " ")),
         (["1,234", "2,500"], {}, (".", ",")),  # three decimals of an amount are rare
-        (["1.234", "2.500"], {}, (".", "")),  # not decided: an amount of three decimals is refused later
+        (["1.234", "2.500"], {}, (".", "")),  # ambiguous: an amount of three decimals is rejected later
         (["1.234", "12,00"], {}, (",", ".")),
         (["1.234.567"], {}, (",", ".")),
         (["24.12.2025", "09:30", "030 123456", "10.0.0.1"], {}, (".", "")),
@@ -111,7 +111,7 @@ def test_titles_and_blank_lines_stand_above_the_header(tmp_path: Path) -> None:
         (["12.50"], {"decimal": ","}, (",", "")),
     ],
 )
-def test_number_marks(tmp_path: Path, cells: list[str], form: dict[str, str], marks: tuple[str, str]) -> None:
+def test_number_format(tmp_path: Path, cells: list[str], form: dict[str, str], marks: tuple[str, str]) -> None:
     rows = "\n".join(f'x\t"{cell}"' for cell in cells)
     layout = read(write_file(tmp_path, f"name\tvalue\n{rows}\n"), **form)[2]
     assert (layout.decimal, layout.thousands) == marks
@@ -128,7 +128,7 @@ def test_date_order(tmp_path: Path) -> None:
     assert order("05/06/2025") is None
 
 
-def test_columns_that_come_twice_or_have_no_name_get_one(tmp_path: Path) -> None:
+def test_repeated_and_unnamed_columns_get_a_unique_name(tmp_path: Path) -> None:
     header, _, _, notes = read(write_file(tmp_path, "Name,Name,,When\n1,2,3,4\n"))
     assert header == ["Name", "Name (2)", "column 3", "When"]
     assert [note.split(":")[0] for note in notes] == ["The column 'Name' occurs 2 times", "Column 3 has no name"]
@@ -138,7 +138,7 @@ def test_columns_that_come_twice_or_have_no_name_get_one(tmp_path: Path) -> None
 BEGIN = datetime(2025, 1, 2, 9, 30)  # noqa: DTZ001 - a cell has no time zone
 
 
-def test_cells_of_a_workbook_arrive_as_the_functions_read_them(tmp_path: Path) -> None:
+def test_cells_of_a_workbook_are_converted_to_text_for_the_functions(tmp_path: Path) -> None:
     rows: list[list[Any]] = [
         ["Bookings"],
         [],
@@ -156,18 +156,20 @@ def test_cells_of_a_workbook_arrive_as_the_functions_read_them(tmp_path: Path) -
         "1", "Müller", "2025-01-02 09:30:00", "2025-01-02", "09:15:00", "1234,5", "26:00:00", "TRUE", "",
     ]  # fmt: skip
     assert records[1].fields[2:] == ["2025-01-02", "", "", "0,3", "", "FALSE", ""]
-    assert (layout.decimal, layout.thousands, layout.encoding) == (",", ".", None)  # as the text cell writes them
+    assert (layout.decimal, layout.thousands, layout.encoding) == (",", ".", None)  # as in the text cell
 
 
-def test_a_date_cell_is_read_whatever_the_form(tmp_path: Path) -> None:
-    known = functions(Dialect(ZoneInfo("Europe/Berlin")))
-    assert known["parse_date"].apply("2025-12-24", "%d.%m.%Y") == date(2025, 12, 24)
-    assert known["parse_date"].apply("2025-12-24 09:30:00", "%d.%m.%Y") == date(2025, 12, 24)
-    assert known["parse_time"].apply("2025-12-24 09:30:00", "%d.%m.%Y %H:%M").isoformat() == "2025-12-24T08:30:00+00:00"  # type: ignore[union-attr]
+def test_a_date_cell_is_read_whatever_the_format(tmp_path: Path) -> None:
+    by_name = functions(Dialect(ZoneInfo("Europe/Berlin")))
+    assert by_name["parse_date"].apply("2025-12-24", "%d.%m.%Y") == date(2025, 12, 24)
+    assert by_name["parse_date"].apply("2025-12-24 09:30:00", "%d.%m.%Y") == date(2025, 12, 24)
+    assert (
+        by_name["parse_time"].apply("2025-12-24 09:30:00", "%d.%m.%Y %H:%M").isoformat() == "2025-12-24T08:30:00+00:00"
+    )  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("24/12/2025", "'24/12/2025' is not a date of the form '%Y-%m-%d'; it looks like '%d/%m/%Y'."),
         ("05/06/2025", "it looks like '%d/%m/%Y' or '%m/%d/%Y'."),
@@ -176,13 +178,13 @@ def test_a_date_cell_is_read_whatever_the_form(tmp_path: Path) -> None:
         ("soon", "'soon' is not a date of the form '%Y-%m-%d'."),
     ],
 )
-def test_a_wrong_date_names_the_form_that_fits(value: str, said: str) -> None:
+def test_the_message_for_a_wrong_date_has_the_format_that_fits(value: str, message: str) -> None:
     with pytest.raises(CellError) as raised:
         functions(Dialect(ZoneInfo("UTC")))["parse_date"].apply(value, "%Y-%m-%d")
-    assert raised.value.message.endswith(said)
+    assert raised.value.message.endswith(message)
 
 
-def test_forms_that_fit() -> None:
+def test_formats_that_fit() -> None:
     assert date_formats("3 March 2025") == ["%d %B %Y"]
     assert time_formats("9:30 AM") == ["%I:%M %p"]
     assert datetime_formats("2025-12-24T09:30:00.000Z") == ["%Y-%m-%dT%H:%M:%S.%f%z"]
@@ -203,15 +205,15 @@ def test_gzip_zip_and_several_tables(tmp_path: Path) -> None:
         }  # fmt: skip
         assert [record.fields for record in tables["payments.tsv"].records] == [["1", "2"]]
     assert read(packed, table="payments.tsv")[0] == ["c", "d"]
-    for form, said in (({}, "several tables: write format.table"), ({"table": "x"}, "holds no table 'x'")):
-        with pytest.raises(HubError, match=f"{said}.*'out/bookings.csv', 'payments.tsv'"):
+    for form, message in (({}, "several tables: write format.table"), ({"table": "x"}, "holds no table 'x'")):
+        with pytest.raises(HubError, match=f"{message}.*'out/bookings.csv', 'payments.tsv'"):
             read(packed, **form)
     sheets = workbook(tmp_path, One=[["a", "b"], [1, 2]], Two=[["c", "d"], [3, 4]])
     assert read(sheets, table="Two")[1][0].fields == ["3", "4"]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.csv", b"", "is empty"),
         ("a.csv", b"\n \n", "is empty"),
@@ -226,14 +228,14 @@ def test_gzip_zip_and_several_tables(tmp_path: Path) -> None:
         ("a.csv", b'a,b\n1,"2\n3,4\n', "line 2: a quote that is opened in this row is never closed"),
     ],
 )
-def test_a_wrong_file_is_a_sentence(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_an_unreadable_file_is_one_sentence(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     with pytest.raises(HubError) as raised:
         read(write_file(tmp_path, content, name))
     assert name in str(raised.value)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_a_format_that_does_not_fit_the_file_says_which_does(tmp_path: Path) -> None:
+def test_the_message_for_a_wrong_format_has_the_one_that_fits(tmp_path: Path) -> None:
     with pytest.raises(HubError, match=r"not separated by a comma but by a semicolon\. Correct format\.delimiter"):
         read(write_file(tmp_path, GERMAN), delimiter=",")
     with pytest.raises(HubError, match=r"line 2, byte 21: 0xfc is not utf-8\. .* write cp1252, which fits"):
@@ -266,24 +268,24 @@ def test_a_workbook_that_would_fill_the_memory_is_refused(tmp_path: Path) -> Non
         read(bomb)
 
 
-def test_a_workbook_that_says_it_is_small_and_is_not_is_refused(tmp_path: Path) -> None:
+def test_a_workbook_with_a_false_size_is_refused(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.xlsx"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         file.writestr("[Content_Types].xml", "")
         file.writestr("xl/worksheets/sheet1.xml", bytes(5 << 20))
-    said, claimed = struct.pack("<I", 5 << 20), struct.pack("<I", 1000)
-    assert bomb.read_bytes().count(said) == 2
-    bomb.write_bytes(bomb.read_bytes().replace(said, claimed))
+    actual, claimed = struct.pack("<I", 5 << 20), struct.pack("<I", 1000)
+    assert bomb.read_bytes().count(actual) == 2
+    bomb.write_bytes(bomb.read_bytes().replace(actual, claimed))
     with pytest.raises(HubError, match=r"not a complete workbook \(xl/worksheets/sheet1\.xml is damaged\)"):
         read(bomb)
 
 
-def test_a_header_that_is_data_is_noted(tmp_path: Path) -> None:
+def test_a_header_that_looks_like_data_is_noted(tmp_path: Path) -> None:
     notes = read(write_file(tmp_path, "Ann,2025-01-02,12.50\nBen,2025-01-03,13.50\n"))[3]
     assert notes == ("The header looks like data: add a line that names the columns, or write format.header.",)
 
 
-def test_names_that_come_twice_are_still_the_header(tmp_path: Path) -> None:
+def test_a_header_may_have_repeated_names(tmp_path: Path) -> None:
     assert read(write_file(tmp_path, "Name,Name,Town\nAnn,Bell,Bath\nBen,Moss,York\n"))[0] == [
         "Name",
         "Name (2)",
@@ -291,7 +293,7 @@ def test_names_that_come_twice_are_still_the_header(tmp_path: Path) -> None:
     ]
 
 
-def test_separators_after_the_last_field_are_no_fields(tmp_path: Path) -> None:
+def test_trailing_separators_are_not_fields(tmp_path: Path) -> None:
     records = read(write_file(tmp_path, "a,b\n1,2,,\n3,4,5\n6\n"))[1]
     assert [(record.fields, record.problem and record.problem[0]) for record in records] == [
         (["1", "2"], None),

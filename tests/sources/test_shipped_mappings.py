@@ -1,5 +1,5 @@
-# ruff: noqa: E501 - rows as the systems write them
-"""The shipped mappings for exports of known systems, each on a made file of that layout."""
+# ruff: noqa: E501 - rows as in the exports
+"""The shipped mappings for exports of known systems, each with a generated file of that layout."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -84,7 +84,7 @@ NEW_STRIPE = STRIPE.replace("Created (UTC)", "Created date (UTC)")
 Bookings = list[tuple[str, str, Decimal, str]]
 
 
-def taken(settings: Settings, tmp_path: Path, name: str, content: str) -> ImportReport:
+def import_through(settings: Settings, tmp_path: Path, name: str, content: str) -> ImportReport:
     file = tmp_path / f"{name}.csv"
     file.write_text(content)
     report = import_files(settings, find_mapping(name), [file], as_of_now=NOW)
@@ -110,7 +110,7 @@ def payments(connection: psycopg.Connection) -> list[tuple[object, ...]]:
 
 
 def test_cal_com(settings: Settings, connection: psycopg.Connection, tmp_path: Path) -> None:
-    taken(settings, tmp_path, "cal_com", CAL_COM)
+    import_through(settings, tmp_path, "cal_com", CAL_COM)
     assert [row[:1] + row[2:] for row in bookings(connection)] == [
         ("completed", "Ann Bell (ann@example.org)", "jo", "Event type 7"),
         ("no_show", "Ben Moss (ben@example.org)", "jo", "Event type 7"),
@@ -119,7 +119,7 @@ def test_cal_com(settings: Settings, connection: psycopg.Connection, tmp_path: P
 
 
 def test_calendly(settings: Settings, connection: psycopg.Connection, tmp_path: Path) -> None:
-    taken(settings, tmp_path, "calendly", CALENDLY)
+    import_through(settings, tmp_path, "calendly", CALENDLY)
     assert bookings(connection) == [
         ("confirmed", Decimal("25.00"), "Ann Bell", "Jo Park", "Intro call"),
         ("cancelled", Decimal("0.00"), "Ben Moss", "Jo Park", "Intro call"),
@@ -130,12 +130,12 @@ def test_calendly(settings: Settings, connection: psycopg.Connection, tmp_path: 
 
 
 def test_an_older_export_of_calendly(settings: Settings, connection: psycopg.Connection, tmp_path: Path) -> None:
-    taken(settings, tmp_path, "calendly", OLD_CALENDLY)
+    import_through(settings, tmp_path, "calendly", OLD_CALENDLY)
     assert bookings(connection) == [("confirmed", Decimal("0.00"), "Ann Bell", "Jo Park", "Intro call")]
 
 
 def test_acuity(settings: Settings, connection: psycopg.Connection, tmp_path: Path) -> None:
-    taken(settings, tmp_path, "acuity", ACUITY)
+    import_through(settings, tmp_path, "acuity", ACUITY)
     assert bookings(connection) == [
         ("completed", Decimal("29.00"), "Ann Bell", "Jo Park", "Gel nails"),
         ("completed", Decimal("7.50"), "Ben", "Ada Lim", "Brow wax"),
@@ -144,7 +144,7 @@ def test_acuity(settings: Settings, connection: psycopg.Connection, tmp_path: Pa
 
 
 def test_square(settings: Settings, connection: psycopg.Connection, tmp_path: Path) -> None:
-    taken(settings, tmp_path, "square", SQUARE)
+    import_through(settings, tmp_path, "square", SQUARE)
     assert bookings(connection) == [
         ("completed", Decimal("40.00"), "Ann Bell", "Jo Park", "Gel Manicure"),
         ("completed", Decimal("12.00"), "Ann Bell", "Jo Park", "Cuticle Oil"),
@@ -159,7 +159,7 @@ def test_square(settings: Settings, connection: psycopg.Connection, tmp_path: Pa
 
 @pytest.mark.parametrize("content", [STRIPE, NEW_STRIPE])
 def test_stripe(settings: Settings, connection: psycopg.Connection, tmp_path: Path, content: str) -> None:
-    taken(settings, tmp_path, "stripe", content)
+    import_through(settings, tmp_path, "stripe", content)
     assert bookings(connection) == [
         ("completed", Decimal("125.00"), "Ann Bell", None, "Coaching hour"),
         ("refunded", Decimal("125.00"), "ben@example.org", None, "Coaching hour"),

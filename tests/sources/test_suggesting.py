@@ -1,4 +1,4 @@
-"""Drafted mappings: most columns become what a person would make of them, and the draft works on its own file."""
+"""Drafted mappings: most columns are matched as by a person, and the draft works on its own file."""
 
 import re
 from collections.abc import Callable
@@ -26,16 +26,16 @@ def draft_bookings(export: Export) -> Path:
     return mapping
 
 
-def became(draft: str) -> dict[str, str]:
-    """What the comment at the top of a draft says of each column."""
+def column_uses(draft: str) -> dict[str, str]:
+    """Return the use of each column in the comment at the top of a draft."""
     lines = draft.split("#\n")[1].split("name: ", maxsplit=1)[0].splitlines()
     return dict(re.split(r"\s{2,}", line.removeprefix("#").strip(), maxsplit=1) for line in lines)
 
 
-def test_most_columns_become_what_a_person_would_make_of_them(tmp_path: Path) -> None:
+def test_most_columns_are_matched_as_by_a_person(tmp_path: Path) -> None:
     wrong: dict[tuple[str, str], tuple[str, str]] = {}
     for export in exports.all_exports(tmp_path):
-        found = {name: what.strip() for name, what in became(suggest_mapping([export.file])).items()}
+        found = {name: what.strip() for name, what in column_uses(suggest_mapping([export.file])).items()}
         assert list(found) == list(export.columns)
         wrong |= {(export.file.name, name): (found[name], what)
                   for name, what in export.columns.items() if not found[name].startswith(what)}  # fmt: skip
@@ -66,7 +66,7 @@ def amounts(connection: psycopg.Connection) -> dict[str, Decimal]:
     return dict(connection.execute("select booking_number, total_amount from app.bookings").fetchall())
 
 
-def test_a_corrected_export_changes_only_what_was_corrected(
+def test_a_corrected_export_changes_only_the_corrected_records(
     settings: Settings, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
     export = exports.practice(tmp_path)
@@ -84,7 +84,7 @@ def test_a_corrected_export_changes_only_what_was_corrected(
     assert {number for number in after if after[number] != before[number]} == {"T1007"}
 
 
-def test_what_is_not_sure_says_so(tmp_path: Path) -> None:
+def test_uncertain_lines_are_marked(tmp_path: Path) -> None:
     draft = suggest_mapping([exports.practice(tmp_path).file])
     assert "TODO: unknown, and guessed: Sonderfall" in draft
     assert "timezone: Europe/Berlin  # CHECK: guessed" in draft
@@ -92,18 +92,18 @@ def test_what_is_not_sure_says_so(tmp_path: Path) -> None:
     assert "rows have no amount and count 0" in draft
 
 
-def test_times_decide_an_unknown_state_and_an_unclear_date(tmp_path: Path) -> None:
+def test_times_decide_an_unknown_status_and_an_ambiguous_date(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     rows = [f"{n},Ann,Cut,0{n}/02/2025,0{n + 1}/03/2025,{'zapped' if n % 2 else 'done'},"
             f"{f'0{n}/02/2025' if n % 2 else ''},10.00" for n in range(1, 9)]  # fmt: skip
     file.write_text("\n".join(["No,Customer,Service,Booking date,Date,State,Cancelled on,Price", *rows]))
     draft = suggest_mapping([file])
     assert "zapped: cancelled" in draft
-    assert became(draft)["Booking date"].strip().startswith("when it was booked")
+    assert column_uses(draft)["Booking date"].strip().startswith("time of booking")
     assert "CHECK: day and month could be the other way round, %d/%m/%Y" in draft
 
 
-def test_a_file_that_says_little_still_gives_a_mapping_that_works(settings: Settings, tmp_path: Path) -> None:
+def test_a_draft_of_a_file_with_unclear_names_works(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "Verkäufe 2025.csv"
     file.write_text("Wann;Wer;Was;Wieviel\n03.02.2025;Ann;Schnitt;12,50\n04.02.2025;Ben;Schnitt;13,50\n")
     mapping = tmp_path / "mine.yml"
@@ -114,7 +114,7 @@ def test_a_file_that_says_little_still_gives_a_mapping_that_works(settings: Sett
     assert "What the file lacks" in mapping.read_text()
 
 
-def test_wrong_files_are_a_sentence(tmp_path: Path) -> None:
+def test_unusable_files_are_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("Name,Price\n")
     with pytest.raises(HubError, match="a header and no rows"):
@@ -125,7 +125,7 @@ def test_wrong_files_are_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "expected"),
     [
         ("Kundennummer", {"client", "id"}), ("KUNDEN_NR", {"client", "id"}), ("customerName", {"client", "name"}),
         ("Fecha de la cita", {"date", "appointment"}), ("Behandlungsdauer", {"service", "duration"}),
@@ -133,19 +133,19 @@ def test_wrong_files_are_a_sentence(tmp_path: Path) -> None:
         ("Check-in", {"start"}), ("Nº de reserva", {"id", "booking"}), ("Preis inkl. MwSt.", {"amount"}),
     ],
 )  # fmt: skip
-def test_words_of_column_names(name: str, meant: set[str]) -> None:
-    assert meanings(name)[0] == meant
+def test_words_of_column_names(name: str, expected: set[str]) -> None:
+    assert meanings(name)[0] == expected
 
 
 @pytest.mark.parametrize(
-    ("state", "status"),
+    ("value", "status"),
     [
         ("NO-SHOW", "no_show"), ("Cancelled (late)", "cancelled"), ("Nicht erschienen", "no_show"),
         ("Anulada", "cancelled"), ("cancelled_by_guest", "cancelled"), ("Bestätigt", "confirmed"), ("?", None),
     ],
 )  # fmt: skip
-def test_states(state: str, status: str | None) -> None:
-    assert status_of(state) == status
+def test_status_values(value: str, status: str | None) -> None:
+    assert status_of(value) == status
 
 
 RELATED: dict[str, tuple[str, Callable[[int], str], int]] = {
@@ -209,7 +209,7 @@ def test_several_related_files(settings: Settings, connection: psycopg.Connectio
 def test_the_amounts_of_orders_are_those_of_their_lines_and_payments(
     settings: Settings, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
-    """Each order has a customer of its own, no amount, and a payment whose first number counts the instalments."""
+    """Each order has a customer of its own, no amount, and a payment whose first number is that of instalments."""
     tables: dict[str, tuple[str, Callable[[int], str]]] = {
         "orders.csv": ("order_id,customer_id,order_status,order_date", lambda n: f"o{n},c{n},completed,2025-02-{n:02}"),
         "items.csv": ("order_id,order_item_id,product_id,price", lambda n: f"o{n},1,p{n % 3},{n}.50"),
@@ -234,9 +234,7 @@ def test_the_amounts_of_orders_are_those_of_their_lines_and_payments(
     ).fetchone() == ("Ann 7",)
 
 
-def test_what_was_paid_of_a_booking_becomes_a_payment(
-    settings: Settings, connection: psycopg.Connection, tmp_path: Path
-) -> None:
+def test_the_amount_paid_becomes_a_payment(settings: Settings, connection: psycopg.Connection, tmp_path: Path) -> None:
     file, mapping = tmp_path / "a.csv", tmp_path / "mine.yml"
     rows = [f"R{n},Ann,Yoga,{n + 12}/02/2025 18:00,Done,20.00,{'20.00' if n % 2 else '0.00'}" for n in range(8)]
     file.write_text("\n".join(["Ref,Member,Class,Class date,State,Price,Amount paid", *rows, ""]))

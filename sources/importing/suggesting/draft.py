@@ -106,11 +106,11 @@ class _Drafter:
         """Return the expressions of the times that the table has, each named in `let`."""
         found: dict[str, str] = {}
         for target, name, use in (
-            ("created", "booked_at", "when it was booked"),
+            ("created", "booked_at", "time of booking"),
             ("start", "start_at", "start"),
             ("end", "end_at", "end"),
-            ("completed", "done_at", "when it was completed"),
-            ("cancelled", "called_off_at", "when it was cancelled"),
+            ("completed", "completion_at", "time of completion"),
+            ("cancelled", "cancellation_at", "time of cancellation"),
         ):
             if expression := self._time(target, use):
                 found[target] = self._let(name, *expression)
