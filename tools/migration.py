@@ -20,7 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.migration", description=main.__doc__)
     parser.add_argument("subject", help='what it adds or changes, such as "Complaints of clients"')
     parser.add_argument(
-        "--from-tables", action="store_true", help="create and change tables as sources/tables has them; starts the database"
+        "--from-tables",
+        action="store_true",
+        help="create and change tables as sources/tables has them; starts the database",
     )
     options = parser.parse_args()
     settings = get_settings()

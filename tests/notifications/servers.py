@@ -97,20 +97,20 @@ S = TypeVar("S", bound=HttpServer)
 @contextmanager
 def slack_server() -> Iterator[SlackServer]:
     """Its `url` is what HUB_SLACK_BASE_URL is set to."""
-    with _serving(SlackServer, "/api/") as server:
+    with serving(SlackServer, "/api/") as server:
         yield server
 
 
 @contextmanager
 def webhook_server(secret: str) -> Iterator[WebhookServer]:
     """secret: what notifications.channels.webhook.signing_secret gives."""
-    with _serving(WebhookServer, "/hooks/in") as server:
+    with serving(WebhookServer, "/hooks/in") as server:
         server.secret = secret
         yield server
 
 
 @contextmanager
-def _serving(kind: type[S], path: str) -> Iterator[S]:
+def serving(kind: type[S], path: str) -> Iterator[S]:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as http:
         state = kind(f"http://127.0.0.1:{http.server_address[1]}{path}")
 
