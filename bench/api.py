@@ -1,9 +1,9 @@
-"""How fast the API is beside pgbench, which runs the very same statements on the same server in the same run.
+"""Bench of the API against pgbench, which runs the same statements on the same server in the same run.
 
     python -m bench.api [--bookings 200000] [--listed 1000000] [--seconds 8]
 
-Works on a server of its own in a temporary folder. The statements are recorded from the operations themselves and
-written as pgbench scripts, so that they cannot drift apart. HTTP and pgbench take turns; ratios are medians.
+Uses a separate server in a temporary folder. The statements are recorded from the operations and written as pgbench
+scripts, so that both always run the same. HTTP and pgbench take turns; ratios are medians.
 """
 
 import argparse
@@ -41,15 +41,15 @@ from sources.settings import Settings
 ROUNDS: Final = 3
 CLIENTS: Final = 50
 WORKERS: Final = 2
-LISTING: Final = 2  # clients that list at once: one a core, so that no time of waiting for another is measured
-CONNECTIONS: Final = 4  # of the API in all, and of pgbench: more than two a core wait for each other
-SCRIPTS: Final = 4  # few, so that pgbench has planned each statement before long
+LISTING: Final = 2  # concurrent clients of lists: one per core, so that no waiting time is measured
+CONNECTIONS: Final = 4  # of the API in all, and of pgbench: more than two per core wait for each other
+SCRIPTS: Final = 4  # few, so that pgbench has soon planned each statement
 READ: Final = 1_000  # different bookings
-CREATE_BAR: Final = 0.20  # of pgbench's rate
-READ_BAR: Final = 0.15
-P95_BAR_MS: Final = 100.0
-SLOTS_A_ROUND: Final = 6_000  # that one connection of pgbench can take
-SLOT: Final = timedelta(hours=4)  # twice the length of a booking, so that a start is told from an end
+CREATE_MIN: Final = 0.20  # of pgbench's rate
+READ_MIN: Final = 0.15
+P95_MAX_MS: Final = 100.0
+SLOTS_PER_ROUND: Final = 6_000  # for each connection of pgbench
+SLOT: Final = timedelta(hours=4)  # twice the length of a booking, so that a start differs from every end
 RECORDED_SLOTS: Final = datetime(2029, 1, 1, tzinfo=UTC)  # of the recorded transactions
 FIRST_SLOT: Final = datetime(2030, 1, 1, tzinfo=UTC)  # of all others
 
@@ -82,36 +82,37 @@ class Bench:
         return jwt.encode(claims, self.settings.secret("jwt_secret"), "HS256")
 
     def next_slot(self) -> datetime:
-        """A start that nobody has taken."""
+        """Return the start of a free slot."""
         self.slots += 1
         return FIRST_SLOT + self.slots * SLOT
 
 
 def main() -> int:
-    """Measure, print, and return 0 only if every bar was held."""
-    parser = argparse.ArgumentParser(description="The API beside pgbench with the same statements.")
-    parser.add_argument("--bookings", type=int, default=200_000, help="in the organisation that is read and written")
-    parser.add_argument("--listed", type=int, default=1_000_000, help="in the organisation that is listed (0: none)")
+    """Measure and print; return 0 only if every limit is met."""
+    parser = argparse.ArgumentParser(description="The API against pgbench with the same statements.")
+    parser.add_argument("--bookings", type=int, default=200_000, help="in the organisation for reads and writes")
+    parser.add_argument("--listed", type=int, default=1_000_000, help="in the organisation for lists (0: none)")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each round")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     console = Console()
     with temporary_hub(api_workers=WORKERS, api_pool_size=CONNECTIONS // WORKERS) as settings:
-        with console.status(f"Making {given.bookings:,} bookings"):
-            bench = make_business(settings, "bench", given.bookings)
+        with console.status(f"Creating {arguments.bookings:,} bookings"):
+            bench = make_business(settings, "bench", arguments.bookings)
         with serving(settings):
-            held = [
-                compare(console, bench, "Reads of a booking", read_requests, read_once, READ_BAR, given.seconds),
-                compare(console, bench, "Creating bookings", create_requests, create_once, CREATE_BAR, given.seconds),
+            seconds = arguments.seconds
+            met = [
+                compare(console, bench, "Reading bookings", read_requests, read_once, READ_MIN, seconds),
+                compare(console, bench, "Creating bookings", create_requests, create_once, CREATE_MIN, seconds),
             ]
-            if given.listed:
-                with console.status(f"Making {given.listed:,} bookings"):
-                    listed = make_business(settings, "listed", given.listed)
-                held.append(lists(console, listed, given.seconds))
-    return 0 if all(held) else 1
+            if arguments.listed:
+                with console.status(f"Creating {arguments.listed:,} bookings"):
+                    listed = make_business(settings, "listed", arguments.listed)
+                met.append(lists(console, listed, seconds))
+    return 0 if all(met) else 1
 
 
 def make_business(settings: Settings, slug: str, count: int) -> Bench:
-    """An organisation with `count` bookings."""
+    """Create an organisation with `count` bookings."""
     with psycopg.connect(database.database_url(settings), autocommit=True) as connection:
         org_id = connection.execute(
             "insert into app.organizations (id, org_id, name, slug, timezone, currency) "
@@ -133,9 +134,9 @@ def make_business(settings: Settings, slug: str, count: int) -> Bench:
 
 def compare(
     console: Console, bench: Bench, title: str, make_requests: Callable[[Bench], list[bytes]],
-    operate: Callable[[Bench, Tx, int], Any], bar: float, seconds: float,
+    operate: Callable[[Bench, Tx, int], Any], minimum: float, seconds: float,
 ) -> bool:  # fmt: skip
-    """HTTP and pgbench in turns; print both; whether the bar was held."""
+    """Run HTTP and pgbench in turns and print both; return True if every limit is met."""
     with tempfile.TemporaryDirectory() as folder:
         scripts = asyncio.run(record(bench, operate, Path(folder)))
         loads, rates = [], []
@@ -147,19 +148,19 @@ def compare(
     p95 = median(load.percentile_ms(95) for load in loads)
     failed = sum(count for load in loads for status, count in load.statuses.items() if status >= 400)
     table = Table(title=f"{title}, {CLIENTS} clients, median of {ROUNDS} rounds")
-    for name in ("HTTP a second", "pgbench a second", "ratio", "bar", "p50 ms", "p95 ms", "p99 ms", "errors"):
+    for name in ("HTTP per second", "pgbench per second", "ratio", "minimum", "p50 ms", "p95 ms", "p99 ms", "errors"):
         table.add_column(name, justify="right")
     table.add_row(
-        f"{median(load.rate for load in loads):,.0f}", f"{median(rates):,.0f}", f"{ratio:.2f}", f"{bar:.2f}",
+        f"{median(load.rate for load in loads):,.0f}", f"{median(rates):,.0f}", f"{ratio:.2f}", f"{minimum:.2f}",
         f"{median(load.percentile_ms(50) for load in loads):.0f}", f"{p95:.0f}",
         f"{median(load.percentile_ms(99) for load in loads):.0f}", str(failed),
     )  # fmt: skip
     console.print(table)
-    return ratio >= bar and p95 <= P95_BAR_MS and failed == 0
+    return ratio >= minimum and p95 <= P95_MAX_MS and failed == 0
 
 
 def read_requests(bench: Bench) -> list[bytes]:
-    return [http_load.request("GET", f"/v1/bookings/{it}", bench.token) for it in bench.booking_ids]
+    return [http_load.request("GET", f"/v1/bookings/{booking_id}", bench.token) for booking_id in bench.booking_ids]
 
 
 async def read_once(bench: Bench, tx: Tx, turn: int) -> None:
@@ -168,10 +169,8 @@ async def read_once(bench: Bench, tx: Tx, turn: int) -> None:
 
 def create_requests(bench: Bench) -> list[bytes]:
     token = bench.token
-    made = (new_booking(bench, turn) for turn in range(20_000))
-    return [
-        http_load.request("POST", "/v1/bookings", token, it.model_dump_json(exclude_none=True).encode()) for it in made
-    ]
+    bodies = (new_booking(bench, turn).model_dump_json(exclude_none=True).encode() for turn in range(20_000))
+    return [http_load.request("POST", "/v1/bookings", token, body) for body in bodies]
 
 
 def new_booking(bench: Bench, turn: int) -> NewBooking:
@@ -183,13 +182,13 @@ def new_booking(bench: Bench, turn: int) -> NewBooking:
 
 async def create_once(bench: Bench, tx: Tx, turn: int) -> None:
     request = new_booking(bench, turn)
-    request.provider_id = bench.providers[1]  # whose other slots are pgbench's
+    request.provider_id = bench.providers[1]  # the other slots of this provider are for pgbench
     request.scheduled_start = RECORDED_SLOTS + turn * SLOT
     await bookings.create_booking(tx, request)
 
 
 async def record(bench: Bench, operate: Callable[[Bench, Tx, int], Any], folder: Path) -> list[Path]:
-    """The statements of SCRIPTS transactions, as the operation sends them, each as a pgbench script."""
+    """Record the statements of SCRIPTS transactions of an operation; return each as a pgbench script."""
     pool = await transaction.make_pool(database.api_url(bench.settings), 1)
     try:
         scripts = []
@@ -202,11 +201,11 @@ async def record(bench: Bench, operate: Callable[[Bench, Tx, int], Any], folder:
             async with pool.acquire() as connection:
                 connection.add_query_logger(log)
 
-                async def operated(tx: Tx, turn: int = turn) -> None:
+                async def operate_once(tx: Tx, turn: int = turn) -> None:
                     await operate(bench, tx, turn)
 
             await transaction.run(
-                pool, Person(bench.org_id, bench.admin), operated, at=datetime.now(UTC), timeout_ms=8000
+                pool, Person(bench.org_id, bench.admin), operate_once, at=datetime.now(UTC), timeout_ms=8000
             )
             async with pool.acquire() as connection:
                 connection.remove_query_logger(log)
@@ -218,53 +217,53 @@ async def record(bench: Bench, operate: Callable[[Bench, Tx, int], Any], folder:
 
 
 def as_script(statements: list[tuple[str, tuple[object, ...]]]) -> str:
-    """pgbench's script of recorded statements.
+    """Return the pgbench script of recorded statements.
 
-    No slot is taken twice: each start is moved to one that no other transaction of this run has. An id that the server
-    makes is handed on.
+    No slot is taken twice: each start is replaced by one that no other transaction of this run has. The id that the
+    server assigns to a booking is passed to the later statements.
     """
-    lines = ["\\set n :n + 1", f"\\set moved :client_id * {ROUNDS * SLOTS_A_ROUND} + :n"]
+    lines = ["\\set n :n + 1", f"\\set slot :client_id * {ROUNDS * SLOTS_PER_ROUND} + :n"]
     for statement, values in statements:
         literals = [_literal(value) for value in values]
         text = re.sub(r"\$(\d+)", lambda match, by=literals: by[int(match[1]) - 1], statement)  # type: ignore[misc]
         is_insert = "insert into app.bookings" in text
-        lines.append(" ".join(text.split()) + (" \\gset made_" if is_insert else ";"))
+        lines.append(" ".join(text.split()) + (" \\gset created_" if is_insert else ";"))
     script = "\n".join(lines)
-    made = re.search(
+    created = re.search(
         r"insert into app\.booking_status_history.*?values \('[0-9a-f-]+'::uuid, ('[0-9a-f-]+'::uuid)", script
     )
-    return script.replace(made[1], ":made_id::uuid") if made else script
+    return script.replace(created[1], ":created_id::uuid") if created else script
 
 
 def _literal(value: object) -> str:
     if isinstance(value, datetime) and value >= RECORDED_SLOTS:
         first = FIRST_SLOT + (value - RECORDED_SLOTS) % SLOT
-        return f"('{first.isoformat()}'::timestamptz + :moved::int * interval '{SLOT.seconds} seconds')"
+        return f"('{first.isoformat()}'::timestamptz + :slot::int * interval '{SLOT.seconds} seconds')"
     return sql.Literal(value).as_string(None)
 
 
 def pgbench(settings: Settings, scripts: list[Path], seconds: float, turn: int) -> float:
-    """Transactions a second of the scripts, as the API's role, over as many connections as the API has."""
+    """Return the transactions per second of the scripts, as the API's role, over as many connections as the API has."""
     arguments = [argument for script in scripts for argument in ("-f", str(script))]
     finished = subprocess.run(
         [
             str(embedded_server.BIN / "pgbench"), "--no-vacuum", "--protocol=prepared", "--jobs=2",
             f"--client={CONNECTIONS}",
-            f"--time={round(seconds)}", f"--define=n={turn * SLOTS_A_ROUND}", *arguments, database.api_url(settings),
+            f"--time={round(seconds)}", f"--define=n={turn * SLOTS_PER_ROUND}", *arguments, database.api_url(settings),
         ],
         capture_output=True, text=True, check=False,
-        env={**os.environ, "PGOPTIONS": "-c plan_cache_mode=force_generic_plan"},  # as the API's connections have it
+        env={**os.environ, "PGOPTIONS": "-c plan_cache_mode=force_generic_plan"},  # like the API's connections
     )  # fmt: skip
     found = re.search(r"^tps = ([\d.]+)", finished.stdout, re.M)
     if not found or "aborted" in finished.stderr:
-        raise RuntimeError(f"pgbench did not run through: {finished.stderr[-2000:]}")
+        raise RuntimeError(f"pgbench failed: {finished.stderr[-2000:]}")
     return float(found[1])
 
 
 def lists(console: Console, bench: Bench, seconds: float) -> bool:
-    """The list with each filter and order, and searches: p95 of each, one client a core."""
-    table = Table(title=f"The list and the search, {LISTING} clients")
-    for name in ("query", "p50 ms", "p95 ms", "answers"):
+    """Measure lists with each filter and order, and searches: p95 of each, one client per core."""
+    table = Table(title=f"Lists and searches, {LISTING} clients")
+    for name in ("query", "p50 ms", "p95 ms", "responses"):
         table.add_column(name, justify="left" if name == "query" else "right")
     slowest = 0.0
     for query in list_queries(bench):
@@ -272,14 +271,14 @@ def lists(console: Console, bench: Bench, seconds: float) -> bool:
             bench.port, [http_load.request("GET", f"/v1/bookings?{query}", bench.token)], LISTING, max(2.0, seconds / 3)
         )
         slowest = max(slowest, load.percentile_ms(95))
-        answers = json.dumps({str(status): count for status, count in load.statuses.items()})
-        table.add_row(query, f"{load.percentile_ms(50):.1f}", f"{load.percentile_ms(95):.1f}", answers)
+        statuses = json.dumps({str(status): count for status, count in load.statuses.items()})
+        table.add_row(query, f"{load.percentile_ms(50):.1f}", f"{load.percentile_ms(95):.1f}", statuses)
     console.print(table)
-    return slowest <= P95_BAR_MS
+    return slowest <= P95_MAX_MS
 
 
 def list_queries(bench: Bench) -> list[str]:
-    """Every filter alone, in the orders that suit it least, and some together."""
+    """Return queries with every filter alone, in its slowest orders, and some combinations."""
     return [
         "limit=50",
         "sort=scheduled_start",

@@ -1,7 +1,7 @@
-"""A closed-loop HTTP load: each client has one connection, and sends its next request when it has its answer.
+"""A closed-loop HTTP load: each client has one connection, and sends its next request when it has the response.
 
-A load generator of its own because it shares two cores with what it measures: an HTTP client library in Python takes
-more CPU for a request than the API does.
+The load shares two cores with the API that it measures, and an HTTP client library in Python takes more CPU for a
+request than the API does: hence this load generator.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ HEADER_END: Final = b"\r\n\r\n"
 
 @dataclass
 class Load:
-    """What came back while it was measured: statuses, and seconds from request to whole answer."""
+    """The responses of the measured time: statuses, and seconds from the request to the complete response."""
 
     seconds: float
     statuses: Counter[int] = field(default_factory=Counter)
@@ -36,7 +36,7 @@ class Load:
 
 
 def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
-    """An HTTP/1.1 request as it goes over the wire."""
+    """Return an HTTP/1.1 request as bytes."""
     head = [f"{method} {path} HTTP/1.1", "Host: bench", f"Authorization: Bearer {token}"]
     if body:
         head += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
@@ -44,7 +44,7 @@ def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
 
 
 def run(port: int, requests: list[bytes], clients: int, seconds: float) -> Load:
-    """Send `requests` in turn from `clients` connections for `seconds`, after a warm-up, in a process of its own."""
+    """Send `requests` in turn over `clients` connections for `seconds`, after a warm-up, in a separate process."""
     with get_context("spawn").Pool(1) as process:
         return process.apply(_run, (port, requests, clients, seconds))
 
@@ -58,10 +58,11 @@ def _run(port: int, requests: list[bytes], clients: int, seconds: float) -> Load
 async def _load(port: int, requests: list[bytes], clients: int, seconds: float) -> Load:
     load = Load(seconds)
     loop = asyncio.get_running_loop()
-    begins = time.perf_counter() + WARM_UP_S
+    starts_at = time.perf_counter() + WARM_UP_S
     following = itertools.cycle(requests)
+    ends_at = starts_at + seconds
     opened = [
-        await loop.create_connection(lambda: _Client(following, begins, begins + seconds, load), "127.0.0.1", port)
+        await loop.create_connection(lambda: _Client(following, starts_at, ends_at, load), "127.0.0.1", port)
         for _ in range(clients)
     ]
     await asyncio.gather(*(client.done for _, client in opened))
@@ -69,15 +70,15 @@ async def _load(port: int, requests: list[bytes], clients: int, seconds: float) 
 
 
 class _Client(asyncio.Protocol):
-    """One connection: reads no more of an answer than its status and its length."""
+    """One connection, which reads only the status and the length of a response."""
 
-    def __init__(self, requests: Iterator[bytes], begins: float, ends: float, load: Load) -> None:
-        self.requests, self.begins, self.ends, self.load = requests, begins, ends, load
+    def __init__(self, requests: Iterator[bytes], starts_at: float, ends_at: float, load: Load) -> None:
+        self.requests, self.starts_at, self.ends_at, self.load = requests, starts_at, ends_at, load
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods alone
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's class has the methods, but is no subclass
         self._send()
 
     def _send(self) -> None:
@@ -90,17 +91,17 @@ class _Client(asyncio.Protocol):
         if not found or len(body) < _length(head):
             return
         now = time.perf_counter()
-        if self.begins <= self.sent_at and now <= self.ends:
+        if self.starts_at <= self.sent_at and now <= self.ends_at:
             self.load.statuses[int(head[9:12])] += 1
             self.load.latencies.append(now - self.sent_at)
         self.received = b""
-        if now > self.ends:
+        if now > self.ends_at:
             self.transport.close()
         else:
             self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if error is None and time.perf_counter() > self.ends:
+        if error is None and time.perf_counter() > self.ends_at:
             self.done.set_result(None)
         else:
             self.done.set_exception(error or ConnectionError("the API closed the connection"))

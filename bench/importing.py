@@ -98,7 +98,7 @@ def save(settings: Settings, folder: Path) -> None:
                 for block in copy:
                     file.write(block)
         connection.execute("truncate app.organizations cascade")
-        connection.execute("truncate app.events, app.import_records")
+        connection.execute("truncate app.live_changes, app.import_records")
         connection.execute("vacuum")
 
 

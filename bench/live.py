@@ -1,9 +1,9 @@
-"""How soon a change reaches those who listen: from its commit to the event, with what memory, and who is dropped.
+"""Bench of live changes: latency from commit to event, memory of the API, dropped streams, and time to shut down.
 
     python -m bench.live [--listeners 500] [--rate 100] [--seconds 30]
 
-The API is a process of its own, as in service; every listener is an admin and so is told of every change. In the end
-the process is asked to stop while all of them listen.
+The API is a process of its own, as in production; every listener is an admin and so gets every change. At the end the
+process is stopped while all of them are connected.
 """
 
 import argparse
@@ -31,9 +31,9 @@ from bench.server import serving, temporary_hub
 from sources import database
 from sources.settings import Settings
 
-P95_BAR_S: Final = 1.0
-GROWTH_BAR_MB: Final = 10.0  # from the middle to the end
-STOP_BAR_S: Final = 5.0
+P95_LIMIT_S: Final = 1.0
+GROWTH_LIMIT_MB: Final = 10.0  # of memory, from the middle to the end
+STOP_LIMIT_S: Final = 5.0
 BOOKINGS: Final = 1000
 SETTLE_S: Final = 30.0  # the longest wait for the last events
 VERSION: Final = re.compile(rb'"version": "(\d+)"')
@@ -62,14 +62,14 @@ returning row_version::text
 
 @dataclass
 class Report:
-    """What was measured; latencies in seconds, one for each event that a listener was told first."""
+    """The measurements; latencies in seconds, one for each first receipt of an event by a listener."""
 
     listeners: int
     changes: int
     latencies: NDArray[np.float64]
     repeated: int
     dropped: int
-    memory_mb: list[float]  # of the API's process: before, in the middle, in the end
+    memory_mb: list[float]  # of the API's process: at the start, in the middle, at the end
     stopped_in_s: float
 
     @property
@@ -78,8 +78,8 @@ class Report:
 
 
 @dataclass
-class Heard:
-    """What the listeners heard: for each event the listener, its version and the moment; and whose stream ended."""
+class Received:
+    """The events of all listeners: for each the listener, its version and its time; and the number of ended streams."""
 
     listener: NDArray[np.int32]
     version: NDArray[np.int64]
@@ -88,7 +88,7 @@ class Heard:
 
 
 def measure(settings: Settings, *, listeners: int, rate: float, seconds: float) -> Report:
-    """Listen and change, on the migrated database of `settings`."""
+    """Change bookings while listeners receive the events, on the migrated database of `settings`."""
     with psycopg.connect(database.database_url(settings), autocommit=True) as connection:
         org_id, admin = connection.execute(BUSINESS, [BOOKINGS]).fetchall()[0]
         with serving(settings) as api:
@@ -103,7 +103,7 @@ def measure(settings: Settings, *, listeners: int, rate: float, seconds: float) 
             memory.append(_memory_mb(api))
             committed |= change(connection, org_id, rate, seconds / 2)
             ours.send(listeners * len(committed))
-            heard: Heard = ours.recv()
+            received: Received = ours.recv()
             memory.append(_memory_mb(api))
             began = time.monotonic()
             api.terminate()
@@ -111,15 +111,16 @@ def measure(settings: Settings, *, listeners: int, rate: float, seconds: float) 
             stopped_in = time.monotonic() - began
             ours.send("end")
             process.join()
-    pairs = np.stack([heard.listener.astype(np.int64), heard.version])
+    pairs = np.stack([received.listener.astype(np.int64), received.version])
     _, first = np.unique(pairs, axis=1, return_index=True)
-    commits = np.array([committed[version] for version in heard.version[first].tolist()])
-    latencies = np.maximum(heard.at[first] - commits, 0)
-    return Report(listeners, len(committed), latencies, len(heard.at) - len(first), heard.ended, memory, stopped_in)
+    commits = np.array([committed[version] for version in received.version[first].tolist()])
+    latencies = np.maximum(received.at[first] - commits, 0)
+    repeated = len(received.at) - len(first)
+    return Report(listeners, len(committed), latencies, repeated, received.ended, memory, stopped_in)
 
 
 def change(connection: psycopg.Connection, org_id: UUID, rate: float, seconds: float) -> dict[int, float]:
-    """Change `rate` bookings a second, one a transaction: version -> the moment when it was committed."""
+    """Change `rate` bookings per second, one per transaction; return version -> time of the commit."""
     committed = {}
     began = time.monotonic()
     for number in range(round(rate * seconds)):
@@ -141,12 +142,12 @@ def _token(settings: Settings, org_id: UUID, profile_id: UUID) -> str:
 
 
 class _Reader(asyncio.Protocol):
-    """One listener: what it hears goes to `heard`, as (listener, moment, versions)."""
+    """One listener, which adds its events to `received` as (listener, time, versions)."""
 
-    def __init__(self, number: int, heard: list[tuple[int, float, tuple[int, ...]]]) -> None:
+    def __init__(self, number: int, received: list[tuple[int, float, tuple[int, ...]]]) -> None:
         self.number = number
-        self.heard = heard
-        self.begun = asyncio.get_running_loop().create_future()
+        self.received = received
+        self.started = asyncio.get_running_loop().create_future()
         self.has_ended = False
         self._rest = b""
 
@@ -156,9 +157,9 @@ class _Reader(asyncio.Protocol):
         end = text.rfind(b"\n") + 1
         self._rest = text[end:]
         if versions := _versions(text[:end]):
-            self.heard.append((self.number, at, versions))
-        if not self.begun.done() and b"retry:" in text:
-            self.begun.set_result(None)
+            self.received.append((self.number, at, versions))
+        if not self.started.done() and b"retry:" in text:
+            self.started.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.has_ended = True
@@ -166,7 +167,7 @@ class _Reader(asyncio.Protocol):
 
 @lru_cache(maxsize=64)
 def _versions(text: bytes) -> tuple[int, ...]:
-    """Most listeners read the same bytes."""
+    """Return the versions in `text`; cached, since most listeners read the same bytes."""
     return tuple(int(version) for version in VERSION.findall(text))
 
 
@@ -177,25 +178,25 @@ def _listen(pipe: Connection, port: int, token: str, listeners: int) -> None:
 
 
 async def _listen_all(pipe: Connection, port: int, token: str, listeners: int) -> None:
-    heard: list[tuple[int, float, tuple[int, ...]]] = []
+    received: list[tuple[int, float, tuple[int, ...]]] = []
     loop = asyncio.get_running_loop()
     request = f"GET /v1/events HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     readers = []
     for number in range(listeners):
-        transport, reader = await loop.create_connection(partial(_Reader, number, heard), "127.0.0.1", port)
+        transport, reader = await loop.create_connection(partial(_Reader, number, received), "127.0.0.1", port)
         transport.write(request)
-        await reader.begun
+        await reader.started
         readers.append(reader)
     pipe.send("ready")
     expected: int = await asyncio.to_thread(pipe.recv)
     deadline = time.monotonic() + SETTLE_S
-    while sum(len(versions) for _, _, versions in heard) < expected and time.monotonic() < deadline:
+    while sum(len(versions) for _, _, versions in received) < expected and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
     pipe.send(
-        Heard(
-            np.array([number for number, _, versions in heard for _ in versions], np.int32),
-            np.array([version for _, _, versions in heard for version in versions], np.int64),
-            np.array([at for _, at, versions in heard for _ in versions], np.float64),
+        Received(
+            np.array([number for number, _, versions in received for _ in versions], np.int32),
+            np.array([version for _, _, versions in received for version in versions], np.int64),
+            np.array([at for _, at, versions in received for _ in versions], np.float64),
             sum(reader.has_ended for reader in readers),
         )
     )
@@ -203,34 +204,35 @@ async def _listen_all(pipe: Connection, port: int, token: str, listeners: int) -
 
 
 def main() -> int:
-    """Measure, print, and return 0 only if every bar was held."""
-    parser = argparse.ArgumentParser(description="From a commit to the event, with many who listen.")
+    """Measure and print; return 0 only if every limit is met."""
+    parser = argparse.ArgumentParser(description="Latency from commit to event, with many listeners.")
     parser.add_argument("--listeners", type=int, default=500)
-    parser.add_argument("--rate", type=float, default=100, help="changes a second")
+    parser.add_argument("--rate", type=float, default=100, help="changes per second")
     parser.add_argument("--seconds", type=float, default=30)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     console = Console()
-    with temporary_hub() as settings, console.status("Listening"):
-        report = measure(settings, listeners=given.listeners, rate=given.rate, seconds=given.seconds)
+    with temporary_hub() as settings, console.status("Measuring"):
+        report = measure(settings, listeners=arguments.listeners, rate=arguments.rate, seconds=arguments.seconds)
     p50, p95, most = (float(np.percentile(report.latencies, percent)) for percent in (50, 95, 100))
-    table = Table(title=f"{report.listeners} listeners, {given.rate:.0f} changes a second for {given.seconds:.0f} s")
+    title = f"{report.listeners} listeners, {arguments.rate:.0f} changes per second for {arguments.seconds:.0f} s"
+    table = Table(title=title)
     for heading in ("p50 s", "p95 s", "max s", "MB before", "MB middle", "MB end", "missed", "repeated", "dropped"):
         table.add_column(heading, justify="right")
     table.add_row(
-        f"{p50:.3f}", f"{p95:.3f}", f"{most:.3f}", *(f"{it:.0f}" for it in report.memory_mb), str(report.missed),
+        f"{p50:.3f}", f"{p95:.3f}", f"{most:.3f}", *(f"{size:.0f}" for size in report.memory_mb), str(report.missed),
         str(report.repeated), str(report.dropped),
     )  # fmt: skip
     console.print(table)
     growth = report.memory_mb[2] - report.memory_mb[1]
     verdicts = (
-        (p95 < P95_BAR_S, f"p95 {p95:.2f} s from commit to event (bar: under {P95_BAR_S:.0f} s)"),
-        (report.missed == 0 == report.dropped, f"{report.missed} events missed, {report.dropped} dropped (bar: none)"),
-        (growth < GROWTH_BAR_MB, f"memory grew by {growth:.1f} MB in the second half (bar: under {GROWTH_BAR_MB:.0f})"),
-        (report.stopped_in_s < STOP_BAR_S, f"stopped in {report.stopped_in_s:.1f} s (bar: under {STOP_BAR_S:.0f} s)"),
+        (p95 < P95_LIMIT_S, f"p95 {p95:.2f} s from commit to event (limit: {P95_LIMIT_S:.0f} s)"),
+        (report.missed == 0 == report.dropped, f"{report.missed} events missed, {report.dropped} dropped (limit: 0)"),
+        (growth < GROWTH_LIMIT_MB, f"memory grew by {growth:.1f} MB in the second half (limit: {GROWTH_LIMIT_MB:.0f})"),
+        (report.stopped_in_s < STOP_LIMIT_S, f"stopped in {report.stopped_in_s:.1f} s (limit: {STOP_LIMIT_S:.0f} s)"),
     )
-    for held, said in verdicts:
-        console.print(f"[green]held[/] {said}" if held else f"[red]missed[/] {said}")
-    return 0 if all(held for held, _ in verdicts) else 1
+    for is_met, sentence in verdicts:
+        console.print(f"[green]met[/] {sentence}" if is_met else f"[red]not met[/] {sentence}")
+    return 0 if all(is_met for is_met, _ in verdicts) else 1
 
 
 if __name__ == "__main__":

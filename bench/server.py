@@ -1,4 +1,4 @@
-"""A Hub of its own for a bench: a server in a temporary folder that is gone afterwards."""
+"""Temporary Hubs for benches: a database server in a temporary folder, and the API."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ STOP_TIMEOUT_S: Final = 30.0
 
 @contextmanager
 def temporary_hub(**overrides: object) -> Iterator[Settings]:
-    """The settings of a Hub whose migrated database runs; `overrides` are settings."""
+    """Yield the settings of a Hub with a running, migrated database; `overrides` are settings."""
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as home:
         ports = {"port_database": free_port(), "port_api": free_port()}
         settings = Settings.model_validate({"home": Path(home), "database_url": "", **ports, **overrides})
@@ -36,8 +36,8 @@ def temporary_hub(**overrides: object) -> Iterator[Settings]:
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    """The API as `hub up` serves it, on the port of `settings`, without a limit of requests; its (first) process."""
-    given = {
+    """Serve the API like `hub up`, on the port of `settings`, without rate limits; yield its (first) process."""
+    variables = {
         "HOME": settings.home,
         "DATABASE_URL": database.database_url(settings),
         "API_DATABASE_PASSWORD": settings.secret("api_database_password"),
@@ -48,7 +48,7 @@ def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         "RATE_LIMIT": "100000000/minute",
         "RATE_LIMIT_ADDRESS": "100000000/minute",
     }
-    environment = {**os.environ, **{f"HUB_{name}": str(value) for name, value in given.items()}}
+    environment = {**os.environ, **{f"HUB_{name}": str(value) for name, value in variables.items()}}
     with (settings.home / "api.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "sources.api"], env=environment, stdout=log, stderr=log)
     try:
@@ -59,7 +59,7 @@ def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
             time.sleep(0.1)
         yield process
     finally:
-        process.terminate()  # with several workers only the first process can end the others
+        process.terminate()  # with several workers, only the first process ends the others
         process.wait(STOP_TIMEOUT_S)
 
 
@@ -71,7 +71,7 @@ def _is_ready(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on."""
+    """Return a free TCP port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

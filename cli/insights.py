@@ -14,7 +14,7 @@ from sources.errors import HubError
 from sources.insight_values import SEVERITIES
 from sources.operations import transaction
 from sources.operations.errors import Refusal
-from sources.operations.insights import Answer, answer_insight
+from sources.operations.insights import Reaction, react_to_insight
 from sources.settings import get_settings
 
 app = typer.Typer(help="See insights, and say what you did about them.", no_args_is_help=True)
@@ -96,23 +96,23 @@ def dismiss(insight: InsightId, feedback: Feedback = None) -> None:
     _set_status(insight, "dismissed", feedback)
 
 
-def _set_status(insight: str, answer: Answer, feedback: str | None) -> None:
+def _set_status(insight: str, reaction: Reaction, feedback: str | None) -> None:
     row = _one(insight)
     try:
-        asyncio.run(_answer(row, answer, feedback or None))
+        asyncio.run(_react(row, reaction, feedback or None))
     except Refusal as refusal:
         raise HubError(str(refusal)) from None
-    console.print(f"“{row['title']}” is {answer}.")
+    console.print(f"“{row['title']}” is {reaction}.")
 
 
-async def _answer(row: dict[str, Any], answer: Answer, feedback: str | None) -> None:
+async def _react(row: dict[str, Any], reaction: Reaction, feedback: str | None) -> None:
     settings = get_settings()
     pool = await transaction.make_pool(database.database_url(settings), 1)
     try:
         await transaction.run(
             pool,
             transaction.System(row["org_id"]),
-            lambda tx: answer_insight(tx, row["id"], answer, feedback),
+            lambda tx: react_to_insight(tx, row["id"], reaction, feedback),
             at=datetime.now(UTC),
             timeout_ms=settings.statement_timeout_ms,
         )

@@ -24,7 +24,7 @@ defs = dg.Definitions(
         warehouse.warehouse,
         modelling.anomalies,
         modelling.revenue_forecasts,
-        modelling.forecast_accuracy,
+        warehouse.forecast_models,
         modelling.provider_workload,
         warehouse.published,
         insights.events,

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from insights.findings import Finding, named_drivers
-from insights.narrative import described
+from insights.narrative import with_texts
 from insights.organizations import Organization
 from ml.drivers import explain
 from sources.database import records
@@ -16,7 +16,6 @@ from sources.insight_values import Severity
 
 RECENT_DAYS: Final = 2  # an anomaly has ended when the last two days were normal
 USUAL_DAYS: Final = 28  # the business's usual day: the mean of four whole weeks before
-WORTH_DAYS: Final = 91  # what a booking and an hour are worth: the mean of a quarter
 
 # The severity by the money that a day lost or gained, as a share of the business's usual day; the same for totals and
 # members. An owner wants a call for half a day's money; less than a tenth is within the ordinary spread of days.
@@ -74,7 +73,7 @@ ANOMALIES: Final[LiteralString] = """
         flagged.good_direction,
         case flagged.unit when 'money' then (flagged.value - flagged.expected)::float8 end as impact,
         usual_days.money::float8 as usual_money,
-        case flagged.unit when 'money' then 1 when 'count' then worth.booking else worth.hour end::float8 as worth,
+        worth.worth::float8,
         exists (
             select from app.insight_events as events
             where events.org_id = %(org_id)s and events.resolved_at is null
@@ -101,16 +100,8 @@ ANOMALIES: Final[LiteralString] = """
         ) as sums
         where sums.days > 0
     ) as usual_days on true
-    left join lateral (
-        select sum(kpi_daily.value) filter (where kpi_daily.metric = 'booked_revenue')
-                / nullif(sum(kpi_daily.value) filter (where kpi_daily.metric = 'bookings_created'), 0) as booking,
-            sum(kpi_daily.value) filter (where kpi_daily.metric = 'realized_revenue')
-                / nullif(sum(kpi_daily.value) filter (where kpi_daily.metric = 'tracked_hours'), 0) as hour
-        from marts.kpi_daily
-        where kpi_daily.org_id = %(org_id)s and kpi_daily.dimension = 'total' and kpi_daily.member = 'all'
-            and kpi_daily.metric in ('booked_revenue', 'bookings_created', 'realized_revenue', 'tracked_hours')
-            and kpi_daily.day < flagged.day and kpi_daily.day >= flagged.day - %(worth_days)s
-    ) as worth on true
+    left join intermediate.int_metric_worth as worth
+        on worth.org_id = %(org_id)s and worth.metric = flagged.metric
     order by flagged.metric, flagged.dimension, flagged.member, flagged.direction
 """
 
@@ -170,14 +161,13 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
             "as_of": organization.as_of,
             "recent": RECENT_DAYS,
             "usual_days": USUAL_DAYS,
-            "worth_days": WORTH_DAYS,
         },
     )
     large_amounts = _large_amounts(connection, organization, flagged)
     graded = [{**row, **_grade(row)} for row in flagged]
     relevant = [row for row in graded if _is_relevant(organization, row, large_amounts)]
     raised = _one_per_cause(connection, organization, relevant)
-    return described(
+    return with_texts(
         organization,
         [
             {

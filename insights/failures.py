@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from insights.findings import Finding
-from insights.narrative import described
+from insights.narrative import with_texts
 from insights.organizations import Organization
 
 
 def failure_findings(organization: Organization, failures: Mapping[str, str]) -> list[Finding]:
     """Return one finding per failure: name of the job, check, sensor or channel -> error message."""
     no_figures = dict.fromkeys(("value", "expected", "lower", "upper", "impact"))
-    return described(
+    return with_texts(
         organization,
         [
             {

@@ -15,7 +15,7 @@ MAX_DRIVERS: Final = 3
 # An expected figure below this share of the value is described as (hardly) anything instead of by its number.
 NEGLIGIBLE_SHARE: Final = 0.1
 
-# Recommendation by metric and direction. One table: a new metric adds two lines.
+# Recommendation by metric and direction: a new metric adds two lines.
 RECOMMENDATIONS: Final = {
     ("bookings_created", "up"): "Check that providers have capacity for the extra bookings and confirm them soon.",
     ("bookings_created", "down"): "Check that the booking page and its channels work, then follow up open quotes.",
@@ -71,7 +71,7 @@ PIPELINE_RECOMMENDATION: Final = (
 Text = tuple[str, str, str]  # title, summary, recommendation
 
 
-def described(organization: Organization, findings: list[dict[str, Any]]) -> list[Finding]:
+def with_texts(organization: Organization, findings: list[dict[str, Any]]) -> list[Finding]:
     """Return the organisation's findings with title, summary and recommendation added."""
     if not findings:
         return []

@@ -15,7 +15,7 @@ class Organization:
     name: str
     currency: str
     as_of: date
-    as_of_at: datetime  # the end of as_of in the organisation's time zone
+    as_of_at: datetime  # the moment that counts as now: of the run, or the end of as_of where a day is given
     first_day: date | None = None  # with any recorded activity
     last_day: date | None = None
     has_ended: bool = False  # True if the data end with last_day

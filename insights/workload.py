@@ -7,7 +7,7 @@ import pandas as pd
 import psycopg
 
 from insights.findings import Finding, named_drivers
-from insights.narrative import described
+from insights.narrative import with_texts
 from insights.organizations import Organization
 from sources.database import records
 from sources.insight_values import Severity
@@ -43,7 +43,7 @@ def workload_findings(connection: psycopg.Connection, organization: Organization
     if severity is None:
         return []
     providers = _overloaded_providers(overloaded)
-    return described(
+    return with_texts(
         organization,
         [
             {

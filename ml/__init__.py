@@ -1,1 +1,1 @@
-"""Statistics as pure functions on DataFrames: series in, tables out. No SQL, no clock, no network, no sentences."""
+"""Statistics as pure functions on DataFrames, series to tables: no SQL, no clock, no network, no sentences."""

@@ -1,7 +1,7 @@
-"""What the filter will miss, learnt by gradient boosting over all series of a call.
+"""Prediction of the filter's residuals by gradient boosting over all series of a call.
 
-LightGBM (Ke et al. 2017) sees what a line cannot: that the fortnight, the end of the month or the days between two
-holidays matter in some series and not in others.
+LightGBM (Ke et al. 2017) learns what a linear model cannot: that the fortnight, the end of the month or the days
+between two holidays matter in some series and not in others.
 """
 
 from typing import Any, Final
@@ -13,9 +13,9 @@ from ml.boosting_library import lightgbm
 from ml.panel import Floats
 
 WARM_UP: Final = 56  # days before the first row
-FIT_BLOCKS: Final = 4  # blocks that one fit serves; fits stand at fixed places, so that later days change nothing
-FEWEST_ROWS: Final = 600  # with fewer there is nothing to learn from
-SERIES_A_BLOCK: Final = 24  # drawn to teach, at most: bounds the rows whatever the number of series
+FIT_BLOCKS: Final = 4  # blocks that one fit predicts; fits are at fixed positions, so that later days change nothing
+FEWEST_ROWS: Final = 600  # with fewer training rows no model is fitted
+SERIES_PER_BLOCK: Final = 24  # drawn as training series, at most: bounds the rows whatever the number of series
 HALF_LIFE: Final = 1000  # days after which a row weighs half
 ROUNDS: Final = 120
 PARAMETERS: Final[dict[str, Any]] = {
@@ -35,36 +35,37 @@ PARAMETERS: Final[dict[str, Any]] = {
 
 
 def boosted(past: Past, needed: int) -> Floats:
-    """What the filter will miss, in spreads (series, day), of days from `needed` on; NaN where it cannot be said."""
+    """Return the predicted residuals (series, day), in spreads, of days from `needed` on; NaN without a model."""
     count, length = past.recent.shape
-    missed = np.full((count, length), np.nan)
+    predicted = np.full((count, length), np.nan)
     rows: list[Floats] = []
     targets: list[Floats] = []
-    ages: list[Floats] = []
+    positions: list[Floats] = []
     model: Any | None = None
-    for place, begin in enumerate(range(WARM_UP, length, BLOCK)):
+    for number, begin in enumerate(range(WARM_UP, length, BLOCK)):
         block = slice(begin, begin + BLOCK)
-        if begin + FIT_BLOCKS * BLOCK > needed and place % FIT_BLOCKS == 0:
-            model = _fitted(rows, targets, ages)
+        if begin + FIT_BLOCKS * BLOCK > needed and number % FIT_BLOCKS == 0:
+            model = _fitted(rows, targets, positions)
         if model is not None and block.stop > needed:
             flat = tree_rows(block, past).reshape(-1, model.num_feature())
-            missed[:, block] = np.asarray(model.predict(flat, num_threads=1)).reshape(-1, BLOCK)
-        teachers = past
-        if count > SERIES_A_BLOCK:
-            drawn = np.random.default_rng(place).choice(count, SERIES_A_BLOCK, replace=False)
-            teachers = past.of(np.sort(drawn))
-        known = teachers.known[:, block]
-        rows.append(tree_rows(block, teachers)[known])
-        targets.append(teachers.target[:, block][known])
-        ages.append(np.broadcast_to(np.arange(block.start, block.stop, dtype=float), known.shape)[known])
-    return missed
+            predicted[:, block] = np.asarray(model.predict(flat, num_threads=1)).reshape(-1, BLOCK)
+        training = past
+        if count > SERIES_PER_BLOCK:
+            drawn = np.random.default_rng(number).choice(count, SERIES_PER_BLOCK, replace=False)
+            training = past.of(np.sort(drawn))
+        known = training.known[:, block]
+        rows.append(tree_rows(block, training)[known])
+        targets.append(training.target[:, block][known])
+        positions.append(np.broadcast_to(np.arange(block.start, block.stop, dtype=float), known.shape)[known])
+    return predicted
 
 
-def _fitted(rows: list[Floats], targets: list[Floats], days: list[Floats]) -> Any | None:
+def _fitted(rows: list[Floats], targets: list[Floats], positions: list[Floats]) -> Any | None:
+    """Return the model of the rows, those of newer positions weighing more; None with too few or without LightGBM."""
     library = lightgbm()
     if library is None or sum(map(len, rows)) < FEWEST_ROWS:
         return None
-    day = np.concatenate(days)
-    weight = 0.5 ** ((day.max() - day) / HALF_LIFE)
+    position = np.concatenate(positions)
+    weight = 0.5 ** ((position.max() - position) / HALF_LIFE)
     data = library.Dataset(np.concatenate(rows), np.concatenate(targets), weight=weight)
     return library.train(PARAMETERS, data, num_boost_round=ROUNDS)

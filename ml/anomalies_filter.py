@@ -1,6 +1,6 @@
-"""A robust filter: level, weekday and holiday effects carried forward a day at a time.
+"""A robust filter: level, weekday and holiday effects updated day by day.
 
-After Gelper, Fried and Croux (2010): what surprises it teaches it little, unless surprises keep to one side.
+After Gelper, Fried and Croux (2010): a large residual changes them little, unless residuals stay on one side.
 """
 
 from typing import NamedTuple
@@ -14,71 +14,83 @@ LEVEL_RATE = 0.25
 SEASON_RATE = 0.10
 HOLIDAY_RATE = 0.30
 SPREAD_RATE = 0.05
-CLIP = 2.5  # larger surprises teach as if they were this many spreads
-SHIFT_DAYS = 4  # so many surprises on one side in a row are a new level
-YOUNG_DAYS = 21  # so long everything teaches in full
-SHARE_FLOOR = 0.02  # of the level: quieter than that no series is taken to be
-IDLE_FLOOR = 0.005  # of a usual day that is not zero: 0.02 changes verdicts of days after a collapse
-SMALLEST = 1e-9  # of a spread, so that surprises in spreads are finite
+CLIP = 2.5  # spreads: larger residuals update the effects as if they were this large
+SHIFT_DAYS = 4  # this many clipped residuals in a row on one side are a new level
+YOUNG_DAYS = 21  # days of a series in which no residual is clipped
+SHARE_FLOOR = 0.02  # of the level: least spread
+IDLE_FLOOR = 0.005  # of the mean size of nonzero days: least spread; 0.02 changes verdicts of days after a collapse
+SMALLEST = 1e-9  # least spread, so that residuals in spreads are finite
 
 
 class Filtered(NamedTuple):
-    """(series, day): forecast, its error (NaN where unknown), the error clipped, spread; weekday effects (.., 7)."""
+    """Arrays (series, day): forecast, residual (NaN where unknown), clipped residual, spread; season (series, day, 7).
+
+    Each is as known before the day, but for the residuals. `season` holds the weekday effects.
+    """
 
     forecast: Floats
-    surprise: Floats
+    residual: Floats
     clipped: Floats
     spread: Floats
     season: Floats
 
 
-def filtered_days(work: Floats, is_holiday: Flags, taught: Flags) -> Filtered:
-    """Run level, weekday and holiday effects through the days; each day is foreseen before it teaches."""
+def filtered_days(work: Floats, is_holiday: Flags, is_training: Flags) -> Filtered:
+    """Return the one-day-ahead forecasts of work (series, day), NaN for missing, by level, weekday and holiday effect.
+
+    is_training: (series, day) that update the effects.
+    """
     count, length = work.shape
-    level, spread, seen, run = np.zeros((4, count))
-    season, seen_weekday = np.zeros((2, count, 7))
-    holiday: Floats | None = None  # the effect of a holiday in place of its weekday's: until one was seen, the lowest
-    recent = np.zeros((count, SHIFT_DAYS))
-    # A series that was idle for long is level at zero, with a spread of zero, of which it would never get out again:
-    # the size of the days that were not zero keeps the spread from vanishing.
-    sizes, moved_days = np.zeros((2, count))
-    forecast, clipped_all, spreads = np.zeros((3, count, length))
-    surprise, seasons = np.full(work.shape, np.nan), np.zeros((count, length, 7))
+    level, spread, days_seen, run = np.zeros((4, count))
+    season, weekdays_seen = np.zeros((2, count, 7))
+    # Effect of a holiday, in place of its weekday's; until the first holiday, the lowest weekday's.
+    holiday: Floats | None = None
+    recent = np.zeros((count, SHIFT_DAYS))  # latest residuals, from the present level
+    # A long idle series has a level and a spread of zero, and every residual would be infinitely large: the mean size
+    # of its nonzero days keeps the spread above zero.
+    total_size, nonzero_days = np.zeros((2, count))
+    forecasts, all_clipped, spreads = np.zeros((3, count, length))
+    residuals, seasons = np.full(work.shape, np.nan), np.zeros((count, length, 7))
     known = ~np.isnan(work)
-    for t in range(length):
-        weekday = t % 7
+    for day in range(length):
+        weekday = day % 7
+        # forecast
         effect = season[:, weekday]
-        if is_holiday[t]:
+        if is_holiday[day]:
             effect = season.min(axis=1) if holiday is None else holiday
-        forecast[:, t] = level + effect
-        spread = np.maximum(spread, IDLE_FLOOR * sizes / np.maximum(moved_days, 1))
-        spreads[:, t] = np.maximum(spread, SHARE_FLOOR * np.abs(level) + SMALLEST)
-        seasons[:, t] = season
-        surprise[:, t] = work[:, t] - forecast[:, t]
-        teaches = known[:, t] & taught[:, t]
-        size_today = np.where(teaches, np.abs(np.nan_to_num(work[:, t])), 0.0)
-        sizes, moved_days = sizes + size_today, moved_days + (size_today > 0)
-        error = np.where(teaches, surprise[:, t], 0.0)
-        new = seen < YOUNG_DAYS
-        limit = np.where(new, np.inf, CLIP * spread)
+        forecasts[:, day] = level + effect
+        spread = np.maximum(spread, IDLE_FLOOR * total_size / np.maximum(nonzero_days, 1))
+        spreads[:, day] = np.maximum(spread, SHARE_FLOOR * np.abs(level) + SMALLEST)
+        seasons[:, day] = season
+        residuals[:, day] = work[:, day] - forecasts[:, day]
+        # residual to learn from
+        learns = known[:, day] & is_training[:, day]
+        size = np.where(learns, np.abs(np.nan_to_num(work[:, day])), 0.0)
+        total_size, nonzero_days = total_size + size, nonzero_days + (size > 0)
+        error = np.where(learns, residuals[:, day], 0.0)
+        is_young = days_seen < YOUNG_DAYS
+        limit = np.where(is_young, np.inf, CLIP * spread)
         clipped = np.clip(error, -limit, limit)
-        clipped_all[:, t] = clipped
-        if is_holiday[t]:
+        all_clipped[:, day] = clipped
+        if is_holiday[day]:
             holiday = effect + HOLIDAY_RATE * np.clip(error, -2 * limit, 2 * limit)
             continue
-        seen = seen + teaches
-        seen_weekday[:, weekday] += teaches
-        step = np.maximum(LEVEL_RATE, 1 / np.maximum(seen, 1)) * clipped
+        # level and weekday effect
+        days_seen = days_seen + learns
+        weekdays_seen[:, weekday] += learns
+        step = np.maximum(LEVEL_RATE, 1 / np.maximum(days_seen, 1)) * clipped
         level = level + step
-        season[:, weekday] += np.maximum(SEASON_RATE, 1 / (seen_weekday[:, weekday] + 2)) * (clipped - step)
-        size = np.minimum(1.25 * np.abs(error), np.where(new, np.inf, 3 * spread + 1e-12))
-        gain = np.maximum(SPREAD_RATE, 1 / np.maximum(seen, 1))
-        spread = np.where(teaches, spread + gain * (size - spread), spread)
-        # A run of clipped surprises on one side is no accident: the level moves to where the values now are.
-        beyond = np.where(np.abs(error) > limit, np.sign(error), 0.0)
-        run = np.where(teaches, np.where(beyond == 0, 0.0, np.where(beyond == np.sign(run), run, 0) + beyond), run)
-        recent = np.where(teaches[:, None], np.column_stack([recent[:, 1:] - step[:, None], error - step]), recent)
-        moved = np.abs(run) >= SHIFT_DAYS
-        level = np.where(moved, level + np.median(recent, axis=1), level)
-        run = np.where(moved, 0.0, run)
-    return Filtered(forecast, surprise, clipped_all, spreads, seasons)
+        season[:, weekday] += np.maximum(SEASON_RATE, 1 / (weekdays_seen[:, weekday] + 2)) * (clipped - step)
+        # spread: 1.25 mean absolute deviations are a normal standard deviation
+        deviation = np.minimum(1.25 * np.abs(error), np.where(is_young, np.inf, 3 * spread + 1e-12))
+        spread_rate = np.maximum(SPREAD_RATE, 1 / np.maximum(days_seen, 1))
+        spread = np.where(learns, spread + spread_rate * (deviation - spread), spread)
+        # A run of clipped residuals on one side is a new level: the median of the latest residuals away.
+        side = np.where(np.abs(error) > limit, np.sign(error), 0.0)
+        extended = np.where(side == 0, 0.0, np.where(side == np.sign(run), run, 0) + side)
+        run = np.where(learns, extended, run)
+        recent = np.where(learns[:, None], np.column_stack([recent[:, 1:] - step[:, None], error - step]), recent)
+        is_shifted = np.abs(run) >= SHIFT_DAYS
+        level = np.where(is_shifted, level + np.median(recent, axis=1), level)
+        run = np.where(is_shifted, 0.0, run)
+    return Filtered(forecasts, residuals, all_clipped, spreads, seasons)

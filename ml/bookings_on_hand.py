@@ -1,36 +1,35 @@
-"""What the book says of days to come: pick-up by lead time and weekday, as a mean and by regression.
+"""Forecasts from the book: pick-up by lead time and weekday, as a mean and by regression.
 
-Pick-up is the revenue manager's forecast: what stands on the books now, plus what still came in from the same lead
-time on to the day itself, on average over recent days of that weekday (Weatherford and Kimes 2003). The regression
-(Talluri and van Ryzin 2004, 9.3) lets what still comes in depend on what stands, there and around.
+The book holds the amounts on hand (booked and not cancelled) of each service day at each lead time. The pick-up of a
+lead time is the amount that still comes in from then until the service day: bookings less cancellations. The forecast
+of revenue managers is the amount on hand now plus the mean pick-up of recent days of that weekday from the same lead
+time (Weatherford and Kimes 2003). The regression (Talluri and van Ryzin 2004, 9.3) predicts the pick-up from the
+amounts on hand for that day and for the days around it.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import signal
 
-from ml.panel import Floats, Panel, to_book
-
-Positions = npt.NDArray[np.int64]
+from ml.panel import Floats, Panel, Positions, same_phase, to_book
 
 # Measured on a hotel's revenue by arrival day, total and members (docs/methods.md).
-WEEK_WEIGHT = 0.975  # each older week weighs this much of the next; 0.95 to 0.99 differ by 2 %
-FEWEST_ROWS = 56  # days that came, before a regression is fitted
+WEEK_WEIGHT = 0.975  # weight of a week relative to the next one; 0.95 to 0.99 differ by 2 %
+FEWEST_ROWS = 56  # days with an actual, before a regression is fitted
 HALF_LIFE = 730  # days; 180 to 3000 differ by less than 1 %
-AROUND = 3  # days on either side: what stands for a week
+AROUND = 3  # days on either side: with them the amount on hand for a week
 DRIFT_DAYS = 14  # 7 is the same, 28 is 1 % worse
-SLOW_WEIGHT = 0.998  # a day, of the usual pick-up that the drift is measured from
-RIDGE = 3.0  # in days that came; 1 to 10 differ by less than 1 %, from 90 days of history 1 is 4 % worse
-LEAST_USUAL = 0.05  # of the level: what standing is divided by where little stands
-NEAR = 0.02  # of the usual miss: what counts as met when errors are reweighted
-ITERATIONS = 12  # with 6 the members' WAPE is 1 % higher, as errors are not yet absolute
+SLOW_WEIGHT = 0.998  # per day, of the usual pick-up that the drift is measured from
+RIDGE = 3.0  # in days with an actual; 1 to 10 differ by less than 1 %, from 90 days of history 1 is 4 % worse
+LEAST_USUAL = 0.05  # of the level: least usual amount that the amount on hand is divided by
+NEAR = 0.02  # of the mean absolute target: smaller errors weigh as if they were this large
+ITERATIONS = 12  # with 6 the members' WAPE is 1 % higher, as the reweighting has not converged
 
 
 def book_series(on_hand: pd.DataFrame | None, *, as_of: pd.Timestamp) -> pd.DataFrame | None:
-    """The checked book, or None where none is given or nothing of it was known at `as_of`."""
+    """Return the checked book, or None where none is given or nothing of it was known at `as_of`."""
     if on_hand is None or on_hand.empty:
         return None
     book = to_book(on_hand, as_of=as_of)
@@ -38,11 +37,11 @@ def book_series(on_hand: pd.DataFrame | None, *, as_of: pd.Timestamp) -> pd.Data
 
 
 def book_array(book: pd.DataFrame, panel: Panel, horizon: int, until: pd.Timestamp | None = None) -> Floats:
-    """What stood on the books: (series, day, lead), days running `horizon` past the panel; NaN where not known.
+    """Return the amounts on hand (series, day, lead), days reaching `horizon` past the panel; NaN where unknown.
 
-    Of days after `until` nothing is known. Snapshots between the first and the last in the whole book are known, and
-    what they do not list is zero; a series that the book never names stays NaN, as do days further ahead than the
-    book's longest lead. Rows of a series that the panel does not know are left aside.
+    Amounts for days after `until` are unknown. Between the first and the last snapshot of the whole book an amount that
+    is not listed is zero; a series that the book never lists is NaN, as are days further ahead than the book's longest
+    lead. Rows of a series that is not in the panel are ignored.
     """
     leads = int(min(book["lead_days"].max(), horizon))
     first = panel.days[0]
@@ -50,171 +49,177 @@ def book_array(book: pd.DataFrame, panel: Panel, horizon: int, until: pd.Timesta
     rows = book[(book["lead_days"] <= leads) & (book["service_day"] >= first)]
     day = (rows["service_day"] - first).dt.days.to_numpy()
     rows, day = rows[day < length], day[day < length]
-    snapshot = np.arange(length)[:, None] - np.arange(leads + 1)[None, :]
-    opened = (book["snapshot"].min() - first).days
-    closed = (book["snapshot"].max() - first).days
-    covered = (snapshot >= opened) & (snapshot <= closed)
-    named = panel.series.isin(book["series_id"].unique())
-    result = np.where(named[:, None, None] & covered[None], 0.0, np.nan)
-    position = panel.series.get_indexer(pd.Index(rows["series_id"]))
-    place = (position, day, rows["lead_days"].to_numpy())
-    known = position >= 0
-    result[tuple(part[known] for part in place)] = rows["value"].to_numpy(dtype=float)[known]
+    snapshot = np.arange(length)[:, None] - np.arange(leads + 1)[None, :]  # (day, lead)
+    first_snapshot = (book["snapshot"].min() - first).days
+    last_snapshot = (book["snapshot"].max() - first).days
+    covered = (snapshot >= first_snapshot) & (snapshot <= last_snapshot)
+    is_listed = panel.series.isin(book["series_id"].unique())
+    result = np.where(is_listed[:, None, None] & covered[None], 0.0, np.nan)
+    series = panel.series.get_indexer(pd.Index(rows["series_id"]))
+    in_panel = series >= 0
+    lead = rows["lead_days"].to_numpy()
+    result[series[in_panel], day[in_panel], lead[in_panel]] = rows["value"].to_numpy(dtype=float)[in_panel]
     if until is not None:
         result[:, max((until - first).days + 1, 0) :] = np.nan
     return result
 
 
 class Pace(NamedTuple):
-    """How days fill, each (series, day, lead): known at the end of the day, of that day and those before."""
+    """Booking pace: tables (series, day, lead) of a book, each from that day and earlier days alone."""
 
-    book: Floats  # what stood, days running past the values
-    more: Floats  # what still came in from that lead on: weighted mean of all days
-    more_weekday: Floats  # the same of the same weekdays
-    miss_weekday: Floats  # the same of its size
-    stood_weekday: Floats  # what stood, mean of the same weekdays
-    came_weekday: Floats  # what they came to
+    book: Floats  # amount on hand, days reaching past the values
+    pickup: Floats  # pick-up from that lead on: weighted mean of all days
+    pickup_weekday: Floats  # the same, of the same weekdays
+    size_weekday: Floats  # mean absolute pick-up of the same weekdays
+    on_hand_weekday: Floats  # mean amount on hand of the same weekdays
+    actual_weekday: Floats  # mean actual of the same weekdays
     unit: Floats  # (series,) largest amount
-    signals: Floats  # (series, day, lead, SIGNALS) as on that day for the one that lies `lead` ahead, in units
+    signals: Floats  # (series, day, lead, SIGNALS): known on that day of the day `lead` ahead, in units
 
 
-SIGNALS = ("standing", "around", "everyone", "week", "drift")
+# Predictors of the pick-up, as `_signals` computes them.
+SIGNALS = ("on hand", "on hand around", "on hand of all series", "last week's pick-up", "drift")
 
 
 def pace(values: Floats, book: Floats) -> Pace:
-    """Tables of a book (series, day, lead) as `book_array` gives it, for values (series, day)."""
-    stood = book[:, : values.shape[1]]
-    came = np.where(np.isnan(stood), np.nan, values[:, :, None])
-    more = came - stood
+    """Return the tables of a book (series, day, lead) as `book_array` returns it, for values (series, day)."""
+    on_hand = book[:, : values.shape[1]]
+    actual = np.where(np.isnan(on_hand), np.nan, values[:, :, None])
+    pickup = actual - on_hand
     largest = np.maximum(_largest(values), _largest(book.reshape(len(book), -1)))
     unit = np.where(largest > 0, largest, 1.0)
     return Pace(
         book=book,
-        more=_weighted_mean(more, 1, WEEK_WEIGHT ** (1 / 7)),
-        more_weekday=_weighted_mean(more, 7, WEEK_WEIGHT),
-        miss_weekday=_weighted_mean(np.abs(more), 7, WEEK_WEIGHT),
-        stood_weekday=_weighted_mean(np.where(np.isnan(came), np.nan, stood), 7, WEEK_WEIGHT),
-        came_weekday=_weighted_mean(came, 7, WEEK_WEIGHT),
+        pickup=_weighted_mean(pickup, 1, WEEK_WEIGHT ** (1 / 7)),
+        pickup_weekday=_weighted_mean(pickup, 7, WEEK_WEIGHT),
+        size_weekday=_weighted_mean(np.abs(pickup), 7, WEEK_WEIGHT),
+        on_hand_weekday=_weighted_mean(np.where(np.isnan(actual), np.nan, on_hand), 7, WEEK_WEIGHT),
+        actual_weekday=_weighted_mean(actual, 7, WEEK_WEIGHT),
         unit=unit,
         signals=_signals(_by_snapshot(book / unit[:, None, None], values.shape[1])),
     )
 
 
 def pick_up(tables: Pace, series: Positions, origin: Positions, step: Positions) -> Floats:
-    """Additive pick-up for each (series, origin, step): on hand, plus what still came in; NaN beyond the book."""
+    """Return the additive pick-up forecast of each (series, origin, step): on hand plus mean pick-up; NaN beyond."""
     lead = np.minimum(step, tables.book.shape[2] - 1)
-    newest = origin + step - 7 * (-(-step // 7))
-    same = np.where(newest >= 0, tables.more_weekday[series, np.maximum(newest, 0), lead], np.nan)
-    any_day = tables.more[series, origin, lead]
-    more = np.where(np.isnan(same), any_day, same)
-    return np.where(step == lead, tables.book[series, origin + step, lead] + more, np.nan)
+    same_weekday = same_phase(origin, step, 7)
+    by_weekday = np.where(same_weekday >= 0, tables.pickup_weekday[series, np.maximum(same_weekday, 0), lead], np.nan)
+    pickup = np.where(np.isnan(by_weekday), tables.pickup[series, origin, lead], by_weekday)
+    return np.where(step == lead, tables.book[series, origin + step, lead] + pickup, np.nan)
 
 
 def regress(tables: Pace, values: Floats, weekday: Positions, end: int) -> Floats:
-    """Pick-up by regression (series, origin, lead), fitted on what came up to position `end`.
+    """Return forecasts (series, origin, lead) with the pick-up by regression, fitted on actuals up to position `end`.
 
-    What still comes in from a lead on is taken as linear in the weekday and SIGNALS, for each series and lead apart, by
-    least absolute errors (Koenker, Bassett 1978): a group that books or cancels is an outlier, and a median errs least.
-    NaN where the book does not reach or fewer than FEWEST_ROWS days came.
+    The pick-up from a lead on is linear in the weekday and SIGNALS, fitted for each series and lead by itself by least
+    absolute errors (Koenker, Bassett 1978): a group that books or cancels is an outlier, and a median errs least.
+    NaN beyond the book, and with fewer than FEWEST_ROWS days with an actual.
 
-    values: (series, day) as `pace` had them; weekday: 0 to 6 of each of the book's days.
+    values: (series, day) as given to `pace`; weekday: 0 to 6 of each of the book's days.
     """
     length = values.shape[1]
-    standing = _by_snapshot(tables.book / tables.unit[:, None, None], length)
-    result = np.full(standing.shape, np.nan)
+    on_hand = _by_snapshot(tables.book / tables.unit[:, None, None], length)  # (series, origin, lead)
+    result = np.full(on_hand.shape, np.nan)
     origin = np.arange(length)
-    for lead in range(1, standing.shape[2]):
-        days = np.eye(7)[weekday[origin + lead]]
-        taught = origin[: max(end + 1 - lead, 0)]
-        more = values[:, taught + lead] / tables.unit[:, None] - standing[:, taught, lead]
-        weight = ~np.isnan(more) * 0.5 ** ((end - lead - taught) / HALF_LIFE)
-        able = np.flatnonzero((weight > 0).sum(axis=1) >= FEWEST_ROWS)
-        if len(able) == 0:
+    for lead in range(1, on_hand.shape[2]):
+        weekdays = np.eye(7)[weekday[origin + lead]]  # (origin, 7)
+        training = origin[: max(end + 1 - lead, 0)]
+        pickup = values[:, training + lead] / tables.unit[:, None] - on_hand[:, training, lead]
+        weight = ~np.isnan(pickup) * 0.5 ** ((end - lead - training) / HALF_LIFE)
+        fitted = np.flatnonzero((weight > 0).sum(axis=1) >= FEWEST_ROWS)  # positions of series
+        if len(fitted) == 0:
             continue
-        one = np.ones((len(able), length, 1))
-        rows = np.concatenate([one, one * days, tables.signals[able, :, lead]], axis=2)
-        weights = _least_absolute(rows[:, taught], np.nan_to_num(more[able]), weight[able])
-        said = standing[able, :, lead] + np.einsum("sof,sf->so", rows, weights)
-        result[able, :, lead] = said * tables.unit[able, None]
+        one = np.ones((len(fitted), length, 1))
+        rows = np.concatenate([one, one * weekdays, tables.signals[fitted, :, lead]], axis=2)
+        coefficients = _least_absolute(rows[:, training], np.nan_to_num(pickup[fitted]), weight[fitted])
+        forecast = on_hand[fitted, :, lead] + np.einsum("sof,sf->so", rows, coefficients)
+        result[fitted, :, lead] = forecast * tables.unit[fitted, None]
     return result
 
 
 def features(
     tables: Pace, base: Floats, level: Floats, series: Positions, origin: Positions, step: Positions
 ) -> Floats:
-    """What the book says of each (series, origin, step), in units of the level (series, day); NaN where nothing.
+    """Return features (row, feature) of each (series, origin, step), in units of the level (series, day).
 
-    base: what the features are to correct, one for each row. Returns (row, feature).
+    base: the forecast of each row that a model of these features corrects. NaN where the book has no value.
     """
     lead = np.minimum(step, tables.book.shape[2] - 1)
-    newest = origin + step - 7 * (-(-step // 7))
-    standing = tables.book[series, origin + step, lead]
-    usual = tables.stood_weekday[series, newest, lead]
-    columns = [base, base - standing, usual, tables.more[series, origin, lead]]
-    columns += [
-        table[series, newest, lead] for table in (tables.more_weekday, tables.miss_weekday, tables.came_weekday)
-    ]
-    signals = tables.signals[series, origin, lead] * tables.unit[series, None]
-    of_usual = standing / np.maximum(usual, LEAST_USUAL * level[series, origin])
-    return np.asarray(
-        np.column_stack([np.column_stack([*columns, signals]) / level[series, origin][:, None], of_usual])
-    )
+    same_weekday = same_phase(origin, step, 7)
+    on_hand = tables.book[series, origin + step, lead]
+    usual = tables.on_hand_weekday[series, same_weekday, lead]
+    by_weekday = (tables.pickup_weekday, tables.size_weekday, tables.actual_weekday)
+    amounts = np.column_stack([
+        base,
+        base - on_hand,
+        usual,
+        tables.pickup[series, origin, lead],
+        *(table[series, same_weekday, lead] for table in by_weekday),
+        tables.signals[series, origin, lead] * tables.unit[series, None],
+    ])  # fmt: skip
+    row_level = level[series, origin]
+    of_usual = on_hand / np.maximum(usual, LEAST_USUAL * row_level)
+    return np.column_stack([amounts / row_level[:, None], of_usual])
 
 
 def _by_snapshot(book: Floats, length: int) -> Floats:
-    """(series, snapshot, lead) of (series, day, lead): what stood at the end of each of the first `length` days."""
+    """Return a book (series, day, lead) as (series, snapshot, lead), for snapshots on the first `length` days."""
     leads = np.arange(book.shape[2])
     return book[:, np.arange(length)[:, None] + leads, leads]
 
 
-def _signals(standing: Floats) -> Floats:
-    """SIGNALS (series, snapshot, lead, signal) of what stood (series, snapshot, lead); zero where not known.
+def _signals(on_hand: Floats) -> Floats:
+    """Return the SIGNALS (series, snapshot, lead, signal) of amounts on hand (series, snapshot, lead); 0 where unknown.
 
-    What stands for the day, for the days around it, for those of all series; what came in for the day over the last
-    week; and by how much all days' pick-up of the last fortnight, lead by lead, exceeded the usual one.
+    The amount on hand for the day; its mean over the days around it; the same mean over all series; the pick-up of the
+    day in the last week; and the drift: by how much the pick-up of all days in the last DRIFT_DAYS, summed over the
+    leads up to that one, exceeded the usual pick-up.
     """
-    around = _mean_around(standing)
-    everyone = np.broadcast_to(around.mean(axis=0), standing.shape)
-    week, added = np.full(standing.shape, np.nan), np.full(standing.shape, np.nan)
-    week[:, 7:, :-7] = standing[:, 7:, :-7] - standing[:, :-7, 7:]
-    added[:, 1:, 1:] = standing[:, 1:, :-1] - standing[:, :-1, 1:]
-    drift = _trailing_mean(added, DRIFT_DAYS) - _weighted_mean(added, 1, SLOW_WEIGHT)
-    parts = (standing, around, everyone, week, np.nan_to_num(drift).cumsum(axis=2))
+    around = _mean_around(on_hand)
+    all_series = np.broadcast_to(around.mean(axis=0), on_hand.shape)
+    last_week, last_day = np.full(on_hand.shape, np.nan), np.full(on_hand.shape, np.nan)
+    last_week[:, 7:, :-7] = on_hand[:, 7:, :-7] - on_hand[:, :-7, 7:]
+    last_day[:, 1:, 1:] = on_hand[:, 1:, :-1] - on_hand[:, :-1, 1:]
+    drift = _trailing_mean(last_day, DRIFT_DAYS) - _weighted_mean(last_day, 1, SLOW_WEIGHT)
+    parts = (on_hand, around, all_series, last_week, np.nan_to_num(drift).cumsum(axis=2))
     return np.asarray(np.nan_to_num(np.stack(parts, axis=3)))
 
 
-def _mean_around(standing: Floats) -> Floats:
-    """Mean of what stood on the same day for the AROUND days on either side; 0 where nothing is known."""
-    known = ~np.isnan(standing)
+def _mean_around(on_hand: Floats) -> Floats:
+    """Return the mean amount on hand, at the same snapshot, for AROUND days on either side; 0 where none is known."""
+    known = ~np.isnan(on_hand)
     sums, count = (
         np.pad(part, ((0, 0), (0, 0), (1, 0))).cumsum(axis=2)
-        for part in (np.where(known, standing, 0.0), known.astype(float))
+        for part in (np.where(known, on_hand, 0.0), known.astype(float))
     )
-    leads = np.arange(standing.shape[2])
+    leads = np.arange(on_hand.shape[2])
     low, high = np.maximum(leads - AROUND, 0), np.minimum(leads + AROUND, leads[-1]) + 1
     return np.asarray((sums[:, :, high] - sums[:, :, low]) / np.maximum(count[:, :, high] - count[:, :, low], 1))
 
 
 def _least_absolute(rows: Floats, target: Floats, weight: Floats) -> Floats:
-    """Coefficients (series, feature) of least absolute errors and a ridge, by reweighted squares (Schlossmacher 1973).
+    """Return coefficients (series, feature) of a ridge regression by least absolute errors.
 
-    rows: (series, row, feature), the first feature an intercept, which the ridge spares.
+    Iteratively reweighted least squares (Schlossmacher 1973). rows: (series, row, feature), the first feature an
+    intercept, which is not penalised; target and weight: (series, row).
     """
     total = weight.sum(axis=1, keepdims=True)
     scale = np.sqrt((weight[:, :, None] * rows**2).sum(axis=1) / total) + 1e-12
-    across = np.ascontiguousarray((rows / scale[:, None]).transpose(0, 2, 1))  # half the time of rows down
+    # (series, feature, row): half the time of (series, row, feature).
+    features = np.ascontiguousarray((rows / scale[:, None]).transpose(0, 2, 1))
     diagonal = np.arange(rows.shape[2])
     ridge = np.where(diagonal == 0, 0.0, RIDGE / total) + 1e-9
-    nearest = NEAR * (weight * np.abs(target)).sum(axis=1, keepdims=True) / total + 1e-12
-    now, result = weight, np.zeros(scale.shape)
+    least_error = NEAR * (weight * np.abs(target)).sum(axis=1, keepdims=True) / total + 1e-12
+    current, coefficients = weight, np.zeros(scale.shape)
     for _ in range(ITERATIONS):
-        weighted = across * now[:, None]
-        gram = weighted @ across.transpose(0, 2, 1)
-        gram[:, diagonal, diagonal] += ridge * now.sum(axis=1, keepdims=True)
-        result = np.linalg.solve(gram, weighted @ target[:, :, None])[:, :, 0]
-        missed = np.abs(target - (result[:, None] @ across)[:, 0])
-        now = weight / np.maximum(missed, nearest)
-    return np.asarray(result / scale)
+        weighted = features * current[:, None]
+        gram = weighted @ features.transpose(0, 2, 1)
+        gram[:, diagonal, diagonal] += ridge * current.sum(axis=1, keepdims=True)
+        coefficients = np.linalg.solve(gram, weighted @ target[:, :, None])[:, :, 0]
+        error = np.abs(target - (coefficients[:, None] @ features)[:, 0])
+        current = weight / np.maximum(error, least_error)
+    return np.asarray(coefficients / scale)
 
 
 def _largest(values: Floats) -> Floats:
@@ -222,7 +227,7 @@ def _largest(values: Floats) -> Floats:
 
 
 def _weighted_mean(values: Floats, every: int, weight: float) -> Floats:
-    """Mean over each `every`-th day up to each day, the newer weighing more; NaN where nothing is known."""
+    """Return the mean over each `every`-th day up to each day, newer days weighing more; NaN where none is known."""
     known = ~np.isnan(values)
     recursion = np.zeros(every + 1)
     recursion[0], recursion[every] = 1.0, -weight
@@ -232,7 +237,7 @@ def _weighted_mean(values: Floats, every: int, weight: float) -> Floats:
 
 
 def _trailing_mean(values: Floats, days: int) -> Floats:
-    """Mean of the `days` days up to each day; NaN where nothing is known."""
+    """Return the mean of the `days` days up to each day; NaN where none is known."""
     known = ~np.isnan(values)
     total, count = (np.cumsum(part, axis=1) for part in (np.where(known, values, 0.0), known.astype(float)))
     for part in (total, count):

@@ -1,4 +1,4 @@
-"""Which members account for the change of a sum or of a ratio, and by how much."""
+"""Drivers: the contribution of each member to the change of a sum or of a ratio."""
 
 from collections.abc import Mapping
 
@@ -15,18 +15,18 @@ def explain(
 ) -> pd.DataFrame:
     """Split the change of a sum or of a ratio over its members: services, providers, client groups, weekdays.
 
-    A sum: current, baseline hold member, value (what came, and what was expected; a member that one of them lacks
+    A sum: current, baseline hold member, value (the actual and the expected one; a member that one of them lacks
     counts as zero there; rows of one member are added). A ratio (an average price, a cancellation rate): both hold
     member, numerator, denominator instead.
-    unit_value: what one unit of the sum (of the ratio's numerator) is worth in money, for all members or by member
-    (1 for those not named): 1 for amounts of money, the mean price for a count of bookings.
+    unit_value: worth in money of one unit of the sum (of the ratio's numerator), for all members or by member (1 for
+    those not named): 1 for amounts of money, the mean price for a count of bookings.
 
     Returns member, value, expected, contribution (they add up to the whole change), share (of the whole change; 0 where
     nothing changed) and impact (the contribution in money; of a ratio: times the current denominator of all), the
     largest impact either way first. For a ratio value and expected are the member's own ratios (where it has no
     denominator: its ratio on the other side), and mix and rate split the contribution: that the member became a larger
     or smaller part of the whole, and that its own ratio changed (midpoint weights, as Bennet 1920: exact, and the same
-    with its sign turned where now and then are exchanged).
+    with the opposite sign where current and baseline are exchanged).
     Raises ValueError for a missing column or value, a negative denominator, or a numerator without a denominator.
     """
     is_ratio = "denominator" in current.columns or "denominator" in baseline.columns
@@ -48,29 +48,30 @@ def _sum(current: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ratio(current: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
-    now, then = _sums(current, "current", RATIO), _sums(baseline, "baseline", RATIO)
-    members = now.index.union(then.index)
-    (weight, ratio, whole), (weight_then, ratio_then, whole_then) = (
-        _parts(side.reindex(members, fill_value=0.0), name) for side, name in ((now, "current"), (then, "baseline"))
+    sides = {"current": _sums(current, "current", RATIO), "baseline": _sums(baseline, "baseline", RATIO)}
+    members = sides["current"].index.union(sides["baseline"].index)
+    (weight, ratio, whole), (base_weight, base_ratio, base_whole) = (
+        _parts(sums.reindex(members, fill_value=0.0), name) for name, sums in sides.items()
     )
-    ratio, ratio_then = ratio.fillna(ratio_then).fillna(0.0), ratio_then.fillna(ratio).fillna(0.0)
-    table = pd.DataFrame({"value": ratio, "expected": ratio_then})
-    middle = (whole + whole_then) / 2
-    table["mix"] = (weight - weight_then) * ((ratio + ratio_then) / 2 - middle)
-    table["rate"] = (weight + weight_then) / 2 * (ratio - ratio_then)
+    ratio, base_ratio = ratio.fillna(base_ratio).fillna(0.0), base_ratio.fillna(ratio).fillna(0.0)
+    table = pd.DataFrame({"value": ratio, "expected": base_ratio})
+    mean_whole = (whole + base_whole) / 2
+    table["mix"] = (weight - base_weight) * ((ratio + base_ratio) / 2 - mean_whole)
+    table["rate"] = (weight + base_weight) / 2 * (ratio - base_ratio)
     table["contribution"] = table["mix"] + table["rate"]
-    table["_units"] = float(now["denominator"].sum())
+    table["_units"] = float(sides["current"]["denominator"].sum())
     return table
 
 
 def _parts(sums: pd.DataFrame, name: str) -> tuple["pd.Series[float]", "pd.Series[float]", float]:
-    """Each member's part of the denominator and own ratio (NaN without a denominator), and the ratio of all."""
-    below = sums["denominator"]
-    if (below < 0).any():
+    """Return each member's share of the denominator and own ratio (NaN without a denominator), and the total ratio."""
+    denominator, numerator = sums["denominator"], sums["numerator"]
+    if (denominator < 0).any():
         raise ValueError(f"{name}: column denominator has a negative value")
-    if ((below == 0) & (sums["numerator"] != 0)).any() or not below.sum() > 0:
+    if ((denominator == 0) & (numerator != 0)).any() or not denominator.sum() > 0:
         raise ValueError(f"{name}: column denominator is zero where there is something to divide")
-    return below / below.sum(), sums["numerator"] / below.where(below > 0), sums["numerator"].sum() / below.sum()
+    ratio = numerator / denominator.where(denominator > 0)
+    return denominator / denominator.sum(), ratio, numerator.sum() / denominator.sum()
 
 
 def _worth(members: pd.Index, unit_value: float | Mapping[str, float]) -> "pd.Series[float]":

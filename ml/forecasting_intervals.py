@@ -1,9 +1,9 @@
-"""Prediction intervals from the errors that the same method made from past weekly origins (conformal).
+"""Prediction intervals from the errors of the same method at past weekly origins (conformal prediction).
 
-Errors are put into units that grow with the forecast, with the horizon and with how large errors were of late, as known
-at their origin (normalised conformal prediction: Lei et al. 2018). Their quantiles, the newer weighing more (Barber,
-Candes, Ramdas, Tibshirani 2023), are a compromise between the series' own and those of all series of the call. Where
-too few origins are known: a t interval from the spread of the last weeks.
+Each error is divided by a scale that grows with the forecast, with the step ahead and with the size of the recent
+errors known at its origin (normalised conformal prediction: Lei et al. 2018). The quantiles of these conformal scores,
+newer origins weighing more (Barber, Candes, Ramdas, Tibshirani 2023), are a compromise between the series' own and
+those of all series of the call. Where too few origins are known: a t interval from the spread of the last weeks.
 """
 
 import numpy as np
@@ -15,28 +15,29 @@ from ml.panel import Flags, Floats
 ENOUGH_ORIGINS = 10  # with fewer: intervals from the spread of the values
 NEIGHBOURS = 3  # steps on each side that share their errors; 7 and 14 do as well
 SIZE_POWER = 0.35  # errors grow with this power of the forecast: 0 undercovered growing seasons, 1 was too wide
-SIZE_FLOOR = 0.1  # of the usual value: what errors do not fall below
-WEEK_WEIGHT = 0.95  # each older origin weighs this much of the next; 0.92 to 0.97 cover alike, 1 is 1.5 % worse
-LATELY_DAYS = 21  # half-life of what `of late` means, and how many days of the usual size it starts from
+SIZE_FLOOR = 0.1  # least relative size of a forecast: keeps the unit of errors above zero
+WEEK_WEIGHT = 0.95  # weight of an origin relative to the next one; 0.92 to 0.97 cover alike, 1 is 1.5 % worse
+RECENT_HALF_LIFE = 21  # days: half-life of the recent error size, and the weight of its prior (the usual size) in days
 OWN_ORIGINS = 5  # independent origins at which own quantiles weigh as much as those of all; 1 to 30 do as well
 EVEN_SHARE = 0.5  # how far both sides are drawn to their mean: past bias seldom lasts; 0 costs 3 % of the CRPS
-SPREAD_DAYS = 56  # what the spread is taken from
+SPREAD_DAYS = 56  # days of values that the spread is taken from
+DOUBLING_DAYS = 28  # days ahead at which the variance of a t interval is twice that of the values
 
 
-def size(forecasts: Floats, values: Floats) -> Floats:
-    """What errors (series, origin, step) are measured in: they grow with the forecast, though less than it does."""
+def error_unit(forecasts: Floats, values: Floats) -> Floats:
+    """Return the unit of errors (series, origin, step): it grows with the forecast, though less than proportionally."""
     usual = np.nansum(np.abs(values), axis=1) / np.maximum((~np.isnan(values)).sum(axis=1), 1)
     usual = np.where(usual > 0, usual, 1.0)[:, None, None]
     return np.asarray((np.abs(forecasts) / usual + SIZE_FLOOR) ** SIZE_POWER)
 
 
-def pool(errors: Floats) -> Floats:
-    """Errors (series, origin, step) as (series, step, errors of that and the neighbouring steps)."""
+def pool_neighbours(errors: Floats) -> Floats:
+    """Return errors (series, origin, step) as (series, step, errors of that step and its neighbours at all origins)."""
     steps = errors.shape[2]
-    near = np.arange(steps)[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS + 1)[None, :]
-    inside = (near >= 0) & (near < steps)
-    pooled = np.where(inside, errors[:, :, np.clip(near, 0, steps - 1)], np.nan)
-    return pooled.transpose(0, 2, 1, 3).reshape(len(errors), steps, errors.shape[1] * near.shape[1])
+    neighbours = np.arange(steps)[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS + 1)[None, :]
+    inside = (neighbours >= 0) & (neighbours < steps)
+    pooled = np.where(inside, errors[:, :, np.clip(neighbours, 0, steps - 1)], np.nan)
+    return pooled.transpose(0, 2, 1, 3).reshape(len(errors), steps, errors.shape[1] * neighbours.shape[1])
 
 
 def bounds(
@@ -45,105 +46,144 @@ def bounds(
     errors: Floats,
     values: Floats,
     *,
-    short: Flags,
-    settled: Flags,
+    is_short: Flags,
+    is_degenerate: Flags,
     nonnegative: Flags,
     levels: tuple[int, ...],
 ) -> dict[int, tuple[Floats, Floats]]:
-    """Lower and upper bound (series, step) of each level, for a forecast (series, step) `centre`.
+    """Return the lower and upper bound (series, step) of each level, for a forecast `centre` (series, step).
 
-    errors: from weekly origins, the last a week ago, in the units that `unit` is of the forecast (series, origin,
-    step). `short` and `settled` series neither use nor lend their errors.
+    errors: (series, origin, step) from weekly origins, the last a week ago, each divided by its `error_unit`;
+    unit: the `error_unit` of `centre`. The errors of `is_short` and `is_degenerate` series enter no interval.
     """
     tails = np.array([(1 - level / 100) / 2 for level in levels])
-    past = _past(errors, tails, lends=~(short | settled))
-    enough = (~np.isnan(errors)).sum(axis=1) >= ENOUGH_ORIGINS
-    width = spread(values)[:, None] * np.sqrt(1 + np.arange(1, centre.shape[1] + 1) / 28)
-    count = (~np.isnan(values)).sum(axis=1)
+    lower_offsets, upper_offsets = _conformal_offsets(errors, tails, shared=~(is_short | is_degenerate))
+    is_conformal = ((~np.isnan(errors)).sum(axis=1) >= ENOUGH_ORIGINS) & ~is_short[:, None]  # (series, step)
+    deviation = spread(values)[:, None] * np.sqrt(1 + np.arange(1, centre.shape[1] + 1) / DOUBLING_DAYS)
+    freedom = np.clip((~np.isnan(values)).sum(axis=1) - 1, 2, None)
     lower, upper = centre, centre
     result = {}
-    for level, tail, *sides in zip(levels, tails, *past, strict=True):
-        plain = width * special.stdtrit(np.clip(count - 1, 2, None), 1 - tail)[:, None]
-        below, above = (
-            np.where(settled[:, None], 0.0, np.where(enough & ~short[:, None], unit * side, sign * plain))
-            for side, sign in zip(sides, (-1, 1), strict=True)
-        )
+    for level, tail, lower_offset, upper_offset in zip(levels, tails, lower_offsets, upper_offsets, strict=True):
+        t_offset = deviation * special.stdtrit(freedom, 1 - tail)[:, None]
+        below = np.where(is_conformal, unit * lower_offset, -t_offset)
+        above = np.where(is_conformal, unit * upper_offset, t_offset)
+        below, above = (np.where(is_degenerate[:, None], 0.0, offset) for offset in (below, above))
+        # Each level encloses the forecast and the levels before it.
         lower, upper = np.minimum(lower, centre + below), np.maximum(upper, centre + above)
         lower = np.where(nonnegative[:, None], np.maximum(lower, 0.0), lower)
         result[level] = (lower, upper)
     return result
 
 
-def _past(errors: Floats, tails: Floats, *, lends: Flags) -> tuple[Floats, Floats]:
-    """Quantiles (tail, series, step) of past errors (series, origin, step), lower and upper, for the next origin."""
-    weight = WEEK_WEIGHT ** np.arange(errors.shape[1], 0, -1.0)
-    usual = _by_step(np.abs(errors), weight)
-    lately = _lately(errors / usual[:, None, :])
-    alike = errors / lately[:, :-1, None]
-    scale = _by_step(np.abs(alike), weight)
-    shape = (alike / scale[:, None, :]).reshape(len(errors), errors.shape[1] * errors.shape[2])
-    own = _quantiles(shape, np.repeat(weight, errors.shape[2]), tails)
-    lent = shape[lends].reshape(1, -1)
-    shared = _quantiles(lent, np.tile(np.repeat(weight, errors.shape[2]), int(lends.sum())), tails)
-    # Weekly origins whose horizons overlap see the same days.
-    seen = (~np.isnan(errors[:, :, 0]) * weight).sum(axis=1) * min(1.0, 7 / errors.shape[2])
-    trust = (seen / (seen + OWN_ORIGINS))[:, None]
-    low, high = np.split(trust * own + (1 - trust) * shared, 2, axis=1)
-    half = (high - low) / 2
-    reach = scale * lately[:, -1:]
-    sides = ((1 - EVEN_SHARE) * side + EVEN_SHARE * even for side, even in ((low, -half), (high, half)))
-    below, above = (side.T[:, :, None] * reach for side in sides)
-    return below, above
+def _conformal_offsets(errors: Floats, tails: Floats, *, shared: Flags) -> tuple[Floats, Floats]:
+    """Return the lower and upper offsets (tail, series, step) from the next forecast, in its `error_unit`.
+
+    errors: (series, origin, step); shared: series whose scores enter the quantiles of all series.
+    """
+    weights = WEEK_WEIGHT ** np.arange(errors.shape[1], 0, -1.0)  # (origin,)
+    scores, next_scale = _conformal_scores(errors, weights)
+    quantiles = _shrunk_quantiles(scores, weights, tails, shared=shared)  # (series, 2 * tail)
+    lower, upper = _evened(*np.split(quantiles, 2, axis=1))  # each (series, tail)
+    return lower.T[:, :, None] * next_scale, upper.T[:, :, None] * next_scale
 
 
-def _by_step(errors: Floats, weight: Floats) -> Floats:
-    """Weighted mean (series, step) over the origins and neighbouring steps of (series, origin, step); never zero."""
+def _conformal_scores(errors: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the score of each error (series, origin, step), and the scale (series, step) of the next origin.
+
+    A score is an error divided by the usual error size of its step and by the recent error size at its origin.
+    """
+    usual_size = _mean_by_step(np.abs(errors), weights)  # (series, step)
+    recent_size = _recent_sizes(errors / usual_size[:, None, :])  # (series, origin + 1), relative to the usual size
+    deflated = errors / recent_size[:, :-1, None]
+    scale = _mean_by_step(np.abs(deflated), weights)  # (series, step)
+    return deflated / scale[:, None, :], scale * recent_size[:, -1:]
+
+
+def _shrunk_quantiles(scores: Floats, weights: Floats, tails: Floats, *, shared: Flags) -> Floats:
+    """Return quantiles (series, 2 * tail) of the scores: the series' own, shrunk towards those of all `shared` series.
+
+    The more independent origins a series has, the more its own quantiles weigh.
+    """
+    count, origins, steps = scores.shape
+    rows = scores.reshape(count, origins * steps)
+    row_weights = np.repeat(weights, steps)
+    own = _quantiles(rows, row_weights, tails)
+    pooled = _quantiles(rows[shared].reshape(1, -1), np.tile(row_weights, int(shared.sum())), tails)
+    # Weekly origins whose horizons overlap cover the same days, and are independent only in part.
+    independent = (~np.isnan(scores[:, :, 0]) * weights).sum(axis=1) * min(1.0, 7 / steps)
+    own_share = (independent / (independent + OWN_ORIGINS))[:, None]
+    return np.asarray(own_share * own + (1 - own_share) * pooled)
+
+
+def _evened(lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+    """Return both sides drawn towards an interval of the same width around zero, by EVEN_SHARE."""
+    half = (upper - lower) / 2
+    return (1 - EVEN_SHARE) * lower + EVEN_SHARE * -half, (1 - EVEN_SHARE) * upper + EVEN_SHARE * half
+
+
+def _mean_by_step(errors: Floats, weights: Floats) -> Floats:
+    """Return the mean (series, step) over the origins, weighted, and the neighbouring steps of each step; never 0."""
     known = ~np.isnan(errors)
     kernel = np.ones(2 * NEIGHBOURS + 1)
-    total, many = (
-        ndimage.convolve1d(np.einsum("soh,o->sh", part, weight), kernel, axis=1, mode="constant")
-        for part in (np.where(known, errors, 0.0), known.astype(float))
-    )
-    return np.asarray(np.maximum(total / np.maximum(many, 1e-12), 1e-12))
+
+    def total(values: Floats) -> Floats:
+        """Return the weighted sum (series, step) over the origins and the neighbouring steps."""
+        by_step = np.einsum("soh,o->sh", values, weights)
+        return np.asarray(ndimage.convolve1d(by_step, kernel, axis=1, mode="constant"))
+
+    mean = total(np.where(known, errors, 0.0)) / np.maximum(total(known.astype(float)), 1e-12)
+    return np.asarray(np.maximum(mean, 1e-12))
 
 
-def _lately(relative: Floats) -> Floats:
-    """How large errors were of late, of their usual size, as known at each origin and the next: (series, origin + 1).
+def _recent_sizes(relative: Floats) -> Floats:
+    """Return the recent size of errors, relative to the usual, known at each origin and the next (series, origin + 1).
 
-    relative: sizes (series, origin, step) of errors from weekly origins, of their usual size.
+    relative: errors (series, origin, step) from weekly origins, relative to the usual size of their step. The mean has
+    a half-life of RECENT_HALF_LIFE days; its prior is the usual size, 1, with the weight of as many days.
     """
-    count, origins, steps = relative.shape
-    known = ~np.isnan(relative)
-    total, many = np.zeros((2, count, 7 * origins + steps + 1))
+    sizes, is_known = _mean_by_day(np.abs(relative))
+    decay = 0.5 ** (1 / RECENT_HALF_LIFE)
+    at_origins = slice(0, 7 * relative.shape[1] + 1, 7)
+
+    def decayed(by_day: Floats) -> Floats:
+        """Return the exponentially decaying sum of (series, day) up to each origin: (series, origin + 1)."""
+        return np.asarray(signal.lfilter([1.0], [1.0, -decay], by_day, axis=1)[:, at_origins])
+
+    return (decayed(sizes) + RECENT_HALF_LIFE) / (decayed(is_known.astype(float)) + RECENT_HALF_LIFE)
+
+
+def _mean_by_day(sizes: Floats) -> tuple[Floats, Flags]:
+    """Return the mean size of each day over the origins that forecast it, 0 where unknown, and the known days.
+
+    sizes: (series, origin, step). Day 0 of the result (series, day) is the first origin. A day counts once, however
+    many origins forecast it.
+    """
+    count, origins, steps = sizes.shape
+    known = ~np.isnan(sizes)
+    total, number = np.zeros((2, count, 7 * origins + steps + 1))
     for origin in range(origins):
         days = slice(7 * origin + 1, 7 * origin + 1 + steps)
-        total[:, days] += np.where(known[:, origin], np.abs(relative[:, origin]), 0.0)
-        many[:, days] += known[:, origin]
-    fade = 0.5 ** (1 / LATELY_DAYS)
-    # A day counts once, however many origins foresaw it.
-    size, weight = (
-        signal.lfilter([1.0], [1.0, -fade], part, axis=1)[:, : 7 * origins + 1 : 7]
-        for part in (total / np.maximum(many, 1), (many > 0).astype(float))
-    )
-    return np.asarray((size + LATELY_DAYS) / (weight + LATELY_DAYS))
+        total[:, days] += np.where(known[:, origin], sizes[:, origin], 0.0)
+        number[:, days] += known[:, origin]
+    return total / np.maximum(number, 1), number > 0
 
 
-def _quantiles(rows: Floats, weight: Floats, tails: Floats) -> Floats:
-    """Weighted quantiles of each row, NaN left out: first those of `tails`, then of their complements (row, share)."""
+def _quantiles(rows: Floats, weights: Floats, tails: Floats) -> Floats:
+    """Return weighted quantiles of each row without its NaN, (row, 2 * tail): those of `tails`, then of 1 - tails."""
     result = np.zeros((len(rows), 2 * len(tails)))
-    weights = np.where(np.isnan(rows), 0.0, weight)
-    some = weights.sum(axis=1) > 0
-    if some.any():
+    known_weights = np.where(np.isnan(rows), 0.0, weights)
+    has_values = known_weights.sum(axis=1) > 0
+    if has_values.any():
         shares = np.concatenate([tails, 1 - tails])
-        known = np.nan_to_num(rows[some])
-        result[some] = np.quantile(known, shares, axis=1, weights=weights[some], method="inverted_cdf").T
+        values, value_weights = np.nan_to_num(rows[has_values]), known_weights[has_values]
+        result[has_values] = np.quantile(values, shares, axis=1, weights=value_weights, method="inverted_cdf").T
     return result
 
 
-def moved(
+def shift_bounds(
     bounds: dict[int, tuple[Floats, Floats]], before: Floats, after: Floats, nonnegative: Flags
 ) -> dict[int, tuple[Floats, Floats]]:
-    """Bounds (series, step) that follow their forecast from `before` to `after`."""
+    """Return bounds (series, step) moved with their forecast from `before` to `after`."""
     limit = np.finfo(float).max
     floor = np.where(nonnegative, 0.0, -limit)[:, None]
     with np.errstate(over="ignore"):
@@ -157,15 +197,15 @@ def moved(
         }
 
 
-def usual_error(errors: Floats, values: Floats) -> Floats:
-    """Root mean square (series, step) of past errors (series, origin, step); the last weeks' spread where none is."""
-    mean = np.sqrt(_by_step(errors**2, np.ones(errors.shape[1])))
+def root_mean_square(errors: Floats, values: Floats) -> Floats:
+    """Return the root mean square (series, step) of errors (series, origin, step); without any, the recent spread."""
+    mean = np.sqrt(_mean_by_step(errors**2, np.ones(errors.shape[1])))
     known = (~np.isnan(errors)).sum(axis=(1, 2))
     return np.asarray(np.where(known[:, None] > 0, mean, spread(values)[:, None]))
 
 
 def spread(values: Floats) -> Floats:
-    """Standard deviation of the last eight weeks; of a single value, its size."""
+    """Return the standard deviation (series,) of the last SPREAD_DAYS; of a single value, its size."""
     recent = values[:, -SPREAD_DAYS:]
     count = (~np.isnan(recent)).sum(axis=1)
     mean = np.nansum(recent, axis=1) / np.maximum(count, 1)

@@ -1,4 +1,4 @@
-"""Long frames to arrays: what every method starts from, so that bad input is refused in one place."""
+"""Conversion of long frames to arrays, for every method, so that bad input is refused in one place."""
 
 from datetime import date
 from typing import NamedTuple
@@ -10,17 +10,18 @@ from pandas.api.types import is_number
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int64]
 Day = date | str | pd.Timestamp
 
-# Older days do not enter: three years hold the yearly season three times and bound the work.
+# Older days are not used: three years contain the yearly season three times and bound the work.
 MEMORY_DAYS = 1096
-LONGEST_LEAD = 10_000  # days; a longer one is a mistake
-MOST_OF_LARGEST = 3.0  # forecasts and bounds lie within so many times the largest value ever seen
+LONGEST_LEAD = 10_000  # days; a longer one is an error in the data
+MOST_OF_LARGEST = 3.0  # forecasts and bounds lie within this many times the largest value of the series
 NAMES = ("series_id", "total_id", "dimension")  # columns that hold text
 
 
 class Panel(NamedTuple):
-    """`values[i, t]` is series `series[i]` on `days[t]`; NaN where the day is missing."""
+    """Values of series by day: `values[i, t]` is series `series[i]` on `days[t]`; NaN where the day is missing."""
 
     series: pd.Index
     days: pd.DatetimeIndex
@@ -28,16 +29,16 @@ class Panel(NamedTuple):
 
 
 def midnight(day: Day) -> pd.Timestamp:
-    """The day as a timestamp without zone or time."""
+    """Return the day as a timestamp without zone or time."""
     if pd.isna(day):
         raise ValueError("the day is missing")
     return pd.Timestamp(day).tz_localize(None).normalize()
 
 
 def checked(frame: pd.DataFrame, name: str, columns: tuple[str, ...], days: tuple[str, ...]) -> pd.DataFrame:
-    """The named columns only: series ids as text, days as dates, numbers as floats (infinite ones are missing).
+    """Return the columns `columns` alone: series ids as text, days as dates, numbers as floats.
 
-    Raises ValueError with the frame, the column and why.
+    Raises ValueError that names the frame, the column and the reason.
     """
     labels = [label if isinstance(label, str) else None for label in frame.columns]
     absent = [column for column in columns if column not in labels]
@@ -50,7 +51,7 @@ def checked(frame: pd.DataFrame, name: str, columns: tuple[str, ...], days: tupl
         read, kind = (_days, "day") if column in days else (_names, "name") if column in NAMES else (_numbers, "number")
         try:
             clean[column] = read(_plain(frame.iloc[:, labels.index(column)].reset_index(drop=True)))
-        # The many ways in which the libraries below say that they cannot read a cell.
+        # All errors with which pandas and its libraries refuse a cell.
         except (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError) as error:
             raise ValueError(f"{name}: column {column} cannot be read ({error})") from None
         if kind != "number" and clean[column].isna().any():
@@ -59,7 +60,7 @@ def checked(frame: pd.DataFrame, name: str, columns: tuple[str, ...], days: tupl
 
 
 def _plain(cells: pd.Series) -> pd.Series:
-    """Cells of a category as what the categories are, of an object column as the one type that all are of, if any."""
+    """Return a categorical column in the type of its categories, an object column in the type of its cells, if one."""
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype(cells.cat.categories.dtype)
     return cells.infer_objects()
@@ -95,12 +96,12 @@ def refuse_duplicates(frame: pd.DataFrame, name: str, keys: list[str]) -> None:
 
 
 def to_panel(history: pd.DataFrame, *, as_of: Day, also: pd.Index | None = None) -> Panel:
-    """History (series_id, day, value) up to and with `as_of`, sorted by series; `also` adds series without rows.
+    """Return the history (series_id, day, value) up to and with `as_of`, by series; `also` adds series without rows.
 
     Raises ValueError for a missing column, an unreadable value, or two rows of one series and day.
     """
     end = midnight(as_of)
-    # What comes later is not even read: it must not be able to change anything.
+    # Later rows are not even read: they must not be able to change anything.
     day = checked(history, "history", ("day",), ("day",))["day"]
     rows = checked(history[(day <= end).to_numpy()], "history", ("series_id", "day", "value"), ("day",))
     refuse_duplicates(rows, "history", ["series_id", "day"])
@@ -119,18 +120,21 @@ def to_panel(history: pd.DataFrame, *, as_of: Day, also: pd.Index | None = None)
 
 
 def snapshots(on_hand: pd.DataFrame) -> pd.Series:
-    """The day at whose end each on-hand row stood; NaT where its lead is missing. Raises ValueError like `to_panel`."""
-    when = checked(on_hand, "on_hand", ("service_day", "lead_days"), ("service_day",))
-    lead = when["lead_days"]
+    """Return the day at whose end each on-hand row was true; NaT where its lead is missing.
+
+    Raises ValueError like `to_panel`.
+    """
+    rows = checked(on_hand, "on_hand", ("service_day", "lead_days"), ("service_day",))
+    lead = rows["lead_days"]
     if not (lead.isna() | ((lead % 1 == 0) & (lead.abs() < LONGEST_LEAD))).all():
         raise ValueError(f"on_hand: column lead_days must be whole days within {LONGEST_LEAD}")
-    return pd.Series(when["service_day"] - pd.to_timedelta(lead, unit="D"), name="snapshot")
+    return pd.Series(rows["service_day"] - pd.to_timedelta(lead, unit="D"), name="snapshot")
 
 
 def to_book(on_hand: pd.DataFrame, *, as_of: Day) -> pd.DataFrame:
-    """On-hand rows (series_id, service_day, lead_days, value) whose snapshot lies at or before `as_of`.
+    """Return the on-hand rows (series_id, service_day, lead_days, value) whose snapshot is at or before `as_of`.
 
-    Adds `snapshot`, the day at whose end the value stood. Raises ValueError like `to_panel`.
+    Adds `snapshot`, the day at whose end the value was on hand. Raises ValueError like `to_panel`.
     """
     snapshot = snapshots(on_hand)
     early = (snapshot <= midnight(as_of)).to_numpy()
@@ -143,30 +147,35 @@ def to_book(on_hand: pd.DataFrame, *, as_of: Day) -> pd.DataFrame:
 
 
 def holiday_days(holidays: pd.DataFrame | None) -> pd.DatetimeIndex:
-    """The distinct days of a holidays frame (day, name); empty where none is given."""
+    """Return the distinct days of a holidays frame (day, name); empty where none is given."""
     if holidays is None or holidays.empty:
         return pd.DatetimeIndex([])
     return pd.DatetimeIndex(checked(holidays, "holidays", ("day",), ("day",))["day"].unique()).sort_values()
 
 
 def observed_days(values: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """For each row of a panel: position of the first observed day (the width if none), and how many there are."""
-    seen = ~np.isnan(values)
-    first = np.where(seen.any(axis=1), seen.argmax(axis=1), values.shape[1])
-    return first, seen.sum(axis=1)
+    """Return, for each row of a panel, the position of the first observed day (the width if none), and their number."""
+    known = ~np.isnan(values)
+    first = np.where(known.any(axis=1), known.argmax(axis=1), values.shape[1])
+    return first, known.sum(axis=1)
+
+
+def same_phase(origin: Positions, step: Positions, cycle: int) -> Positions:
+    """Return the last position up to each origin in the same phase of a cycle of days as the day `step` ahead."""
+    return origin + step - cycle * -(-step // cycle)
 
 
 def fill_gaps(values: Floats) -> Floats:
-    """Each missing day as a week before, else as the day before, else 0: a stand-in for lags, never a target."""
+    """Return values whose missing days are as a week before, else as the day before, else 0: for lags, not targets."""
     filled = values.copy()
-    for t in range(1, filled.shape[1]):
-        missing = np.isnan(filled[:, t])
+    for day in range(1, filled.shape[1]):
+        missing = np.isnan(filled[:, day])
         if missing.any():
-            week_ago = filled[missing, t - 7] if t >= 7 else np.full(missing.sum(), np.nan)
-            filled[missing, t] = np.where(np.isnan(week_ago), filled[missing, t - 1], week_ago)
+            week_ago = filled[missing, day - 7] if day >= 7 else np.full(missing.sum(), np.nan)
+            filled[missing, day] = np.where(np.isnan(week_ago), filled[missing, day - 1], week_ago)
     return np.nan_to_num(filled)
 
 
 def beyond_largest(largest: Floats) -> Floats:
-    """The size that no forecast and no bound exceeds, for series whose `largest` value is known."""
+    """Return the size that no forecast and no bound exceeds, for series with this `largest` value."""
     return np.asarray(MOST_OF_LARGEST * np.minimum(largest, np.finfo(float).max / (2 * MOST_OF_LARGEST)))

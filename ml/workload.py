@@ -1,16 +1,17 @@
-"""A provider's hours: what is booked and what is still to come, against what is available."""
+"""Workload: the booked and expected hours of each provider and day, against the available ones."""
 
 import numpy as np
 import pandas as pd
 
+from ml.forecasting import HORIZON_DAYS
 from ml.panel import Day, checked, midnight
 
 COLUMNS = [
     "provider_id", "day", "booked_hours", "expected_hours", "available_hours", "free_hours", "overload_hours", "load",
     "will_overload",
 ]  # fmt: skip
-LONG_DAY_HOURS = 1.0  # an hour more is a long day: people work it, or do it on another one
-MOST_LOAD = 9.99  # a load is told up to here, also where hours are booked and none are available
+LONG_DAY_HOURS = 1.0  # up to this many hours beyond the available ones are a long day, not an overload
+MOST_LOAD = 9.99  # largest load, also where hours are booked and none are available
 
 
 def load(
@@ -18,18 +19,18 @@ def load(
     available: pd.DataFrame,
     *,
     as_of: Day,
-    horizon: int = 28,
+    horizon: int = HORIZON_DAYS,
     expected: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Each provider's load on each of the `horizon` days after `as_of`, and the days that will overload.
+    """Return each provider's load on each of the `horizon` days after `as_of`, and the days that will overload.
 
     available: provider_id, day, hours (working hours less absences; a day without a row has none). A provider without
     a row here has no known capacity, and is left out;
-    booked: provider_id, day, hours (what stands on the books; rows of one provider and day are added);
-    expected: provider_id, day, hours that the day will come to in the end, as a forecast says (never taken for less
-    than what is booked; a day without a row comes to what is booked).
+    booked: provider_id, day, hours (on hand; rows of one provider and day are added);
+    expected: provider_id, day, hours (forecast of the day's final hours; at least the booked ones are taken, and the
+    booked ones for a day without a row).
 
-    Returns one row a provider and day: provider_id, day, booked_hours, expected_hours, available_hours, free_hours
+    Returns one row per provider and day: provider_id, day, booked_hours, expected_hours, available_hours, free_hours
     (available and not booked), overload_hours (expected beyond the available ones), load (expected over
     available, at most MOST_LOAD), will_overload (by more than LONG_DAY_HOURS). Raises ValueError for a missing column
     or for hours that are missing or negative.
@@ -52,7 +53,7 @@ def load(
 
 
 def _hours(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
-    """Hours of each provider (as text) and day."""
+    """Return the sum of the hours of each provider (as text) and day."""
     if "provider_id" not in frame.columns:
         raise ValueError(f"{name} has no column provider_id; it needs provider_id, day, hours")
     clean = checked(frame, name, ("day", "hours"), ("day",))

@@ -23,7 +23,7 @@ class Metric:
     unit: str  # count, money or hours
 
 
-def organization(connection: psycopg.Connection, org_id: UUID) -> Organization | None:
+def find_organization(connection: psycopg.Connection, org_id: UUID) -> Organization | None:
     """Return the organisation as last ingested; None before that."""
     if not records(connection, "select 1 where to_regclass('raw.organizations') is not null", {}):
         return None
@@ -35,7 +35,7 @@ def organization(connection: psycopg.Connection, org_id: UUID) -> Organization |
     return Organization(**rows[0]) if rows else None
 
 
-def metrics(connection: psycopg.Connection) -> dict[str, Metric]:
+def metrics_by_name(connection: psycopg.Connection) -> dict[str, Metric]:
     """Return the metrics of kpi_daily by name; empty before the warehouse is built."""
     if not records(connection, "select 1 where to_regclass('marts.dim_metric') is not null", {}):
         return {}

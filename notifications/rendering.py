@@ -7,7 +7,7 @@ import psycopg
 from notifications.channels.base import Delivery
 from notifications.digest import build_digest, digest_message
 from notifications.messages import Message, Plot, insight_message
-from notifications.queries import Metric, metrics, organization
+from notifications.queries import Metric, find_organization, metrics_by_name
 from sources.database import records
 from sources.errors import HubError
 from sources.settings import Settings
@@ -25,13 +25,13 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
     if not insights:
         raise HubError(f"The insight {delivery.insight_id} of the delivery {delivery.id} does not exist any more.")
     insight = insights[0]
-    receiver = organization(connection, delivery.org_id)
-    metric = metrics(connection).get(insight["metric"])
+    organization = find_organization(connection, delivery.org_id)
+    metric = metrics_by_name(connection).get(insight["metric"])
     return insight_message(
         insight,
         occasion="resolved" if delivery.occasion == "resolved" else "opened",
         link_base=settings.link_base,
-        currency=receiver.currency if receiver else None,
+        currency=organization.currency if organization else None,
         metric=metric,
         plot=_recent_days(connection, insight, metric) if metric and insight["kind"] == "anomaly" else None,
     )

@@ -86,7 +86,9 @@ WORK_RESTING: Final = _names(lambda status: status.work == "resting")
 WORK_OVER: Final = _names(lambda status: status.work == "over")
 WAITS_FOR_CLIENT: Final = _names(lambda status: status.waits_for == "client")
 WAITS_FOR_PAYMENT: Final = _names(lambda status: status.waits_for == "payment")
-END_COLUMNS: Final[Mapping[str, EndColumn]] = {it.name: it.end_column for it in RECORDS if it.end_column}
+END_COLUMNS: Final[Mapping[str, EndColumn]] = {
+    status.name: status.end_column for status in RECORDS if status.end_column
+}
 COUNTS: Final[Mapping[str, str]] = {status.count: status.name for status in RECORDS if status.count}
 
 # Transitions after a delay: the days for which a booking may stay in its status without an answer.
@@ -202,11 +204,11 @@ def decide(action: str, status: str, role: Role, met: frozenset[str]) -> Transit
         )
     transition = _by_action_and_status().get((action, status))
     if transition is None:
-        possible = sorted({source for it in TRANSITIONS if it.action == action for source in it.sources})
+        possible = sorted({source for each in TRANSITIONS if each.action == action for source in each.sources})
         raise TransitionRefusedError(
             "wrong_status",
-            f"A booking that is {words(status)} does not take {action!r}; one that is "
-            f"{' or '.join(words(it) for it in possible)} does.",
+            f"The action {action!r} is not possible for a booking that is {words(status)}; "
+            f"it is possible for one that is {' or '.join(map(words, possible))}.",
         )
     if role not in transition.by and not (role == "system" and transition.automatic):
         raise TransitionRefusedError(
@@ -223,23 +225,23 @@ def decide(action: str, status: str, role: Role, met: frozenset[str]) -> Transit
 
 def actions_from(status: str, role: Role) -> tuple[str, ...]:
     """Return the actions that `role` may take on a booking in `status`, if their requirements are met."""
-    return tuple(it.action for it in TRANSITIONS if status in it.sources and role in it.by)
+    return tuple(each.action for each in TRANSITIONS if status in each.sources and role in each.by)
 
 
 def is_step(before: str | None, after: str) -> bool:
     """Return True if a single transition leads from `before` (None: a new booking) to `after`."""
     if before is None:
         return after in INITIAL
-    return any(before in it.sources and after == it.target for it in TRANSITIONS)
+    return any(before in each.sources and after == each.target for each in TRANSITIONS)
 
 
 @cache
 def leads_to(before: str, after: str) -> bool:
     """Return True if a chain of transitions leads from `before` to `after`, as in a history that lacks steps."""
-    reached, edge = {before}, {before}
-    while edge:
-        edge = {it.target for it in TRANSITIONS for source in it.sources if source in edge} - reached
-        reached |= edge
+    reached, newest = {before}, {before}
+    while newest:
+        newest = {each.target for each in TRANSITIONS if newest.intersection(each.sources)} - reached
+        reached |= newest
     return after in reached
 
 
@@ -250,14 +252,14 @@ def words(name: str) -> str:
 
 @cache
 def _by_action_and_status() -> dict[tuple[str, str], Transition]:
-    return {(it.action, source): it for it in TRANSITIONS for source in it.sources}
+    return {(each.action, source): each for each in TRANSITIONS for source in each.sources}
 
 
 def diagram() -> str:
     """Return the lifecycle as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", *(f"    [*] --> {status}" for status in INITIAL)]
-    for it in TRANSITIONS:
-        label = words(it.action) + (f" (auto: {it.automatic})" if it.automatic else "")
-        lines += [f"    {source} --> {it.target}: {label}" for source in it.sources]
+    for transition in TRANSITIONS:
+        label = words(transition.action) + (f" (auto: {transition.automatic})" if transition.automatic else "")
+        lines += [f"    {source} --> {transition.target}: {label}" for source in transition.sources]
     lines += [f"    {status} --> [*]" for status in (*COMPLETED, *CANCELLED)]
     return "\n".join(lines) + "\n"

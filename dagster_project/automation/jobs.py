@@ -32,7 +32,7 @@ pipeline: Final = dg.define_asset_job(
 daily_insights: Final = dg.define_asset_job(
     "daily_insights",
     selection=models_and_insights
-    | (models_and_insights.downstream() & dg.AssetSelection.groups("analytics"))
+    | (models_and_insights.downstream() & dg.AssetSelection.groups("intermediate", "analytics"))
     | deliveries,
     description="Detect anomalies, forecast, update insights and send their messages.",
 )

@@ -25,7 +25,8 @@ GROUP: Final = "insights"
     # A test compares them with the relations that the SQL of the insights reads.
     deps=[
         ["analytics", "v_booking_anomalies"],
-        ["analytics", "v_revenue_forecast"],
+        ["intermediate", "int_forecast_changes"],
+        ["intermediate", "int_metric_worth"],
         ["intermediate", "int_unusual_bookings"],
         ["marts", "dim_metric"],
         ["marts", "dim_organization"],

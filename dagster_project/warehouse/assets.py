@@ -14,7 +14,12 @@ from dagster_project.warehouse import dbt_runner
 from dagster_project.warehouse.dbt_resource import Dbt
 from sources.settings import get_settings
 
-READS_ML: Final = "source:ml+"  # these models read tables that modelling writes, so they are built after it
+READS_ML: Final = "source:ml+"  # models on the outputs of modelling are built after it,
+READS_FORECASTS: Final = (
+    "source:ml.revenue_forecasts+"  # and those on the forecasts before the workload, which reads one
+)
+ACCURACY: Final = dg.AssetKey(["analytics", "v_forecast_accuracy"])
+SHOWN_LEADS: Final = (1, 7, 14, 28)  # days ahead whose accuracy the Dagster UI shows
 
 
 class HubTranslator(DagsterDbtTranslator):
@@ -67,11 +72,49 @@ def _last_fingerprint(connection: psycopg.Connection) -> str | None:
     manifest=manifest,
     project=project,
     dagster_dbt_translator=translator,
+    select=READS_FORECASTS,
+    name="dbt_forecasts",
+)
+def forecast_models(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
+    """The models on the forecasts: their changes, their errors, and the hours that they lead to expect."""
+    with database.connect() as connection:
+        connection.autocommit = True
+        for reported in dbt.build(context, connection):
+            if isinstance(reported, dg.Output) and reported.output_name == ACCURACY.to_python_identifier():
+                yield reported.with_metadata({**reported.metadata, **_accuracy(connection)})
+            else:
+                yield reported
+
+
+def _accuracy(connection: psycopg.Connection) -> dict[str, Any]:
+    """The accuracy of the forecasts of total revenue by days ahead, as a table for the Dagster UI."""
+    rows = connection.execute(
+        """
+        select organizations.organization_name, accuracy.lead_days, accuracy.days,
+            round(100 * accuracy.error_share, 1)::float8, round(100 * accuracy.naive_error_share, 1)::float8,
+            round(100 * accuracy.covered_80_share)::integer
+        from analytics.v_forecast_accuracy as accuracy
+        inner join marts.dim_organization as organizations on organizations.org_id = accuracy.org_id
+        where accuracy.service_id is null and accuracy.lead_days = any(%s)
+        order by 1, 2
+        """,
+        [list(SHOWN_LEADS)],
+    ).fetchall()
+    columns = ("organisation", "days_ahead", "days", "error_percent", "same_weekday_error_percent", "held_80_percent")
+    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
+    return {"total revenue": dg.MetadataValue.table(records) if records else "No forecast's day has come yet."}
+
+
+@dbt_assets(
+    manifest=manifest,
+    project=project,
+    dagster_dbt_translator=translator,
     select=READS_ML,
+    exclude=READS_FORECASTS,
     name="dbt_published",
 )
 def published(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
-    """Build the models that read the tables of schema ml."""
+    """Build the analytics views on the other tables of schema ml."""
     with database.connect() as connection:
         connection.autocommit = True
         yield from dbt.build(context, connection)

@@ -1,7 +1,8 @@
-"""The variables that dbt takes from Python: the lists of statuses, from sources/lifecycle.py."""
+"""Variables of dbt that Python defines: the lists of statuses, and the horizon of the forecasts."""
 
 from typing import Any, Final
 
+from ml.forecasting import HORIZON_DAYS
 from sources import lifecycle
 
 VARIABLES: Final[dict[str, Any]] = {
@@ -12,4 +13,6 @@ VARIABLES: Final[dict[str, Any]] = {
     "work_begun": lifecycle.ANSWERABLE,
     "work_rests": lifecycle.WORK_RESTING,
     "work_over": lifecycle.WORK_OVER,
+    "horizon_days": HORIZON_DAYS,  # days ahead that are forecast, and lead times in fct_bookings_on_hand
+    "workload_days": HORIZON_DAYS,  # days before and after as_of that the workload shows
 }

@@ -110,7 +110,7 @@
 {%- endmacro %}
 
 
-{# An array of ISO weekdays as text, one digit a day: 12345 is Monday to Friday. #}
+{# An array of ISO weekdays as text, one digit per day: 12345 is Monday to Friday. #}
 {% macro weekdays_as_text(weekdays) -%}
     {{ adapter.dispatch('weekdays_as_text')(weekdays) }}
 {%- endmacro %}
@@ -124,7 +124,7 @@
 {%- endmacro %}
 
 
-{# Whether a text of weekdays names this one. #}
+{# True if a text of weekdays contains `weekday`. #}
 {% macro names_weekday(weekdays, weekday) -%}
     {{ weekdays }} like '%' || cast({{ weekday }} as text) || '%'
 {%- endmacro %}

@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 
-{# A sum of amounts: larger than any of them, which have up to 12 digits before the point. #}
+{# A sum of amounts, with more digits than a single amount, which has up to 12 before the point. #}
 {% macro as_money(amount) -%}
     cast({{ amount }} as numeric(18, 2))
 {%- endmacro %}
@@ -16,7 +16,7 @@
 {%- endmacro %}
 
 
-{# Mean days from one moment to another of the rows for which `condition` holds and both are known. #}
+{# Mean days from one moment to another, of the rows for which `condition` holds and both are known. #}
 {% macro mean_days(first_moment, last_moment, condition='true') -%}
     round(
         cast(
@@ -27,7 +27,7 @@
 {%- endmacro %}
 
 
-{# The sum of one metric over the grouped rows of kpi_daily, as `type`; 0 where it has none. #}
+{# The sum of one metric over the grouped rows of kpi_daily, as `type`; 0 if there are none. #}
 {% macro metric_total(metric, type) -%}
     cast(coalesce(sum(case when metric = '{{ metric }}' then value end), 0) as {{ type }})
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {# Facts are built from rows that changed, and from rows whose booking or organisation changed (they carry its service, its
-   provider and its local days). Three watermarks stand in the fact itself, so that a build that is killed or repeated ends
-   the same: _loaded_at, _booking_loaded_at and _organization_loaded_at, each the newest that the fact holds.
-   Loads of different tables are not ordered by their time, so that one watermark for all would lose rows. #}
+   provider and its local days). The watermarks are columns of the fact itself, so that a build that is killed or repeated
+   has the same result: _loaded_at, _booking_loaded_at and _organization_loaded_at, each the newest value in the fact.
+   Loads of different tables are not ordered by time, so that one watermark for all of them would lose rows. #}
 
 {% macro only_changed(staged, key, has_booking=true) -%}
     {%- if is_incremental() %}
@@ -25,7 +25,7 @@ where {{ staged }}.{{ key }} in (
     {%- endif %}
 {%- endmacro %}
 
-{# The bookings that changed themselves, or whose recorded changes of status did: of fct_booking_statuses. #}
+{# For fct_booking_statuses: the bookings that changed, or whose recorded status changes did. #}
 {% macro only_changed_histories() -%}
     {%- if is_incremental() %}
 where booking_id in (
@@ -37,26 +37,27 @@ where booking_id in (
     from {{ ref('fct_booking_status_changes') }} as changed
     where changed._loaded_at > {{ _newest_held('_loaded_at') }}
     union all
-    select held.booking_id
-    from {{ this }} as held
-    left join {{ ref('fct_booking_status_changes') }} as alive on held.status_change_id = alive.status_change_id
-    where held.status_change_id is not null and alive.status_change_id is null
+    select old_rows.booking_id
+    from {{ this }} as old_rows
+    left join {{ ref('fct_booking_status_changes') }} as existing on old_rows.status_change_id = existing.status_change_id
+    where old_rows.status_change_id is not null and existing.status_change_id is null
 )
     {%- endif %}
 {%- endmacro %}
 
-{# After only_changed: also the bookings whose end has another day in `endings`, as their history may change alone. #}
+{# After only_changed: also the bookings with another day of their end in `endings`, because their history may change
+   without them. #}
 {% macro or_changed_end(staged, endings) -%}
     {%- if is_incremental() %}
 or {{ staged }}.booking_id in (
-    select held.booking_id
-    from {{ this }} as held
-    inner join {{ ref('stg_app__organizations') }} as organization on held.org_id = organization.org_id
-    left join {{ endings }} as ending on held.booking_id = ending.booking_id and held.status = ending.to_status
+    select old_rows.booking_id
+    from {{ this }} as old_rows
+    inner join {{ ref('stg_app__organizations') }} as organization on old_rows.org_id = organization.org_id
+    left join {{ endings }} as ending on old_rows.booking_id = ending.booking_id and old_rows.status = ending.to_status
     where
-        held.status_group = 'cancelled'
-        and held.cancelled_at is null
-        and held.cancelled_day is distinct from {{ local_day('ending.changed_at', 'organization.timezone') }}
+        old_rows.status_group = 'cancelled'
+        and old_rows.cancelled_at is null
+        and old_rows.cancelled_day is distinct from {{ local_day('ending.changed_at', 'organization.timezone') }}
 )
     {%- endif %}
 {%- endmacro %}
@@ -70,53 +71,54 @@ or {{ staged }}.booking_id in (
 {%- endmacro %}
 
 
-{# The last step of a fact's build: rows go whose own row or whose booking is alive no longer. By comparison and not by the
-   deletion marks, so that rows that vanished from raw (a reload, a restore) go as well. #}
-{% macro forget_deleted(staged, key, has_booking=true) %}
+{# The last step of a fact's build: delete the rows whose own row or whose booking no longer exists. By comparison and not by
+   the deletion marks, so that rows that vanished from raw (a reload, a restore) are deleted as well. #}
+{% macro delete_orphans(staged, key, has_booking=true) %}
     delete from {{ this }}
     where not exists (
         select 1
-        from {{ ref(_staging(staged)) }} as alive
-        where alive.{{ key }} = {{ this }}.{{ key }}
+        from {{ ref(_staging(staged)) }} as existing
+        where existing.{{ key }} = {{ this }}.{{ key }}
     )
     {%- if has_booking %}
     or not exists (
         select 1
-        from {{ ref('stg_app__bookings') }} as alive
-        where alive.booking_id = {{ this }}.booking_id
+        from {{ ref('stg_app__bookings') }} as existing
+        where existing.booking_id = {{ this }}.booking_id
     )
     {%- endif %}
 {% endmacro %}
 
 
-{# Incremental strategy of the tables that are computed whole: only the rows that differ are written. Views on them stay,
-   readers never see a half-built table, and a build without news writes nothing. `unique_key` names columns without nulls. #}
+{# Incremental strategy of tables that are computed whole: only the rows that differ are written. Views on them remain,
+   readers never see a half-built table, and a build without changes writes nothing. `unique_key` names columns without
+   nulls. #}
 {% macro get_incremental_only_differences_sql(arguments) %}
     {%- set given = arguments['unique_key'] -%}
     {%- set keys = [given] if given is string else given -%}
     {%- set same_key = [] -%}
     {%- for key in keys -%}
-        {%- do same_key.append('made.' ~ key ~ ' = held.' ~ key) -%}
+        {%- do same_key.append('new_rows.' ~ key ~ ' = old_rows.' ~ key) -%}
     {%- endfor -%}
     {%- set same_row = same_key | list -%}
     {%- for column in arguments['dest_columns'] if column.name not in keys -%}
-        {%- do same_row.append('made.' ~ column.quoted ~ ' is not distinct from held.' ~ column.quoted) -%}
+        {%- do same_row.append('new_rows.' ~ column.quoted ~ ' is not distinct from old_rows.' ~ column.quoted) -%}
     {%- endfor -%}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
 
     {{ prepare_comparison(arguments['temp_relation']) }}
-    delete from {{ arguments['target_relation'] }} as held
+    delete from {{ arguments['target_relation'] }} as old_rows
     where not exists (
         select 1
-        from {{ arguments['temp_relation'] }} as made
+        from {{ arguments['temp_relation'] }} as new_rows
         where {{ same_row | join(' and ') }}
     );
     insert into {{ arguments['target_relation'] }} ({{ columns }})
     select {{ columns }}
-    from {{ arguments['temp_relation'] }} as made
+    from {{ arguments['temp_relation'] }} as new_rows
     where not exists (
         select 1
-        from {{ arguments['target_relation'] }} as held
+        from {{ arguments['target_relation'] }} as old_rows
         where {{ same_key | join(' and ') }}
     )
 {% endmacro %}
@@ -134,7 +136,7 @@ or {{ staged }}.booking_id in (
 {%- endmacro %}
 
 
-{# A table that was just made has no statistics, and the models on it would be planned blindly: some then take minutes. #}
+{# A new table has no statistics, so that the planner cannot estimate the models on it: some then take minutes. #}
 {% macro analyze_table() -%}
     {%- if config.get('materialized') != 'view' %}
     analyze {{ this }}

@@ -24,7 +24,7 @@
 {%- endmacro %}
 
 
-{# Every distinct (model, day column) that var('kpis') counts, with the mart's relation: what dim_date must cover. #}
+{# First and last day of every distinct model and day column of var('kpis'): the days that dim_date must cover. #}
 {% macro kpi_days() -%}
     {%- set seen = [] -%}
     {%- for kpi in var('kpis') if (kpi['model'], kpi['day']) not in seen %}

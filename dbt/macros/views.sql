@@ -1,5 +1,5 @@
-{# Views are replaced in place wherever their columns allow it. dbt's own way drops the old view and with it every view on
-   it, so that readers find nothing until the build has come to the last of them, or for good if it never does. #}
+{# Views are replaced in place if their columns allow it. dbt's own materialization drops the old view and with it every
+   view on it, so that readers find none of them until the build has finished, or at all if it fails. #}
 {% materialization view, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='view') -%}

@@ -21,7 +21,7 @@ select
     _loaded_at
 from {{ ref('stg_app__bookings') }}
 {%- if load_relation(this) is not none %}
-where _loaded_at > (select coalesce(max(held._loaded_at), cast('1970-01-01' as timestamp)) from {{ this }} as held)
+where _loaded_at > (select coalesce(max(versions._loaded_at), cast('1970-01-01' as timestamp)) from {{ this }} as versions)
 {%- endif %}
 
 {% endsnapshot %}

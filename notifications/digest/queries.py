@@ -17,14 +17,14 @@ from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
 from notifications.digest.facts import Coverage, Digest, KeyFigure, Outlook, Row
 from notifications.messages import Plot
-from notifications.queries import Organization, metrics, organization
+from notifications.queries import Organization, find_organization, metrics_by_name
 from sources.database import records
 from sources.errors import HubError
 from sources.insight_values import BOOKING_QUESTION, SEVERITIES
 
 HISTORY_DAYS: Final = 28
 WEEKS: Final = 4  # the usual figure: the average of the same weekday of this many weeks
-HORIZONS: Final = (7, 28)
+HORIZONS: Final = (7, 28)  # a week, and the whole horizon of the forecasts
 WORKLOAD_DAYS: Final = 7
 ACCURACY_LEAD: Final = 7
 # If the day of cancellation is unknown for a larger share of the cancelled bookings, the day's count is far too low to
@@ -49,17 +49,17 @@ def build_digest(connection: psycopg.Connection, org_id: UUID, day: date) -> Dig
 
     Raises HubError where the organisation or the warehouse does not exist yet.
     """
-    receiver = organization(connection, org_id)
-    if receiver is None:
+    organization = find_organization(connection, org_id)
+    if organization is None:
         raise HubError(f"The organisation {org_id} is not in the warehouse: run `hub run`, then ask for the digest.")
     try:
-        return _read(connection, org_id, receiver, day)
+        return _read(connection, organization, org_id, day)
     except (UndefinedTable, UndefinedColumn, InvalidSchemaName):
         raise HubError("The warehouse is not built yet: run `hub run`, then ask for the digest.") from None
 
 
-def _read(connection: psycopg.Connection, org_id: UUID, receiver: Organization, day: date) -> Digest:
-    params = {"org": org_id, "day": day, "timezone": receiver.timezone, "severities": list(SEVERITIES)}
+def _read(connection: psycopg.Connection, organization: Organization, org_id: UUID, day: date) -> Digest:
+    params = {"org": org_id, "day": day, "timezone": organization.timezone, "severities": list(SEVERITIES)}
     coverage = _coverage(connection, params)
     cancelled, undated = _cancellations(connection, params)
     is_count_too_low = undated > MAX_UNDATED_SHARE * cancelled
@@ -76,7 +76,7 @@ def _read(connection: psycopg.Connection, org_id: UUID, receiver: Organization, 
     )
     return Digest(
         org_id=org_id,
-        organization=receiver,
+        organization=organization,
         day=day,
         known=coverage,
         key_figures=_key_figures(connection, params, history, coverage.bookings_complete_until, shown),
@@ -89,7 +89,7 @@ def _read(connection: psycopg.Connection, org_id: UUID, receiver: Organization, 
         accuracy=_accuracy(connection, params) if statuses and forecasts else None,
         statuses=statuses[0] if statuses else None,
         overloads=_overloads(connection, params) if statuses and coverage.capacity else (),
-        plot=_plot(history, forecasts, day, receiver.currency),
+        plot=_plot(history, forecasts, day, organization.currency),
     )
 
 
@@ -161,13 +161,13 @@ def _key_figures(
         {**params, "metrics": list(shown)},
     )
     first_days = {row["metric"]: row["first_day"] for row in recorded if row["first_day"]}
-    metrics_by_name = metrics(connection)
+    metrics = metrics_by_name(connection)
     key_figures = []
     for name in (name for name in shown if name in first_days):
         is_cut_off = complete_until is not None and day > complete_until and name in INCOMPLETE_AT_THE_EDGE
         weeks = [] if is_cut_off else _same_weekdays(history, day, first_days[name])
         usual = sum((Decimal(row[name]) for row in weeks), Decimal()) / len(weeks) if weeks else None
-        key_figures.append(KeyFigure(metrics_by_name[name], Decimal(history[day][name]), usual, len(weeks)))
+        key_figures.append(KeyFigure(metrics[name], Decimal(history[day][name]), usual, len(weeks)))
     return tuple(key_figures)
 
 
@@ -272,7 +272,7 @@ def _open_insights(connection: psycopg.Connection, params: dict[str, Any], at: d
         connection,
         """
         select id, kind, severity, metric, day, title, summary, impact, recommendation, first_seen,
-            -- A run dates insights at the end of its day, which is the beginning of the next one.
+            -- first_seen may be the end of a day, which is the beginning of the next one.
             ((first_seen - interval '1 second') at time zone %(timezone)s)::date as first_day
         from app.insight_events
         where org_id = %(org)s and first_seen < %(at)s

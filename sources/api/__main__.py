@@ -1,4 +1,4 @@
-"""`python -m sources.api` serves the API, with as many workers as HUB_API_WORKERS says."""
+"""Server of the API: `python -m sources.api`, with HUB_API_WORKERS workers."""
 
 import os
 import sys
@@ -12,21 +12,21 @@ from sources.api import logs
 from sources.errors import HubError
 from sources.settings import Settings, get_settings
 
-GRACE_S: Final = 15  # for requests in flight when it is told to stop
+GRACE_S: Final = 15  # for requests in flight at a shutdown
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT; then finish what has begun."""
+    """Serve until SIGTERM or SIGINT, then finish the requests in flight."""
     try:
         settings = get_settings()
         if not settings.jwks_url:
-            settings.secret("jwt_secret")  # a bad one is told here, in one sentence
+            settings.secret("jwt_secret")  # a bad secret is reported here, in one sentence
         with database.connect(database.api_url(settings)):
-            pass  # and so is a database that is not there
+            pass  # as is a database that cannot be reached
     except HubError as error:
         sys.exit(f"hub: {error}")
     if settings.api_workers > 1:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_emptied(settings))
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder(settings))
     uvicorn.run(
         "sources.api.app:app",
         host="127.0.0.1",
@@ -39,8 +39,8 @@ def main() -> None:
     )
 
 
-def _emptied(settings: Settings) -> Path:
-    """The folder of the workers' metrics, without those of the last time."""
+def _metrics_folder(settings: Settings) -> Path:
+    """Return the folder of the workers' metrics, without the files of an earlier run."""
     folder = settings.home / "metrics"
     folder.mkdir(parents=True, exist_ok=True)
     for file in folder.glob("*.db"):

@@ -1,4 +1,4 @@
-"""The API's application: what it is made of."""
+"""The application of the API: its routes, middleware and lifespan."""
 
 import asyncio
 import gc
@@ -23,11 +23,11 @@ from sources.api.routes import (
     approvals,
     bookings,
     catalogue,
-    events,
     health,
     insights,
     invoices,
     keys,
+    live_changes,
     messages,
     milestones,
     notifications,
@@ -43,7 +43,7 @@ from sources.operations.transaction import make_pool
 from sources.settings import Settings, get_settings
 
 ROUTERS: Final = (
-    summary.router,  # before the bookings, as one of which it would be read
+    summary.router,  # before bookings.router, which would read `summary` as an id
     bookings.router,
     milestones.router,
     tasks.router,
@@ -58,19 +58,22 @@ ROUTERS: Final = (
     keys.router,
     insights.router,
     notifications.router,
-    events.router,
+    live_changes.router,
     health.router,
 )  # fmt: skip
-READABLE: Final = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]  # by pages elsewhere
-USED_HEADERS: Final = ["Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-ID"]
+EXPOSED_HEADERS: Final = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]
+REQUEST_HEADERS: Final = ["Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-ID"]
 POOL_SAMPLED_EVERY_S: Final = 1.0
 POOL_CLOSED_WITHIN_S: Final = 3.0
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """What lives as long as the application. `app.state.stopping` is set when the process is asked to end, while
-    requests are still served: what never ends by itself ends then."""
+    """Open and close the resources of the application.
+
+    `app.state.stopping` is set when the process receives a signal to stop, while requests are still served; it ends the
+    streams of live changes.
+    """
     state, settings = app.state, app.state.settings
     state.verify = make_verifier(settings)
     state.limits = RateLimits(settings)
@@ -80,11 +83,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.in_flight = 0
     state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
     sampling = asyncio.create_task(_sample_pool(state))
-    # What was imported lives as long as the process: collecting garbage need not look at it again and again.
+    # Imported modules are kept until the process ends: garbage collection need not visit them each time.
     gc.collect()
     gc.freeze()
     async with live.running(database.api_url(settings), state.stopping) as state.live:
-        with _told_to_stop(state.stopping):
+        with _set_at_signals(state.stopping):
             yield
     state.stopping.set()
     sampling.cancel()
@@ -94,7 +97,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with asyncio.timeout(POOL_CLOSED_WITHIN_S):
             await state.pool.close()
     except TimeoutError:
-        state.pool.terminate()  # what the server gave up waiting for
+        state.pool.terminate()  # connections of requests that did not finish in time
     metrics.forget_worker()
 
 
@@ -105,31 +108,31 @@ async def _sample_pool(state: Any) -> None:
 
 
 @contextmanager
-def _told_to_stop(stopping: asyncio.Event) -> Iterator[None]:
-    """Set `stopping` at SIGTERM and SIGINT, before the server hears of it. Signals reach the main thread only."""
+def _set_at_signals(stopping: asyncio.Event) -> Iterator[None]:
+    """Set `stopping` at SIGTERM and SIGINT, before the server handles them. Only the main thread can handle signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    of_server = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    server_handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def stop(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(stopping.set)
-        handler = of_server[signal.Signals(number)]
+        handler = server_handlers[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
 
-    for number in of_server:
+    for number in server_handlers:
         signal.signal(number, stop)
     try:
         yield
     finally:
-        for number, handler in of_server.items():
+        for number, handler in server_handlers.items():
             signal.signal(number, handler)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; with the settings of the process where none are given."""
+    """Return the application, by default with the settings of the process."""
     settings = settings or get_settings()
     app = FastAPIOffline(
         title="Business Services Hub",
@@ -147,8 +150,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
-            allow_headers=["Authorization", "X-API-Key", "Content-Type", *USED_HEADERS],
-            expose_headers=READABLE,
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", *REQUEST_HEADERS],
+            expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
     app.add_middleware(Surroundings, production=settings.env == "production")

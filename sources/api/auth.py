@@ -1,4 +1,4 @@
-"""Who calls: a bearer token (JWT, RFC 7519) or an API key, checked before anything else."""
+"""Authentication: a bearer token (JWT, RFC 7519) or an API key, checked before anything else."""
 
 import asyncio
 import hashlib
@@ -17,50 +17,52 @@ from sources.operations.errors import Refusal
 from sources.operations.transaction import Identity, Key, Person
 from sources.settings import Settings
 
-LEEWAY_S: Final = 30  # of clocks that differ
+LEEWAY_S: Final = 30  # for differences between clocks
 REQUIRED: Final = ["exp", "aud", "org_id"]
 VERIFIED_S: Final = 30
-VERIFIED_MOST: Final = 10_000  # tokens that are remembered
+VERIFIED_MAX: Final = 10_000  # tokens in the cache
 JWKS_ALGORITHMS: Final = ("RS256", "ES256")
 JWKS_KEPT_S: Final = 300
-JWKS_PAUSE_S: Final = 10  # between two fetches for a key that is not known, and after one that failed
+JWKS_PAUSE_S: Final = 10  # between two fetches for unknown keys, and after a fetch that failed
 JWKS_TIMEOUT_S: Final = 5
 
-# How the OpenAPI document names the two ways to say who calls; either will do.
+# The two authentication schemes in the OpenAPI document; one of them is enough.
 SCHEMES: Final = {
     "HTTPBearer": {
         "type": "http", "scheme": "bearer", "description": "A JWT with org_id, and sub (a profile id) or email.",
     },
     "APIKeyHeader": {
         "type": "apiKey", "in": "header", "name": "X-API-Key",
-        "description": "A key of POST /v1/keys; its scopes say what it may do.",
+        "description": "A key of POST /v1/keys, limited to its scopes.",
     },
 }  # fmt: skip
 
 
 class Verifier(Protocol):
-    """Checks a token's signature and claims; the claims, or jwt.PyJWTError."""
+    """Verifies the signature and the claims of a token and returns the claims. Raises jwt.PyJWTError."""
 
     async def __call__(self, token: str) -> dict[str, Any]: ...
 
 
 def make_verifier(settings: Settings) -> Verifier:
-    """By JWKS where HUB_JWKS_URL is set (RS256, ES256), else by HUB_JWT_SECRET (HS256): never both, so that no
-    token can choose how it is verified."""
-    return _remembering(_by_jwks(settings) if settings.jwks_url else _by_secret(settings))
+    """Return the verifier: by JWKS where HUB_JWKS_URL is set (RS256, ES256), else by HUB_JWT_SECRET (HS256).
+
+    Never both, so that no token can choose how it is verified.
+    """
+    return _cached(_by_jwks(settings) if settings.jwks_url else _by_secret(settings))
 
 
-def _remembering(verify: Verifier) -> Verifier:
-    """`verify`, whose signatures are not checked anew for VERIFIED_S: an eighth of the cost of reading a booking."""
-    verified: TTLCache[str, dict[str, Any]] = TTLCache(VERIFIED_MOST, VERIFIED_S)
+def _cached(verify: Verifier) -> Verifier:
+    """Cache the claims of `verify` for VERIFIED_S: verification costs an eighth of reading a booking."""
+    verified: TTLCache[str, dict[str, Any]] = TTLCache(VERIFIED_MAX, VERIFIED_S)
 
-    async def remembered(token: str) -> dict[str, Any]:
+    async def verify_cached(token: str) -> dict[str, Any]:
         claims = verified.get(token)
         if claims is None or claims["exp"] <= time.time() - LEEWAY_S:
             claims = verified[token] = await verify(token)
         return claims
 
-    return remembered
+    return verify_cached
 
 
 def _by_secret(settings: Settings) -> Verifier:
@@ -81,11 +83,11 @@ def _by_jwks(settings: Settings) -> Verifier:
 
     async def key_of(key_id: str) -> jwt.PyJWK:
         nonlocal failed_at
-        if key := _known(client, key_id):
+        if key := _cached_key(client, key_id):
             return key
         async with one_at_a_time:
             if time.monotonic() - failed_at < JWKS_PAUSE_S:
-                raise jwt.PyJWKClientConnectionError("the last fetch failed just now")
+                raise jwt.PyJWKClientConnectionError("the last fetch failed recently")
             try:
                 return await asyncio.to_thread(client.get_signing_key, key_id)
             except jwt.PyJWKClientConnectionError:
@@ -95,16 +97,16 @@ def _by_jwks(settings: Settings) -> Verifier:
     async def verify(token: str) -> dict[str, Any]:
         key = await key_of(str(jwt.get_unverified_header(token).get("kid")))
         if key.algorithm_name not in JWKS_ALGORITHMS:
-            raise jwt.InvalidAlgorithmError("a key of another kind")
-        return _claims(token, key, key.algorithm_name, settings)  # by what the key is, not by what the token says
+            raise jwt.InvalidAlgorithmError("the algorithm of the key is not accepted")
+        return _claims(token, key, key.algorithm_name, settings)  # the algorithm of the key, not that of the token
 
     return verify
 
 
-def _known(client: jwt.PyJWKClient, key_id: str) -> jwt.PyJWK | None:
-    """The key, if it needs no fetch."""
-    kept = client.jwk_set_cache.get() if client.jwk_set_cache else None
-    keys = [key for key in kept or () if key.public_key_use in ("sig", None)]
+def _cached_key(client: jwt.PyJWKClient, key_id: str) -> jwt.PyJWK | None:
+    """Return the key, if it is in the cache."""
+    key_set = client.jwk_set_cache.get() if client.jwk_set_cache else None
+    keys = [key for key in key_set or () if key.public_key_use in ("sig", None)]
     return client.match_kid(keys, key_id)
 
 
@@ -115,7 +117,7 @@ def _claims(token: str, key: str | jwt.PyJWK, algorithm: str, settings: Settings
 
 
 class _Identify(SecurityBase):
-    """The caller whom the request's credentials name, as a dependency. Raises Refusal unauthenticated.
+    """Dependency that returns the identity of the request's credentials. Raises Refusal unauthenticated.
 
     FastAPI's own classes, one for each scheme, take a tenth of the time of reading a booking.
     """
@@ -144,25 +146,27 @@ async def _identity(request: Request) -> Person | Key:
         raise Refusal("unauthenticated", "credentials_missing", "Send a bearer token, or an API key in X-API-Key.")
     try:
         claims = await request.app.state.verify(token)
-        request.state.expires_at = claims["exp"]  # no stream outlives it
+        request.state.expires_at = claims["exp"]  # streams end at this time
         return person_of(claims)
     except jwt.ExpiredSignatureError:
         raise Refusal("unauthenticated", "token_expired", "The token has expired.") from None
     except jwt.PyJWKClientConnectionError:
         raise Refusal(
-            "unavailable", "identity_provider_unavailable", "The keys of the identity provider cannot be read now."
+            "unavailable",
+            "identity_provider_unavailable",
+            "The keys of the identity provider cannot be read at the moment.",
         ) from None
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-        raise Refusal("unauthenticated", "token_invalid", "The token is not valid here.") from None
+        raise Refusal("unauthenticated", "token_invalid", "The token is not valid.") from None
 
 
 def person_of(claims: dict[str, Any]) -> Person:
-    """The person whom verified claims name. Raises ValueError where they name none."""
+    """Return the person of verified claims. Raises ValueError where they name none."""
     org_id, role = UUID(claims["org_id"]), claims.get("role")
     try:
         return Person(org_id, profile_id=UUID(claims["sub"]), role=role)
     except (KeyError, ValueError, AttributeError, TypeError):
-        email = claims.get("email")  # of an identity provider, whose `sub` is its own
+        email = claims.get("email")  # an identity provider may use a `sub` of its own
         if not isinstance(email, str) or not email or "\0" in email:
             raise ValueError("neither sub nor email names a profile") from None
         return Person(org_id, email=email, role=role)

@@ -1,4 +1,4 @@
-"""What a route needs to run an operation and to answer: one dependency, `Calling` to read and `Writing` to write."""
+"""The context of a request: routes run operations and respond with it. `Calling` to read, `Writing` to write."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from sources.api import problems
 from sources.api.auth import identify
 from sources.operations import idempotency, transaction
 from sources.operations.errors import Refusal
-from sources.operations.idempotency import Answer
+from sources.operations.idempotency import StoredResponse
 from sources.operations.transaction import Identity, Tx
 from sources.settings import Settings
 
@@ -25,7 +25,7 @@ JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A request: who calls, and the means to serve them. `if_match`: the version that the caller last saw."""
+    """A request with its identity. `if_match`: the version that the caller last read."""
 
     request: Request
     identity: Identity
@@ -36,10 +36,10 @@ class Context:
         """Run `operation` as the caller. Raises Refusal."""
         state = self.request.app.state
         settings: Settings = state.settings
-        scope = self.request.scope
+        asgi_scope = self.request.scope
 
-        async def noted(tx: Tx) -> T:
-            scope["hub.profile_id"] = tx.caller.profile_id  # for the log
+        async def run_with_profile(tx: Tx) -> T:
+            asgi_scope["hub.profile_id"] = tx.caller.profile_id  # for the log
             return await operation(tx)
 
         state.in_flight += 1
@@ -47,10 +47,10 @@ class Context:
             return await transaction.run(
                 state.pool,
                 self.identity,
-                noted,
+                run_with_profile,
                 at=datetime.now(UTC),
                 timeout_ms=timeout_ms or settings.statement_timeout_ms,
-                scope=needed_scope(scope["method"], scope["route"].tags[0]),
+                scope=required_scope(asgi_scope["method"], asgi_scope["route"].tags[0]),
             )
         finally:
             state.in_flight -= 1
@@ -63,35 +63,35 @@ class Context:
         location: Callable[[M], str] | None = None,
         timeout_ms: int | None = None,
     ) -> Response:
-        """Run `operation` as the caller and answer what it returns (None: no body), with its `version` as the ETag.
+        """Run `operation` as the caller and respond with its result (None: no body), with its `version` as the ETag.
 
-        With an Idempotency-Key it is done once, and its answer, a refusal as well, is given again. `location`: where
-        what was made is found. Raises Refusal.
+        With an Idempotency-Key the operation runs once, and a repeated request gets the same response, even a refusal.
+        `location`: the path of the created resource. Raises Refusal.
         """
 
-        async def answered(tx: Tx) -> Answer:
+        async def respond(tx: Tx) -> StoredResponse:
             model = await operation(tx)
             headers = {"Location": location(model)} if location else {}
-            return _answer(model, status, headers)
+            return _response_of(model, status, headers)
 
         key = self.idempotency_key
         if key is None:
-            return _respond(await self.run(answered, timeout_ms=timeout_ms))
+            return _respond(await self.run(respond, timeout_ms=timeout_ms))
         request_hash = await self._request_hash()
         return _respond(
             await self.run(
-                lambda tx: idempotency.answer_once(tx, key, request_hash, answered, _refused), timeout_ms=timeout_ms
+                lambda tx: idempotency.respond_once(tx, key, request_hash, respond, _refused), timeout_ms=timeout_ms
             )
         )
 
     async def _request_hash(self) -> bytes:
         url = self.request.url
-        what = f"{self.request.method} {url.path}?{url.query}\n".encode()
-        return hashlib.sha256(what + await self.request.body()).digest()
+        request_line = f"{self.request.method} {url.path}?{url.query}\n".encode()
+        return hashlib.sha256(request_line + await self.request.body()).digest()
 
 
-def needed_scope(method: str, tag: str) -> str:
-    """The scope that an API key needs for a route, by its first tag: `bookings:read` for GET, else `bookings:write`."""
+def required_scope(method: str, tag: str) -> str:
+    """Return the scope that an API key needs for a route with this first tag: `tag:read` for GET, else `tag:write`."""
     return f"{tag}:{'read' if method == 'GET' else 'write'}"
 
 
@@ -103,12 +103,12 @@ async def _writing(
     request: Request,
     identity: Annotated[Identity, Depends(identify)],
     if_match: Annotated[
-        str | None, Header(description="The ETag last seen: refused with 412 if it has changed. A PATCH requires it.")
+        str | None, Header(description="The ETag last read: 412 if the resource has changed since. PATCH requires it.")
     ] = None,
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="Any text of your own: the same request, sent again with it, is answered and not done again.",
+            description="Any text: a repeated request with the same key gets the first response and changes nothing.",
             min_length=1,
             max_length=255,
             pattern=r"^[\x21-\x7e]+$",
@@ -117,7 +117,7 @@ async def _writing(
 ) -> Context:
     version = _version(if_match)
     if version is None and request.method == "PATCH" and _has_version(request.scope["route"]):
-        raise Refusal("unconditional", "if_match_required", "Send the ETag that you last saw as If-Match.")
+        raise Refusal("unconditional", "if_match_required", "Send the ETag that you last read as If-Match.")
     return Context(request, identity, version, idempotency_key)
 
 
@@ -133,25 +133,25 @@ def _version(etag: str | None) -> str | None:
     return etag.removeprefix("W/").strip('"') if etag and etag != "*" else None
 
 
-def _answer(model: BaseModel | None, status: int, headers: dict[str, str]) -> Answer:
+def _response_of(model: BaseModel | None, status: int, headers: dict[str, str]) -> StoredResponse:
     if model is None:
-        return Answer(status, headers, "")
+        return StoredResponse(status, headers, "")
     version = getattr(model, "version", None)
     if version is not None:
         headers["ETag"] = f'"{version}"'
-    return Answer(status, headers, model.__pydantic_serializer__.to_json(model).decode())
+    return StoredResponse(status, headers, model.__pydantic_serializer__.to_json(model).decode())
 
 
-def _refused(refusal: Refusal) -> Answer:
+def _refused(refusal: Refusal) -> StoredResponse:
     response = problems.of_refusal(refusal)
-    return Answer(response.status_code, {}, bytes(response.body).decode())
+    return StoredResponse(response.status_code, {}, bytes(response.body).decode())
 
 
-def _respond(answer: Answer) -> Response:
-    media_type = problems.MEDIA_TYPE if answer.status >= 400 else JSON
-    return Response(answer.text or None, answer.status, answer.headers, media_type if answer.text else None)
+def _respond(stored: StoredResponse) -> Response:
+    media_type = problems.MEDIA_TYPE if stored.status >= 400 else JSON
+    return Response(stored.text or None, stored.status, stored.headers, media_type if stored.text else None)
 
 
 def reply(model: BaseModel, status: int = 200, **headers: str) -> Response:
-    """`model` as JSON. FastAPI would validate and serialise it a second time: half the cost of a read."""
-    return _respond(_answer(model, status, headers))
+    """Respond with `model` as JSON. FastAPI would validate and serialise it again, at half the cost of a read."""
+    return _respond(_response_of(model, status, headers))

@@ -1,4 +1,4 @@
-"""The figures that were last known, of each caller, for when the database is slow."""
+"""The last known figures of each caller, for times when the database is slow."""
 
 import asyncio
 import time
@@ -16,8 +16,8 @@ M = TypeVar("M", bound=BaseModel)
 
 CALLERS_MAX: Final = 2000
 KEPT_S: Final = 3600.0
-DEAR_S: Final = 0.05  # figures that took longer are given again for a while
-REUSED_TIMES: Final = 10  # for so many times as long as they took: they cost the database a tenth of its time at most
+EXPENSIVE_S: Final = 0.05  # figures that took longer to read are reused
+REUSED_TIMES: Final = 10  # for this many times their reading time: they take at most a tenth of the database's time
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +28,31 @@ class _Known(Generic[M]):
 
 
 class LastKnown(Generic[M]):
-    """Keeps what each caller was last told, for an hour, in the memory of this process."""
+    """Keeps the last figures of each caller for an hour, in the memory of this process."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Identity, _Known[M]] = OrderedDict()
         self._late: dict[Identity, asyncio.Task[M]] = {}
 
     async def get(self, identity: Identity, read: Callable[[], Awaitable[M]], *, patience_s: float) -> tuple[M, bool]:
-        """What `read` returns, and False; or what it last returned to `identity`, and True, where it is unavailable or
-        takes longer than `patience_s`: it then goes on by itself, and nobody asks again until it is done.
+        """Return the result of `read`, and False; or the last figures of `identity`, and True.
 
-        Figures that were dear to make are given again for a moment. Raises Refusal unavailable where nothing is known.
+        The last figures are returned where `read` is unavailable or takes longer than `patience_s`; it then continues
+        in the background, and is not started again until it ends. Figures that were expensive to read are reused for a
+        while. Raises Refusal unavailable where no figures are known.
         """
         began = time.monotonic()
         known = self._known.get(identity)
         if known and began - known.at > KEPT_S:
             known = None
-        if known and known.took_s > DEAR_S and began - known.at < known.took_s * REUSED_TIMES:
+        if known and known.took_s > EXPENSIVE_S and began - known.at < known.took_s * REUSED_TIMES:
             return known.figures, False
         if known and identity in self._late:
             return known.figures, True
         task = asyncio.create_task(self._read(identity, read))
-        task.add_done_callback(lambda it: it.cancelled() or it.exception())  # seen, also where nobody waits any more
+        task.add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )  # retrieved, also where nobody awaits it
         await asyncio.wait({task}, timeout=patience_s if known else None)
         if known and not task.done():
             self._late[identity] = task

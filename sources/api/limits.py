@@ -1,4 +1,4 @@
-"""How many requests a caller, and an address, may send."""
+"""Rate limits per caller and per address."""
 
 import math
 import time
@@ -13,13 +13,13 @@ from sources.errors import HubError
 from sources.settings import Settings
 
 By = Literal["caller", "address"]
-DETAIL: Final = "Too many requests: wait for the seconds that Retry-After says."
+DETAIL: Final = "Too many requests: wait for the seconds in Retry-After."
 
 
 class RateLimits:
-    """Counts in fixed windows (12 us a count, the moving window 40), in the memory of this process.
+    """Fixed windows (12 us per count, a moving window takes 40), in the memory of this process.
 
-    Of several workers each allows its share. Raises HubError where a setting is no limit.
+    Each of several workers allows its share. Raises HubError where a setting is not a valid limit.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -29,18 +29,18 @@ class RateLimits:
             "address": _share(settings.rate_limit_address, "HUB_RATE_LIMIT_ADDRESS", settings.api_workers),
         }
 
-    def count(self, by: By, who: str) -> int | None:
-        """Count a request of `who`: None, or the seconds to wait where it is one too many."""
+    def count(self, by: By, name: str) -> int | None:
+        """Count a request of the caller or address `name`; return the seconds to wait above the limit, else None."""
         limit = self._limits[by]
-        if self._limiter.hit(limit, by, who):
+        if self._limiter.hit(limit, by, name):
             return None
         metrics.rate_limited.labels(by).inc()
-        return max(1, math.ceil(self._limiter.get_window_stats(limit, by, who).reset_time - time.time()))
+        return max(1, math.ceil(self._limiter.get_window_stats(limit, by, name).reset_time - time.time()))
 
 
 def _share(text: str, setting: str, workers: int) -> RateLimitItem:
     try:
         limit = parse(text)
     except ValueError:
-        raise HubError(f"The setting {setting} is not usable: {text!r} is no limit such as 600/minute.") from None
+        raise HubError(f"The setting {setting} is not usable: {text!r} is not a limit such as 600/minute.") from None
     return type(limit)(max(1, limit.amount // workers), limit.multiples)

@@ -1,14 +1,14 @@
-"""Logs as lines of JSON, each with the id of its request; never credentials, bodies or query strings."""
+"""Logs as lines of JSON, each with the id of its request, and without credentials, bodies or query strings."""
 
 import logging
 import traceback
 from contextvars import ContextVar
 from typing import Any, Final
 
-# The id of the request that is being served, in whatever task serves it.
+# The id of the current request, in every task that serves it.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-# For logging.config.dictConfig, as uvicorn takes it. Requests are logged by ourselves, not by uvicorn.
+# For logging.config.dictConfig, which uvicorn calls. The middleware logs requests, not uvicorn.
 CONFIG: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -41,6 +41,6 @@ class WithRequest(logging.Filter):
         return True
 
 
-def anatomy(error: BaseException) -> dict[str, object]:
-    """What may be logged of an error: its kind and where it arose. Its message may hold what people sent."""
+def describe_error(error: BaseException) -> dict[str, object]:
+    """Return the loggable parts of an error: its type and traceback. Its message may contain request data."""
     return {"error": type(error).__name__, "trace": traceback.format_tb(error.__traceback__)[-12:]}

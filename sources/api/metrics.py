@@ -1,6 +1,6 @@
-"""What Prometheus reads at /metrics.
+"""Metrics of the API for Prometheus.
 
-Several workers share their numbers through files in PROMETHEUS_MULTIPROC_DIR, which `python -m sources.api` sets.
+Several workers share their metrics through files in PROMETHEUS_MULTIPROC_DIR, which `python -m sources.api` sets.
 """
 
 import os
@@ -22,12 +22,12 @@ from sources.operations.transaction import Pool
 BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 MULTIPROCESS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for each, that nobody reads
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line per metric without use
 _requests = Histogram(
-    "hub_http_request_seconds", "Until the response starts.", ["method", "route", "status"], buckets=BUCKETS_S
+    "hub_http_request_seconds", "Time until the response starts.", ["method", "route", "status"], buckets=BUCKETS_S
 )
-rate_limited = Counter("hub_rate_limited", "Requests that were refused for their number.", ["by"])
-unhandled = Counter("hub_unhandled_errors", "Requests that failed on our side.")
+rate_limited = Counter("hub_rate_limited", "Requests refused by a rate limit.", ["by"])
+unhandled = Counter("hub_unhandled_errors", "Requests that failed with an unexpected error.")
 _connections = Gauge("hub_pool_connections", "Database connections.", ["state"], multiprocess_mode="livesum")
 _waiting = Gauge("hub_pool_waiting", "Requests that wait for a connection.", multiprocess_mode="livesum")
 
@@ -38,12 +38,12 @@ def _requests_of(method: str, route: str, status: int) -> Histogram:
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Count a request: `route` is the template, so that there are few."""
+    """Count a request. `route` is the path template, which keeps the number of label values small."""
     _requests_of(method, route, status).observe(seconds)
 
 
 def sample_pool(pool: Pool, in_flight: int) -> None:
-    """Note how the pool stands; `in_flight`: the operations that hold a connection or wait for one."""
+    """Set the gauges of the pool; `in_flight`: the operations that hold a connection or wait for one."""
     size, idle = pool.get_size(), pool.get_idle_size()
     _connections.labels("in_use").set(size - idle)
     _connections.labels("idle").set(idle)
@@ -52,7 +52,7 @@ def sample_pool(pool: Pool, in_flight: int) -> None:
 
 
 def exposition() -> bytes:
-    """All metrics, of all workers, in the text format of Prometheus."""
+    """Return the metrics of all workers in the text format of Prometheus."""
     if MULTIPROCESS_DIR not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()
@@ -61,6 +61,6 @@ def exposition() -> bytes:
 
 
 def forget_worker() -> None:
-    """This process ends: its gauges count no more."""
+    """Remove the gauges of this process at its end."""
     if MULTIPROCESS_DIR in os.environ:
         multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

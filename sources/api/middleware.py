@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its log line and metrics, limits of number and size, security headers.
+"""Middleware of every request: request id, log line, metrics, limits of rate and size, security headers.
 
 Plain ASGI: a middleware on BaseHTTPMiddleware costs more than a read of a booking.
 """
@@ -18,9 +18,9 @@ log = logging.getLogger("hub.api")
 
 MAX_BODY_BYTES: Final = 1_000_000
 TOO_LARGE: Final = f"A body has at most {MAX_BODY_BYTES} bytes."
-UNLIMITED: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by machines, often
+UNLIMITED: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # read often, by monitoring
 HAS_SCRIPTS: Final = frozenset({"/docs", "/redoc"})
-SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 _HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
@@ -28,7 +28,7 @@ _HEADERS: Final = [
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-site"),
 ]
-# What the API answers is data: no page may run it, no cache may keep it.
+# Responses of the API are data: no page may run them, no cache may store them.
 _OF_DATA: Final = [
     *_HEADERS,
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -38,24 +38,24 @@ _OVER_HTTPS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Surroundings:
-    """The outermost middleware. `app.state.limits` counts the requests of an address."""
+    """The outermost middleware. `app.state.limits` counts the requests of each address."""
 
     def __init__(self, app: ASGIApp, *, production: bool) -> None:
         self.app = app
         self._headers = [*_HEADERS, _OVER_HTTPS] if production else _HEADERS
         self._headers_of_data = [*_OF_DATA, _OVER_HTTPS] if production else _OF_DATA
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+    async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
+        if asgi_scope["type"] != "http":
+            await self.app(asgi_scope, receive, send)
             return
         began = time.perf_counter()
-        given = dict(scope["headers"])
-        request_id = given.get(b"x-request-id", b"")
-        if not SANE_ID.fullmatch(request_id):
+        received = dict(asgi_scope["headers"])
+        request_id = received.get(b"x-request-id", b"")
+        if not VALID_ID.fullmatch(request_id):
             request_id = uuid4().hex.encode()
         logs.request_id.set(request_id.decode())
-        headers = self._headers if scope["path"] in HAS_SCRIPTS else self._headers_of_data
+        headers = self._headers if asgi_scope["path"] in HAS_SCRIPTS else self._headers_of_data
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -63,52 +63,52 @@ class Surroundings:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *headers, (b"x-request-id", request_id)]
-                metrics.observe_request(scope["method"], _route(scope), status, time.perf_counter() - began)
+                metrics.observe_request(asgi_scope["method"], _route(asgi_scope), status, time.perf_counter() - began)
             await send(message)
 
         try:
-            refused = _refused(scope, given)
-            await (refused or self.app)(scope, _bounded(receive), send_with_headers)
+            refused = _refused(asgi_scope, received)
+            await (refused or self.app)(asgi_scope, _bounded(receive), send_with_headers)
         except Exception as error:
             metrics.unhandled.inc()
-            log.error("unhandled", extra=logs.anatomy(error))
+            log.error("unhandled", extra=logs.describe_error(error))
             if status:
-                raise  # half an answer is sent: only breaking off tells the caller
-            answer = problems.answer(500, "internal_error", "Something failed on our side; it has been logged.")
-            await answer(scope, receive, send_with_headers)
+                raise  # the response is partly sent: only a broken connection tells the caller
+            response = problems.respond(500, "internal_error", "An unexpected error occurred; it has been logged.")
+            await response(asgi_scope, receive, send_with_headers)
         finally:
             log.info(
                 "request",
                 extra={
-                    "method": scope["method"],
-                    "route": _route(scope),
+                    "method": asgi_scope["method"],
+                    "route": _route(asgi_scope),
                     "status": status,
                     "ms": round((time.perf_counter() - began) * 1000, 1),
-                    "profile_id": scope.get("hub.profile_id"),
+                    "profile_id": asgi_scope.get("hub.profile_id"),
                 },
             )
 
 
-def _route(scope: Scope) -> str:
-    """The template of the route; the path itself holds ids, and has no end of values."""
-    return getattr(scope.get("route"), "path", "unmatched")
+def _route(asgi_scope: Scope) -> str:
+    """Return the path template of the route; the path itself contains ids, and has unlimited values."""
+    return getattr(asgi_scope.get("route"), "path", "unmatched")
 
 
-def _refused(scope: Scope, given: dict[bytes, bytes]) -> Response | None:
-    """The answer to a request that goes no further: one too many of its address, or too large."""
-    client = scope["client"]
-    if client and scope["path"] not in UNLIMITED:
-        wait = scope["app"].state.limits.count("address", client[0])
+def _refused(asgi_scope: Scope, received: dict[bytes, bytes]) -> Response | None:
+    """Return the response to a request that is refused: over the rate limit of its address, or too large."""
+    client = asgi_scope["client"]
+    if client and asgi_scope["path"] not in UNLIMITED:
+        wait = asgi_scope["app"].state.limits.count("address", client[0])
         if wait is not None:
-            return problems.answer(429, "too_many_requests", limits.DETAIL, headers={"Retry-After": str(wait)})
-    length = given.get(b"content-length", b"")
+            return problems.respond(429, "too_many_requests", limits.DETAIL, headers={"Retry-After": str(wait)})
+    length = received.get(b"content-length", b"")
     if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
-        return problems.answer(413, "content_too_large", TOO_LARGE)
+        return problems.respond(413, "content_too_large", TOO_LARGE)
     return None
 
 
 def _bounded(receive: Receive) -> Receive:
-    """`receive`, for a body whose length was not declared. FastAPI's own limit answers in plain text."""
+    """Limit the size of a body whose length was not declared. FastAPI's own limit responds in plain text."""
     received = 0
 
     async def receive_bounded() -> Message:

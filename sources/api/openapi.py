@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI generates, and what it cannot know."""
+"""Additions to the OpenAPI document that FastAPI generates."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from sources.api.problems import Problem
 
 
 def complete(app: FastAPI) -> None:
-    """Let the OpenAPI document of `app` describe problems, and that a token or an API key will do."""
+    """Add problem documents, and authentication by a token or an API key, to the OpenAPI document of `app`."""
     generate = app.openapi
 
-    def completed() -> dict[str, Any]:
+    def generate_completed() -> dict[str, Any]:
         document = generate()
-        described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        document["components"]["schemas"] |= described.pop("$defs") | {"Problem": described}
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
         document["components"]["securitySchemes"] = dict(SCHEMES)
         for operations in document["paths"].values():
             for operation in operations.values():
@@ -23,4 +23,4 @@ def complete(app: FastAPI) -> None:
                     operation["security"] = [{scheme: []} for scheme in SCHEMES]
         return document
 
-    app.openapi = completed  # type: ignore[method-assign]
+    app.openapi = generate_completed  # type: ignore[method-assign]

@@ -25,14 +25,14 @@ RETRY_AFTER_S: Final = 2
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong with the input."""
+    """An error in one field of the input."""
 
     field: str
     message: str
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457); `code` is for programs, `detail` for people."""
+    """A problem document (RFC 9457); `code` is for programs, `detail` for people."""
 
     type: str = Field("about:blank", examples=["about:blank"])
     title: str = Field(examples=["Conflict"])
@@ -43,7 +43,7 @@ class Problem(BaseModel):
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these problems."""
+    """Return the `responses` of a route that may respond with problems of these statuses."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
@@ -53,16 +53,16 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-# What every route may answer, beside its own.
+# Problems of every route.
 COMMON: Final = responses(400, 401, 403, 404, 413, 422, 429, 500, 503)
 WRITES: Final = responses(409, 412)
-CHANGES: Final = responses(409, 412, 428)  # PATCH of what has a version
+CHANGES: Final = responses(409, 412, 428)  # PATCH of a resource that has a version
 
 
-def answer(
+def respond(
     status: int, code: str, detail: str, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None
 ) -> Response:
-    """A problem as the response."""
+    """Return a response with a problem document."""
     problem = Problem(
         type="about:blank",
         title=HTTPStatus(status).phrase,
@@ -75,13 +75,13 @@ def answer(
 
 
 def of_refusal(refusal: Refusal) -> Response:
-    """What the caller is told of a refused operation."""
+    """Return the response to a refused operation."""
     errors = [FieldError(field=refusal.field, message=str(refusal))] if refusal.field else []
     headers = {
         "unauthenticated": {"WWW-Authenticate": "Bearer"},
         "unavailable": {"Retry-After": str(RETRY_AFTER_S)},
     }.get(refusal.kind)
-    return answer(STATUS[refusal.kind], refusal.code, str(refusal), errors, headers)
+    return respond(STATUS[refusal.kind], refusal.code, str(refusal), errors, headers)
 
 
 def _as_code(phrase: str) -> str:
@@ -89,7 +89,7 @@ def _as_code(phrase: str) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem document; those that nobody foresaw are the middleware's."""
+    """Convert every error of `app` into a problem document; the middleware converts unexpected errors."""
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:
@@ -98,12 +98,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         errors = [
-            FieldError(field=".".join(str(part) for part in it["loc"]), message=str(it["msg"])) for it in error.errors()
+            FieldError(field=".".join(str(part) for part in detail["loc"]), message=str(detail["msg"]))
+            for detail in error.errors()
         ]
-        return answer(422, "invalid_request", "The request is not as documented; see `errors`.", errors)
+        return respond(422, "invalid_request", "The request is not valid; see `errors`.", errors)
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
         # Python 3.13 renamed the phrase of 413.
         code = "content_too_large" if error.status_code == 413 else _as_code(HTTPStatus(error.status_code).phrase)
-        return answer(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+        return respond(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))

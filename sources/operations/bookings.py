@@ -1,4 +1,4 @@
-"""Bookings: create and read."""
+"""Bookings: create and read one."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from sources import lifecycle
 from sources.operations.errors import Refusal, not_found
-from sources.operations.pricing import AddOn, price_booking
+from sources.operations.pricing import AddOn, BookingPrice, price_booking
+from sources.operations.status_changes import record_status
 from sources.operations.transaction import Tx
 from sources.operations.values import Line, Moment, Money, Named, Note, Request
 
@@ -18,25 +19,25 @@ Priority = Literal["low", "normal", "high", "urgent"]
 
 
 class NewBooking(Request):
-    """What a booking is made from. The price is the service's, or the package's, by the rules; or a quote follows."""
+    """A request for a booking. Its price is that of the service or package by the price rules, or quoted later."""
 
     service_id: UUID
     package_id: UUID | None = None
     add_ons: list[AddOn] = Field(default=[], max_length=50)
-    client_id: UUID | None = Field(None, description="Required of providers and admins; clients book for themselves.")
+    client_id: UUID | None = Field(None, description="Required from providers and admins; clients book for themselves.")
     provider_id: UUID | None = None
     title: Line | None = None
     notes: Note | None = None
     priority: Priority = "normal"
     scheduled_start: Moment | None = None
     scheduled_end: Moment | None = Field(None, description="By default the start plus the duration of the service.")
-    custom_quote: bool = Field(False, description="The price is quoted later; it starts at 0.")
-    draft: bool = Field(False, description="Keep it as a draft instead of requesting it.")
+    custom_quote: bool = Field(False, description="The price is 0 until it is quoted.")
+    draft: bool = Field(False, description="Create a draft instead of a request.")
     shares_provider_time: bool = Field(False, description="May overlap other bookings of the provider.")
 
 
 class Booking(BaseModel):
-    """A booking as its people see it."""
+    """A booking as the caller sees it."""
 
     id: UUID
     booking_number: str
@@ -60,37 +61,38 @@ class Booking(BaseModel):
     completed_at: Moment | None
     created_at: Moment
     updated_at: Moment
-    actions: list[str] = Field(description="What the caller may try next.")
-    version: str = Field(description="Changes with every change; the ETag.")
+    actions: list[str] = Field(description="The actions that the caller may try next.")
+    version: str = Field(description="The ETag; it differs after every change.")
 
 
 COLUMNS: Final = """
-    b.id, b.booking_number, b.status, b.priority, b.title, b.notes, b.client_id, c.full_name as client_name,
-    b.provider_id, p.full_name as provider_name, b.service_id, s.name as service_name, b.package_id,
-    b.total_amount, b.deposit_amount, b.cancellation_fee, b.currency, b.scheduled_start, b.scheduled_end,
-    b.progress_pct, b.cancel_reason, b.cancelled_at, b.completed_at, b.created_at, b.updated_at,
-    b.row_version::text as version"""
+    bookings.id, bookings.booking_number, bookings.status, bookings.priority, bookings.title, bookings.notes,
+    bookings.client_id, clients.full_name as client_name, bookings.provider_id, providers.full_name as provider_name,
+    bookings.service_id, services.name as service_name, bookings.package_id, bookings.total_amount,
+    bookings.deposit_amount, bookings.cancellation_fee, bookings.currency, bookings.scheduled_start,
+    bookings.scheduled_end, bookings.progress_pct, bookings.cancel_reason, bookings.cancelled_at,
+    bookings.completed_at, bookings.created_at, bookings.updated_at, bookings.row_version::text as version"""
 JOINS: Final = """
-    join app.services as s on s.org_id = b.org_id and s.id = b.service_id
-    left join app.profiles as c on c.org_id = b.org_id and c.id = b.client_id
-    left join app.profiles as p on p.org_id = b.org_id and p.id = b.provider_id"""
-SELECT_BOOKING: Final = f"select {COLUMNS} from app.bookings as b {JOINS} where b.org_id = $1 and b.id = $2"  # noqa: S608  constants of this file
+    join app.services as services on services.org_id = bookings.org_id and services.id = bookings.service_id
+    left join app.profiles as clients on clients.org_id = bookings.org_id and clients.id = bookings.client_id
+    left join app.profiles as providers on providers.org_id = bookings.org_id and providers.id = bookings.provider_id"""
+SELECT_BOOKING: Final = f"""
+select {COLUMNS} from app.bookings as bookings {JOINS} where bookings.org_id = $1 and bookings.id = $2
+"""  # noqa: S608  constants of this file
 
 SELECT_OFFER: Final = """
-select s.name as service_name, s.base_price, s.currency, s.duration_hours, s.is_active,
-    k.price as package_price, k.hours_included, o.timezone,
-    coalesce((o.settings ->> 'deposit_pct')::numeric, 0) as deposit_pct,
-    (
-        select c.full_name from app.profiles as c where c.org_id = s.org_id and c.id = $4 and c.role = 'client'
-    ) as client_name,
+select services.name as service_name, services.base_price, services.currency, services.duration_hours,
+    services.is_active, packages.price as package_price, packages.hours_included, organizations.timezone,
+    coalesce((organizations.settings ->> 'deposit_pct')::numeric, 0) as deposit_pct,
+    (select full_name from app.profiles where org_id = $1 and id = $4 and role = 'client') as client_name,
     exists (
-        select from app.profiles as p
-        where p.org_id = s.org_id and p.id = $5 and p.role = 'provider' and p.is_active
+        select from app.profiles where org_id = $1 and id = $5 and role = 'provider' and is_active
     ) as has_provider
-from app.services as s
-join app.organizations as o on o.id = s.org_id
-left join app.service_packages as k on k.org_id = s.org_id and k.service_id = s.id and k.id = $3
-where s.org_id = $1 and s.id = $2
+from app.services as services
+join app.organizations as organizations on organizations.id = services.org_id
+left join app.service_packages as packages
+    on packages.org_id = services.org_id and packages.service_id = services.id and packages.id = $3
+where services.org_id = $1 and services.id = $2
 """
 INSERT_BOOKING: Final = """
 insert into app.bookings (
@@ -103,10 +105,6 @@ values (
 )
 returning id
 """
-INSERT_HISTORY: Final = """
-insert into app.booking_status_history (org_id, booking_id, from_status, to_status, actor_id, reason, changed_at)
-values ($1, $2, $3, $4, $5, $6, $7)
-"""
 INSERT_ADD_ONS: Final = """
 insert into app.booking_add_ons (org_id, booking_id, add_on_id, quantity, unit_price, amount)
 select $1, $2, * from unnest($3::uuid[], $4::int[], $5::numeric[], $6::numeric[])
@@ -114,7 +112,7 @@ select $1, $2, * from unnest($3::uuid[], $4::int[], $5::numeric[], $6::numeric[]
 
 
 async def get_booking(tx: Tx, booking_id: UUID) -> Booking:
-    """The booking, if the caller may see it. Raises Refusal not_found."""
+    """Return the booking, if the caller may see it. Raises Refusal not_found."""
     row = await tx.row(SELECT_BOOKING, tx.org_id, booking_id)
     if row is None:
         raise not_found("booking")
@@ -122,7 +120,7 @@ async def get_booking(tx: Tx, booking_id: UUID) -> Booking:
 
 
 def as_booking(row: asyncpg.Record, tx: Tx) -> Booking:
-    """A row of COLUMNS as the caller sees it."""
+    """Convert a row of COLUMNS into a booking with the actions of the caller."""
     values = dict(row)
     client_id, client_name = values.pop("client_id"), values.pop("client_name")
     provider_id, provider_name = values.pop("provider_id"), values.pop("provider_name")
@@ -137,10 +135,10 @@ def as_booking(row: asyncpg.Record, tx: Tx) -> Booking:
 
 
 async def create_booking(tx: Tx, request: NewBooking) -> Booking:
-    """A new booking, requested or kept as a draft, at the price of the offer.
+    """Create a booking, as a request or a draft, at the price of the service or package.
 
-    Raises Refusal: invalid where a reference or the schedule does not fit, conflict slot_taken where an exclusive
-    booking holds the provider's time.
+    Raises Refusal: forbidden, invalid where a reference or the schedule is not valid, conflict slot_taken where an
+    exclusive booking holds the provider's time.
     """
     client_id = _client_of(tx, request)
     provider_id = request.provider_id or (tx.caller.profile_id if tx.caller.role == "provider" else None)
@@ -154,13 +152,15 @@ async def create_booking(tx: Tx, request: NewBooking) -> Booking:
     if offer["client_name"] is None:
         raise Refusal("invalid", "unknown_client", "There is no such client.", field="client_id")
     if provider_id and not offer["has_provider"]:
-        raise Refusal("invalid", "unknown_provider", "There is no such provider at work.", field="provider_id")
+        raise Refusal("invalid", "unknown_provider", "There is no such active provider.", field="provider_id")
     start, end = request.scheduled_start, request.scheduled_end
     if start and not end:
         end = start + timedelta(hours=float(offer["hours_included"] or offer["duration_hours"] or 1))
     if end and (not start or end <= start):
         raise Refusal("invalid", "bad_schedule", "The end must lie after the start.", field="scheduled_end")
-    price = await price_booking(tx, request, offer, start)
+    price = BookingPrice(Decimal(0), Decimal(0), [])
+    if not request.custom_quote:
+        price = await price_booking(tx, offer, request.service_id, request.package_id, request.add_ons, start)
     status = "draft" if request.draft else "requested"
     inserted = await tx.one(
         INSERT_BOOKING, tx.org_id, tx.at, client_id, provider_id, request.service_id, request.package_id, status,
@@ -168,19 +168,11 @@ async def create_booking(tx: Tx, request: NewBooking) -> Booking:
         price.total, price.deposit, offer["currency"], start, end, not request.shares_provider_time,
     )  # fmt: skip
     booking_id: UUID = inserted["id"]
-    await record_change(tx, booking_id, None, status, None)
+    await record_status(tx, booking_id, None, status, None)
     if price.add_ons:
         columns = list(zip(*price.add_ons, strict=True))
         await tx.execute(INSERT_ADD_ONS, tx.org_id, booking_id, *columns)
     return await get_booking(tx, booking_id)
-
-
-async def record_change(
-    tx: Tx, booking_id: UUID, before: str | None, after: str, reason: str | None, *, by_system: bool = False
-) -> None:
-    """Write the history row of a status change."""
-    actor = None if by_system else tx.caller.profile_id
-    await tx.execute(INSERT_HISTORY, tx.org_id, booking_id, before, after, actor, reason, tx.at)
 
 
 def _client_of(tx: Tx, request: NewBooking) -> UUID:
@@ -190,5 +182,5 @@ def _client_of(tx: Tx, request: NewBooking) -> UUID:
         assert tx.caller.profile_id is not None
         return tx.caller.profile_id
     if request.client_id is None:
-        raise Refusal("invalid", "client_required", "Say whose booking it is.", field="client_id")
+        raise Refusal("invalid", "client_required", "Give the client of the booking.", field="client_id")
     return request.client_id

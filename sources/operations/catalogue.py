@@ -1,4 +1,4 @@
-"""What can be booked, and with whom."""
+"""The catalogue: services on offer, and the people of the organisation."""
 
 from decimal import Decimal
 from typing import Final, Literal
@@ -14,7 +14,7 @@ MOST_SERVICES: Final = 500
 
 
 class Package(BaseModel):
-    """A service at a price of its own."""
+    """A package of a service at its own price."""
 
     id: UUID
     name: str
@@ -24,7 +24,7 @@ class Package(BaseModel):
 
 
 class AddOnOffer(BaseModel):
-    """An extra of a service."""
+    """An add-on of a service."""
 
     id: UUID
     name: str
@@ -33,7 +33,7 @@ class AddOnOffer(BaseModel):
 
 
 class Service(BaseModel):
-    """A service on offer, with its packages and extras."""
+    """A service on offer, with its packages and add-ons."""
 
     id: UUID
     name: str
@@ -46,7 +46,7 @@ class Service(BaseModel):
 
 
 class Person(BaseModel):
-    """Somebody of the organisation."""
+    """A person of the organisation."""
 
     id: UUID
     name: str
@@ -56,55 +56,57 @@ class Person(BaseModel):
 
 
 class PeopleQuery(Request):
-    """Which people."""
+    """The filters and the page of a list of people."""
 
     role: Literal["client", "provider", "admin"] | None = None
     q: Words | None = Field(None, description="A part of the name.", examples=["garcia"])
     limit: int = Field(50, ge=1, le=200)
-    after: UUID | None = Field(None, description="`next` of the page before.")
+    after: UUID | None = Field(None, description="`next` of the previous page.")
 
 
 SELECT_SERVICES: Final = """
-select s.id, s.name, s.category, s.base_price, s.currency, s.duration_hours,
+select services.id, services.name, services.category, services.base_price, services.currency,
+    services.duration_hours,
     coalesce((
         select jsonb_agg(jsonb_build_object(
-            'id', k.id, 'name', k.name, 'price', k.price::text, 'currency', k.currency,
-            'hours_included', k.hours_included::text
-        ) order by k.price, k.name)
-        from app.service_packages as k where k.org_id = s.org_id and k.service_id = s.id
+            'id', packages.id, 'name', packages.name, 'price', packages.price::text, 'currency', packages.currency,
+            'hours_included', packages.hours_included::text
+        ) order by packages.price, packages.name)
+        from app.service_packages as packages
+        where packages.org_id = services.org_id and packages.service_id = services.id
     ), '[]') as packages,
     coalesce((
         select jsonb_agg(jsonb_build_object(
-            'id', a.id, 'name', a.name, 'price', a.price::text, 'currency', a.currency
-        ) order by a.name)
-        from app.service_add_ons as a where a.org_id = s.org_id and a.service_id = s.id and a.is_active
+            'id', add_ons.id, 'name', add_ons.name, 'price', add_ons.price::text, 'currency', add_ons.currency
+        ) order by add_ons.name)
+        from app.service_add_ons as add_ons
+        where add_ons.org_id = services.org_id and add_ons.service_id = services.id and add_ons.is_active
     ), '[]') as add_ons
-from app.services as s
-where s.org_id = $1 and s.is_active
-order by s.name
+from app.services as services
+where services.org_id = $1 and services.is_active
+order by services.name
 limit $2
 """
 SELECT_PEOPLE: Final = """
-select p.id, p.full_name as name, p.role, p.is_active,
-    case when (select app.sees_all()) then p.email end as email
-from app.profiles as p
-where p.org_id = $1 and ($2::text is null or p.role = $2) and ($3::uuid is null or p.id > $3)
-    and ($4::text is null or position(app.folded($4) in app.folded(p.full_name)) > 0)
-    and (p.is_active and p.role <> 'admin' or (select app.sees_all()))
-order by p.id
+select id, full_name as name, role, is_active, case when (select app.sees_all()) then email end as email
+from app.profiles
+where org_id = $1 and ($2::text is null or role = $2) and ($3::uuid is null or id > $3)
+    and ($4::text is null or position(app.folded($4) in app.folded(full_name)) > 0)
+    and (is_active and role <> 'admin' or (select app.sees_all()))
+order by id
 limit $5
 """
 
 
 async def list_services(tx: Tx) -> All[Service]:
-    """Every service on offer, by name; the first MOST_SERVICES of them."""
+    """Return the services on offer, by name, at most MOST_SERVICES."""
     return All.model_construct(
         items=[Service.model_validate(dict(row)) for row in await tx.rows(SELECT_SERVICES, tx.org_id, MOST_SERVICES)]
     )
 
 
 async def list_people(tx: Tx, query: PeopleQuery) -> Page[Person]:
-    """Those whom the caller may know: an admin everybody, others the providers and the people of their bookings."""
+    """Return the people whom the caller may see: an admin all, others providers and the people of their bookings."""
     rows = await tx.rows(SELECT_PEOPLE, tx.org_id, query.role, query.after, query.q, query.limit + 1)
     people = [Person.model_construct(**dict(row)) for row in rows]
     return page_of(people, [person.id for person in people], query.limit)

@@ -1,4 +1,4 @@
-"""What a step of a booking means for its money, in the same transaction as the step."""
+"""Effects of a booking's status change on its invoices and payments, in the same transaction."""
 
 from decimal import Decimal
 from typing import Final
@@ -6,122 +6,126 @@ from uuid import UUID
 
 import asyncpg
 
+from sources.operations.balance import PAID_OF_INVOICE
 from sources.operations.invoices import InvoiceKind
-from sources.operations.invoicing import LOCK_INVOICE, SELECT_OTHERS, VOID, draft, issue, refresh
-from sources.operations.payments import give_back, insert_money
+from sources.operations.invoicing import (
+    LOCK_INVOICE,
+    SELECT_VALID,
+    VOID,
+    insert_draft,
+    issue_draft,
+    update_status,
+)
+from sources.operations.payments import insert_money, order_refund
 from sources.operations.transaction import Tx
 
-# Of each booking that ended before anything was due: which of its invoices become void, where nothing was paid.
+# Final status of a booking that ended before work was due -> statuses of its unpaid invoices that become void.
 UNPAID_VOID: Final = {
     "declined": ["draft", "issued", "overdue"],
     "expired": ["draft", "issued", "overdue"],
     "no_show": ["draft"],
 }
-KEPT: Final = "credit"  # the method of money that stays with us and pays another invoice
+CREDIT: Final = "credit"  # the method of money that is not given back and pays another invoice
 
-VOID_UNPAID: Final = """
-update app.invoices as i set status = 'void', void_reason = $3
-where i.org_id = $1 and i.booking_id = any($2::uuid[]) and i.status = any($4::text[])
-    and coalesce((
-        select sum(case p.kind when 'refund' then -p.amount else p.amount end) from app.payments as p
-        where p.org_id = $1 and p.invoice_id = i.id and p.status = 'succeeded'
-    ), 0) = 0
-"""
+VOID_UNPAID: Final = f"""
+update app.invoices as invoices set status = 'void', void_reason = $3
+where invoices.org_id = $1 and invoices.booking_id = any($2::uuid[]) and invoices.status = any($4::text[])
+    and {PAID_OF_INVOICE} = 0
+"""  # noqa: S608  constants of this package
 LOCK_INVOICES: Final = """
 select id, booking_id, kind, status, currency, invoice_number
 from app.invoices where org_id = $1 and booking_id = $2 order by id for update
 """
-# Refunds under way count; those that name no payment were recorded on the invoice as a whole (`loose`).
-# A payment without an invoice was imported: whether it is given back stands in its source.
+# The payments of a booking and what is kept of each. Pending refunds count as given back; `unassigned` are the refunds
+# of the invoice that name no payment. Payments without an invoice are left out: they were imported, and their source
+# decides on refunds.
 SELECT_KEPT: Final = """
-select p.id, p.invoice_id, p.method, p.provider,
-    p.amount - coalesce((
-        select sum(r.amount) from app.payments as r
-        where r.org_id = $1 and r.refund_of = p.id and r.status <> 'failed'
+select payments.id, payments.invoice_id, payments.method, payments.processor,
+    payments.amount - coalesce((
+        select sum(refunds.amount) from app.payments as refunds
+        where refunds.org_id = $1 and refunds.refund_of = payments.id and refunds.status <> 'failed'
     ), 0) as kept,
     coalesce((
-        select sum(r.amount) from app.payments as r
-        where r.org_id = $1 and r.invoice_id = p.invoice_id and r.kind = 'refund' and r.refund_of is null
-            and r.status <> 'failed'
-    ), 0) as loose
-from app.payments as p
-where p.org_id = $1 and p.booking_id = $2 and p.kind = 'payment' and p.status = 'succeeded'
-    and p.invoice_id is not null
-order by p.paid_at, p.id
+        select sum(refunds.amount) from app.payments as refunds
+        where refunds.org_id = $1 and refunds.invoice_id = payments.invoice_id and refunds.kind = 'refund'
+            and refunds.refund_of is null and refunds.status <> 'failed'
+    ), 0) as unassigned
+from app.payments as payments
+where payments.org_id = $1 and payments.booking_id = $2 and payments.kind = 'payment'
+    and payments.status = 'succeeded' and payments.invoice_id is not null
+order by payments.paid_at, payments.id
 """
 SELECT_FEE: Final = "select coalesce(cancellation_fee, 0) as fee from app.bookings where org_id = $1 and id = $2"
 
 
 async def follow(tx: Tx, booking_id: UUID, booking: asyncpg.Record, status: str) -> None:
-    """Bring the invoices and payments of a booking in step with the `status` that it has just taken.
+    """Update the invoices and payments of a booking after its change to `status`.
 
-    `booking` is its locked row as it was before the step (of steps.lock_booking).
+    `booking` is its locked row from before the change (of status_changes.lock_booking).
     """
     if status == "awaiting_payment" and booking["deposit_amount"] > 0:
-        await _ask_for_deposit(tx, booking_id)
+        await _invoice_deposit(tx, booking_id)
     elif status == "cancelled":
         fee = (await tx.one(SELECT_FEE, tx.org_id, booking_id))["fee"]
-        await _close(tx, booking_id, fee, "The booking was cancelled.")
+        await _settle(tx, booking_id, fee, "The booking was cancelled.")
     elif status == "refunded":
-        await _close(tx, booking_id, Decimal(0), "The booking was refunded.")
+        await _settle(tx, booking_id, Decimal(0), "The booking was refunded.")
     elif status in UNPAID_VOID:
         await void_unpaid(tx, [booking_id], status)
 
 
 async def void_unpaid(tx: Tx, booking_ids: list[UUID], status: str) -> None:
-    """Make those invoices of locked bookings void that a booking in `status`, of UNPAID_VOID, owes no more."""
+    """Void the unpaid invoices of locked bookings that have ended in `status`, one of UNPAID_VOID."""
     reason = "The booking is " + status.replace("_", " ") + "."
     await tx.execute(VOID_UNPAID, tx.org_id, booking_ids, reason, UNPAID_VOID[status])
 
 
-async def _ask_for_deposit(tx: Tx, booking_id: UUID) -> None:
-    others = await tx.rows(SELECT_OTHERS, tx.org_id, booking_id)
-    existing = next((it for it in others if it["kind"] == "deposit"), None)
+async def _invoice_deposit(tx: Tx, booking_id: UUID) -> None:
+    invoices = await tx.rows(SELECT_VALID, tx.org_id, booking_id)
+    existing = next((invoice for invoice in invoices if invoice["kind"] == "deposit"), None)
     if existing is None:
         await _issue_new(tx, booking_id, "deposit")
     elif existing["status"] == "draft":
-        await issue(tx, existing["id"], "deposit")
+        await issue_draft(tx, existing["id"], "deposit")
 
 
 async def _issue_new(tx: Tx, booking_id: UUID, kind: InvoiceKind) -> UUID:
-    invoice_id = await draft(tx, booking_id, kind)
-    await issue(tx, invoice_id, kind)
+    invoice_id = await insert_draft(tx, booking_id, kind)
+    await issue_draft(tx, invoice_id, kind)
     return invoice_id
 
 
-async def _close(tx: Tx, booking_id: UUID, fee: Decimal, reason: str) -> None:
-    """Of what was paid keep the fee at most, give the rest back, and owe the fee alone: every other invoice is void."""
-    invoices = {it["id"]: it for it in await tx.rows(LOCK_INVOICES, tx.org_id, booking_id)}
-    credit = await _give_back(tx, booking_id, invoices, fee, reason)
-    open_ids = [it["id"] for it in invoices.values() if it["status"] != "void"]
+async def _settle(tx: Tx, booking_id: UUID, fee: Decimal, reason: str) -> None:
+    """Void every invoice, refund the payments beyond the fee, and issue a fee invoice, paid by the amount kept."""
+    invoices = {invoice["id"]: invoice for invoice in await tx.rows(LOCK_INVOICES, tx.org_id, booking_id)}
+    credit = await _refund_beyond(tx, booking_id, invoices, fee, reason)
+    open_ids = [invoice["id"] for invoice in invoices.values() if invoice["status"] != "void"]
     await tx.execute(VOID, tx.org_id, open_ids, reason)
     if fee > 0:
         fee_id = await _issue_new(tx, booking_id, "fee")
         if credit > 0:
             invoice = await tx.one(LOCK_INVOICE, tx.org_id, fee_id)
-            await insert_money(
-                tx, invoice, "payment", "succeeded", credit, KEPT, note="Kept from what was paid before."
-            )
-            await refresh(tx, [fee_id])
+            await insert_money(tx, invoice, "payment", "succeeded", credit, CREDIT, note="Kept from earlier payments.")
+            await update_status(tx, [fee_id])
 
 
-async def _give_back(
+async def _refund_beyond(
     tx: Tx, booking_id: UUID, invoices: dict[UUID, asyncpg.Record], fee: Decimal, reason: str
 ) -> Decimal:
-    """Refund every payment: up to `fee` to ourselves, as a credit, and the rest to the client; the credit."""
+    """Refund every payment of a booking: up to `fee` in all as a credit, the rest to the client. Return the credit."""
     credit = Decimal(0)
-    loose: dict[UUID, Decimal] = {}
+    unassigned: dict[UUID, Decimal] = {}
     for payment in await tx.rows(SELECT_KEPT, tx.org_id, booking_id):
         invoice = invoices[payment["invoice_id"]]
-        returned = min(payment["kept"], loose.setdefault(invoice["id"], payment["loose"]))
-        loose[invoice["id"]] -= returned
+        returned = min(payment["kept"], unassigned.setdefault(invoice["id"], payment["unassigned"]))
+        unassigned[invoice["id"]] -= returned
         kept = payment["kept"] - returned
         part = min(kept, fee - credit)
         if part > 0:
             await insert_money(
-                tx, invoice, "refund", "succeeded", part, KEPT, refund_of=payment["id"], note="Kept as the fee."
+                tx, invoice, "refund", "succeeded", part, CREDIT, refund_of=payment["id"], note="Kept as the fee."
             )
             credit += part
         if kept > part:
-            await give_back(tx, invoice, payment, kept - part, reason)
+            await order_refund(tx, invoice, payment, kept - part, reason)
     return credit

@@ -1,7 +1,7 @@
-"""One answer for one request, however often it is sent: the Idempotency-Key of a write.
+"""Idempotent writes: a request repeated with its Idempotency-Key gets the stored response of the first one.
 
-The first request with a key inserts it, within its own transaction; the unique index makes every other one wait until
-that transaction has ended, and then read the answer that it kept. Keys belong to a person; timed.py prunes old ones.
+The first request with a key inserts it, within its own transaction; the unique index makes every other request wait
+until that transaction has ended, and then read the stored response. Keys belong to a person; timed.py prunes old ones.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ import asyncpg
 from sources.operations.errors import Kind, Refusal, of_database
 from sources.operations.transaction import Tx
 
-# Refusals that say nothing about the request itself: the same request may well be done later.
+# Refusals that do not depend on the request itself: the same request may succeed later.
 _TRANSIENT: Final[tuple[Kind, ...]] = ("unauthenticated", "unavailable")
 
 INSERT_KEY: Final = """
@@ -31,54 +31,54 @@ UPDATE_KEY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent: the status, the headers that belong to the answer, the body as text."""
+class StoredResponse:
+    """A response to store and send: its status, its own headers, and the body as text."""
 
     status: int
     headers: dict[str, str]
     text: str
 
 
-async def answer_once(
+async def respond_once(
     tx: Tx,
     key: str,
     request_hash: bytes,
-    answer: Callable[[Tx], Awaitable[Answer]],
-    refuse: Callable[[Refusal], Answer],
-) -> Answer:
-    """What `answer` gives, or gave when the caller first sent this request with `key`.
+    respond: Callable[[Tx], Awaitable[StoredResponse]],
+    refuse: Callable[[Refusal], StoredResponse],
+) -> StoredResponse:
+    """Return the response of `respond`, or the stored one if the caller has sent this request with `key` before.
 
-    A refusal is an answer too (by `refuse`): what it had done is undone, and it is kept like any other. Raises Refusal
-    invalid where the key came with another request before.
+    The response to a refusal (by `refuse`) is stored as well, after the writes of the operation are rolled back. Raises
+    Refusal invalid where the key was sent with another request before.
     """
     owner = tx.caller.profile_id
     inserted = await tx.row(INSERT_KEY, tx.org_id, owner, key, request_hash, tx.at)
     if inserted is None:
-        return _kept(await tx.one(SELECT_KEY, tx.org_id, owner, key), request_hash)
+        return _stored(await tx.one(SELECT_KEY, tx.org_id, owner, key), request_hash)
     try:
         async with tx.connection.transaction():
-            given = await answer(tx)
+            response = await respond(tx)
     except Refusal as refusal:
-        given = _lasting(refusal, refuse)
+        response = _refused(refusal, refuse)
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         refused = of_database(error)
         if refused is None:
             raise
-        given = _lasting(refused, refuse)
+        response = _refused(refused, refuse)
     await tx.execute(
-        UPDATE_KEY, tx.org_id, inserted["id"], given.status, {"headers": given.headers, "text": given.text}
+        UPDATE_KEY, tx.org_id, inserted["id"], response.status, {"headers": response.headers, "text": response.text}
     )
-    return given
+    return response
 
 
-def _kept(row: asyncpg.Record, request_hash: bytes) -> Answer:
+def _stored(row: asyncpg.Record, request_hash: bytes) -> StoredResponse:
     if row["request_hash"] != request_hash:
         raise Refusal("invalid", "idempotency_key_reused", "This Idempotency-Key was sent with another request before.")
     body = row["response_body"]
-    return Answer(row["response_status"], body["headers"] | {"Idempotency-Replayed": "true"}, body["text"])
+    return StoredResponse(row["response_status"], body["headers"] | {"Idempotency-Replayed": "true"}, body["text"])
 
 
-def _lasting(refusal: Refusal, refuse: Callable[[Refusal], Answer]) -> Answer:
+def _refused(refusal: Refusal, refuse: Callable[[Refusal], StoredResponse]) -> StoredResponse:
     if refusal.kind in _TRANSIENT:
         raise refusal
     return refuse(refusal)

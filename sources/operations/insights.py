@@ -1,4 +1,4 @@
-"""Insights: what the figures say, and what people did about it. They are for administrators."""
+"""Insights and the reactions of people to them; for administrators."""
 
 from datetime import date
 from decimal import Decimal
@@ -8,27 +8,28 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources import insight_values
 from sources.operations.children import Page, page_of
 from sources.operations.errors import Refusal, not_found
 from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Money, Note, Request
 
-Kind = Literal["anomaly", "forecast", "workload", "milestone", "revenue", "pipeline"]
-Severity = Literal["critical", "high", "medium", "low"]
-Status = Literal["open", "acknowledged", "resolved", "dismissed"]
-Answer = Literal["acknowledged", "resolved", "dismissed"]
+Kind = insight_values.InsightKind
+Severity = insight_values.Severity
+Status = insight_values.InsightStatus
+Reaction = Literal["acknowledged", "resolved", "dismissed"]
 
 
 class Feedback(Request):
-    """What somebody did about an insight, or why it is none."""
+    """A comment on an insight: the measure taken, or the reason to dismiss it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"feedback": "The card terminal was replaced."}]})
 
-    feedback: Note | None = Field(None, description="Kept with the insight; by default what is there stays.")
+    feedback: Note | None = Field(None, description="Stored with the insight; by default the earlier feedback is kept.")
 
 
 class Insight(BaseModel):
-    """One thing that people are told of, from when it was found until it is over."""
+    """A finding that people are notified of, from its first to its last detection."""
 
     id: UUID
     kind: Kind
@@ -45,7 +46,9 @@ class Insight(BaseModel):
     lower: Decimal | None
     upper: Decimal | None
     impact: Money | None
-    drivers: list[dict[str, Any]] = Field(description="The members that moved it, and by how much.")
+    drivers: list[dict[str, Any]] = Field(
+        description="The members that explain the deviation, and their contributions."
+    )
     recommendation: str | None
     first_seen: Moment
     last_seen: Moment
@@ -53,8 +56,8 @@ class Insight(BaseModel):
     feedback: str | None
 
 
-class Requested(BaseModel):
-    """The run that was asked for."""
+class RequestedRun(BaseModel):
+    """The requested run."""
 
     run_id: UUID
 
@@ -63,7 +66,7 @@ COLUMNS: Final = """
     id, kind, severity, status, metric, dimension, member, day, title, summary, value, expected, lower, upper, impact,
     drivers, recommendation, first_seen, last_seen, resolved_at, feedback"""
 SELECT_INSIGHT: Final = f"select {COLUMNS} from app.insight_events where org_id = $1 and id = $2"  # noqa: S608  constants of this file
-# A UUIDv7 tells when it was made: by id is by time.
+# A UUIDv7 contains its time of creation: the order of ids is the order of time.
 SELECT_INSIGHTS: Final = f"""
 select {COLUMNS} from app.insight_events
 where org_id = $1 and ($2::text[] is null or status = any($2)) and ($3::text[] is null or kind = any($3))
@@ -87,14 +90,14 @@ async def list_insights(
     tx: Tx, *, statuses: list[Status] | None, kinds: list[Kind] | None, severities: list[Severity] | None,
     after: UUID | None, limit: int,
 ) -> Page[Insight]:  # fmt: skip
-    """The insights of the organisation, the latest first; None: of any. Raises Refusal forbidden."""
+    """Return the insights, the latest first. A filter of None keeps all. Raises Refusal forbidden."""
     _demand_admin(tx)
     rows = await tx.rows(SELECT_INSIGHTS, tx.org_id, statuses, kinds, severities, after, limit + 1)
     return page_of([_as_insight(row) for row in rows], [row["id"] for row in rows], limit)
 
 
 async def get_insight(tx: Tx, insight_id: UUID) -> Insight:
-    """One insight. Raises Refusal forbidden, not_found."""
+    """Return one insight. Raises Refusal forbidden, not_found."""
     _demand_admin(tx)
     row = await tx.row(SELECT_INSIGHT, tx.org_id, insight_id)
     if row is None:
@@ -102,25 +105,25 @@ async def get_insight(tx: Tx, insight_id: UUID) -> Insight:
     return _as_insight(row)
 
 
-async def answer_insight(tx: Tx, insight_id: UUID, answer: Answer, feedback: str | None) -> Insight:
-    """Say that somebody is on it, that it is over, or that it is no news and not to be raised again while it lasts.
+async def react_to_insight(tx: Tx, insight_id: UUID, reaction: Reaction, feedback: str | None) -> Insight:
+    """Acknowledge, resolve or dismiss an insight; a dismissed one is not raised again while it lasts.
 
-    Raises Refusal: forbidden, not_found, conflict where it is over already.
+    Raises Refusal: forbidden, not_found, conflict where the insight is resolved or dismissed already.
     """
     _demand_admin(tx)
     before = await tx.row(f"{SELECT_INSIGHT} for update", tx.org_id, insight_id)
     if before is None:
         raise not_found("insight")
     if before["status"] in ("resolved", "dismissed"):
-        raise Refusal("conflict", "already_over", f"“{before['title']}” is {before['status']} already.")
-    return _as_insight(await tx.one(UPDATE_STATUS, tx.org_id, insight_id, answer, feedback, tx.at))
+        raise Refusal("conflict", "already_over", f"“{before['title']}” is already {before['status']}.")
+    return _as_insight(await tx.one(UPDATE_STATUS, tx.org_id, insight_id, reaction, feedback, tx.at))
 
 
-async def request_insights(tx: Tx) -> Requested:
-    """Ask for insights now: a sensor of the running Hub picks it up within a minute. Raises Refusal forbidden."""
+async def request_insights(tx: Tx) -> RequestedRun:
+    """Request a run of insights: a sensor of the running Hub starts it within a minute. Raises Refusal forbidden."""
     _demand_admin(tx)
     row = await tx.one(INSERT_RUN, tx.org_id, f"profile {tx.caller.profile_id}", tx.at)
-    return Requested(run_id=row["id"])
+    return RequestedRun(run_id=row["id"])
 
 
 def _demand_admin(tx: Tx) -> None:

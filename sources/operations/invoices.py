@@ -1,4 +1,4 @@
-"""Invoices as they are read: with their lines, and what was paid."""
+"""Reading invoices: with their lines, payments and outstanding amounts."""
 
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -7,11 +7,12 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources.operations.balance import PAID_OF_INVOICE
 from sources.operations.children import Page, page_of, see_booking
 from sources.operations.errors import not_found
 from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Money, Named
-from sources.payment_providers.interface import MoneyStatus
+from sources.payment_processors.interface import MoneyStatus
 
 InvoiceKind = Literal["deposit", "final", "fee", "custom"]
 InvoiceStatus = Literal["draft", "issued", "part_paid", "paid", "overdue", "void"]
@@ -28,7 +29,7 @@ class InvoiceLine(BaseModel):
 
 
 class Payment(BaseModel):
-    """Money that came, or went back; `amount` is positive for both."""
+    """A payment or a refund; `amount` is positive for both."""
 
     id: UUID
     invoice_id: UUID
@@ -38,9 +39,9 @@ class Payment(BaseModel):
     amount: Money
     currency: str
     method: str
-    provider: str
+    processor: str
     reference: str | None
-    refund_of: UUID | None = Field(description="The payment that a refund gives back.")
+    refund_of: UUID | None = Field(description="The payment that is refunded.")
     note: str | None
     failure_reason: str | None
     paid_at: Moment | None
@@ -54,59 +55,58 @@ class InvoiceSummary(BaseModel):
     booking_id: UUID
     client: Named
     kind: InvoiceKind
-    invoice_number: str | None = Field(description="Given when it is issued; without gaps in the organisation.")
+    invoice_number: str | None = Field(
+        description="Assigned when the invoice is issued; without gaps within the organisation."
+    )
     status: InvoiceStatus
     total_amount: Money
-    paid_amount: Money = Field(description="Payments less refunds that succeeded.")
-    outstanding_amount: Money = Field(description="What is still to be paid; of drafts and void ones 0.")
+    paid_amount: Money = Field(description="Payments less refunds, those that succeeded.")
+    outstanding_amount: Money = Field(description="The amount still to be paid; 0 for a draft or void invoice.")
     currency: str
     issued_at: Moment | None
     due_at: Moment | None
     void_reason: str | None
     created_at: Moment
-    version: str = Field(description="Changes with every change; the ETag.")
+    version: str = Field(description="The ETag; it differs after every change.")
 
 
 class Invoice(InvoiceSummary):
-    """An invoice with its lines, and what was paid for it."""
+    """An invoice with its lines and payments."""
 
     lines: list[InvoiceLine]
     payments: list[Payment]
 
 
 COLUMNS: Final = """
-    i.id, i.booking_id, i.client_id, c.full_name as client_name, i.kind, i.invoice_number, i.status, i.total_amount,
-    p.paid as paid_amount,
-    (
-        case when i.status in ('draft', 'void') then 0 else greatest(i.total_amount - p.paid, 0) end
+    invoices.id, invoices.booking_id, invoices.client_id, clients.full_name as client_name, invoices.kind,
+    invoices.invoice_number, invoices.status, invoices.total_amount, payments.paid as paid_amount,
+    app.outstanding_amount(
+        invoices.is_receivable, invoices.total_amount, payments.paid
     )::numeric(14, 2) as outstanding_amount,
-    i.currency, i.issued_at, i.due_at, i.void_reason, i.created_at, i.row_version::text as version"""
-# What was paid is summed where it is read, never stored: it cannot differ from the payments.
-JOINS: Final = """
-    left join app.profiles as c on c.org_id = i.org_id and c.id = i.client_id
-    cross join lateral (
-        select coalesce(sum(case it.kind when 'refund' then -it.amount else it.amount end), 0)::numeric(14, 2) as paid
-        from app.payments as it where it.org_id = i.org_id and it.invoice_id = i.id and it.status = 'succeeded'
-    ) as p"""
-# A client sees no drafts, and none that never was issued. $3: whether a client asks.
+    invoices.currency, invoices.issued_at, invoices.due_at, invoices.void_reason, invoices.created_at,
+    invoices.row_version::text as version"""
+JOINS: Final = f"""
+    left join app.profiles as clients on clients.org_id = invoices.org_id and clients.id = invoices.client_id
+    cross join lateral (select {PAID_OF_INVOICE} as paid) as payments"""
+# A client sees no invoices that were never issued. $3: true if the caller is a client.
 SELECT_INVOICE: Final = f"""
-select {COLUMNS} from app.invoices as i {JOINS}
-where i.org_id = $1 and i.id = $2 and (not $3 or i.issued_at is not null)
+select {COLUMNS} from app.invoices as invoices {JOINS}
+where invoices.org_id = $1 and invoices.id = $2 and (not $3 or invoices.issued_at is not null)
 """  # noqa: S608  constants of this file
 SELECT_LINES: Final = """
 select position, description, quantity, unit_price, amount
 from app.invoice_lines where org_id = $1 and invoice_id = $2 order by position
 """
 PAYMENT_COLUMNS: Final = """
-    id, invoice_id, booking_id, kind, status, amount, currency, method, provider, provider_ref as reference, refund_of,
-    note, failure_reason, paid_at, created_at"""
+    id, invoice_id, booking_id, kind, status, amount, currency, method, processor, processor_ref as reference,
+    refund_of, note, failure_reason, paid_at, created_at"""
 SELECT_PAYMENTS: Final = f"""
 select {PAYMENT_COLUMNS} from app.payments where org_id = $1 and invoice_id = $2 order by created_at, id
 """  # noqa: S608  constants of this file
 
 
 async def get_invoice(tx: Tx, invoice_id: UUID) -> Invoice:
-    """The invoice with its lines and payments. Raises Refusal not_found; a client sees issued ones only."""
+    """Return the invoice with its lines and payments. Raises Refusal not_found; a client sees issued invoices only."""
     row = await tx.row(SELECT_INVOICE, tx.org_id, invoice_id, tx.caller.role == "client")
     if row is None:
         raise not_found("invoice")
@@ -114,13 +114,13 @@ async def get_invoice(tx: Tx, invoice_id: UUID) -> Invoice:
     payments = await tx.rows(SELECT_PAYMENTS, tx.org_id, invoice_id)
     return Invoice.model_construct(
         **_summary(row),
-        lines=[InvoiceLine.model_construct(**dict(it)) for it in lines],
-        payments=[as_payment(it) for it in payments],
+        lines=[InvoiceLine.model_construct(**dict(line)) for line in lines],
+        payments=[as_payment(payment) for payment in payments],
     )
 
 
 def as_payment(row: asyncpg.Record) -> Payment:
-    """A row of PAYMENT_COLUMNS."""
+    """Convert a row of PAYMENT_COLUMNS into a payment."""
     return Payment.model_construct(**dict(row))
 
 
@@ -130,59 +130,62 @@ def _summary(row: asyncpg.Record) -> dict[str, Any]:
     return values
 
 
-# Each filter of a list, for one more parameter.
+# Filter -> its condition, for the number of its parameter.
 FILTERS: Final = {
-    "booking_id": "i.booking_id = ${}",
-    "client_id": "i.client_id = ${}",
-    "provider_id": "i.booking_id in (select b.id from app.bookings as b where b.org_id = $1 and b.provider_id = ${})",
-    "status": "i.status = ${}",
-    "due_from": "i.due_at >= ${}",
-    "due_until": "i.due_at < ${}",
-    "after": "i.id < ${}",
+    "booking_id": "invoices.booking_id = ${}",
+    "client_id": "invoices.client_id = ${}",
+    "provider_id": "invoices.booking_id in (select id from app.bookings where org_id = $1 and provider_id = ${})",
+    "status": "invoices.status = ${}",
+    "due_from": "invoices.due_at >= ${}",
+    "due_until": "invoices.due_at < ${}",
+    "after": "invoices.id < ${}",
 }
 
 
 class InvoiceFilter(BaseModel):
-    """What a list is narrowed to."""
+    """The filters and the page of a list of invoices."""
 
     model_config = ConfigDict(extra="forbid")
 
     status: InvoiceStatus | None = None
     client_id: UUID | None = None
-    due_from: Moment | None = Field(None, description="Due at that moment or later.")
-    due_until: Moment | None = Field(None, description="Due before that moment.")
-    after: UUID | None = Field(None, description="The `next` of the page before.")
+    due_from: Moment | None = Field(None, description="Due at this moment or later.")
+    due_until: Moment | None = Field(None, description="Due before this moment.")
+    after: UUID | None = Field(None, description="`next` of the previous page.")
     limit: int = Field(50, ge=1, le=200)
 
 
-async def list_invoices(tx: Tx, wanted: InvoiceFilter, booking_id: UUID | None = None) -> Page[InvoiceSummary]:
-    """A page of invoices that the caller may see, the newest first; `booking_id`: of that booking (or not_found)."""
+async def list_invoices(tx: Tx, query: InvoiceFilter, booking_id: UUID | None = None) -> Page[InvoiceSummary]:
+    """Return a page of the invoices that the caller may see, the newest first; with `booking_id` only of that booking.
+
+    Raises Refusal not_found where the caller does not see the booking.
+    """
     if booking_id is not None:
         await see_booking(tx, booking_id)
-    given: dict[str, object] = {"booking_id": booking_id, **wanted.model_dump(exclude={"limit"})}
-    # What row security demands anyway, said so that an index finds it.
+    filters: dict[str, object] = {"booking_id": booking_id, **query.model_dump(exclude={"limit"})}
+    # Row security demands the same, but only an explicit condition uses an index.
     role, person = tx.caller.role, tx.caller.profile_id
-    conditions = ["i.org_id = $1"]
+    conditions = ["invoices.org_id = $1"]
     values: list[object] = [tx.org_id]
     if role == "client":
-        conditions.append("i.issued_at is not null")
-        if given["client_id"] not in (None, person):
-            return page_of([], [], wanted.limit)
-        given["client_id"] = person
+        conditions.append("invoices.issued_at is not null")
+        if filters["client_id"] not in (None, person):
+            return page_of([], [], query.limit)
+        filters["client_id"] = person
     elif role == "provider":
-        given["provider_id"] = person
+        filters["provider_id"] = person
     for name, condition in FILTERS.items():
-        if given.get(name) is not None:
-            values.append(given[name])
+        if filters.get(name) is not None:
+            values.append(filters[name])
             conditions.append(condition.format(len(values)))
-    # The page first, and then what was paid of each invoice on it.
-    query = f"""
+    # The page is read first, and then the payments of its invoices alone.
+    statement = f"""
         with page as materialized (
-            select i.* from app.invoices as i
-            where {" and ".join(conditions)} order by i.id desc limit {wanted.limit + 1}
+            select invoices.* from app.invoices as invoices
+            where {" and ".join(conditions)} order by invoices.id desc limit {query.limit + 1}
         )
-        select {COLUMNS} from page as i {JOINS} order by i.id desc
+        select {COLUMNS} from page as invoices {JOINS} order by invoices.id desc
     """  # noqa: S608  constants of this file, and a number
-    rows = await tx.rows(query, *values)
-    items = [InvoiceSummary.model_construct(**_summary(it)) for it in rows]
-    return page_of(items, [it.id for it in items], wanted.limit)
+    rows = await tx.rows(statement, *values)
+    items = [InvoiceSummary.model_construct(**_summary(row)) for row in rows]
+    return page_of(items, [invoice.id for invoice in items], query.limit)

@@ -1,4 +1,4 @@
-"""Invoices as they are written: drafts of what a booking costs, issued under numbers without gaps, and voided."""
+"""Writing invoices: draft, change, issue under numbers without gaps, and void."""
 
 from decimal import Decimal
 from typing import Annotated, Final
@@ -8,10 +8,11 @@ import asyncpg
 from pydantic import ConfigDict, Field, model_validator
 
 from sources import lifecycle
+from sources.operations.balance import PAID_OF_INVOICE
 from sources.operations.children import demand_staff, demand_status, demand_version
 from sources.operations.errors import Refusal, not_found
 from sources.operations.invoices import Invoice, InvoiceKind, get_invoice
-from sources.operations.steps import lock_booking
+from sources.operations.status_changes import lock_booking
 from sources.operations.transaction import Tx
 from sources.operations.values import Line, Moment, Note, Request
 
@@ -20,7 +21,7 @@ MAX_LINES: Final = 100
 
 
 class NewLine(Request):
-    """One line. A negative price deducts; quantities and prices are small enough that every product is stored."""
+    """A line of an invoice. A negative price is a deduction. Quantity and price are limited so that amounts fit."""
 
     description: Line
     quantity: Annotated[Decimal, Field(gt=0, max_digits=7, decimal_places=2, examples=["1.5"])] = Decimal(1)
@@ -31,7 +32,7 @@ Lines = Annotated[list[NewLine], Field(min_length=1, max_length=MAX_LINES)]
 
 
 class NewInvoice(Request):
-    """A draft: of lines of its own, or computed from the booking (`deposit`, `final`, `fee`)."""
+    """A draft: with the given lines, or computed from the booking (`deposit`, `final`, `fee`)."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -43,8 +44,10 @@ class NewInvoice(Request):
     )
 
     kind: InvoiceKind = "custom"
-    lines: Lines | None = Field(None, description="Of a custom invoice; the others are computed.")
-    due_at: Moment | None = Field(None, description="By default 7 days (deposit) or 15 days after it is issued.")
+    lines: Lines | None = Field(None, description="Only of a custom invoice; the lines of other kinds are computed.")
+    due_at: Moment | None = Field(
+        None, description="By default 7 days (deposit) or 15 days after the invoice is issued."
+    )
 
     @model_validator(mode="after")
     def _has_lines_or_kind(self) -> "NewInvoice":
@@ -54,18 +57,18 @@ class NewInvoice(Request):
 
 
 class DraftChanges(Request):
-    """What to change of a draft; what is left out stays."""
+    """The changes of a draft; a field that is absent is kept."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"lines": [{"description": "Workshop", "unit_price": "120.00"}]}]}
     )
 
-    lines: Lines | None = Field(None, description="Replace all lines.")
+    lines: Lines | None = Field(None, description="Replaces all lines.")
     due_at: Moment | None = None
 
 
 class Voiding(Request):
-    """Why an invoice is void."""
+    """The reason why an invoice becomes void."""
 
     reason: Note = Field(examples=["Issued to the wrong client."])
 
@@ -77,17 +80,17 @@ LOCK_INVOICE: Final = """
 select id, booking_id, client_id, kind, status, total_amount, currency, due_at, row_version::text as version
 from app.invoices where org_id = $1 and id = $2 for update
 """
-SELECT_PAID: Final = """
-select coalesce(sum(case kind when 'refund' then -amount else amount end), 0) as paid
-from app.payments where org_id = $1 and invoice_id = $2 and status = 'succeeded'
-"""
+SELECT_PAID: Final = f"""
+select {PAID_OF_INVOICE} as paid from app.invoices as invoices where invoices.org_id = $1 and invoices.id = $2
+"""  # noqa: S608  constants of this package
 SELECT_BILLABLE: Final = """
-select b.status, b.client_id, b.total_amount, b.deposit_amount, coalesce(b.cancellation_fee, 0) as cancellation_fee,
-    b.currency, s.name as service_name
-from app.bookings as b join app.services as s on s.org_id = b.org_id and s.id = b.service_id
-where b.org_id = $1 and b.id = $2
+select bookings.status, bookings.client_id, bookings.total_amount, bookings.deposit_amount,
+    coalesce(bookings.cancellation_fee, 0) as cancellation_fee, bookings.currency, services.name as service_name
+from app.bookings as bookings
+join app.services as services on services.org_id = bookings.org_id and services.id = bookings.service_id
+where bookings.org_id = $1 and bookings.id = $2
 """
-SELECT_OTHERS: Final = """
+SELECT_VALID: Final = """
 select id, kind, status, invoice_number, total_amount
 from app.invoices where org_id = $1 and booking_id = $2 and status <> 'void' order by id
 """
@@ -98,37 +101,35 @@ values ($1, $2, $3, $4, 'draft', 0, $5, $6, $7) returning id
 DELETE_LINES: Final = "delete from app.invoice_lines where org_id = $1 and invoice_id = $2"
 INSERT_LINES: Final = """
 insert into app.invoice_lines (org_id, invoice_id, position, description, quantity, unit_price, amount)
-select $1, $2, it.position, it.description, it.quantity, it.unit_price, round(it.quantity * it.unit_price, 2)
+select $1, $2, lines.position, lines.description, lines.quantity, lines.unit_price,
+    round(lines.quantity * lines.unit_price, 2)
 from unnest($3::text[], $4::numeric[], $5::numeric[])
-    with ordinality as it (description, quantity, unit_price, position)
+    with ordinality as lines (description, quantity, unit_price, position)
 """
 UPDATE_TOTAL: Final = """
 update app.invoices set due_at = $3, total_amount = (
     select coalesce(sum(amount), 0) from app.invoice_lines where org_id = $1 and invoice_id = $2
 ) where org_id = $1 and id = $2
 """
-# The number is taken as the last lock of all: whoever waits for it holds nobody else up for long.
+# The number series is the last lock of the transaction, so that others wait for it as briefly as possible.
 ISSUE: Final = """
 update app.invoices set status = 'issued', issued_at = $3,
     due_at = coalesce(due_at, $3::timestamptz + make_interval(days => $4)),
     invoice_number = app.next_invoice_number()
 where org_id = $1 and id = $2
 """
-# Written even where the status stays: a payment is a change of the invoice, and of its version.
-REFRESH: Final = """
-update app.invoices as i set status = app.invoice_status(i.status, i.total_amount, coalesce(p.paid, 0), i.due_at, $3)
-from unnest($2::uuid[]) as wanted (id)
-left join lateral (
-    select sum(case it.kind when 'refund' then -it.amount else it.amount end) as paid
-    from app.payments as it where it.org_id = $1 and it.invoice_id = wanted.id and it.status = 'succeeded'
-) as p on true
-where i.org_id = $1 and i.id = wanted.id
-"""
+# Writes the row even where the status stays: a payment changes the invoice, and so its version.
+UPDATE_STATUS: Final = f"""
+update app.invoices as invoices set status = app.invoice_status(
+    invoices.status, invoices.total_amount, {PAID_OF_INVOICE}, invoices.due_at, $3
+)
+where invoices.org_id = $1 and invoices.id = any($2::uuid[])
+"""  # noqa: S608  constants of this package
 VOID: Final = "update app.invoices set status = 'void', void_reason = $3 where org_id = $1 and id = any($2::uuid[])"
 
 
 async def lock_invoice(tx: Tx, invoice_id: UUID) -> tuple[asyncpg.Record, asyncpg.Record]:
-    """The booking and the invoice, locked in this order. Raises Refusal not_found."""
+    """Lock the booking of an invoice and then the invoice; return both. Raises Refusal not_found."""
     found = await tx.row(SELECT_BOOKING_OF, tx.org_id, invoice_id, tx.caller.role == "client")
     if found is None:
         raise not_found("invoice")
@@ -137,21 +138,21 @@ async def lock_invoice(tx: Tx, invoice_id: UUID) -> tuple[asyncpg.Record, asyncp
 
 
 async def create_draft(tx: Tx, booking_id: UUID, request: NewInvoice) -> Invoice:
-    """A draft for a booking. Raises Refusal: forbidden, not_found, conflict where there is nothing to invoice."""
+    """Create a draft for a booking. Raises Refusal: forbidden, not_found, conflict if there is nothing to invoice."""
     demand_staff(tx, "write invoices")
     await lock_booking(tx, booking_id)
     _check_due(tx, request.due_at)
-    invoice_id = await draft(tx, booking_id, request.kind, request.lines, request.due_at)
+    invoice_id = await insert_draft(tx, booking_id, request.kind, request.lines, request.due_at)
     return await get_invoice(tx, invoice_id)
 
 
-async def draft(
+async def insert_draft(
     tx: Tx, booking_id: UUID, kind: InvoiceKind, lines: list[NewLine] | None = None, due_at: Moment | None = None
 ) -> UUID:
-    """A draft for a locked booking, of `lines` or computed. Raises Refusal conflict."""
+    """Write a draft for a locked booking, with `lines` or computed ones; return its id. Raises Refusal conflict."""
     billable = await tx.one(SELECT_BILLABLE, tx.org_id, booking_id)
     if lines is None:
-        lines = _computed_lines(kind, billable, await tx.rows(SELECT_OTHERS, tx.org_id, booking_id))
+        lines = _computed_lines(kind, billable, await tx.rows(SELECT_VALID, tx.org_id, booking_id))
     inserted = await tx.one(
         INSERT_INVOICE, tx.org_id, booking_id, billable["client_id"], kind, billable["currency"], due_at, tx.at
     )
@@ -160,21 +161,21 @@ async def draft(
     return invoice_id
 
 
-def _computed_lines(kind: InvoiceKind, billable: asyncpg.Record, others: list[asyncpg.Record]) -> list[NewLine]:
+def _computed_lines(kind: InvoiceKind, billable: asyncpg.Record, valid: list[asyncpg.Record]) -> list[NewLine]:
     name = billable["service_name"]
     if kind != "fee" and billable["status"] in lifecycle.CANCELLED:
-        raise Refusal("conflict", "wrong_status", f"A booking that is {billable['status']} is invoiced no further.")
-    if any(it["kind"] == kind for it in others):
-        raise Refusal("conflict", "already_invoiced", f"The booking has a {kind} invoice already; void that first.")
+        raise Refusal("conflict", "wrong_status", f"A booking that is {billable['status']} gets a fee invoice only.")
+    if any(invoice["kind"] == kind for invoice in valid):
+        raise Refusal("conflict", "already_invoiced", f"The booking has a {kind} invoice already; void it first.")
     lines = {
         "deposit": [("Deposit: " + name, billable["deposit_amount"])],
         "fee": [("Cancellation fee: " + name, billable["cancellation_fee"])],
         "final": [
             (name, billable["total_amount"]),
             *(
-                (f"Less the deposit, {it['invoice_number']}", -it["total_amount"])
-                for it in others
-                if it["kind"] == "deposit" and it["status"] != "draft"
+                (f"Less the deposit, {invoice['invoice_number']}", -invoice["total_amount"])
+                for invoice in valid
+                if invoice["kind"] == "deposit" and invoice["status"] != "draft"
             ),
         ],
     }[kind]
@@ -188,15 +189,15 @@ def _computed_lines(kind: InvoiceKind, billable: asyncpg.Record, others: list[as
 
 async def _write_lines(tx: Tx, invoice_id: UUID, lines: list[NewLine], due_at: Moment | None) -> None:
     await tx.execute(
-        INSERT_LINES, tx.org_id, invoice_id, [it.description for it in lines], [it.quantity for it in lines],
-        [it.unit_price for it in lines],
+        INSERT_LINES, tx.org_id, invoice_id, [line.description for line in lines], [line.quantity for line in lines],
+        [line.unit_price for line in lines],
     )  # fmt: skip
     await tx.execute(UPDATE_TOTAL, tx.org_id, invoice_id, due_at)
 
 
 def _check_due(tx: Tx, due_at: Moment | None) -> None:
     if due_at is not None and due_at <= tx.at:
-        raise Refusal("invalid", "due_in_past", "The due date has passed already.", field="due_at")
+        raise Refusal("invalid", "due_in_past", "The due date has already passed.", field="due_at")
 
 
 async def change_draft(tx: Tx, invoice_id: UUID, request: DraftChanges, expected: str | None) -> Invoice:
@@ -219,30 +220,30 @@ async def issue_invoice(tx: Tx, invoice_id: UUID, expected: str | None) -> Invoi
     demand_version(invoice, expected, "invoice")
     demand_status(invoice["status"], ("draft",), "invoice", "issue it")
     if invoice["total_amount"] <= 0:
-        raise Refusal("conflict", "nothing_to_invoice", "An invoice of nothing, or less, cannot be issued.")
-    await issue(tx, invoice_id, invoice["kind"])
+        raise Refusal("conflict", "nothing_to_invoice", "An invoice must have a total above 0 to be issued.")
+    await issue_draft(tx, invoice_id, invoice["kind"])
     return await get_invoice(tx, invoice_id)
 
 
-async def issue(tx: Tx, invoice_id: UUID, kind: str) -> None:
-    """Issue a locked draft."""
+async def issue_draft(tx: Tx, invoice_id: UUID, kind: str) -> None:
+    """Issue a locked draft under the next number."""
     await tx.execute(ISSUE, tx.org_id, invoice_id, tx.at, DUE_AFTER_DAYS[kind])
-    await refresh(tx, [invoice_id])
+    await update_status(tx, [invoice_id])
 
 
-async def refresh(tx: Tx, invoice_ids: list[UUID]) -> None:
-    """Bring the status of locked invoices in step with their payments."""
-    await tx.execute(REFRESH, tx.org_id, invoice_ids, tx.at)
+async def update_status(tx: Tx, invoice_ids: list[UUID]) -> None:
+    """Derive the status of locked invoices from their payments and due dates."""
+    await tx.execute(UPDATE_STATUS, tx.org_id, invoice_ids, tx.at)
 
 
 async def void_invoice(tx: Tx, invoice_id: UUID, request: Voiding, expected: str | None) -> Invoice:
-    """Make an invoice void on which no money lies. Raises Refusal: forbidden, not_found, conflict, stale."""
+    """Void an invoice whose payments are all refunded. Raises Refusal: forbidden, not_found, conflict, stale."""
     demand_staff(tx, "void invoices")
     _, invoice = await lock_invoice(tx, invoice_id)
     demand_version(invoice, expected, "invoice")
     if invoice["status"] == "void":
-        raise Refusal("conflict", "wrong_status", "The invoice is void already.")
+        raise Refusal("conflict", "wrong_status", "The invoice is already void.")
     if (await tx.one(SELECT_PAID, tx.org_id, invoice_id))["paid"] > 0:
-        raise Refusal("conflict", "money_received", "Money was paid on this invoice: refund it first.")
+        raise Refusal("conflict", "money_received", "The invoice has payments: refund them first.")
     await tx.execute(VOID, tx.org_id, [invoice_id], request.reason)
     return await get_invoice(tx, invoice_id)

@@ -1,21 +1,21 @@
-"""API keys: made for a person, shown once, limited to scopes, revoked."""
+"""API keys: create, list and revoke. A key acts as a person, and may be limited to scopes."""
 
 import hashlib
 import secrets
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from sources.operations.errors import Refusal, not_found
 from sources.operations.transaction import Tx
-from sources.operations.values import Line, Moment, Request
+from sources.operations.values import Line, Moment, Request, one_of
 
-MARK: Final = "hub_"  # so that a key is known for one wherever it turns up
+MARK: Final = "hub_"  # makes a key recognisable in leaked text
 PREFIX_LENGTH: Final = 12
 LISTED: Final = 200
 
-# What a route works on is its first tag: GET needs `<tag>:read`, everything else `<tag>:write`.
+# The resource of a route is its first tag: GET needs `<tag>:read`, every other method `<tag>:write`.
 RESOURCES: Final = (
     "approvals", "bookings", "catalogue", "events", "insights", "invoices", "keys", "messages", "milestones",
     "notifications", "payments", "reviews", "tasks", "time_entries",
@@ -23,25 +23,19 @@ RESOURCES: Final = (
 SCOPES: Final = tuple(f"{resource}:{right}" for resource in RESOURCES for right in ("read", "write"))
 
 
-def _known(scope: str) -> str:
-    if scope not in SCOPES:
-        raise ValueError(f"there is no such scope; there are {', '.join(SCOPES)}")
-    return scope
-
-
-Scope = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(SCOPES)})]
+Scope = Annotated[str, one_of(SCOPES)]
 
 
 class NewKey(Request):
-    """What a key is made from."""
+    """A request for an API key."""
 
     name: Line = Field(examples=["Calendar sync"])
     scopes: list[Scope] = Field(
-        default=[], max_length=len(SCOPES), description="What it may do; empty: everything that the person may.",
+        default=[], max_length=len(SCOPES), description="What the key may do; empty: all that its person may do.",
         examples=[["bookings:read"]],
     )  # fmt: skip
     profile_id: UUID | None = Field(
-        None, description="Whose it is, by default the caller's; of others for admins only."
+        None, description="The person of the key, by default the caller; other people for admins only."
     )
 
 
@@ -59,9 +53,9 @@ class ApiKey(BaseModel):
 
 
 class CreatedKey(ApiKey):
-    """A new key: the only time that its secret is seen."""
+    """A new key with its secret, which is never shown again."""
 
-    secret: str = Field(description="Send it as X-API-Key. It is kept as a hash: nobody can show it again.")
+    secret: str = Field(description="Send it as X-API-Key. Only its hash is stored: it cannot be shown again.")
 
 
 class Keys(BaseModel):
@@ -86,15 +80,20 @@ update app.api_keys set revoked_at = coalesce(revoked_at, $3) where org_id = $1 
 
 
 async def create_key(tx: Tx, request: NewKey) -> CreatedKey:
-    """A new key, with its secret. Raises Refusal: forbidden where it would be another's, or do more than the key that
-    asks for it; invalid where there is no such person."""
+    """Create a key; the result has its secret.
+
+    Raises Refusal: forbidden where the key is for another person or may do more than the key that requests it; invalid
+    where there is no such person.
+    """
     owner = request.profile_id or tx.caller.profile_id
     if owner != tx.caller.profile_id and tx.caller.role != "admin":
-        raise Refusal("forbidden", "not_allowed", "Keys of others are made by admins.", field="profile_id")
+        raise Refusal("forbidden", "not_allowed", "Only admins create keys for other people.", field="profile_id")
     if tx.caller.scopes and not (request.scopes and tx.caller.scopes.issuperset(request.scopes)):
-        raise Refusal("forbidden", "scope_wider", "A key cannot make one that may do more than itself.", field="scopes")
+        raise Refusal(
+            "forbidden", "scope_wider", "A key cannot create a key that may do more than itself.", field="scopes"
+        )
     if await tx.row(SELECT_PERSON, tx.org_id, owner) is None:
-        raise Refusal("invalid", "unknown_person", "There is no such person at work here.", field="profile_id")
+        raise Refusal("invalid", "unknown_person", "There is no such active person.", field="profile_id")
     secret = MARK + secrets.token_urlsafe(32)
     row = await tx.one(
         INSERT_KEY, tx.org_id, owner, request.name, secret[:PREFIX_LENGTH], hashlib.sha256(secret.encode()).digest(),
@@ -104,12 +103,12 @@ async def create_key(tx: Tx, request: NewKey) -> CreatedKey:
 
 
 async def list_keys(tx: Tx) -> Keys:
-    """The caller's keys, for an admin those of the organisation: the LISTED newest, revoked ones last."""
+    """Return the caller's keys, for an admin those of the organisation: the LISTED newest, revoked ones last."""
     rows = await tx.rows(SELECT_KEYS, tx.org_id, LISTED)
     return Keys.model_construct(items=[ApiKey.model_construct(**dict(row)) for row in rows])
 
 
 async def revoke_key(tx: Tx, key_id: UUID) -> None:
-    """End a key, at once and for good; again is no error. Raises Refusal not_found."""
+    """Revoke a key, at once and for good. A repeat is not an error. Raises Refusal not_found."""
     if await tx.row(REVOKE_KEY, tx.org_id, key_id, tx.at) is None:
         raise not_found("key")

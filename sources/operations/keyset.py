@@ -1,4 +1,4 @@
-"""Cursors of keyset pages: where a page ended, as an opaque text that the next request brings back."""
+"""Cursors of keyset pages: the end of a page as an opaque text that the next request sends back."""
 
 import base64
 import binascii
@@ -12,15 +12,15 @@ MAX_LENGTH: Final = 300
 
 
 def encode(sort: str, key: str, row_id: UUID) -> str:
-    """A cursor behind the row with this key in this order."""
+    """Return a cursor for the rows after the row with this key in this order."""
     return base64.urlsafe_b64encode(json.dumps([sort, key, str(row_id)]).encode()).decode().rstrip("=")
 
 
 def decode(cursor: str, sort: str) -> tuple[str, UUID]:
-    """The key and the id that `encode` was given. Raises Refusal where it is of another order."""
+    """Return the key and the id of a cursor. Raises Refusal where the cursor is malformed or of another order."""
     try:
-        made_for, key, row_id = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
-        if made_for == sort and isinstance(key, str):
+        cursor_sort, key, row_id = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+        if cursor_sort == sort and isinstance(key, str):
             return key, UUID(row_id)
     except (ValueError, TypeError, AttributeError, binascii.Error):
         pass
@@ -28,5 +28,5 @@ def decode(cursor: str, sort: str) -> tuple[str, UUID]:
 
 
 def bad_cursor() -> Refusal:
-    """For a cursor that no page of this list gave out."""
-    return Refusal("invalid", "invalid_cursor", "The cursor is not one of this list in this order.", field="after")
+    """Return the refusal for a cursor that is not from this list in this order."""
+    return Refusal("invalid", "invalid_cursor", "The cursor is not from this list in this order.", field="after")

@@ -1,9 +1,9 @@
-"""Lists of bookings: filtered, searched, sorted, page by page; however many bookings there are.
+"""Lists of bookings: filtered, searched, sorted and paged at a bounded cost per page, however many bookings there are.
 
-A page is read in three bounded ways. First the list is walked in its order, along an index, and what does not fit is
-left out: that finds what is common. Where the walk ends with too little, all that fits is gathered by the words or by
-the filters, if it is not more than GATHERED: that finds what is rare. What is neither (rare at first, common further
-on) comes in pages that hold less than was asked for, with a cursor that goes on where the walk ended.
+A page is read in three bounded ways. First a scan along an index in the order of the list skips the rows that do not
+match; it finds frequent matches. Where the scan ends with too few rows, all matches of the words or of the filters are
+collected and sorted, if they are no more than COLLECTED; that finds rare matches. Matches of neither kind (rare at
+first, frequent further on) come in pages with fewer rows than requested, with a cursor at the end of the scan.
 """
 
 import re
@@ -14,50 +14,50 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import asyncpg
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from sources.lifecycle import STATUSES
 from sources.operations import keyset
 from sources.operations.bookings import COLUMNS, JOINS, Booking, as_booking
 from sources.operations.transaction import Tx
-from sources.operations.values import Moment, Money, Request, Words
+from sources.operations.values import Moment, Money, Request, Words, one_of
 
-WALKED: Final = 10_000  # bookings that a page looks through
-WALKED_WORDS: Final = 3_000  # where their words are read too
-FARTHER: Final = 4  # times as many, where there was too much to gather
-GATHERED: Final = 40_000  # bookings that are gathered and sorted
-GATHERED_WORDS: Final = 3_000  # of those that have the words, in any order
+SCANNED: Final = 10_000  # most bookings that the scan of a page reads
+SCANNED_WORDS: Final = 3_000  # where it reads their words as well
+LONG_SCAN: Final = 4  # times as many, where there are too many matches to collect
+COLLECTED: Final = 40_000  # most bookings that are collected and sorted
+COLLECTED_WORDS: Final = 3_000  # of a search
 COUNTED: Final = 1_000
-TERMS: Final = 8  # of a search, looked for as parts of words
-SHORTEST_PART: Final = 3  # characters; a shorter term is looked for where words begin
+TERMS: Final = 8  # of a search that may be parts of words
+SHORTEST_PART: Final = 3  # characters; a shorter term matches only the beginning of a word
 
-NEVER: Final = "9999-12-31T00:00:00+00:00"  # start_key of what has no start
+NEVER: Final = "9999-12-31T00:00:00+00:00"  # start_key of a booking without a start
 KEYS: Final = {
-    "created_at": ("b.created_at", "timestamptz"),
-    "scheduled_start": ("b.start_key", "timestamptz"),
-    "total_amount": ("b.amount_minor", "bigint"),
+    "created_at": ("bookings.created_at", "timestamptz"),
+    "scheduled_start": ("bookings.start_key", "timestamptz"),
+    "total_amount": ("bookings.amount_minor", "bigint"),
 }
-# Values are named here, and numbered by `_bound`.
-ORGANIZATION: Final = "b.org_id = %(org)s"
+# Parameters are named here; `_numbered` gives them numbers.
+ORGANIZATION: Final = "bookings.org_id = %(org)s"
 CONDITIONS: Final = {
-    "client_id": "b.client_id = %(client_id)s",
-    "provider_id": "b.provider_id = %(provider_id)s",
-    "service_id": "b.service_id = %(service_id)s",
-    "status": "b.status = any(%(status)s)",
-    "created_from": "b.created_at >= %(created_from)s",
-    "created_to": "b.created_at < %(created_to)s",
-    "scheduled_from": "b.start_key >= %(scheduled_from)s and b.start_key < '9999-12-31Z'",
-    "scheduled_to": "b.start_key < %(scheduled_to)s",
-    "amount_min": "b.amount_minor >= %(amount_min)s",
-    "amount_max": "b.amount_minor <= %(amount_max)s",
+    "client_id": "bookings.client_id = %(client_id)s",
+    "provider_id": "bookings.provider_id = %(provider_id)s",
+    "service_id": "bookings.service_id = %(service_id)s",
+    "status": "bookings.status = any(%(status)s)",
+    "created_from": "bookings.created_at >= %(created_from)s",
+    "created_to": "bookings.created_at < %(created_to)s",
+    "scheduled_from": "bookings.start_key >= %(scheduled_from)s and bookings.start_key < '9999-12-31Z'",
+    "scheduled_to": "bookings.start_key < %(scheduled_to)s",
+    "amount_min": "bookings.amount_minor >= %(amount_min)s",
+    "amount_max": "bookings.amount_minor <= %(amount_max)s",
 }
-# Row security says the same of clients and providers, but no index follows from its `or`.
+# Row security demands the same of clients and providers, but its `or` cannot use an index.
 OWN: Final = {
-    "client": ("client_id", "b.client_id = %(person)s"),
-    "provider": ("provider_id", "b.provider_id = %(person)s"),
+    "client": ("client_id", "bookings.client_id = %(person)s"),
+    "provider": ("provider_id", "bookings.provider_id = %(person)s"),
 }
-# What an index has in front of the key, the most selective first: only these bookings are walked.
-WALKED_WITHIN: Final = {
+# Sort key -> the filters by which an index is divided, the most selective first: the scan reads only their bookings.
+SCANNED_WITHIN: Final = {
     "created_at": ("client_id", "provider_id", "status", "service_id"),
     "scheduled_start": ("provider_id", "status"),
     "total_amount": ("service_id",),
@@ -67,98 +67,94 @@ RANGES: Final = {
     "scheduled_start": ("scheduled_from", "scheduled_to"),
     "total_amount": ("amount_min", "amount_max"),
 }
-JOIN_WORDS: Final = "join app.booking_search as s on s.booking_id = b.id"
-HAS_WORDS: Final = "s.words @@ websearch_to_tsquery('simple', %(words)s)"
-HAS_PARTS: Final = "s.document like all (%(parts)s)"
+JOIN_WORDS: Final = "join app.booking_search as search on search.booking_id = bookings.id"
+HAS_WORDS: Final = "search.words @@ websearch_to_tsquery('simple', %(words)s)"
+HAS_PARTS: Final = "search.document like all (%(parts)s)"
 FOUND: Final = "app.search_bookings(websearch_to_tsquery('simple', %(words)s), %(parts)s, %(most)s)"
-# Quotes, `or` and a minus are of the full-text search alone; other words may be parts of words.
+# With quotes, `or` or a minus only whole words match; without them, terms may be parts of words.
 SYNTAX: Final = re.compile(r'"|(^|\s)-\S|\sor\s')
 
 SELECT_IN_ORDER: Final = f"""
 select {COLUMNS}
-from unnest($2::uuid[]) with ordinality as wanted (id, place)
-join app.bookings as b on b.org_id = $1 and b.id = wanted.id {JOINS}
-order by wanted.place
+from unnest($2::uuid[]) with ordinality as ids (id, position)
+join app.bookings as bookings on bookings.org_id = $1 and bookings.id = ids.id {JOINS}
+order by ids.position
 """  # noqa: S608  constants of these files
 
-# Plans are made for the values at hand, and read no table from end to end.
+# The planner knows the values of the parameters, and never scans a whole table.
 PREPARE: Final = """
 select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),
     app.folded($1) as words
 """
-# A walk follows its index, which the planner would not do if all of the walk were to be read.
-WALKING: Final = "set local enable_bitmapscan to off; set local enable_sort to off"
-GATHERING: Final = "set local enable_bitmapscan to on; set local enable_sort to on"
+# The scan follows its index; the planner would sort instead if it expected to read all of it.
+SCANNING: Final = "set local enable_bitmapscan to off; set local enable_sort to off"
+COLLECTING: Final = "set local enable_bitmapscan to on; set local enable_sort to on"
 
 
-def _known(status: str) -> str:
-    if status not in STATUSES:
-        raise ValueError(f"there is no such status; there are {', '.join(STATUSES)}")
-    return status
-
-
-Status = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(STATUSES)})]
+Status = Annotated[str, one_of(STATUSES)]
 Sort = Literal["created_at", "-created_at", "scheduled_start", "-scheduled_start", "total_amount", "-total_amount"]
 
 
 class BookingQuery(Request):
-    """Which bookings, in which order."""
+    """The filters, the order and the page of a list of bookings."""
 
-    status: list[Status] = Field(default=[], max_length=len(STATUSES), description="Any of these.")
+    status: list[Status] = Field(default=[], max_length=len(STATUSES), description="Any of these statuses.")
     service_id: UUID | None = None
     provider_id: UUID | None = None
     client_id: UUID | None = None
     created_from: Moment | None = None
     created_to: Moment | None = Field(None, description="Exclusive.")
-    scheduled_from: Moment | None = Field(None, description="Of the start.")
-    scheduled_to: Moment | None = Field(None, description="Of the start; exclusive.")
+    scheduled_from: Moment | None = Field(None, description="Starts at this moment or later.")
+    scheduled_to: Moment | None = Field(None, description="Starts before this moment.")
     amount_min: Money | None = None
     amount_max: Money | None = Field(None, description="Inclusive.")
     q: Words | None = Field(
         None,
-        description="Words, or parts of them, of the number, the title, the client's name and the notes: all must be "
-        'there. Of whole words, `"in this order"`, `or` and `-without` are understood.',
+        description="Words, or parts of words, of the number, title, client's name and notes; all must match. "
+        'Whole words may be combined as `"in this order"`, `or` and `-without`.',
         examples=["workshop garcia"],
     )
-    sort: Sort = Field("-created_at", description="A minus: the greatest first. No start counts as the latest.")
+    sort: Sort = Field(
+        "-created_at", description="With a minus the greatest first. A booking without a start counts as the latest."
+    )
     limit: int = Field(50, ge=1, le=200)
-    after: str | None = Field(None, max_length=keyset.MAX_LENGTH, description="`next` of the page before.")
-    count: bool = Field(False, description=f"Say how many fit, up to {COUNTED:,}.")
+    after: str | None = Field(None, max_length=keyset.MAX_LENGTH, description="`next` of the previous page.")
+    count: bool = Field(False, description=f"Return the number of matches, up to {COUNTED:,}.")
 
 
 class Count(BaseModel):
-    """How many fit; at least so many where it is not exact."""
+    """The number of matches; where it is not exact, there are at least this many."""
 
     value: int = Field(examples=[COUNTED])
     exact: bool = Field(examples=[False])
 
 
 class BookingPage(BaseModel):
-    """A page of a list. It may hold less than `limit`, even nothing, while `next` is set: go on until it is null."""
+    """A page of a list. It may have fewer items than `limit`, even none, while `next` is set: continue until null."""
 
     items: list[Booking]
     next: str | None = Field(description="The `after` of the next page; null at the end of the list.")
-    count: Count | None = Field(description="Only where it was asked for.")
+    count: Count | None = Field(description="Only if `count` is true.")
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """The parts of the SQL that reads a list, and the values that they name."""
+    """The parts of the SQL that reads a list, and the values of their parameters."""
 
     sort: str
-    fits: dict[str, str]  # what every booking of the list meets, by filter
-    after: str  # what those behind the cursor meet
-    search: str  # what their words meet; empty without a search
+    filters: dict[str, str]  # filter -> its condition
+    after: str  # condition of the rows after the cursor
+    search: str  # condition of the words; empty without a search
     values: dict[str, object]
 
     @property
     def is_small(self) -> bool:
-        """Whether all that fits is likely to be little, but in no index in the order of the list."""
-        return "client_id" in self.fits and "client_id" not in WALKED_WITHIN[self.column]
+        """True if the matches are probably few, but no index has them in the order of the list."""
+        return "client_id" in self.filters and "client_id" not in SCANNED_WITHIN[self.column]
 
     @property
     def words(self) -> str:
-        """The join of the words that `search` reads."""
+        """The join that `search` needs."""
         return JOIN_WORDS if self.search else ""
 
     @property
@@ -167,25 +163,25 @@ class _Parts:
 
     @property
     def read(self) -> str:
-        """The bookings, with the key of the list's order."""
-        return f"select b.*, {KEYS[self.column][0]} as key from app.bookings as b"  # noqa: S608  constants
+        """The query of the bookings, with the sort key of the list."""
+        return f"select bookings.*, {KEYS[self.column][0]} as key from app.bookings as bookings"  # noqa: S608  constants
 
     @property
     def order(self) -> str:
-        way = "desc" if self.sort.startswith("-") else "asc"
-        return f"b.key {way}, b.id {way}"
+        direction = "desc" if self.sort.startswith("-") else "asc"
+        return f"bookings.key {direction}, bookings.id {direction}"
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """The ids read of a list; `end` is where the walk ended, if the list goes on although they are too few."""
+    """Ids of the first rows of a list; `end`: the last row of a scan that found too few, if more rows may follow."""
 
     ids: list[UUID]
     end: asyncpg.Record | None = None
 
 
 async def list_bookings(tx: Tx, query: BookingQuery) -> BookingPage:
-    """A page of those bookings that fit, of those that the caller may see. Raises Refusal invalid for a bad cursor."""
+    """Return a page of the matching bookings that the caller may see. Raises Refusal invalid for a bad cursor."""
     words = (await tx.one(PREPARE, query.q or ""))["words"]
     read = await _read(tx, _parts(tx, query, words), query.limit + 1)
     rows = await tx.rows(SELECT_IN_ORDER, tx.org_id, read.ids[: query.limit])
@@ -205,29 +201,29 @@ async def list_bookings(tx: Tx, query: BookingQuery) -> BookingPage:
 
 
 def _parts(tx: Tx, query: BookingQuery, words: str) -> _Parts:
-    given = {name: value for name in CONDITIONS if (value := getattr(query, name)) not in (None, [])}
-    values: dict[str, object] = {"org": tx.org_id, **given}
-    values |= {name: int(given[name] * 100) for name in RANGES["total_amount"] if name in given}
-    fits = {name: CONDITIONS[name] for name in given}
+    wanted = {name: value for name in CONDITIONS if (value := getattr(query, name)) not in (None, [])}
+    values: dict[str, object] = {"org": tx.org_id, **wanted}
+    values |= {name: int(wanted[name] * 100) for name in RANGES["total_amount"] if name in wanted}
+    filters = {name: CONDITIONS[name] for name in wanted}
     if tx.caller.role in OWN:
         name, own = OWN[tx.caller.role]
-        fits[name] = f"{own} and {fits[name]}" if name in fits else own
+        filters[name] = f"{own} and {filters[name]}" if name in filters else own
         values["person"] = tx.caller.profile_id
-    values |= {f"status_{place}": status for place, status in enumerate(dict.fromkeys(query.status))}
+    values |= {f"status_{number}": status for number, status in enumerate(dict.fromkeys(query.status))}
     after, search = "true", ""
     if query.after is not None:
         key, kind = KEYS[query.sort.removeprefix("-")]
         sign = "<" if query.sort.startswith("-") else ">"
-        after = f"({key}, b.id) {sign} (%(key)s::text::{kind}, %(id)s::uuid)"
-        values["key"], values["id"] = _keyed(query.after, query.sort)
+        after = f"({key}, bookings.id) {sign} (%(key)s::text::{kind}, %(id)s::uuid)"
+        values["key"], values["id"] = _decoded(query.after, query.sort)
     if query.q is not None:
-        values |= {"words": words, "parts": _like(words), "most": GATHERED_WORDS + 1}
+        values |= {"words": words, "parts": _like(words), "most": COLLECTED_WORDS + 1}
         search = f"({HAS_WORDS} or {HAS_PARTS})" if values["parts"] else HAS_WORDS
-    return _Parts(query.sort, fits, after, search, values)
+    return _Parts(query.sort, filters, after, search, values)
 
 
 def _like(words: str) -> list[str]:
-    """The patterns of the terms that may be parts of words."""
+    """Return the LIKE patterns of the terms that may be parts of words."""
     if SYNTAX.search(words):
         return []
     terms = [re.sub(r"([\\%_])", r"\\\1", term) for term in words.split()[:TERMS]]
@@ -235,15 +231,15 @@ def _like(words: str) -> list[str]:
 
 
 def _key(row: asyncpg.Record, sort: str) -> str:
-    """The key of a row in a cursor."""
+    """Return the sort key of a row as a cursor has it."""
     value = row[sort.removeprefix("-")]
     if sort.endswith("total_amount"):
         return str(int(value * 100))
     return NEVER if value is None else str(value.isoformat())
 
 
-def _keyed(cursor: str, sort: str) -> tuple[str, UUID]:
-    """What `_key` wrote into the cursor, and the id. Raises Refusal."""
+def _decoded(cursor: str, sort: str) -> tuple[str, UUID]:
+    """Return the key and the id of a cursor, with the key validated. Raises Refusal."""
     key, row_id = keyset.decode(cursor, sort)
     try:
         if sort.endswith("total_amount"):
@@ -256,80 +252,80 @@ def _keyed(cursor: str, sort: str) -> tuple[str, UUID]:
 
 
 async def _read(tx: Tx, parts: _Parts, most: int) -> _Reading:
-    """The first `most` of the list, in its order."""
+    """Return the ids of the first `most` rows of the list, in its order."""
     if not parts.is_small:
-        read = await _walk_along(tx, parts, most, 1)
+        read = await _scan(tx, parts, most, 1)
         if read.end is None:
             return read
-    gathered = await _gather(tx, parts, most)
-    return await _walk_along(tx, parts, most, FARTHER) if gathered is None else _Reading(gathered)
+    collected = await _collect(tx, parts, most)
+    return await _scan(tx, parts, most, LONG_SCAN) if collected is None else _Reading(collected)
 
 
-async def _walk_along(tx: Tx, parts: _Parts, most: int, times: int) -> _Reading:
-    """What fits of the first bookings in the list's order; `times`: how often as many as usual are looked at."""
-    walked = max(most, times * (WALKED_WORDS if parts.search else WALKED))
-    walk, rest = _walk(parts, walked)
-    conditions = [*rest, parts.search or "true"]
-    page, values = _bound(_page(f"({walk}) as b {parts.words}", conditions, parts, most), parts.values)
-    await tx.execute(WALKING)
+async def _scan(tx: Tx, parts: _Parts, most: int, factor: int) -> _Reading:
+    """Return the matches among the first bookings in the order of the list, `factor` times as many as usual."""
+    scanned = max(most, factor * (SCANNED_WORDS if parts.search else SCANNED))
+    scan, remaining = _scan_query(parts, scanned)
+    conditions = [*remaining, parts.search or "true"]
+    page, values = _numbered(_page(f"({scan}) as bookings {parts.words}", conditions, parts, most), parts.values)
+    await tx.execute(SCANNING)
     ids = [row["id"] for row in await tx.rows(page, *values)]
     if len(ids) == most or conditions == ["true"]:
         return _Reading(ids)
-    last, values = _bound(f"{walk} offset {walked - 1}", parts.values)
+    last, values = _numbered(f"{scan} offset {scanned - 1}", parts.values)
     return _Reading(ids, await tx.row(last, *values))
 
 
-async def _gather(tx: Tx, parts: _Parts, most: int) -> list[UUID] | None:
-    """The first `most` of all that fit, in the order of the list; None where there are too many to look at."""
-    await tx.execute(GATHERING)
-    for candidates, page, bound in _gatherings(parts, most):
-        gather, values = _bound(
+async def _collect(tx: Tx, parts: _Parts, most: int) -> list[UUID] | None:
+    """Return the ids of the first `most` of all matches, in the order of the list; None where there are too many."""
+    await tx.execute(COLLECTING)
+    for candidates, page, limit in _collections(parts, most):
+        statement, values = _numbered(
             f"with candidates as materialized ({candidates}) "  # noqa: S608  constants
             f"select (select count(*) from candidates) as total, array({page}) as ids",
             parts.values,
         )
-        gathered = await tx.one(gather, *values)
-        if gathered["total"] <= bound:
-            ids: list[UUID] = gathered["ids"]
+        row = await tx.one(statement, *values)
+        if row["total"] <= limit:
+            ids: list[UUID] = row["ids"]
             return ids
     return None
 
 
-def _walk(parts: _Parts, most: int) -> tuple[str, list[str]]:
-    """The first bookings of an index in the order of the list; and the conditions that they have still to meet."""
-    within = next((name for name in WALKED_WITHIN[parts.column] if name in parts.fits), "")
-    ranges = [name for name in RANGES[parts.column] if name in parts.fits]
-    branches = [parts.fits[within]] if within else ["true"]
-    if within == "status":  # each status is in order by itself, and their orders are merged
-        branches = [f"b.status = %({name})s" for name in parts.values if name.startswith("status_")]
+def _scan_query(parts: _Parts, most: int) -> tuple[str, list[str]]:
+    """Return the query of the first bookings of an index in the order of the list, and the conditions left to check."""
+    within = next((name for name in SCANNED_WITHIN[parts.column] if name in parts.filters), "")
+    ranges = [name for name in RANGES[parts.column] if name in parts.filters]
+    branches = [parts.filters[within]] if within else ["true"]
+    if within == "status":  # the index is in order within each status, and the statuses are merged
+        branches = [f"bookings.status = %({name})s" for name in parts.values if name.startswith("status_")]
     ordered = f"order by {parts.order} limit {most}"
-    shared = [ORGANIZATION, *(parts.fits[name] for name in ranges), parts.after]
+    shared = [ORGANIZATION, *(parts.filters[name] for name in ranges), parts.after]
     source = " union all ".join(
-        f"(select b.* from ({parts.read} where {' and '.join([*shared, branch])}) as b {ordered})"  # noqa: S608  constants
+        f"(select bookings.* from ({parts.read} where {' and '.join([*shared, branch])}) as bookings {ordered})"  # noqa: S608  constants
         for branch in branches
     )
-    walk = f"select b.* from ({source}) as b {ordered}"  # noqa: S608  constants
-    return walk, [condition for name, condition in parts.fits.items() if name not in (within, *ranges)]
+    scan = f"select bookings.* from ({source}) as bookings {ordered}"  # noqa: S608  constants
+    return scan, [condition for name, condition in parts.filters.items() if name not in (within, *ranges)]
 
 
-def _gatherings(parts: _Parts, most: int) -> Iterator[tuple[str, str, int]]:
-    """Ways to gather all that may fit: the candidates, the page of them that does, and how many may be candidates."""
-    fitting = f"{parts.read} where {' and '.join([ORGANIZATION, *parts.fits.values(), parts.after])}"
+def _collections(parts: _Parts, most: int) -> Iterator[tuple[str, str, int]]:
+    """Yield the ways to collect all matches: queries of the candidates and of their page, and the most candidates."""
+    matching = f"{parts.read} where {' and '.join([ORGANIZATION, *parts.filters.values(), parts.after])}"
     if parts.search:
-        page = _page(f"candidates as c join ({fitting}) as b on b.id = c.id", [], parts, most)
-        yield f"select id from {FOUND} as id", page, GATHERED_WORDS  # noqa: S608  constants
-    if parts.fits:
-        bound = GATHERED_WORDS if parts.search else GATHERED
-        candidates = f"select b.id, b.key from ({fitting} limit {bound + 1}) as b"  # noqa: S608  constants
-        yield candidates, _page(f"candidates as b {parts.words}", [parts.search or "true"], parts, most), bound
+        page = _page(f"candidates join ({matching}) as bookings on bookings.id = candidates.id", [], parts, most)
+        yield f"select id from {FOUND} as id", page, COLLECTED_WORDS  # noqa: S608  constants
+    if parts.filters:
+        limit = COLLECTED_WORDS if parts.search else COLLECTED
+        candidates = f"select bookings.id, bookings.key from ({matching} limit {limit + 1}) as bookings"  # noqa: S608  constants
+        yield candidates, _page(f"candidates as bookings {parts.words}", [parts.search or "true"], parts, most), limit
 
 
 def _page(source: str, conditions: list[str], parts: _Parts, most: int) -> str:
     where = " and ".join(conditions) or "true"
-    return f"select b.id from {source} where {where} order by {parts.order} limit {most}"  # noqa: S608  constants
+    return f"select bookings.id from {source} where {where} order by {parts.order} limit {most}"  # noqa: S608  constants
 
 
-def _bound(statement: str, values: dict[str, object]) -> tuple[str, list[object]]:
-    """`statement` with numbered parameters, and the values of those that it names."""
+def _numbered(statement: str, values: dict[str, object]) -> tuple[str, list[object]]:
+    """Return `statement` with numbered instead of named parameters, and their values in that order."""
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
     return statement % {name: f"${number}" for number, name in enumerate(names, 1)}, [values[name] for name in names]

@@ -13,7 +13,7 @@ from sources.operations.values import Moment, Named, Note, Request
 
 
 class NewMessage(Request):
-    """What is said to the others of the booking."""
+    """A message to the other people of the booking."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"body": "The sketches are ready."}]})
     body: Note
@@ -26,46 +26,48 @@ class ReadUpTo(Request):
 
 
 class Read(BaseModel):
-    """How many messages became read."""
+    """The number of messages marked as read."""
 
     messages: int
 
 
 class Message(BaseModel):
-    """A message as the people of its booking see it."""
+    """A message of a booking."""
 
     id: UUID
     booking_id: UUID
     sender: Named
     body: str
     sent_at: Moment
-    read_at: Moment | None = Field(description="When the first of the others marked it as read.")
+    read_at: Moment | None = Field(description="The time at which another person first marked it as read.")
 
 
 FROM_MESSAGES: Final = """
-select m.id, m.booking_id, m.sender_id, p.full_name as sender_name, m.body, m.sent_at, m.read_at
-from app.messages as m left join app.profiles as p on p.org_id = m.org_id and p.id = m.sender_id
+select messages.id, messages.booking_id, messages.sender_id, senders.full_name as sender_name, messages.body,
+    messages.sent_at, messages.read_at
+from app.messages as messages
+left join app.profiles as senders on senders.org_id = messages.org_id and senders.id = messages.sender_id
 """
-SELECT_MESSAGE: Final = f"{FROM_MESSAGES} where m.org_id = $1 and m.id = $2"
+SELECT_MESSAGE: Final = f"{FROM_MESSAGES} where messages.org_id = $1 and messages.id = $2"
 SELECT_MESSAGES: Final = f"""
-{FROM_MESSAGES} where m.org_id = $1 and m.booking_id = $2
-and ($3::uuid is null or (m.sent_at, m.id) < (
-    select a.sent_at, a.id from app.messages as a where a.org_id = $1 and a.id = $3
+{FROM_MESSAGES} where messages.org_id = $1 and messages.booking_id = $2
+and ($3::uuid is null or (messages.sent_at, messages.id) < (
+    select sent_at, id from app.messages where org_id = $1 and id = $3
 ))
-order by m.sent_at desc, m.id desc limit $4
+order by messages.sent_at desc, messages.id desc limit $4
 """  # noqa: S608  constants of this file
 INSERT_MESSAGE: Final = """
 insert into app.messages (org_id, booking_id, sender_id, body, sent_at, created_at, updated_at)
 values ($1, $2, $3, $4, $5, $5, $5) returning id
 """
-# In a fixed order, so that two readers do not wait for one another.
+# Rows are locked in a fixed order, so that two readers cannot deadlock.
 MARK_READ: Final = """
 with marked as (
     update app.messages set read_at = $5
     where id in (
         select id from app.messages
         where org_id = $1 and booking_id = $2 and sender_id <> $3 and read_at is null and (sent_at, id) <= (
-            select a.sent_at, a.id from app.messages as a where a.org_id = $1 and a.id = $4
+            select sent_at, id from app.messages where org_id = $1 and id = $4
         )
         order by id for update
     )
@@ -76,21 +78,21 @@ select count(*)::int as messages from marked
 
 
 async def list_messages(tx: Tx, booking_id: UUID, after: UUID | None, limit: int) -> Page[Message]:
-    """The messages of a booking, the latest first. Raises Refusal not_found."""
+    """Return the messages of a booking, the latest first. Raises Refusal not_found."""
     await see_booking(tx, booking_id)
     rows = await tx.rows(SELECT_MESSAGES, tx.org_id, booking_id, after, limit + 1)
     return page_of([_as_message(row) for row in rows], [row["id"] for row in rows], limit)
 
 
 async def post_message(tx: Tx, booking_id: UUID, request: NewMessage) -> Message:
-    """A message of the caller, in whatever status the booking is. Raises Refusal not_found."""
+    """Send a message of the caller, in any status of the booking. Raises Refusal not_found."""
     await see_booking(tx, booking_id)
     inserted = await tx.one(INSERT_MESSAGE, tx.org_id, booking_id, tx.caller.profile_id, request.body, tx.at)
     return _as_message(await tx.one(SELECT_MESSAGE, tx.org_id, inserted["id"]))
 
 
 async def mark_read(tx: Tx, booking_id: UUID, up_to: ReadUpTo) -> Read:
-    """Mark the messages of the others as read, up to one of them. Raises Refusal not_found."""
+    """Mark the messages of other people as read, up to the given one. Raises Refusal not_found."""
     await see_booking(tx, booking_id)
     last = await tx.row(SELECT_MESSAGE, tx.org_id, up_to.message_id)
     if last is None or last["booking_id"] != booking_id:

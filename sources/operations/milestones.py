@@ -1,4 +1,4 @@
-"""Milestones of a booking: planned, edited, and taken step by step to their approval."""
+"""Milestones of a booking: plan and edit them, and take the steps from start to approval."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from sources.operations.children import (
     see_booking,
 )
 from sources.operations.errors import Refusal, not_found
-from sources.operations.steps import lock_booking, take_automatic_step
+from sources.operations.status_changes import lock_booking, take_automatic_transition
 from sources.operations.transaction import Tx
 from sources.operations.values import Line, Moment, Note, Request
 
@@ -35,7 +35,7 @@ EDITABLE: Final = ("pending", "in_progress", "submitted")
 
 
 class NewMilestone(Request):
-    """A part of the booking's work. Without `position` it comes last."""
+    """A part of the booking's work. Without `position` it is added at the end."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"title": "Concept", "weight": "2", "due_at": "2026-06-12T15:00:00Z"}]}
@@ -47,7 +47,7 @@ class NewMilestone(Request):
 
 
 class MilestoneChange(Request):
-    """What to change; a field that is absent stays as it is."""
+    """The fields to change; a field that is absent is kept."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"weight": "3", "due_at": None}]})
     title: Line = Field(default_factory=str)
@@ -57,7 +57,7 @@ class MilestoneChange(Request):
 
 
 class MilestoneStep(Request):
-    """One step of a milestone; `reject` requires a reason."""
+    """A step of a milestone; `reject` requires a reason."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"action": "reject", "reason": "The logo is missing."}]})
     action: Action
@@ -65,7 +65,7 @@ class MilestoneStep(Request):
 
 
 class Milestone(BaseModel):
-    """A milestone as the people of its booking see it."""
+    """A milestone of a booking."""
 
     id: UUID
     booking_id: UUID
@@ -73,17 +73,17 @@ class Milestone(BaseModel):
     position: int
     weight: Decimal
     status: Status
-    progress_pct: Decimal = Field(description="Of its tasks by weight; without tasks 100 once it is approved.")
+    progress_pct: Decimal = Field(description="The progress of its tasks by weight; without tasks 100 once approved.")
     due_at: Moment | None
     completed_at: Moment | None
     created_at: Moment
     updated_at: Moment
-    version: str = Field(description="Changes with every change; the ETag.")
+    version: str = Field(description="The ETag; it differs after every change.")
 
 
 @dataclass(frozen=True)
 class Step:
-    """From any of `sources` to `target`, by the roles in `by`, where the booking is in one of `bookings`."""
+    """A step from one of `sources` to `target`, by the roles in `by`, where the booking has a status in `bookings`."""
 
     sources: tuple[Status, ...]
     target: Status
@@ -91,7 +91,7 @@ class Step:
     bookings: tuple[str, ...]
 
 
-# Where a client may answer to what was submitted.
+# Statuses of a booking in which a client may approve or reject a submitted milestone.
 ANSWERABLE: Final = lifecycle.ANSWERABLE
 STEPS: Final[Mapping[Action, Step]] = {
     "start": Step(("pending",), "in_progress", ("provider", "admin"), WORKABLE),
@@ -100,10 +100,10 @@ STEPS: Final[Mapping[Action, Step]] = {
     "reject": Step(("submitted",), "in_progress", ("client", "admin"), ANSWERABLE),
     "cancel": Step(EDITABLE, "cancelled", ("provider", "admin"), UNDELIVERED),
 }
-# What was delivered may still be sent back, although each milestone had been approved.
+# An approved milestone may still be rejected while the booking is delivered.
 REJECT_DELIVERED: Final = Step(("approved",), "in_progress", ("client", "admin"), ("delivered",))
-# What a rejected milestone does to its booking.
-RETURNS: Final = {"in_progress": "rework", "delivered": "request_revision"}
+# Status of the booking -> the action that a rejected milestone takes with it.
+RETURN_ACTIONS: Final = {"in_progress": "rework", "delivered": "request_revision"}
 
 COLUMNS: Final = """
     id, booking_id, title, position, weight, status, progress_pct, due_at, completed_at, created_at, updated_at,
@@ -125,7 +125,7 @@ UPDATE_MILESTONE: Final = f"""
 update app.milestones set title = $3, weight = $4, due_at = $5, position = $6
 where org_id = $1 and id = $2 returning {COLUMNS}
 """  # noqa: S608
-# Progress follows the tasks; a milestone without any is done when it is approved.
+# Progress is that of the tasks; a milestone without tasks has 100 when it is approved, else 0.
 UPDATE_STATUS: Final = """
 update app.milestones set
     status = $3,
@@ -144,37 +144,37 @@ update app.tasks set status = 'cancelled'
 where org_id = $1 and milestone_id = $2 and status in ('todo', 'in_progress')
 """
 HAS_LEVELS: Final = "select exists (select from app.approvals where org_id = $1 and milestone_id = $2) as has_levels"
-# What waits for a decision does so no more. $3: only levels after this one.
+# Closes the levels that are pending. $4: only levels after this one.
 CLOSE_LEVELS: Final = """
 update app.approvals set status = 'closed', decided_at = $5, reason = $6
 where org_id = $1 and booking_id = $2 and milestone_id is not distinct from $3 and level > $4 and status = 'pending'
 """
-# The same levels as in the last round, where none of them waits.
-ASK_AGAIN: Final = """
+# Repeats the levels of the latest round, unless a level is pending.
+REPEAT_ROUND: Final = """
 with latest as (
     select max(round) as round from app.approvals where org_id = $1 and milestone_id = $2
 )
 insert into app.approvals (
     org_id, booking_id, milestone_id, round, level, approver_id, approver_role, created_at, updated_at
 )
-select a.org_id, a.booking_id, a.milestone_id, a.round + 1, a.level, a.approver_id, a.approver_role, $3, $3
-from app.approvals as a join latest on latest.round = a.round
-where a.org_id = $1 and a.milestone_id = $2 and not exists (
-    select from app.approvals as waiting
-    where waiting.org_id = $1 and waiting.milestone_id = $2 and waiting.status = 'pending'
+select approvals.org_id, approvals.booking_id, approvals.milestone_id, approvals.round + 1, approvals.level,
+    approvals.approver_id, approvals.approver_role, $3, $3
+from app.approvals as approvals join latest on latest.round = approvals.round
+where approvals.org_id = $1 and approvals.milestone_id = $2 and not exists (
+    select from app.approvals where org_id = $1 and milestone_id = $2 and status = 'pending'
 )
 """
 
 
 async def list_milestones(tx: Tx, booking_id: UUID) -> All[Milestone]:
-    """The milestones of a booking, by position. Raises Refusal not_found."""
+    """Return the milestones of a booking, by position. Raises Refusal not_found."""
     await see_booking(tx, booking_id)
     rows = await tx.rows(SELECT_MILESTONES, tx.org_id, booking_id)
     return All.model_construct(items=[Milestone.model_construct(**row) for row in rows])
 
 
 async def get_milestone(tx: Tx, milestone_id: UUID) -> Milestone:
-    """The milestone, if the caller sees its booking. Raises Refusal not_found."""
+    """Return the milestone, if the caller sees its booking. Raises Refusal not_found."""
     row = await tx.row(SELECT_MILESTONE, tx.org_id, milestone_id)
     if row is None:
         raise not_found("milestone")
@@ -182,17 +182,17 @@ async def get_milestone(tx: Tx, milestone_id: UUID) -> Milestone:
 
 
 async def create_milestone(tx: Tx, booking_id: UUID, request: NewMilestone) -> Milestone:
-    """A new milestone of a booking that is not over.
+    """Create a milestone of a booking that is not delivered yet.
 
     Raises Refusal: not_found, forbidden, conflict (wrong_status, position_taken, too_many).
     """
     booking = await lock_booking(tx, booking_id)
     demand_staff(tx, "plan milestones")
     demand_status(booking["status"], UNDELIVERED, "booking", "plan milestones")
-    there = await tx.one(COUNT_MILESTONES, tx.org_id, booking_id)
-    if there["milestones"] >= MOST_MILESTONES:
+    existing = await tx.one(COUNT_MILESTONES, tx.org_id, booking_id)
+    if existing["milestones"] >= MOST_MILESTONES:
         raise Refusal("conflict", "too_many", f"A booking has at most {MOST_MILESTONES} milestones.")
-    position = request.position or there["last_position"] + 1
+    position = request.position or existing["last_position"] + 1
     row = await tx.one(
         INSERT_MILESTONE, tx.org_id, booking_id, request.title, request.weight, request.due_at, position, tx.at
     )
@@ -200,7 +200,7 @@ async def create_milestone(tx: Tx, booking_id: UUID, request: NewMilestone) -> M
 
 
 async def edit_milestone(tx: Tx, milestone_id: UUID, change: MilestoneChange, expected: str | None) -> Milestone:
-    """Change what is planned. `expected`: the version that the caller last saw, if they said so.
+    """Change the plan of a milestone. `expected`: the version that the caller last read, if given.
 
     Raises Refusal: not_found, forbidden, stale, conflict (wrong_status, position_taken).
     """
@@ -209,18 +209,18 @@ async def edit_milestone(tx: Tx, milestone_id: UUID, change: MilestoneChange, ex
     demand_version(row, expected, "milestone")
     demand_status(booking["status"], UNDELIVERED, "booking", "edit milestones")
     demand_status(row["status"], EDITABLE, "milestone", "edit it")
-    it = dict(row) | change.model_dump(exclude_unset=True)
+    new = dict(row) | change.model_dump(exclude_unset=True)
     changed = await tx.one(
-        UPDATE_MILESTONE, tx.org_id, milestone_id, it["title"], it["weight"], it["due_at"], it["position"]
+        UPDATE_MILESTONE, tx.org_id, milestone_id, new["title"], new["weight"], new["due_at"], new["position"]
     )
     return Milestone.model_construct(**changed)
 
 
 async def step_milestone(tx: Tx, milestone_id: UUID, request: MilestoneStep, expected: str | None) -> Milestone:
-    """Take one step with a milestone, and what follows from it with its booking.
+    """Take one step of a milestone, and the transition of its booking that follows from it.
 
-    The last approval delivers a booking in progress; a rejection sends it back with the reason. Where approval levels
-    are set, they decide. Raises Refusal: not_found, forbidden, stale, invalid, conflict.
+    The last approval delivers a booking in progress; a rejection returns it with the reason. A milestone with approval
+    levels is approved and rejected by them alone. Raises Refusal: not_found, forbidden, stale, invalid, conflict.
     """
     booking, row = await lock_child(tx, SELECT_MILESTONE, milestone_id, "milestone")
     action = request.action
@@ -232,7 +232,7 @@ async def step_milestone(tx: Tx, milestone_id: UUID, request: MilestoneStep, exp
     demand_status(booking["status"], step.bookings, "booking", f"{action} a milestone")
     demand_status(row["status"], step.sources, "milestone", f"{action} it")
     if action == "reject" and request.reason is None:
-        raise Refusal("invalid", "reason_required", "Say why it is rejected.", field="reason")
+        raise Refusal("invalid", "reason_required", "Give the reason of the rejection.", field="reason")
     if action in ("approve", "reject") and not is_late:
         await _demand_no_levels(tx, milestone_id)
     match action:
@@ -244,7 +244,7 @@ async def step_milestone(tx: Tx, milestone_id: UUID, request: MilestoneStep, exp
             await _cancel(tx, booking, row)
         case "submit":
             await _set_status(tx, milestone_id, "submitted")
-            await tx.execute(ASK_AGAIN, tx.org_id, milestone_id, tx.at)
+            await tx.execute(REPEAT_ROUND, tx.org_id, milestone_id, tx.at)
         case "start":
             await _set_status(tx, milestone_id, "in_progress")
     return await get_milestone(tx, milestone_id)
@@ -257,10 +257,10 @@ async def approve_milestone(tx: Tx, booking: asyncpg.Record, milestone: asyncpg.
 
 
 async def return_milestone(tx: Tx, booking: asyncpg.Record, milestone: asyncpg.Record, reason: str) -> None:
-    """Send a milestone of a locked booking back to work, and the booking with it."""
+    """Set a rejected milestone of a locked booking in progress again, and return the booking with it."""
     await _set_status(tx, milestone["id"], "in_progress")
-    if action := RETURNS.get(booking["status"]):
-        await take_automatic_step(tx, milestone["booking_id"], booking, action, reason)
+    if action := RETURN_ACTIONS.get(booking["status"]):
+        await take_automatic_transition(tx, milestone["booking_id"], booking, action, reason)
 
 
 async def _cancel(tx: Tx, booking: asyncpg.Record, milestone: asyncpg.Record) -> None:
@@ -274,8 +274,8 @@ async def _cancel(tx: Tx, booking: asyncpg.Record, milestone: asyncpg.Record) ->
 
 
 async def _deliver_when_done(tx: Tx, booking: asyncpg.Record, booking_id: UUID) -> None:
-    """The lifecycle itself requires that each milestone is approved."""
-    await take_automatic_step(tx, booking_id, booking, "deliver", "every milestone approved")
+    """Deliver the booking, if the lifecycle allows it: it requires that every milestone is approved."""
+    await take_automatic_transition(tx, booking_id, booking, "deliver", "every milestone approved")
 
 
 async def _set_status(tx: Tx, milestone_id: UUID, status: Status) -> None:
@@ -285,5 +285,5 @@ async def _set_status(tx: Tx, milestone_id: UUID, status: Status) -> None:
 async def _demand_no_levels(tx: Tx, milestone_id: UUID) -> None:
     if (await tx.one(HAS_LEVELS, tx.org_id, milestone_id))["has_levels"]:
         raise Refusal(
-            "conflict", "levels_decide", "This milestone has approval levels: decide the one whose turn it is."
+            "conflict", "levels_decide", "This milestone has approval levels: decide the lowest pending level."
         )

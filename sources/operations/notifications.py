@@ -1,4 +1,4 @@
-"""In-app notifications: each person's own."""
+"""In-app notifications of the caller."""
 
 from typing import Final
 from uuid import UUID
@@ -12,7 +12,7 @@ from sources.operations.values import Moment
 
 
 class Notification(BaseModel):
-    """What a person is told in the app."""
+    """A notification of an insight to one person."""
 
     id: UUID
     insight_id: UUID
@@ -24,13 +24,13 @@ class Notification(BaseModel):
 
 
 class Unread(BaseModel):
-    """How many notifications the caller has not read."""
+    """The number of unread notifications."""
 
     unread: int
 
 
 COLUMNS: Final = "id, insight_id, event, title, body, created_at, read_at"
-# A UUIDv7 tells when it was made: by id is by time.
+# A UUIDv7 contains its time of creation: the order of ids is the order of time.
 SELECT_NOTIFICATIONS: Final = f"""
 select {COLUMNS} from app.notifications
 where org_id = $1 and profile_id = $2 and (not $3 or read_at is null) and ($4::uuid is null or id < $4)
@@ -46,19 +46,19 @@ returning {COLUMNS}
 
 
 async def list_notifications(tx: Tx, *, only_unread: bool, after: UUID | None, limit: int) -> Page[Notification]:
-    """The caller's notifications, the latest first."""
+    """Return the caller's notifications, the latest first."""
     rows = await tx.rows(SELECT_NOTIFICATIONS, tx.org_id, tx.caller.profile_id, only_unread, after, limit + 1)
     items = [Notification.model_construct(**dict(row)) for row in rows]
-    return page_of(items, [it.id for it in items], limit)
+    return page_of(items, [item.id for item in items], limit)
 
 
 async def count_unread(tx: Tx) -> Unread:
-    """How many the caller has not read."""
+    """Return the number of the caller's unread notifications."""
     return Unread(unread=(await tx.one(COUNT_UNREAD, tx.org_id, tx.caller.profile_id))["unread"])
 
 
 async def mark_read(tx: Tx, notification_id: UUID) -> Notification:
-    """Mark one of the caller's as read; the first time stays. Raises Refusal not_found."""
+    """Mark one of the caller's notifications as read; the first read_at is kept. Raises Refusal not_found."""
     row = await tx.row(MARK_READ, tx.org_id, tx.caller.profile_id, notification_id, tx.at)
     if row is None:
         raise not_found("notification")

@@ -1,4 +1,4 @@
-"""Reviews: what a client says of a completed booking, once."""
+"""Reviews: one per completed booking, by its client."""
 
 from typing import Annotated, Final
 from uuid import UUID
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sources.lifecycle import COMPLETED
 from sources.operations.children import demand_status, see_booking
 from sources.operations.errors import Refusal, not_found
-from sources.operations.steps import lock_booking
+from sources.operations.status_changes import lock_booking
 from sources.operations.transaction import Tx
 from sources.operations.values import Moment, Note, Request
 
@@ -16,9 +16,11 @@ Rating = Annotated[int, Field(ge=1, le=5)]
 
 
 class NewReview(Request):
-    """From 1, poor, to 5, excellent."""
+    """A review of a booking: a rating from 1 (poor) to 5 (excellent), and a comment."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"rating": 5, "comment": "On time, and beautiful."}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"rating": 5, "comment": "On time, and beautifully done."}]}
+    )
     rating: Rating
     comment: Note | None = None
 
@@ -48,7 +50,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $7, $7)
 
 
 async def get_review(tx: Tx, booking_id: UUID) -> Review:
-    """The review of a booking. Raises Refusal not_found where there is none, or no such booking."""
+    """Return the review of a booking. Raises Refusal not_found where the review or the booking does not exist."""
     await see_booking(tx, booking_id)
     row = await tx.row(SELECT_REVIEW, tx.org_id, booking_id)
     if row is None:

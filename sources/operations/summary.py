@@ -1,4 +1,4 @@
-"""The bookings of a caller in figures: how many in which state, for how much, and what is still to be paid."""
+"""The summary of the caller's bookings: counts by group and status, amounts, and outstanding amounts."""
 
 from decimal import Decimal
 from typing import Final
@@ -12,7 +12,7 @@ from sources.operations.values import Moment, Money
 ZERO: Final = Decimal("0.00")
 GROUPS: Final = {
     **dict.fromkeys(lifecycle.PENDING, "pending"),
-    **dict.fromkeys(lifecycle.ONGOING, "active"),
+    **dict.fromkeys(lifecycle.ONGOING, "ongoing"),
     **dict.fromkeys(lifecycle.COMPLETED, "completed"),
     **dict.fromkeys(lifecycle.CANCELLED, "cancelled"),
 }
@@ -22,10 +22,12 @@ SUM_OUTSTANDING: Final = "select currency, outstanding from app.outstanding()"
 
 
 class GroupCounts(BaseModel):
-    """How many bookings are in each state of the business."""
+    """The number of bookings in each group of statuses."""
 
     pending: int = 0
-    active: int = 0
+    ongoing: int = Field(
+        0, description="The analytics views divide these into `active`, `at_risk` and `overdue`, which sum to it."
+    )
     completed: int = 0
     cancelled: int = 0
 
@@ -34,19 +36,19 @@ class MoneyTotals(BaseModel):
     """Amounts in one currency."""
 
     currency: str
-    total_amount: Money = Field(description="Of bookings that are not cancelled.")
-    outstanding_amount: Money = Field(description="Of invoices: issued and not yet paid.")
+    total_amount: Money = Field(description="The total of the bookings that are not cancelled.")
+    outstanding_amount: Money = Field(description="The amount still to be paid of issued invoices.")
 
 
 class Summary(BaseModel):
-    """The caller's bookings in figures."""
+    """Counts and amounts of the caller's bookings."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
                     "total": 42,
-                    "counts": {"pending": 7, "active": 12, "completed": 20, "cancelled": 3},
+                    "counts": {"pending": 7, "ongoing": 12, "completed": 20, "cancelled": 3},
                     "by_status": {"requested": 7, "in_progress": 12, "completed": 20, "cancelled": 3},
                     "amounts": [{"currency": "EUR", "total_amount": "10400.00", "outstanding_amount": "1250.50"}],
                     "as_of": "2026-05-04T09:00:00Z",
@@ -58,14 +60,14 @@ class Summary(BaseModel):
 
     total: int
     counts: GroupCounts
-    by_status: dict[str, int] = Field(description="Statuses that no booking has are left out.")
+    by_status: dict[str, int] = Field(description="Statuses without bookings are left out.")
     amounts: list[MoneyTotals]
-    as_of: Moment = Field(description="When the figures were true.")
-    stale: bool = Field(description="The database did not answer in time: these are the last known figures.")
+    as_of: Moment = Field(description="The time of the figures.")
+    stale: bool = Field(description="True: the database did not answer in time, and these are the last known figures.")
 
 
 async def summarise(tx: Tx) -> Summary:
-    """The figures of what the caller may see, now."""
+    """Return the current figures of the bookings and invoices that the caller may see."""
     counts, by_status = GroupCounts(), dict.fromkeys(lifecycle.STATUSES, 0)
     totals: dict[str, list[Decimal]] = {}
     for row in await tx.rows(COUNT_BOOKINGS):

@@ -1,4 +1,4 @@
-"""Tasks of a milestone: their progress, weighted, is the milestone's; the database rolls it up."""
+"""Tasks of a milestone. The database rolls up their progress, by weight, to the milestone and the booking."""
 
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -30,7 +30,7 @@ Status = Literal["todo", "in_progress", "done", "cancelled"]
 
 
 class NewTask(Request):
-    """A piece of work of a milestone."""
+    """A task of a milestone."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"title": "Sketch three logos", "weight": "2", "estimated_hours": "6.5"}]}
@@ -43,9 +43,9 @@ class NewTask(Request):
 
 
 class TaskChange(Request):
-    """What to change; a field that is absent stays as it is.
+    """The fields to change; a field that is absent is kept.
 
-    Status and progress follow one another: a task at 100 is done, at 0 it is to do, between them in progress.
+    Status and progress depend on each other: a task at 100 is done, at 0 it is to do, between them in progress.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"progress_pct": "40"}, {"status": "done"}]})
@@ -59,7 +59,7 @@ class TaskChange(Request):
 
 
 class Task(BaseModel):
-    """A task as the people of its booking see it."""
+    """A task of a milestone, with its assignee."""
 
     id: UUID
     booking_id: UUID
@@ -74,22 +74,25 @@ class Task(BaseModel):
     completed_at: Moment | None
     created_at: Moment
     updated_at: Moment
-    version: str = Field(description="Changes with every change; the ETag.")
+    version: str = Field(description="The ETag; it differs after every change.")
 
 
 FROM_TASKS: Final = """
-select t.id, t.booking_id, t.milestone_id, t.title, t.status, t.weight, t.progress_pct, t.estimated_hours,
-    t.assignee_id, a.full_name as assignee_name, t.due_at, t.completed_at, t.created_at, t.updated_at,
-    t.row_version::text as version
-from app.tasks as t left join app.profiles as a on a.org_id = t.org_id and a.id = t.assignee_id
+select tasks.id, tasks.booking_id, tasks.milestone_id, tasks.title, tasks.status, tasks.weight, tasks.progress_pct,
+    tasks.estimated_hours, tasks.assignee_id, assignees.full_name as assignee_name, tasks.due_at, tasks.completed_at,
+    tasks.created_at, tasks.updated_at, tasks.row_version::text as version
+from app.tasks as tasks
+left join app.profiles as assignees on assignees.org_id = tasks.org_id and assignees.id = tasks.assignee_id
 """
-SELECT_TASK: Final = f"{FROM_TASKS} where t.org_id = $1 and t.id = $2"
-SELECT_TASKS: Final = f"{FROM_TASKS} where t.org_id = $1 and t.milestone_id = $2 order by t.created_at, t.id"
+SELECT_TASK: Final = f"{FROM_TASKS} where tasks.org_id = $1 and tasks.id = $2"
+SELECT_TASKS: Final = f"""
+{FROM_TASKS} where tasks.org_id = $1 and tasks.milestone_id = $2 order by tasks.created_at, tasks.id
+"""
 COUNT_TASKS: Final = "select count(*) as tasks from app.tasks where org_id = $1 and milestone_id = $2"
-MAY_BE_ASSIGNED: Final = """
+IS_ASSIGNABLE: Final = """
 select exists (
     select from app.profiles where org_id = $1 and id = $2 and role in ('provider', 'admin') and is_active
-) as may
+) as is_assignable
 """
 INSERT_TASK: Final = """
 insert into app.tasks (
@@ -110,14 +113,14 @@ update app.milestones set status = 'in_progress' where org_id = $1 and id = $2 a
 
 
 async def list_tasks(tx: Tx, milestone_id: UUID) -> All[Task]:
-    """The tasks of a milestone, the oldest first. Raises Refusal not_found."""
+    """Return the tasks of a milestone, the oldest first. Raises Refusal not_found."""
     await get_milestone(tx, milestone_id)
     rows = await tx.rows(SELECT_TASKS, tx.org_id, milestone_id)
     return All.model_construct(items=[_as_task(dict(row)) for row in rows])
 
 
 async def get_task(tx: Tx, task_id: UUID) -> Task:
-    """The task, if the caller sees its booking. Raises Refusal not_found."""
+    """Return the task, if the caller sees its booking. Raises Refusal not_found."""
     row = await tx.row(SELECT_TASK, tx.org_id, task_id)
     if row is None:
         raise not_found("task")
@@ -125,7 +128,7 @@ async def get_task(tx: Tx, task_id: UUID) -> Task:
 
 
 async def create_task(tx: Tx, milestone_id: UUID, request: NewTask) -> Task:
-    """A new task of a milestone that is not over.
+    """Create a task of a milestone that is not approved or cancelled.
 
     Raises Refusal: not_found, forbidden, conflict (wrong_status, too_many), invalid (unknown_assignee).
     """
@@ -146,45 +149,45 @@ async def create_task(tx: Tx, milestone_id: UUID, request: NewTask) -> Task:
 async def edit_task(tx: Tx, task_id: UUID, change: TaskChange, expected: str | None) -> Task:
     """Change a task; the first progress of a pending milestone starts it.
 
-    `expected`: the version that the caller last saw, if they said so. Raises Refusal: not_found, forbidden, stale,
-    conflict (wrong_status), invalid (unknown_assignee, progress_contradicts_status).
+    `expected`: the version that the caller last read, if given. Raises Refusal: not_found, forbidden, stale, conflict
+    (wrong_status), invalid (unknown_assignee, progress_contradicts_status).
     """
     booking, row = await lock_child(tx, SELECT_TASK, task_id, "task")
     demand_staff(tx, "edit tasks")
     demand_version(row, expected, "task")
     milestone = await get_milestone(tx, row["milestone_id"])
     demand_status(milestone.status, EDITABLE, "milestone", "edit its tasks")
-    given = change.model_dump(exclude_unset=True)
-    given |= _progress_of(given, dict(row))
-    works = given["status"] != row["status"] or given["progress_pct"] != row["progress_pct"]
-    if works and given["status"] != "cancelled":
+    changes = change.model_dump(exclude_unset=True)
+    changes |= _progress_of(changes, dict(row))
+    is_work = changes["status"] != row["status"] or changes["progress_pct"] != row["progress_pct"]
+    if is_work and changes["status"] != "cancelled":
         demand_status(booking["status"], WORKABLE, "booking", "work on tasks")
     else:
         demand_status(booking["status"], UNDELIVERED, "booking", "edit tasks")
-    await _demand_assignable(tx, given.get("assignee_id"))
-    it = dict(row) | given
+    await _demand_assignable(tx, changes.get("assignee_id"))
+    new = dict(row) | changes
     await tx.execute(
-        UPDATE_TASK, tx.org_id, task_id, it["title"], it["weight"], it["estimated_hours"], it["due_at"],
-        it["assignee_id"], it["progress_pct"], it["status"], tx.at,
+        UPDATE_TASK, tx.org_id, task_id, new["title"], new["weight"], new["estimated_hours"], new["due_at"],
+        new["assignee_id"], new["progress_pct"], new["status"], tx.at,
     )  # fmt: skip
-    if works and it["status"] in ("in_progress", "done"):
+    if is_work and new["status"] in ("in_progress", "done"):
         await tx.execute(START_MILESTONE, tx.org_id, row["milestone_id"])
     return await get_task(tx, task_id)
 
 
-def _progress_of(given: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    """Status and progress after a change, each following the other where it alone is given."""
-    status, progress = given.get("status"), given.get("progress_pct")
+def _progress_of(changes: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Return status and progress after a change; if only one of them is given, the other is derived from it."""
+    status, progress = changes.get("status"), changes.get("progress_pct")
     if status is None and progress is None:
         return {"status": row["status"], "progress_pct": row["progress_pct"]}
     if status is None:
         status = "done" if progress == DONE else "in_progress" if progress else "todo"
     if progress is None:
-        again = row["progress_pct"] if row["progress_pct"] < DONE else Decimal(0)  # what was done is begun anew
-        progress = {"done": DONE, "todo": Decimal(0), "cancelled": row["progress_pct"]}.get(status, again)
+        reopened = row["progress_pct"] if row["progress_pct"] < DONE else Decimal(0)  # a done task starts again at 0
+        progress = {"done": DONE, "todo": Decimal(0), "cancelled": row["progress_pct"]}.get(status, reopened)
     if ((status == "done") != (progress == DONE) and status != "cancelled") or (status == "todo" and progress > 0):
         raise Refusal(
-            "invalid", "progress_contradicts_status", f"A task that is {status} is not at {progress} %.",
+            "invalid", "progress_contradicts_status", f"A task that is {status} cannot be at {progress} %.",
             field="progress_pct",
         )  # fmt: skip
     return {"status": status, "progress_pct": progress}
@@ -197,5 +200,5 @@ def _as_task(values: dict[str, Any]) -> Task:
 
 
 async def _demand_assignable(tx: Tx, assignee_id: UUID | None) -> None:
-    if assignee_id and not (await tx.one(MAY_BE_ASSIGNED, tx.org_id, assignee_id))["may"]:
-        raise Refusal("invalid", "unknown_assignee", "There is no such provider or admin at work.", field="assignee_id")
+    if assignee_id and not (await tx.one(IS_ASSIGNABLE, tx.org_id, assignee_id))["is_assignable"]:
+        raise Refusal("invalid", "unknown_assignee", "There is no such active provider or admin.", field="assignee_id")

@@ -1,7 +1,7 @@
-"""Time entries: hours that a person worked on a booking, entered afterwards or by a running timer.
+"""Time entries: the hours that a person worked on a booking, entered afterwards or by a timer.
 
-A person's entries never overlap, and a running timer is an entry without an end: the database's exclusion constraint
-sees to both.
+A running timer is an entry without an end. The exclusion constraint of the database ensures that a person's entries
+never overlap, and that a person has at most one running timer.
 """
 
 from datetime import datetime, timedelta
@@ -22,29 +22,29 @@ from sources.operations.children import (
     see_booking,
 )
 from sources.operations.errors import Refusal, not_found
-from sources.operations.steps import lock_booking, take_automatic_step
+from sources.operations.status_changes import lock_booking, take_automatic_transition
 from sources.operations.transaction import Tx
 from sources.operations.values import EARLIEST, LATEST, Moment, Named, Note, Request
 
-LONGEST: Final = timedelta(hours=24)  # of an entry that is written down; a forgotten timer may be longer
-FURTHEST: Final = timedelta(hours=24)  # into the future: clocks and calendars differ, plans are no hours worked
-# What is recorded may be corrected until the booking is over.
+LONGEST: Final = timedelta(hours=24)  # of an entry with both times; a forgotten timer may be longer
+FURTHEST: Final = timedelta(hours=24)  # into the future: clocks differ, but planned hours are not worked hours
+# Statuses of a booking in which its time entries may be corrected.
 CORRECTABLE: Final = (*PENDING, *ONGOING)
 
 
 class NewTimer(Request):
-    """A timer that starts now."""
+    """A request to start a timer now."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"note": "First sketches"}]})
     task_id: UUID | None = None
-    provider_id: UUID | None = Field(None, description="Whose time it is: providers' own; of admins, by default the "
-                                                       "provider of the booking.")  # fmt: skip
+    provider_id: UUID | None = Field(None, description="The person who worked: for providers themselves; for "
+                                                       "admins by default the provider of the booking.")  # fmt: skip
     billable: bool = True
     note: Note | None = None
 
 
 class NewTimeEntry(NewTimer):
-    """Hours worked, at most 24 at once."""
+    """Hours worked, at most 24 per entry."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"started_at": "2026-06-10T09:00:00Z", "ended_at": "2026-06-10T11:30:00Z"}]}
@@ -54,7 +54,7 @@ class NewTimeEntry(NewTimer):
 
 
 class TimeEntryChange(Request):
-    """What to change; a field that is absent stays as it is."""
+    """The fields to change; a field that is absent is kept."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"ended_at": "2026-06-10T12:00:00Z", "note": None}]})
     task_id: UUID | None = None
@@ -65,14 +65,14 @@ class TimeEntryChange(Request):
 
 
 class TimeEntry(BaseModel):
-    """A time entry as the people of its booking see it."""
+    """A time entry of a booking."""
 
     id: UUID
     booking_id: UUID
     task_id: UUID | None
     provider: Named
     started_at: Moment
-    ended_at: Moment | None = Field(description="null: the timer runs.")
+    ended_at: Moment | None = Field(description="null: the timer is running.")
     billable: bool
     note: str | None
     created_at: Moment
@@ -80,7 +80,7 @@ class TimeEntry(BaseModel):
 
 
 class Sheet(BaseModel):
-    """Which entries of a person to list: those that start in [since, until); only the running one."""
+    """The filters of a person's entries: those that start in [since, until); `running`: only the running timer."""
 
     provider_id: UUID | None = None
     since: datetime | None = None
@@ -89,21 +89,23 @@ class Sheet(BaseModel):
 
 
 FROM_ENTRIES: Final = """
-select t.id, t.booking_id, t.task_id, t.provider_id, p.full_name as provider_name, t.started_at, t.ended_at,
-    t.billable, t.note, t.created_at, t.updated_at
-from app.time_entries as t left join app.profiles as p on p.org_id = t.org_id and p.id = t.provider_id
+select entries.id, entries.booking_id, entries.task_id, entries.provider_id, providers.full_name as provider_name,
+    entries.started_at, entries.ended_at, entries.billable, entries.note, entries.created_at, entries.updated_at
+from app.time_entries as entries
+left join app.profiles as providers on providers.org_id = entries.org_id and providers.id = entries.provider_id
 """
-SELECT_ENTRY: Final = f"{FROM_ENTRIES} where t.org_id = $1 and t.id = $2"
+SELECT_ENTRY: Final = f"{FROM_ENTRIES} where entries.org_id = $1 and entries.id = $2"
 NEXT_PAGE: Final = """
-and ($3::uuid is null or (t.started_at, t.id) < (
-    select a.started_at, a.id from app.time_entries as a where a.org_id = $1 and a.id = $3
+and ($3::uuid is null or (entries.started_at, entries.id) < (
+    select started_at, id from app.time_entries where org_id = $1 and id = $3
 ))
-order by t.started_at desc, t.id desc limit $4
+order by entries.started_at desc, entries.id desc limit $4
 """
-SELECT_OF_BOOKING: Final = f"{FROM_ENTRIES} where t.org_id = $1 and t.booking_id = $2 {NEXT_PAGE}"
+SELECT_OF_BOOKING: Final = f"{FROM_ENTRIES} where entries.org_id = $1 and entries.booking_id = $2 {NEXT_PAGE}"
 SELECT_OF_PERSON: Final = f"""
-{FROM_ENTRIES} where t.org_id = $1 and t.provider_id = $2 and t.started_at >= $5 and t.started_at < $6
-    and (not $7 or t.ended_at is null) {NEXT_PAGE}
+{FROM_ENTRIES} where entries.org_id = $1 and entries.provider_id = $2
+    and entries.started_at >= $5 and entries.started_at < $6
+    and (not $7 or entries.ended_at is null) {NEXT_PAGE}
 """
 CHECK_REFERENCES: Final = """
 select
@@ -125,7 +127,7 @@ UPDATE_ENTRY: Final = """
 update app.time_entries set task_id = $3, billable = $4, note = $5, started_at = $6, ended_at = $7
 where org_id = $1 and id = $2
 """
-# At least a microsecond long, also for a clock that stood still.
+# The entry lasts at least a microsecond, even where the clock has not advanced.
 STOP_ENTRY: Final = """
 update app.time_entries set ended_at = greatest($3::timestamptz, started_at + interval '1 microsecond')
 where org_id = $1 and id = $2
@@ -134,7 +136,7 @@ DELETE_ENTRY: Final = "delete from app.time_entries where org_id = $1 and id = $
 
 
 async def get_time_entry(tx: Tx, time_entry_id: UUID) -> TimeEntry:
-    """The entry, if the caller sees its booking. Raises Refusal not_found."""
+    """Return the entry, if the caller sees its booking. Raises Refusal not_found."""
     row = await tx.row(SELECT_ENTRY, tx.org_id, time_entry_id)
     if row is None:
         raise not_found("time entry")
@@ -142,17 +144,17 @@ async def get_time_entry(tx: Tx, time_entry_id: UUID) -> TimeEntry:
 
 
 async def list_of_booking(tx: Tx, booking_id: UUID, after: UUID | None, limit: int) -> Page[TimeEntry]:
-    """The entries of a booking, the latest first. Raises Refusal not_found."""
+    """Return the entries of a booking, the latest first. Raises Refusal not_found."""
     await see_booking(tx, booking_id)
     return _page(await tx.rows(SELECT_OF_BOOKING, tx.org_id, booking_id, after, limit + 1), limit)
 
 
 async def list_of_person(tx: Tx, sheet: Sheet, after: UUID | None, limit: int) -> Page[TimeEntry]:
-    """The entries of one person, the latest first: the caller, or for admins anyone. Raises Refusal forbidden."""
+    """Return the entries of the caller, or for an admin of any person, the latest first. Raises Refusal forbidden."""
     demand_staff(tx, "read a time sheet")
     person = sheet.provider_id or tx.caller.profile_id
     if tx.caller.role == "provider" and person != tx.caller.profile_id:
-        raise Refusal("forbidden", "not_allowed", "A provider reads their own time sheet only.", field="provider_id")
+        raise Refusal("forbidden", "not_allowed", "A provider may read only their own time sheet.", field="provider_id")
     rows = await tx.rows(
         SELECT_OF_PERSON, tx.org_id, person, after, limit + 1, sheet.since or EARLIEST, sheet.until or LATEST,
         sheet.running,
@@ -161,7 +163,7 @@ async def list_of_person(tx: Tx, sheet: Sheet, after: UUID | None, limit: int) -
 
 
 async def create_time_entry(tx: Tx, booking_id: UUID, request: NewTimeEntry) -> TimeEntry:
-    """Hours worked on a booking at work; the first ones start a booking that has not begun.
+    """Enter hours worked on a booking; the first entry starts a booking that is confirmed or scheduled.
 
     Raises Refusal: not_found, forbidden, invalid, conflict (wrong_status, time_overlaps).
     """
@@ -169,7 +171,7 @@ async def create_time_entry(tx: Tx, booking_id: UUID, request: NewTimeEntry) -> 
 
 
 async def start_timer(tx: Tx, booking_id: UUID, request: NewTimer) -> TimeEntry:
-    """An entry from now on without an end yet; a person has one at most.
+    """Start a timer: an entry from now on without an end. A person has at most one.
 
     Raises Refusal: not_found, forbidden, invalid, conflict (wrong_status, time_overlaps).
     """
@@ -177,37 +179,37 @@ async def start_timer(tx: Tx, booking_id: UUID, request: NewTimer) -> TimeEntry:
 
 
 async def stop_timer(tx: Tx, time_entry_id: UUID) -> TimeEntry:
-    """End a running entry now, whatever has become of its booking.
+    """Stop a running timer, in any status of its booking.
 
     Raises Refusal: not_found, forbidden, conflict not_running.
     """
     _, row = await _lock_own(tx, time_entry_id)
     if row["ended_at"] is not None:
-        raise Refusal("conflict", "not_running", "The timer has been stopped already.")
+        raise Refusal("conflict", "not_running", "The timer is already stopped.")
     await tx.execute(STOP_ENTRY, tx.org_id, time_entry_id, tx.at)
     return await get_time_entry(tx, time_entry_id)
 
 
 async def edit_time_entry(tx: Tx, time_entry_id: UUID, change: TimeEntryChange) -> TimeEntry:
-    """Correct an entry of a booking that is not over.
+    """Correct an entry of a booking that has not ended.
 
     Raises Refusal: not_found, forbidden, invalid, conflict (wrong_status, time_overlaps).
     """
     booking, row = await _lock_own(tx, time_entry_id)
     demand_status(booking["status"], CORRECTABLE, "booking", "change its time entries")
-    it = dict(row) | change.model_dump(exclude_unset=True)
-    _check_times(tx, it["started_at"], it["ended_at"])
+    new = dict(row) | change.model_dump(exclude_unset=True)
+    _check_times(tx, new["started_at"], new["ended_at"])
     if change.task_id:
         await _check_references(tx, row["booking_id"], row["provider_id"], change.task_id, is_new=False)
     await tx.execute(
-        UPDATE_ENTRY, tx.org_id, time_entry_id, it["task_id"], it["billable"], it["note"], it["started_at"],
-        it["ended_at"],
+        UPDATE_ENTRY, tx.org_id, time_entry_id, new["task_id"], new["billable"], new["note"], new["started_at"],
+        new["ended_at"],
     )  # fmt: skip
     return await get_time_entry(tx, time_entry_id)
 
 
 async def delete_time_entry(tx: Tx, time_entry_id: UUID) -> None:
-    """Take back an entry of a booking that is not over. Raises Refusal: not_found, forbidden, conflict."""
+    """Delete an entry of a booking that has not ended. Raises Refusal: not_found, forbidden, conflict."""
     booking, _ = await _lock_own(tx, time_entry_id)
     demand_status(booking["status"], CORRECTABLE, "booking", "change its time entries")
     await tx.execute(DELETE_ENTRY, tx.org_id, time_entry_id)
@@ -220,9 +222,9 @@ async def _add(
     demand_staff(tx, "enter time")
     person = request.provider_id or (tx.caller.profile_id if tx.caller.role == "provider" else booking["provider_id"])
     if tx.caller.role == "provider" and person != tx.caller.profile_id:
-        raise Refusal("forbidden", "not_allowed", "A provider enters their own time only.", field="provider_id")
+        raise Refusal("forbidden", "not_allowed", "A provider may enter only their own time.", field="provider_id")
     if person is None:
-        raise Refusal("invalid", "provider_required", "Say whose time it is.", field="provider_id")
+        raise Refusal("invalid", "provider_required", "Give the person who worked.", field="provider_id")
     _check_times(tx, started_at, ended_at)
     demand_status(booking["status"], WORKABLE, "booking", "enter time")
     await _check_references(tx, booking_id, person, request.task_id, is_new=True)
@@ -230,21 +232,21 @@ async def _add(
         INSERT_ENTRY, tx.org_id, booking_id, request.task_id, person, started_at, ended_at, request.billable,
         request.note, tx.at,
     )  # fmt: skip
-    await take_automatic_step(tx, booking_id, booking, "start", "first time entry")
+    await take_automatic_transition(tx, booking_id, booking, "start", "first time entry")
     return await get_time_entry(tx, inserted["id"])
 
 
 async def _lock_own(tx: Tx, time_entry_id: UUID) -> tuple[asyncpg.Record, asyncpg.Record]:
     booking, row = await lock_child(tx, SELECT_ENTRY, time_entry_id, "time entry")
     if tx.caller.role != "admin" and row["provider_id"] != tx.caller.profile_id:
-        raise Refusal("forbidden", "not_allowed", "Only whose time it is, and admins, may change a time entry.")
+        raise Refusal("forbidden", "not_allowed", "Only the person who worked, or an admin, may change a time entry.")
     return booking, row
 
 
 def _check_times(tx: Tx, started_at: datetime, ended_at: datetime | None) -> None:
     if (ended_at or started_at) > tx.at + FURTHEST:
         field = "ended_at" if ended_at else "started_at"
-        raise Refusal("invalid", "in_the_future", "Time is entered when it has been worked.", field=field)
+        raise Refusal("invalid", "in_the_future", "Time can be entered only after it was worked.", field=field)
     if ended_at is not None and ended_at <= started_at:
         raise Refusal("invalid", "ends_before_start", "The end must lie after the start.", field="ended_at")
     if ended_at is not None and ended_at - started_at > LONGEST:
@@ -252,10 +254,10 @@ def _check_times(tx: Tx, started_at: datetime, ended_at: datetime | None) -> Non
 
 
 async def _check_references(tx: Tx, booking_id: UUID, person: UUID, task_id: UUID | None, *, is_new: bool) -> None:
-    there = await tx.one(CHECK_REFERENCES, tx.org_id, booking_id, person, task_id)
-    if is_new and not there["has_provider"]:
-        raise Refusal("invalid", "unknown_provider", "There is no such provider at work.", field="provider_id")
-    if not there["has_task"]:
+    found = await tx.one(CHECK_REFERENCES, tx.org_id, booking_id, person, task_id)
+    if is_new and not found["has_provider"]:
+        raise Refusal("invalid", "unknown_provider", "There is no such active provider.", field="provider_id")
+    if not found["has_task"]:
         raise Refusal("invalid", "unknown_task", "The booking has no such task.", field="task_id")
 
 

@@ -1,4 +1,4 @@
-"""A transaction of one caller: who it is, what time it is, and the connection; with retries where order was lost."""
+"""Transactions of one caller: the connection, the caller and the time; retried after serialisation failures."""
 
 import asyncio
 import json
@@ -15,25 +15,25 @@ from asyncpg.pool import PoolConnectionProxy
 from sources.lifecycle import Role
 from sources.operations.errors import Refusal, of_database
 
-ATTEMPTS: Final = 8  # of a transaction that the database gave up for the sake of another
-BACKOFF_S: Final = 0.01  # doubled each time, with jitter
-ACQUIRE_TIMEOUT_S: Final = 5.0  # for a free connection; then the answer is 503
+ATTEMPTS: Final = 8  # of a transaction that the database aborted because of a concurrent one
+BACKOFF_S: Final = 0.01  # doubled after each attempt, with jitter
+ACQUIRE_TIMEOUT_S: Final = 5.0  # for a free connection; after that the response is 503
 
 T = TypeVar("T")
-# In quotes: they are generic in the stubs only.
+# In quotes: these classes are generic in the stubs only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 _RETRIED: Final = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
-    asyncpg.exceptions.InvalidCachedStatementError,  # a migration ran meanwhile
+    asyncpg.exceptions.InvalidCachedStatementError,  # a migration ran in the meantime
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person as a verified token names them: by profile, or by e-mail. `role`, if given, must be theirs."""
+    """A person named by a verified token, by profile or by e-mail. `role`, if given, must match their profile."""
 
     org_id: UUID
     profile_id: UUID | None = None
@@ -43,7 +43,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The SHA-256 of an API key."""
+    """An API key, by its SHA-256 hash."""
 
     key_hash: bytes
 
@@ -60,7 +60,7 @@ Identity = Person | Key | System
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who acts, as the database knows them. `scopes`: of an API key; empty means everything the role may."""
+    """The person or system that acts, as read from the database. `scopes`: of an API key; empty: no restriction."""
 
     org_id: UUID
     profile_id: UUID | None  # None: the system
@@ -70,7 +70,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Tx:
-    """An open transaction of `caller`; `at` is the time that its rows bear."""
+    """An open transaction of `caller`; `at` is the time written to its rows."""
 
     connection: Connection
     caller: Caller
@@ -90,14 +90,14 @@ class Tx:
         return await self.connection.fetchrow(query, *values)
 
     async def one(self, query: str, *values: object) -> asyncpg.Record:
-        """The row of a query that always has one."""
+        """Return the row of a query that always has exactly one."""
         row = await self.connection.fetchrow(query, *values)
         assert row is not None
         return row
 
 
 async def make_pool(url: str, size: int) -> Pool:
-    """A pool of `size` connections on `url`."""
+    """Return a pool of at most `size` connections to `url`."""
     return await asyncpg.create_pool(
         url,
         min_size=min(2, size),
@@ -107,7 +107,7 @@ async def make_pool(url: str, size: int) -> Pool:
         statement_cache_size=500,
         server_settings={
             "application_name": "hub-api",
-            # Planning under row security takes 3 ms, running 0.3: statements by key are planned once a connection.
+            # Planning under row security takes 3 ms, execution 0.3: statements by key are planned once per connection.
             "plan_cache_mode": "force_generic_plan",
         },
     )
@@ -118,7 +118,7 @@ async def _prepare(connection: asyncpg.Connection) -> None:
 
 
 async def _keep(_: asyncpg.Connection) -> None:
-    """Nothing to reset: whatever a transaction sets, it sets for itself alone."""
+    """Reset nothing: every setting is local to its transaction."""
 
 
 async def run(
@@ -130,17 +130,17 @@ async def run(
     timeout_ms: int,
     scope: str | None = None,
 ) -> T:
-    """Run `operation` in a transaction of `identity`, again where the database gave it up for another's sake.
+    """Run `operation` in a transaction of `identity`; retry it where the database aborted it for a concurrent one.
 
-    `scope`: what an API key with scopes must list. Raises Refusal; other database errors as they are.
+    `scope`: the scope that an API key with scopes must list. Raises Refusal; other database errors pass unchanged.
     """
     for attempt in range(ATTEMPTS):
         try:
-            return await _once(pool, identity, operation, at, timeout_ms, scope)
+            return await _run_once(pool, identity, operation, at, timeout_ms, scope)
         except _RETRIED:
             if attempt == ATTEMPTS - 1:
                 raise Refusal(
-                    "unavailable", "too_busy", "Too many people changed the same at once. Try again."
+                    "unavailable", "too_busy", "Too many requests changed the same rows at once. Try again."
                 ) from None
             await asyncio.sleep(BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5))
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -154,7 +154,7 @@ async def run(
     raise AssertionError("unreachable")
 
 
-async def _once(
+async def _run_once(
     pool: Pool, identity: Identity, operation: Callable[[Tx], Awaitable[T]], at: datetime, timeout_ms: int,
     scope: str | None,
 ) -> T:  # fmt: skip
@@ -172,12 +172,14 @@ async def _enter(connection: Connection, identity: Identity, timeout_ms: int) ->
                 "select * from app.enter($1, $2, $3, $4)", org_id, profile_id, email, timeout_ms
             )
             if row is None or row["profile_id"] is None or role not in (None, row["role"]):
-                raise Refusal("unauthenticated", "unknown_person", "The token names nobody who may work here.")
+                raise Refusal(
+                    "unauthenticated", "unknown_person", "The token names no active person of the organisation."
+                )
             return Caller(org_id, row["profile_id"], row["role"])
         case Key(key_hash):
             row = await connection.fetchrow("select * from app.enter_with_key($1, $2)", key_hash, timeout_ms)
             if row is None or row["profile_id"] is None:
-                raise Refusal("unauthenticated", "unknown_key", "The API key is not known, or was revoked.")
+                raise Refusal("unauthenticated", "unknown_key", "The API key does not exist or is revoked.")
             return Caller(row["org_id"], row["profile_id"], row["role"], frozenset(row["scopes"]))
         case System(org_id):
             await connection.execute("select app.enter_as_system($1, $2)", org_id, timeout_ms)

@@ -1,94 +1,104 @@
-"""What people do with a booking: one named step of its life, with all that follows from it; and the steps so far."""
+"""Transitions of a booking that people ask for, with all their consequences; and the history of its status."""
 
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources import lifecycle
 from sources.operations import consequences
 from sources.operations.bookings import Booking, get_booking
 from sources.operations.children import All, see_booking
 from sources.operations.errors import Refusal
+from sources.operations.fees import cancellation_fee
 from sources.operations.pricing import to_cents
-from sources.operations.scheduling import fee_of_cancelling
-from sources.operations.steps import lock_booking, take_step
+from sources.operations.status_changes import change_status, decide_transition, lock_booking
 from sources.operations.transaction import Tx
-from sources.operations.values import Moment, Named, Note, Price, Request
+from sources.operations.values import Moment, Named, Note, Price, Request, one_of
 
-Action = Literal[
-    "submit", "review", "quote", "approve", "accept_quote", "decline", "decline_quote", "request_payment", "confirm",
-    "schedule", "start", "hold", "await_client", "resume", "respond", "deliver", "request_revision", "accept",
-    "dispute", "settle", "refund", "no_show", "cancel",
-]  # fmt: skip
+# Every action that a person may take; the others are the system's alone.
+ACTIONS: Final = tuple(
+    dict.fromkeys(transition.action for transition in lifecycle.TRANSITIONS if transition.by != ("system",))
+)
+Action = Annotated[str, one_of(ACTIONS)]
 
 SELECT_DEPOSIT_PCT: Final = """
 select coalesce((settings ->> 'deposit_pct')::numeric, 0) as deposit_pct from app.organizations where id = $1
 """
 SELECT_HISTORY: Final = """
-select h.from_status, h.to_status, h.actor_id, p.full_name as actor_name, h.reason, h.changed_at as at
-from app.booking_status_history as h
-left join app.profiles as p on p.org_id = h.org_id and p.id = h.actor_id
-where h.org_id = $1 and h.booking_id = $2
-order by h.changed_at, h.id
+select history.from_status, history.to_status, history.actor_id, actors.full_name as actor_name, history.reason,
+    history.changed_at as at
+from app.booking_status_history as history
+left join app.profiles as actors on actors.org_id = history.org_id and actors.id = history.actor_id
+where history.org_id = $1 and history.booking_id = $2
+order by history.changed_at, history.id
 """
 
 
 class TransitionRequest(Request):
-    """Which step to take, with what the step requires."""
+    """The action to take, with the values that it requires."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"action": "quote", "total_amount": "480.00", "deposit_amount": "120.00"}]}
     )
     action: Action
     reason: Note | None = None
-    total_amount: Price | None = Field(None, description="Of a quote.")
+    total_amount: Price | None = Field(None, description="Only with `quote`: the price.")
     deposit_amount: Price | None = Field(
-        None, description="Of a quote: what is due before it is confirmed; by default the organisation's share of it."
+        None,
+        description="Only with `quote`: the amount to pay before the booking is confirmed; by default the "
+        "organisation's share of the price.",
     )
 
 
 class Cancellation(Request):
-    """Why a booking is given up."""
+    """The reason for a cancellation."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "change of plans"}]})
     reason: Note
 
 
 class StatusChange(BaseModel):
-    """One step of a booking's life."""
+    """One change of a booking's status."""
 
-    from_status: str | None = Field(description="Null: how it began.")
+    from_status: str | None = Field(description="Null for the first status.")
     to_status: str
-    actor: Named | None = Field(description="Null: the system. Without a name: somebody whom the caller may not see.")
+    actor: Named | None = Field(
+        description="Null: the system. The name is empty for a person whom the caller may not see."
+    )
     reason: str | None
     at: Moment
 
 
 async def transition_booking(tx: Tx, booking_id: UUID, request: TransitionRequest, expected: str | None) -> Booking:
-    """Take one step with a booking. `expected`: the version that the caller last saw, if they said so.
+    """Take one transition of a booking. `expected`: the version that the caller last read, if given.
 
-    Raises Refusal: not_found, forbidden, conflict where the status or a requirement stands against it, stale.
+    Raises Refusal: not_found, forbidden, invalid, stale, conflict where the status or a requirement does not allow it.
     """
     booking = await lock_booking(tx, booking_id, expected)
-    status = await take_step(
-        tx, booking_id, booking, request.action, reason=request.reason, amount=request.total_amount,
-        deposit=await _deposit(tx, request),
-        fee=await fee_of_cancelling(tx, booking) if request.action == "cancel" else None,
+    deposit = await _deposit(tx, request)
+    transition = await decide_transition(
+        tx, booking_id, booking, request.action, reason=request.reason, amount=request.total_amount
+    )
+    fee = await cancellation_fee(tx, booking) if request.action == "cancel" else None
+    await change_status(
+        tx, booking_id, booking, transition.target, reason=request.reason, amount=request.total_amount,
+        deposit=deposit, fee=fee,
     )  # fmt: skip
-    await consequences.follow(tx, booking_id, booking, status)
+    await consequences.follow(tx, booking_id, booking, transition.target)
     return await get_booking(tx, booking_id)
 
 
 async def cancel_booking(tx: Tx, booking_id: UUID, request: Cancellation, expected: str | None) -> Booking:
-    """Give a booking up; the answer tells the fee. Raises Refusal as transition_booking does."""
+    """Cancel a booking; the returned booking has the fee. Raises Refusal as transition_booking does."""
     return await transition_booking(tx, booking_id, TransitionRequest(action="cancel", reason=request.reason), expected)
 
 
 async def _deposit(tx: Tx, request: TransitionRequest) -> Decimal | None:
-    """What is due first of the price that a quote names; None where nothing is quoted. Raises Refusal invalid."""
+    """Return the deposit of the price that a quote names; None where nothing is quoted. Raises Refusal invalid."""
     if request.action != "quote" and (request.total_amount, request.deposit_amount) != (None, None):
-        raise Refusal("invalid", "not_a_quote", "Only a quote names amounts.", field="total_amount")
+        raise Refusal("invalid", "not_a_quote", "Only a quote takes amounts.", field="total_amount")
     if request.total_amount is None:
         return None
     if request.deposit_amount is None:
@@ -99,7 +109,7 @@ async def _deposit(tx: Tx, request: TransitionRequest) -> Decimal | None:
 
 
 async def read_history(tx: Tx, booking_id: UUID) -> All[StatusChange]:
-    """Every change of the booking's status, the first one first. Raises Refusal not_found."""
+    """Return every change of the booking's status, the oldest first. Raises Refusal not_found."""
     await see_booking(tx, booking_id)
     return All.model_construct(
         items=[

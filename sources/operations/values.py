@@ -1,11 +1,12 @@
-"""The kinds of values that requests and answers are made of."""
+"""Types of the values in requests and responses."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, StringConstraints
+from pydantic_core import core_schema
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -30,14 +31,19 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000, pattern=r"^[^\x00]+$")]
 
 
+def one_of(values: tuple[str, ...]) -> GetPydanticSchema:
+    """Return the annotation of a string that is one of `values`: validated and documented like a Literal of them."""
+    return GetPydanticSchema(lambda _source, _handler: core_schema.literal_schema(list(values)))
+
+
 class Request(BaseModel):
-    """What a caller sends: an unknown field is an error, never silently dropped."""
+    """Base class of request bodies and queries: an unknown field is an error, never silently dropped."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Named(BaseModel):
-    """A reference with the name that people know it by."""
+    """A reference to a row by id, with its name."""
 
     id: UUID
     name: str

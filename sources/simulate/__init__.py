@@ -40,12 +40,12 @@ MADE_BY_USE: Final = (
     tables.idempotency_keys,
     tables.api_keys,
     tables.booking_search,
-    tables.events,
+    tables.live_changes,
     tables.booking_add_ons,
     tables.price_rules,
     tables.service_add_ons,
     tables.number_series,
-    tables.payment_provider_events,
+    tables.processor_events,
 )
 SLUGS: Final = [business.slug for business in BUSINESSES]
 MIN_BOOKINGS: Final = 20
@@ -59,7 +59,7 @@ INDEX_FOR_SEARCH: Final = """
     where b.org_id in (select id from app.organizations where slug = any(%s))
     on conflict (booking_id) do nothing"""
 TELL_READERS: Final = """
-    insert into app.events (org_id, kind, data)
+    insert into app.live_changes (org_id, kind, data)
     select id, 'reload', '{}' from app.organizations where slug = any(%s)"""
 DELETION: Final = "delete from {} as old where org_id in (select id from app.organizations where slug = any(%(slugs)s))"
 TOMBSTONED: Final = """

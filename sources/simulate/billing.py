@@ -232,7 +232,7 @@ def _add_payments(
         booking_id=booking_ids[invoices.booking[invoice]],
         kind=np.repeat(np.array([part.kind for part in payments], dtype=object), sizes), status=status,
         amount=join([part.amount for part in payments]), currency=world.business.currency,
-        method=np.where(is_transfer, "transfer", "card"), provider_ref=_references(ids),
+        method=np.where(is_transfer, "transfer", "card"), processor_ref=_references(ids),
         failure_reason=failure, paid_at=join([part.paid for part in payments]),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The Hub in this process: the environment points it at the test's database."""
+"""Settings in the environment, and the Dagster definitions."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sources.settings import Settings, get_settings
 
 @pytest.fixture
 def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """`settings`, as the environment says them to code that reads its own."""
+    """`settings`, also as environment variables, for code that reads its own."""
     monkeypatch.setenv("HUB_HOME", str(settings.home))
     monkeypatch.setenv("HUB_DATABASE_URL", settings.database_url)
     get_settings.cache_clear()

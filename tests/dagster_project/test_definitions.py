@@ -1,4 +1,4 @@
-"""What the Dagster UI shows, held against a snapshot: a renamed asset or a lost schedule is seen at once.
+"""The Dagster definitions compared with a snapshot: it shows a renamed asset or a lost schedule.
 
 To accept a change: HUB_WRITE_SNAPSHOT=1 pytest tests/dagster_project/test_definitions.py
 """
@@ -15,7 +15,7 @@ from sources.tables import OPERATIONAL
 SNAPSHOT = Path(__file__).parent / "definitions.json"
 
 
-def shown(defs: dg.Definitions) -> dict[str, Any]:
+def snapshot_of(defs: dg.Definitions) -> dict[str, Any]:
     graph = defs.resolve_asset_graph()
     repository = defs.get_repository_def()
     return {
@@ -30,11 +30,11 @@ def shown(defs: dg.Definitions) -> dict[str, Any]:
     }
 
 
-def test_the_graph_is_the_one_in_the_snapshot(defs: dg.Definitions) -> None:
-    now = shown(defs)
+def test_the_definitions_are_those_of_the_snapshot(defs: dg.Definitions) -> None:
+    current = snapshot_of(defs)
     if os.environ.get("HUB_WRITE_SNAPSHOT"):
-        SNAPSHOT.write_text(json.dumps(now, indent=1) + "\n")
-    assert now == json.loads(SNAPSHOT.read_text())
+        SNAPSHOT.write_text(json.dumps(current, indent=1) + "\n")
+    assert current == json.loads(SNAPSHOT.read_text())
 
 
 def test_every_operational_table_is_ingested_and_checked(defs: dg.Definitions) -> None:
@@ -45,7 +45,7 @@ def test_every_operational_table_is_ingested_and_checked(defs: dg.Definitions) -
         assert dg.AssetCheckKey(landed, "expectations") in graph.asset_check_keys
 
 
-def test_every_asset_says_whose_it_is_and_what_it_is(defs: dg.Definitions) -> None:
+def test_every_asset_has_owner_description_kinds_and_group(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
@@ -64,10 +64,10 @@ def test_schedules_and_sensors_are_on_by_default(defs: dg.Definitions) -> None:
 def test_data_flows_one_way_from_app_to_deliveries(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     reached = {dg.AssetKey(["app", "bookings"])}
-    waiting = list(reached)
-    while waiting:
-        for child in graph.get(waiting.pop()).child_keys - reached:
+    queue = list(reached)
+    while queue:
+        for child in graph.get(queue.pop()).child_keys - reached:
             reached.add(child)
-            waiting.append(child)
+            queue.append(child)
     assert dg.AssetKey(["app", "notification_deliveries"]) in reached
     assert dg.AssetKey(["analytics", "v_booking_anomalies"]) in reached

@@ -46,6 +46,11 @@ select b.id as booking_id, b.org_id, b.booking_number, b.total_amount, b.currenc
         and i.status in ('issued', 'part_paid', 'paid', 'overdue') and i.issued_at < c.seen_at), 0) as due_amount,
     coalesce((select sum(case kind when 'refund' then -amount else amount end) from app.payments p
         where p.booking_id = b.id and p.status = 'succeeded' and p.paid_at < c.seen_at), 0) as paid_amount,
+    coalesce((select sum(greatest(0, i.total_amount - coalesce(
+            (select sum(case kind when 'refund' then -amount else amount end) from app.payments p
+            where p.invoice_id = i.id and p.status = 'succeeded' and p.paid_at < c.seen_at), 0)))
+        from app.invoices i where i.booking_id = b.id and i.status in ('issued', 'part_paid', 'paid', 'overdue')
+        and i.issued_at < c.seen_at), 0) as outstanding_amount,
     (select max(at) from (
         select unnest(array[b.created_at, b.completed_at, b.cancelled_at])
         union all select changed_at from app.booking_status_history x where x.booking_id = b.id
@@ -110,7 +115,6 @@ def seen(settings: Settings, day: date) -> list[dict[str, Any]]:
         booking["progress_pct"] = booking["progress_pct_today"] if earlier is None else round(earlier, 2)
         booking["derived_status"] = derived(booking)
         booking["overdue_reason"] = overdue_reason(booking)
-        booking["outstanding_amount"] = booking["invoiced_amount"] - booking["paid_amount"]
     return bookings
 
 

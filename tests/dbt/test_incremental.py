@@ -75,7 +75,7 @@ def test_changed_rows_end_as_in_a_build_from_nothing(writable: Settings, dbt: Db
     after = state(writable, versions=False)
     for fact in ("bookings", "milestones", "payments", "invoices", "reviews", "time_entries", "booking_statuses"):
         assert after[f"marts.fct_{fact}"] != before[f"marts.fct_{fact}"]
-    for table in ("intermediate.int_book_steps", "intermediate.int_earned_days", "snapshots.booking_terms"):
+    for table in ("intermediate.int_on_hand_spans", "intermediate.int_earned_days", "snapshots.booking_terms"):
         assert after[table] != before[table]
     assert not rows(writable, "select from marts.fct_payments where booking_id = %s", orphaned["id"])
     assert rows(writable, views) == kept_views  # replaced in place: readers always find them

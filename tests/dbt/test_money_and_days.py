@@ -5,11 +5,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from sources import lifecycle
 from sources.settings import Settings
-from tests.dbt.conftest import AS_OF, rows
+from tests.dbt.conftest import AS_OF, Dbt, land_tables, rows
+from tests.dbt.test_incremental import BUILD
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +58,25 @@ METRICS = {  # name: table, value, moment, condition
         "x.ended_at is not null",
     ),
 }
+
+UNUSUAL_PAYMENTS = """
+with numbered as (
+    select i.*, row_number() over (partition by status order by id) as number from app.invoices i
+),
+overpaid as (
+    insert into app.payments (org_id, invoice_id, booking_id, kind, status, amount, currency, paid_at)
+    select org_id, id, booking_id, 'payment', 'succeeded', total_amount + 7, currency, issued_at
+    from numbered where status = 'issued' and number = 1
+),
+void as (
+    update app.invoices set status = 'void' where id in (
+        select id from numbered where status = 'part_paid' or (status = 'paid' and number <= 3)
+    )
+)
+update app.invoices set status = 'paid' where id in (
+    select id from numbered where status = 'issued' and number in (2, 3)
+)
+"""
 
 
 def on_app(settings: Settings, metric: str) -> dict[tuple[Any, Any], Any]:
@@ -124,6 +146,34 @@ def test_money_of_the_bookings_sums_to_the_cent(built: Settings) -> None:
     assert rows(
         built, "select sum(outstanding_amount) as s, sum(bookings) as n from analytics.v_revenue_by_status"
     ) == [{"s": sum(row["outstanding"] for row in expected), "n": 2000}]
+
+
+def outstanding_of_the_api(settings: Settings) -> list[dict[str, Any]]:
+    """app.outstanding() of an admin of each organisation."""
+    found: list[dict[str, Any]] = []
+    with psycopg.connect(settings.database_url, row_factory=dict_row) as connection:
+        for organization in connection.execute("select id from app.organizations order by id").fetchall():
+            connection.execute(
+                "select set_config('hub.org_id', %s, true), set_config('hub.role', 'admin', true)",
+                [str(organization["id"])],
+            )
+            query = "select app.org_id() as org_id, currency, outstanding from app.outstanding() where outstanding > 0"
+            found += connection.execute(query).fetchall()
+    return found
+
+
+def test_outstanding_equals_that_of_the_api(built: Settings, writable: Settings, dbt: Dbt) -> None:
+    """Of the sample; and where invoices are overpaid, void with a payment on them, marked as paid without a payment."""
+    query = """
+        select org_id, currency, sum(outstanding_amount) as outstanding from analytics.v_booking_status
+        where outstanding_amount > 0 group by 1, 2 order by 1, 2
+    """
+    assert rows(built, query) == outstanding_of_the_api(built) != []
+    with psycopg.connect(writable.database_url) as connection:
+        connection.execute(UNUSUAL_PAYMENTS.encode())
+    land_tables(writable, "invoices", "payments")
+    dbt(writable, *BUILD)
+    assert rows(writable, query) == outstanding_of_the_api(writable) != rows(built, query)
 
 
 def test_earned_revenue_of_services_that_are_over_is_their_whole_amount(built: Settings) -> None:

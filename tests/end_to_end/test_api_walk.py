@@ -1,4 +1,4 @@
-"""The walk of docs/api.md works as it is written: every command in it, in one shell, with real processes."""
+"""The walk-through of docs/api.md: every command in it, in one shell, with real processes."""
 
 import os
 import re
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the walk calls curl, which this machine has not")
-def test_every_command_of_the_walk_works(settings: Settings) -> None:
+def test_every_command_of_the_walk_through_works(settings: Settings) -> None:
     load_sample(settings, bookings=200, days=60, as_of=date(2026, 10, 31))
     script = "\n".join(re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL))
     programs = [Path(sys.executable).parent, embedded_server.BIN, os.environ["PATH"]]

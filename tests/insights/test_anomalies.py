@@ -1,4 +1,4 @@
-"""Which anomalies are told: graded by the business's money, ordinary bookings left out, one insight for one cause."""
+"""Relevant anomalies: graded by the business's money, without ordinary bookings, one finding per cause."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +21,7 @@ SERVICE, PROVIDER, OTHER = uuid4(), uuid4(), uuid4()
 TABLES = """
 create schema marts;
 create schema analytics;
+create schema intermediate;
 create table marts.dim_metric (metric text, label text, unit text, good_direction text);
 create table marts.dim_organization (org_id uuid, currency text, first_day date);
 create table marts.dim_service (service_id uuid, service_name text);
@@ -30,6 +31,7 @@ create table marts.fct_bookings (
     total_amount numeric(14, 2), currency text, created_day date, service_day date, completed_day date,
     cancelled_day date
 );
+create table intermediate.int_metric_worth (org_id uuid, metric text, unit text, worth numeric);
 create table analytics.v_booking_anomalies (
     org_id uuid, as_of date, day date, metric text, dimension text, member text, member_name text, value numeric,
     expected numeric, lower numeric, upper numeric, score numeric, severity text, direction text, pattern text
@@ -42,7 +44,7 @@ insert into marts.dim_metric values
 
 @pytest.fixture
 def warehouse(connection: psycopg.Connection) -> psycopg.Connection:
-    """A business of ten bookings of € 100 a day, 30 of them of one service, in its fourteenth month."""
+    """A business with ten bookings of € 100 per day, in its fourteenth month; 30 bookings of one service."""
     connection.execute(TABLES)
     connection.execute(
         "insert into marts.dim_organization values (%s, 'EUR', %s)", [ORGANIZATION.id, ORGANIZATION.first_day]
@@ -54,6 +56,11 @@ def warehouse(connection: psycopg.Connection) -> psycopg.Connection:
             "select %s, day::date, %s, 'total', 'all', %s from generate_series(%s::date, %s, interval '1 day') as day",
             [ORGANIZATION.id, metric, value, DAY - timedelta(days=100), DAY],
         )
+    connection.execute(
+        "insert into intermediate.int_metric_worth "
+        "select %s, metric, unit, case unit when 'money' then 1 when 'count' then 100 end from marts.dim_metric",
+        [ORGANIZATION.id],
+    )
     book(connection, 30, amount=100, day=DAY - timedelta(days=50))
     book(connection, 300, amount=100, day=DAY - timedelta(days=50), service=OTHER, provider=OTHER)
     return connection
@@ -78,7 +85,7 @@ def book(
 def flag(
     connection: psycopg.Connection, metric: str, member: UUID | None, value: float, expected: float, **changes: Any
 ) -> None:
-    """An anomaly of the total or of a member as the detector has it."""
+    """Insert an anomaly of the total or of a member, as the detector writes it."""
     row = {
         "org_id": ORGANIZATION.id,
         "as_of": DAY,
@@ -106,13 +113,13 @@ def flag(
 
 
 def opened(connection: psycopg.Connection, organization: Organization = ORGANIZATION) -> list[tuple[str, str, str]]:
-    """Metric, dimension and severity of what is to be told."""
+    """Return metric, dimension and severity of the anomalies that open an event."""
     found: Sequence[Finding] | None = anomaly_findings(connection, organization)
     assert found is not None
     return [(each["metric"], each["dimension"], each["severity"]) for each in found if each["opens"]]
 
 
-def test_severity_weighs_money_alike_for_each_member(warehouse: psycopg.Connection) -> None:
+def test_severity_uses_the_same_scale_for_each_member(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", SERVICE, 600, 0.01, severity="low")
     flag(warehouse, "realized_revenue", OTHER, 600, 0.01, severity="critical")
     assert opened(warehouse) == [
@@ -129,7 +136,7 @@ def test_severity_is_the_share_of_a_usual_day(
     assert opened(warehouse) == ([("realized_revenue", "total", severity)] if severity else [])
 
 
-def test_without_any_money_the_detectors_severity_holds(warehouse: psycopg.Connection) -> None:
+def test_without_money_the_detectors_severity_stays(warehouse: psycopg.Connection) -> None:
     warehouse.execute("delete from marts.kpi_daily where metric <> 'bookings_created'")
     flag(warehouse, "bookings_created", None, 1, 10, severity="medium")
     assert opened(warehouse) == [("bookings_created", "total", "medium")]
@@ -143,19 +150,19 @@ def test_one_or_two_bookings_at_list_price_are_ordinary(warehouse: psycopg.Conne
     assert opened(warehouse) == []
 
 
-def test_three_are_not(warehouse: psycopg.Connection) -> None:
+def test_three_bookings_are_not_ordinary(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", SERVICE, 300, 0.08)
     assert opened(warehouse) == [("booked_revenue", "service", "high")]
 
 
-def test_a_member_with_few_bookings_is_held_against_the_whole_business(warehouse: psycopg.Connection) -> None:
+def test_a_member_with_few_bookings_is_compared_with_the_whole_business(warehouse: psycopg.Connection) -> None:
     rare = uuid4()
     book(warehouse, 2, amount=5000, day=DAY - timedelta(days=60), service=rare)
     flag(warehouse, "booked_revenue", rare, 5000, 1)
     assert opened(warehouse) == [("booked_revenue", "service", "critical")]
 
 
-def test_the_same_bookings_are_told_once(warehouse: psycopg.Connection) -> None:
+def test_the_same_bookings_open_one_event(warehouse: psycopg.Connection) -> None:
     book(warehouse, 12, amount=100, day=DAY)
     for metric, dimension, member, value in (
         ("booked_revenue", "service", SERVICE, 1200),
@@ -167,7 +174,7 @@ def test_the_same_bookings_are_told_once(warehouse: psycopg.Connection) -> None:
     assert len(opened(warehouse)) == 1
 
 
-def test_what_other_bookings_made_is_told_beside_it(warehouse: psycopg.Connection) -> None:
+def test_other_bookings_open_an_event_of_their_own(warehouse: psycopg.Connection) -> None:
     book(warehouse, 12, amount=100, day=DAY)
     book(warehouse, 8, amount=100, day=DAY, service=OTHER, provider=OTHER)
     flag(warehouse, "booked_revenue", SERVICE, 1200, 0)
@@ -175,7 +182,7 @@ def test_what_other_bookings_made_is_told_beside_it(warehouse: psycopg.Connectio
     assert len(opened(warehouse)) == 2
 
 
-def test_the_total_tells_for_its_members_and_names_them(warehouse: psycopg.Connection) -> None:
+def test_the_total_covers_its_members_and_names_them(warehouse: psycopg.Connection) -> None:
     book(warehouse, 12, amount=100, day=DAY)
     flag(warehouse, "bookings_created", None, 22, 10)
     flag(warehouse, "booked_revenue", SERVICE, 1200, 0)
@@ -191,12 +198,12 @@ def test_the_total_tells_for_its_members_and_names_them(warehouse: psycopg.Conne
     assert [driver["member_name"] for driver in total["drivers"]] == ["Massage"]
 
 
-def test_what_was_told_stays_the_one_to_tell_on_the_next_day(warehouse: psycopg.Connection) -> None:
+def test_an_anomaly_with_an_open_event_is_preferred_on_the_next_day(warehouse: psycopg.Connection) -> None:
     book(warehouse, 12, amount=100, day=DAY)
     flag(warehouse, "booked_revenue", SERVICE, 1200, 0)
     flag(
         warehouse, "bookings_created", PROVIDER, 20, 0, dimension="provider"
-    )  # by its mean worth, it is the larger one
+    )  # the larger one, by the mean worth of a booking
     warehouse.execute(
         "insert into app.insight_events (org_id, kind, severity, metric, day, title, summary, dedupe_key, first_seen, "
         "last_seen) values (%s, 'anomaly', 'high', 'booked_revenue', %s, 't', 's', %s, now(), now())",
@@ -206,14 +213,14 @@ def test_what_was_told_stays_the_one_to_tell_on_the_next_day(warehouse: psycopg.
     assert opened(warehouse, next_day) == [("booked_revenue", "service", "critical")]
 
 
-def test_what_is_not_told_is_still_known_not_to_be_over(warehouse: psycopg.Connection) -> None:
+def test_an_irrelevant_anomaly_is_returned_without_opening_an_event(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", SERVICE, 20, 0)
     found = anomaly_findings(warehouse, ORGANIZATION)
     assert found
     assert [each["opens"] for each in found] == [False]
 
 
-def test_fewer_bookings_at_the_edge_of_the_data_are_no_news(warehouse: psycopg.Connection) -> None:
+def test_a_fall_at_the_edge_of_the_data_is_not_relevant(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", None, 100, 1000)
     assert opened(warehouse, replace(ORGANIZATION, bookings_complete_until=DAY - timedelta(days=1))) == []
     assert opened(warehouse, replace(ORGANIZATION, bookings_complete_until=DAY)) == [

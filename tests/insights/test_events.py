@@ -83,7 +83,7 @@ def messages(connection: psycopg.Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
-def test_a_thing_that_lasts_is_one_event_and_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_a_lasting_condition_is_one_event_and_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
     assert run(connection, org_id, DAY, finding(DAY)) == (1, 0)
     later = DAY + timedelta(days=1)
     assert run(connection, org_id, later, finding(later, value=5.0, severity="critical")) == (0, 0)
@@ -92,14 +92,14 @@ def test_a_thing_that_lasts_is_one_event_and_one_message(connection: psycopg.Con
     assert messages(connection) == ["opened"]
 
 
-def test_the_same_pass_again_changes_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_a_repeated_run_changes_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
     run(connection, org_id, DAY, finding(DAY))
     before = {key: value for key, value in event(connection).items() if key != "updated_at"}
     assert run(connection, org_id, DAY, finding(DAY)) == (0, 0)
     assert {key: value for key, value in event(connection).items() if key != "updated_at"} == before
 
 
-def test_what_is_over_is_resolved_with_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_an_ended_condition_is_resolved_with_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
     run(connection, org_id, DAY, finding(DAY))
     over = DAY + timedelta(days=2)
     assert run(connection, org_id, over) == (0, 1)
@@ -122,12 +122,12 @@ def test_a_dismissed_event_is_not_raised_again_while_it_lasts(connection: psycop
     connection.execute("update app.insight_events set status = 'dismissed'")
     later = DAY + timedelta(days=1)
     assert run(connection, org_id, later, finding(later, started_on=later)) == (0, 0)
-    assert run(connection, org_id, DAY + timedelta(days=5)) == (0, 0)  # over: nobody is told
+    assert run(connection, org_id, DAY + timedelta(days=5)) == (0, 0)  # ended: no message
     assert event(connection)["status"] == "dismissed"
     assert messages(connection) == ["opened"]
 
 
-def test_what_somebody_resolved_is_not_told_again(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_an_event_that_a_person_resolved_is_not_opened_again(connection: psycopg.Connection, org_id: UUID) -> None:
     run(connection, org_id, DAY, finding(DAY))
     connection.execute("update app.insight_events set status = 'resolved', resolved_at = now()")
     assert run(connection, org_id, DAY, finding(DAY)) == (0, 0)
@@ -141,19 +141,17 @@ def test_other_kinds_and_other_organisations_are_left_alone(connection: psycopg.
     assert event(connection)["status"] == "open"
 
 
-def test_a_pass_that_speaks_of_the_past_resolves_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_a_run_of_an_earlier_day_resolves_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
     run(connection, org_id, DAY, finding(DAY))
     assert run(connection, org_id, DAY - timedelta(days=30)) == (0, 0)
 
 
-def test_administrators_are_told_in_the_app(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_administrators_get_an_in_app_notification(connection: psycopg.Connection, org_id: UUID) -> None:
     run(connection, org_id, DAY, finding(DAY))
     assert connection.execute("select count(*) from app.notifications where event = 'opened'").fetchone() == (1,)
 
 
-def test_what_is_not_to_be_told_opens_nothing_and_resolves_nothing(
-    connection: psycopg.Connection, org_id: UUID
-) -> None:
+def test_a_finding_that_opens_no_event_resolves_none_either(connection: psycopg.Connection, org_id: UUID) -> None:
     assert run(connection, org_id, DAY, finding(DAY, opens=False)) == (0, 0)
     run(connection, org_id, DAY, finding(DAY))
     later = DAY + timedelta(days=1)
@@ -161,7 +159,9 @@ def test_what_is_not_to_be_told_opens_nothing_and_resolves_nothing(
     assert (event(connection)["status"], event(connection)["day"]) == ("open", later)
 
 
-def test_what_cannot_be_judged_any_more_lapses_without_a_message(connection: psycopg.Connection, org_id: UUID) -> None:
+def test_events_that_cannot_be_judged_any_more_expire_without_a_message(
+    connection: psycopg.Connection, org_id: UUID
+) -> None:
     run(connection, org_id, DAY, finding(DAY))
     expire_events(connection, organization_on(org_id, DAY + timedelta(days=40)), ["forecast"])
     assert event(connection)["status"] == "open"
@@ -203,7 +203,7 @@ def asks(connection: psycopg.Connection, org_id: UUID, day: date, *questions: Fi
 def test_a_question_is_asked_once_and_stays(connection: psycopg.Connection, org_id: UUID, booking: UUID) -> None:
     assert asks(connection, org_id, DAY, question(booking)) == 1
     assert asks(connection, org_id, DAY + timedelta(days=1), question(booking)) == 0
-    # It is no longer among the newest bookings, and passes that know nothing of it resolve other things.
+    # The booking is not recent any more; and runs without this question resolve only other events.
     assert asks(connection, org_id, DAY + timedelta(days=9)) == 0
     assert run(connection, org_id, DAY + timedelta(days=9), kind="pipeline") == (0, 0)
     assert event(connection)["status"] == "open"
@@ -211,7 +211,7 @@ def test_a_question_is_asked_once_and_stays(connection: psycopg.Connection, org_
 
 
 @pytest.mark.parametrize("answer", ["dismissed", "resolved"])
-def test_a_question_that_was_answered_is_not_asked_again(
+def test_an_answered_question_is_not_asked_again(
     connection: psycopg.Connection, org_id: UUID, booking: UUID, answer: str
 ) -> None:
     asks(connection, org_id, DAY, question(booking))
@@ -233,7 +233,7 @@ def test_a_corrected_amount_answers_the_question_without_a_message(
     assert messages(connection) == ["opened"]
 
 
-def test_another_wrong_amount_is_another_question(connection: psycopg.Connection, org_id: UUID, booking: UUID) -> None:
+def test_a_new_wrong_amount_is_a_new_question(connection: psycopg.Connection, org_id: UUID, booking: UUID) -> None:
     asks(connection, org_id, DAY, question(booking))
     connection.execute("update marts.fct_bookings set total_amount = 54000")
     assert asks(connection, org_id, DAY + timedelta(days=1), question(booking, 54000)) == 1

@@ -1,4 +1,4 @@
-"""What the coming days ask of providers beyond their hours, and what they bring, as one finding each."""
+"""The rules for workload and forecast: one finding each."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -24,8 +24,8 @@ def warehouse(connection: psycopg.Connection) -> psycopg.Connection:
     return connection
 
 
-def works(connection: psycopg.Connection, provider: UUID, days: int, expected: float) -> None:
-    """A day `days` ahead on which 8 hours are available."""
+def insert_load(connection: psycopg.Connection, provider: UUID, days: int, expected: float) -> None:
+    """Insert the provider's load of the day `days` ahead, with 8 available hours."""
     connection.execute(
         "insert into ml.provider_workload values (%(org)s, %(as_of)s, %(who)s, %(day)s, 1, %(expected)s, 8, 7, "
         "greatest(%(expected)s - 8, 0), %(expected)s / 8.0, %(expected)s > 8)",
@@ -39,9 +39,9 @@ def works(connection: psycopg.Connection, provider: UUID, days: int, expected: f
     )
 
 
-def test_those_who_overload_are_one_finding_the_worst_named_first(warehouse: psycopg.Connection) -> None:
+def test_overloaded_providers_are_one_finding_the_most_overloaded_first(warehouse: psycopg.Connection) -> None:
     for provider, days, expected in ((ANA, 2, 10.0), (BEN, 3, 13.0), (BEN, 4, 8.0), (ANA, 8, 40.0)):
-        works(warehouse, provider, days, expected)
+        insert_load(warehouse, provider, days, expected)
     (found,) = workload_findings(warehouse, ORGANIZATION) or []
     assert (found["severity"], found["providers"], found["beyond"]) == ("high", 2, 7.0)
     assert (found["value"], found["expected"], found["first_day"]) == (31.0, 24.0, DAY + timedelta(days=2))
@@ -52,65 +52,89 @@ def test_those_who_overload_are_one_finding_the_worst_named_first(warehouse: psy
     assert found["title"] == "Workload: 2 providers will overload in the next 7 days"
 
 
-def test_a_little_too_much_is_no_news(warehouse: psycopg.Connection) -> None:
+def test_a_small_overload_is_no_finding(warehouse: psycopg.Connection) -> None:
     for days in range(1, 8):
-        works(warehouse, ANA, days, 8.5 if days == 1 else 4.0)
+        insert_load(warehouse, ANA, days, 8.5 if days == 1 else 4.0)
     assert workload_findings(warehouse, ORGANIZATION) == []
 
 
-def test_without_hours_there_is_nothing_to_say(warehouse: psycopg.Connection) -> None:
+def test_without_available_hours_there_is_no_finding(warehouse: psycopg.Connection) -> None:
     assert workload_findings(warehouse, ORGANIZATION) == []
     assert workload_findings(warehouse, replace(ORGANIZATION, knows_capacity=False)) is None
 
 
+def insert_change(connection: psycopg.Connection, forecast: float) -> None:
+    """Insert a forecast of the next four weeks, after € 2,800 in the last ones."""
+    connection.execute(
+        "insert into intermediate.int_forecast_changes values (%s, %s, 28, %s, %s, %s, 2800, %s)",
+        [ORGANIZATION.id, DAY, forecast, 0.8 * forecast, 1.2 * forecast, forecast / 2800 - 1],
+    )
+
+
 @pytest.fixture
-def falling(warehouse: psycopg.Connection) -> psycopg.Connection:
-    """€ 100 a day for eight weeks, and € 50 a day forecast for the next four."""
+def forecasting(warehouse: psycopg.Connection) -> psycopg.Connection:
+    """A warehouse without a whole horizon of forecasts."""
     warehouse.execute(
         """
-        create schema analytics;
+        create schema intermediate;
         create table marts.dim_metric (metric text, label text, unit text, good_direction text);
         insert into marts.dim_metric values ('realized_revenue', 'Realized revenue', 'money', 'up');
-        create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
-        create view analytics.v_revenue_forecast as select * from ml.revenue_forecasts;
+        create table intermediate.int_forecast_changes (
+            org_id uuid, as_of date, days integer, forecast numeric, lower_80 numeric, upper_80 numeric,
+            previous numeric, change numeric
+        );
         """
-    )
-    warehouse.execute(
-        "insert into marts.kpi_daily select %s, %s::date - n, 'realized_revenue', 'total', 'all', 100 "
-        "from generate_series(0, 55) as n",
-        [ORGANIZATION.id, DAY],
-    )
-    warehouse.execute(
-        "insert into ml.revenue_forecasts "
-        "(org_id, as_of, day, forecast, lower_80, upper_80, lower_95, upper_95, model) "
-        "select %(org_id)s, %(as_of)s, %(as_of)s::date + n, 50, 40, 60, 30, 70, 'test' "
-        "from generate_series(1, 28) as n",
-        {"org_id": ORGANIZATION.id, "as_of": DAY},
     )
     return warehouse
 
 
-def test_a_fall_of_the_forecast_is_told_with_advice(falling: psycopg.Connection) -> None:
+@pytest.fixture
+def falling(forecasting: psycopg.Connection) -> psycopg.Connection:
+    """A forecast of half the revenue."""
+    insert_change(forecasting, 1400)
+    return forecasting
+
+
+def test_a_fall_of_the_forecast_has_a_recommendation(falling: psycopg.Connection) -> None:
     (found,) = forecast_findings(falling, ORGANIZATION) or []
     assert (found["value"], found["previous"], found["severity"]) == (1400, 2800, "high")
     assert "Fill the free days ahead" in found["recommendation"]
 
 
-def test_no_advice_to_fill_days_beside_providers_who_overload(falling: psycopg.Connection) -> None:
-    works(falling, ANA, 2, 10.0)
+def test_it_does_not_recommend_to_fill_days_where_providers_overload(falling: psycopg.Connection) -> None:
+    insert_load(falling, ANA, 2, 10.0)
     (found,) = forecast_findings(falling, ORGANIZATION) or []
     assert "Fill the free days" not in found["recommendation"]
 
 
-def test_the_edge_of_the_data_is_no_fall(falling: psycopg.Connection) -> None:
+def test_there_is_no_forecast_finding_at_the_edge_of_the_data(falling: psycopg.Connection) -> None:
     assert forecast_findings(falling, replace(ORGANIZATION, book_until=DAY)) is None
 
 
-def test_a_month_is_not_compared_with_a_part_of_one(falling: psycopg.Connection) -> None:
-    falling.execute("delete from marts.kpi_daily where day <= %s", [DAY - timedelta(days=27)])
-    assert forecast_findings(falling, ORGANIZATION) == []
+@pytest.mark.parametrize(
+    ("forecast", "direction", "severity"),
+    [
+        (2800 * 0.59, "down", "high"),
+        (2800 * 0.61, "down", "medium"),
+        (2800 * 0.84, "down", "medium"),
+        (2800 * 0.86, None, None),
+        (2800 * 1.14, None, None),
+        (2800 * 1.16, "up", "medium"),
+    ],
+)
+def test_severity_is_the_size_of_the_change(
+    forecasting: psycopg.Connection, forecast: float, direction: str | None, severity: str | None
+) -> None:
+    insert_change(forecasting, forecast)
+    findings = forecast_findings(forecasting, ORGANIZATION) or []
+    assert [(found["direction"], found["severity"]) for found in findings] == (
+        [(direction, severity)] if direction else []
+    )
 
 
-def test_a_part_of_a_forecast_is_not_compared(falling: psycopg.Connection) -> None:
-    falling.execute("delete from ml.revenue_forecasts where day > %s", [DAY + timedelta(days=20)])
-    assert forecast_findings(falling, ORGANIZATION) == []
+def test_without_a_whole_horizon_or_revenue_there_is_no_finding(forecasting: psycopg.Connection) -> None:
+    assert forecast_findings(forecasting, ORGANIZATION) == []
+
+
+def test_a_change_of_another_day_is_no_finding(falling: psycopg.Connection) -> None:
+    assert forecast_findings(falling, replace(ORGANIZATION, as_of=DAY + timedelta(days=1))) == []

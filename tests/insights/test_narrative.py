@@ -1,4 +1,4 @@
-"""Sentences: golden files for each kind, sign and size; write them anew with HUB_WRITE_GOLDEN=1 and read them."""
+"""The text of insights: golden files for each kind, sign and size; HUB_WRITE_GOLDEN=1 rewrites them: read the diff."""
 
 import os
 from datetime import date
@@ -118,12 +118,12 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def text_of(case: dict[str, Any]) -> str:
-    told = describe(pd.DataFrame([case])).iloc[0]
-    return f"{told['title']}\n\n{told['summary']}\n\n{told['recommendation']}\n"
+    texts = describe(pd.DataFrame([case])).iloc[0]
+    return f"{texts['title']}\n\n{texts['summary']}\n\n{texts['recommendation']}\n"
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_words_are_as_in_the_golden_file(name: str) -> None:
+def test_text_is_as_in_the_golden_file(name: str) -> None:
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("HUB_WRITE_GOLDEN"):
         path.write_text(text_of(CASES[name]), encoding="utf-8")
@@ -134,15 +134,15 @@ def test_there_is_no_golden_file_without_a_case() -> None:
     assert {path.stem for path in GOLDEN.glob("*.txt")} == set(CASES)
 
 
-def test_mixed_events_in_one_frame_read_as_alone() -> None:
-    events = pd.DataFrame(list(CASES.values()), index=range(10, 10 + len(CASES)))
-    told = describe(events)
-    assert list(told.index) == list(events.index)
-    for (_, row), case in zip(told.iterrows(), CASES.values(), strict=True):
+def test_findings_of_several_kinds_in_one_frame_get_the_same_texts() -> None:
+    findings = pd.DataFrame(list(CASES.values()), index=range(10, 10 + len(CASES)))
+    texts = describe(findings)
+    assert list(texts.index) == list(findings.index)
+    for (_, row), case in zip(texts.iterrows(), CASES.values(), strict=True):
         assert f"{row['title']}\n\n{row['summary']}\n\n{row['recommendation']}\n" == text_of(case)
 
 
-def test_no_events_give_no_words() -> None:
+def test_an_empty_frame_gives_no_texts() -> None:
     empty = describe(pd.DataFrame([CASES["pipeline"]]).head(0))
     assert empty.empty
     assert {"title", "summary", "recommendation"} <= set(empty.columns)
@@ -153,9 +153,9 @@ def test_an_unknown_kind_is_refused() -> None:
         describe(pd.DataFrame([{"kind": "gossip"}]))
 
 
-def test_each_metric_has_advice_both_ways() -> None:
+def test_each_metric_has_recommendations_for_both_directions() -> None:
     metrics = {metric for metric, _ in RECOMMENDATIONS}
-    assert {(metric, way) for metric in metrics for way in ("up", "down")} == set(RECOMMENDATIONS)
+    assert {(metric, direction) for metric in metrics for direction in ("up", "down")} == set(RECOMMENDATIONS)
 
 
 NUMBER = st.floats(-1e15, 1e15) | st.integers(-3, 3).map(float)
@@ -179,6 +179,6 @@ def test_any_figures_read_well(
         **figures(value, other, min(value, other), max(value, other)),
         "previous": other,
     }
-    words = text_of({**case, "drivers": [driver("Someone", value, other)]})
+    text = text_of({**case, "drivers": [driver("Someone", value, other)]})
     for flaw in ("nan", "None", "inf", "-0.00", "  ", "..", " -0 "):
-        assert flaw not in words.replace("information", "")
+        assert flaw not in text.replace("information", "")

@@ -1,4 +1,4 @@
-"""A question about a booking names its amount, its currency and what is usual; a few stand for many."""
+"""Questions about bookings: their amount, currency and usual range; a few examples of many."""
 
 from datetime import UTC, date, datetime
 from uuid import uuid4
@@ -41,7 +41,7 @@ def unusual(
     )
 
 
-def test_a_dear_booking_is_asked_about_in_its_currency(warehouse: psycopg.Connection) -> None:
+def test_a_large_amount_is_shown_in_its_currency(warehouse: psycopg.Connection) -> None:
     unusual(warehouse, "RH-00123", 10800, currency="SEK", days=2)
     (question,) = booking_questions(warehouse, ORGANIZATION)
     assert question["title"] == "Is the amount of booking RH-00123 right?"
@@ -52,14 +52,14 @@ def test_a_dear_booking_is_asked_about_in_its_currency(warehouse: psycopg.Connec
     assert (question["kind"], question["severity"], question["expected"]) == ("pipeline", "medium", 200)
 
 
-def test_a_short_service_is_told_without_days(warehouse: psycopg.Connection) -> None:
+def test_a_service_of_one_day_is_described_without_days(warehouse: psycopg.Connection) -> None:
     unusual(warehouse, "7", 2, currency="JPY")
     (question,) = booking_questions(warehouse, ORGANIZATION)
     assert question["severity"] == "low"
     assert "has the amount ¥2. The usual amount of such bookings is ¥80 to ¥120." in question["summary"]
 
 
-def test_a_few_examples_stand_for_a_whole_wrong_file(warehouse: psycopg.Connection) -> None:
+def test_of_many_wrong_amounts_a_few_are_asked(warehouse: psycopg.Connection) -> None:
     for number in range(20):
         unusual(warehouse, str(number), 10_000 * (number + 1))
     asked = [question["title"] for question in booking_questions(warehouse, ORGANIZATION)]

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ml.forecasting_intervals import bounds, moved, usual_error
+from ml.forecasting_intervals import bounds, root_mean_square, shift_bounds
 
 Floats = npt.NDArray[np.float64]
 ORIGINS, STEPS = 52, 28
@@ -24,7 +24,7 @@ def series_errors(count: int, *, seed: int = 0, shared: float = 0.5) -> tuple[Fl
 def made(errors: Floats, levels: tuple[int, ...] = (80, 95), **flags: bool) -> dict[int, tuple[Floats, Floats]]:
     count = len(errors)
     centre = np.full((count, errors.shape[2]), 10.0)
-    given = {name: np.full(count, flags.get(name, False)) for name in ("short", "settled", "nonnegative")}
+    given = {name: np.full(count, flags.get(name, False)) for name in ("is_short", "is_degenerate", "nonnegative")}
     values = np.random.default_rng(1).normal(10, 1, (count, 100))
     return bounds(centre, np.ones_like(centre), errors, values, levels=levels, **given)
 
@@ -76,12 +76,12 @@ def test_more_certain_ones_enclose_the_less_certain() -> None:
 
 def test_special_series() -> None:
     errors, _ = series_errors(3)
-    assert all((side == 10).all() for side in made(errors, settled=True)[95])
+    assert all((side == 10).all() for side in made(errors, is_degenerate=True)[95])
     assert (made(errors * 50, nonnegative=True)[95][0] >= 0).all()
     # Short ones, and steps with too few known errors, go by the spread of the values, which is about 1.
     young = errors.copy()
     young[:, 5:] = np.nan
-    for lower, upper in (made(errors * 50, short=True)[80], made(young * 50)[80]):
+    for lower, upper in (made(errors * 50, is_short=True)[80], made(young * 50)[80]):
         assert (upper - lower < 6).all()
         assert (np.diff(upper - lower, axis=1) > 0).all()
 
@@ -90,11 +90,11 @@ def test_errors_that_are_missing_or_zero_leave_no_hole() -> None:
     errors, _ = series_errors(3)
     for odd in (errors * 0, errors * np.nan, errors[:, :0], np.where(np.arange(3)[:, None, None] == 1, errors, 0.0)):
         assert np.isfinite(made(odd)[95]).all()
-        assert np.isfinite(usual_error(odd, np.ones((3, 50)))).all()
+        assert np.isfinite(root_mean_square(odd, np.ones((3, 50)))).all()
 
 
 def test_moved_bounds_follow_their_forecast() -> None:
     before, after = np.array([[10.0, 10.0]]), np.array([[12.0, 1.0]])
-    lower, upper = moved({80: (before - 3, before + 4)}, before, after, np.array([True]))[80]
+    lower, upper = shift_bounds({80: (before - 3, before + 4)}, before, after, np.array([True]))[80]
     np.testing.assert_array_equal(lower, [[9.0, 0.0]])
     np.testing.assert_array_equal(upper, [[16.0, 5.0]])

@@ -1,4 +1,4 @@
-"""Settings with every channel set to a local server, and a clock that tests move."""
+"""Settings whose channels use local servers, and a clock that tests control."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TOKEN = "xoxb-local-test-token"
 
 @dataclass
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that tests move forward."""
 
     at: datetime = NOW
 
@@ -53,7 +53,7 @@ def webhook(settings: Settings) -> Iterator[servers.WebhookServer]:
 
 @pytest.fixture
 def wired(settings: Settings, slack: servers.SlackServer, mail: servers.MailServer) -> Settings:
-    """The test's settings, with mail and Slack leading to the local servers."""
+    """The test's settings, with mail and Slack at the local servers."""
     return settings.model_copy(
         update={"slack_token": SecretStr(TOKEN), "slack_base_url": slack.url, "smtp_url": SecretStr(mail.url)}
     )

@@ -1,4 +1,4 @@
-"""Rows and messages that several tests use."""
+"""Rows and messages for several tests."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -73,7 +73,7 @@ EVERY_BLOCK = Message(
         Entry("Deluxe Suite", "€3,100 of it.\nWhat to do: look at its price.", tone="high"),
         PLOT,
         Actions((Link("Open the Hub", "http://127.0.0.1:3000/x?a=1&b=2"),)),
-        Text("Seen to? Acknowledge it.", muted=True),
+        Text("Acknowledge it when it is done.", muted=True),
     ),
     data={"insight": {"id": INSIGHT, "value": Decimal("4200.00"), "day": DAY}},
 )
@@ -95,7 +95,7 @@ AWKWARD = Message(
 
 
 def insert_insight(connection: psycopg.Connection, **changes: Any) -> UUID:
-    """A row of app.insight_events like INSIGHT_ROW; without an id in `changes` it gets one of its own."""
+    """Insert a row of app.insight_events like INSIGHT_ROW with `changes` and return its id, by default a new one."""
     row = {**INSIGHT_ROW, **changes}
     if "id" not in changes:
         row.pop("id")

@@ -1,6 +1,6 @@
-"""Local servers that speak the channels' protocols, for any test: mail (SMTP), Slack's Web API, a webhook receiver.
+"""Local servers of the channels' protocols: mail (SMTP), Slack's Web API, a webhook receiver.
 
-Each keeps what it received, and answers by its script: one Answer a request, then success.
+Each records its requests, and answers by its script: one Answer per request, then success.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.conftest import free_port
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server says in place of success. body: of HTTP; after_s: it thinks so long first."""
+    """An answer in place of success. body: of HTTP; after_s: the delay before it."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -52,22 +52,22 @@ class HttpServer:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def success(self, request: Request) -> Answer:
-        """The answer where the script says nothing."""
+        """Return the answer when the script is empty."""
         return Answer(204)
 
 
 @dataclass
 class SlackServer(HttpServer):
-    """Enough of Slack's Web API for chat.postMessage; `token` is the one that it accepts."""
+    """The part of Slack's Web API for chat.postMessage; accepts `token`."""
 
     token: str = "xoxb-local-test-token"
     posted: list[dict[str, Any]] = field(default_factory=list)
 
     def success(self, request: Request) -> Answer:
-        said = self._said(request)
-        return Answer(200, {"content-type": "application/json"}, json.dumps(said).encode())
+        body = self._body(request)
+        return Answer(200, {"content-type": "application/json"}, json.dumps(body).encode())
 
-    def _said(self, request: Request) -> dict[str, Any]:
+    def _body(self, request: Request) -> dict[str, Any]:
         if request.path != "/api/chat.postMessage":
             return {"ok": False, "error": "unknown_method"}
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -96,14 +96,14 @@ S = TypeVar("S", bound=HttpServer)
 
 @contextmanager
 def slack_server() -> Iterator[SlackServer]:
-    """Its `url` is what HUB_SLACK_BASE_URL is set to."""
+    """Serve Slack; its `url` is the value for HUB_SLACK_BASE_URL."""
     with serving(SlackServer, "/api/") as server:
         yield server
 
 
 @contextmanager
 def webhook_server(secret: str) -> Iterator[WebhookServer]:
-    """secret: what notifications.channels.webhook.signing_secret gives."""
+    """Serve a webhook receiver. secret: the result of notifications.channels.webhook.signing_secret."""
     with serving(WebhookServer, "/hooks/in") as server:
         server.secret = secret
         yield server
@@ -129,7 +129,7 @@ def serving(kind: type[S], path: str) -> Iterator[S]:
                 self.wfile.write(answer.body)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         http.RequestHandlerClass = Handler
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
@@ -143,7 +143,7 @@ def serving(kind: type[S], path: str) -> Iterator[S]:
 
 @dataclass
 class MailServer:
-    """url: what HUB_SMTP_URL is set to (without a login). script: SMTP replies to DATA, such as "451 try later"."""
+    """url: the value for HUB_SMTP_URL (without a login). script: SMTP replies to DATA, such as "451 try later"."""
 
     url: str = ""
     mails: list[EmailMessage] = field(default_factory=list)
@@ -151,7 +151,7 @@ class MailServer:
     logins: list[tuple[str, str]] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
     script: list[str] = field(default_factory=list)
-    password: str = ""  # where set, a login with another one is refused
+    password: str = ""  # if set, a login with another one is refused
     held: threading.Event | None = None  # no mail is answered before it is set
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
@@ -176,7 +176,7 @@ class MailServer:
 
 @contextmanager
 def mail_server(tls: ssl.SSLContext | None = None) -> Iterator[MailServer]:
-    """tls: offered by STARTTLS."""
+    """Serve mail. tls: offered by STARTTLS."""
     state, port = MailServer(), free_port()
     state.url = f"smtp://127.0.0.1:{port}"
     controller = Controller(

@@ -1,4 +1,4 @@
-"""Channels as their administrators add and test them."""
+"""Administration of channels: list, add, test."""
 
 import psycopg
 import pytest
@@ -24,7 +24,7 @@ from tests.notifications.servers import MailServer
         ("webhook", "http://[broken", "https://"),
     ],
 )
-def test_a_target_that_cannot_be_is_refused(kind: str, target: str, words: str) -> None:
+def test_an_invalid_target_is_refused(kind: str, target: str, words: str) -> None:
     with pytest.raises(HubError, match=words):
         CHANNELS[kind].check_target(target)
 
@@ -45,9 +45,7 @@ def test_channels_are_added_once_and_listed(connection: psycopg.Connection) -> N
     assert (listed["target"], listed["min_severity"], listed["waiting"]) == ("a@b.org, c@d.org", "high", 0)
 
 
-def test_a_test_message_goes_the_way_of_alerts(
-    connection: psycopg.Connection, wired: Settings, mail: MailServer
-) -> None:
+def test_a_test_message_is_sent_like_alerts(connection: psycopg.Connection, wired: Settings, mail: MailServer) -> None:
     admin.add_channel(connection, ORG, name="owners", kind="email", target="a@b.org, c@d.org")
     assert admin.test_channel(connection, wired, ORG, "owners", now=NOW) == ["a@b.org", "c@d.org"]
     assert mail.recipients == ["a@b.org", "c@d.org"]

@@ -1,4 +1,4 @@
-"""Each channel against a real server of its protocol: what arrives, and what each refusal means."""
+"""Each channel with a real server of its protocol: received messages, and the error for each refusal."""
 
 import datetime as dt
 import logging
@@ -92,7 +92,7 @@ def test_mail_logs_in_where_the_url_has_a_login(wired: Settings, mail: MailServe
 
 
 @pytest.mark.parametrize(("reply", "error"), [("451 try later", RetryLater), ("554 refused", Undeliverable)])
-def test_mail_refusal_for_now_and_for_good(
+def test_mail_refusals_are_temporary_or_permanent(
     wired: Settings, mail: MailServer, reply: str, error: type[Exception]
 ) -> None:
     mail.script.append(reply)
@@ -120,7 +120,7 @@ def test_mail_password_is_in_no_error(wired: Settings, mail: MailServer) -> None
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate of 127.0.0.1 that signs itself, as a file to trust and as a server's context."""
+    """Return a self-signed certificate of 127.0.0.1: as a file to trust, and as a server's context."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)
@@ -179,7 +179,7 @@ def test_slack_rate_limit_says_how_long_to_wait(wired: Settings, slack: SlackSer
     with pytest.raises(RetryLater, match="429") as error:
         CHANNELS["slack"].send(wired, delivery("#alerts"), OPENED)
     assert error.value.after_s == 7
-    assert len(slack.requests) == 1  # the ledger repeats, nobody else
+    assert len(slack.requests) == 1  # only the ledger repeats
 
 
 @pytest.mark.parametrize(
@@ -213,8 +213,8 @@ def test_slack_token_is_in_no_error_and_no_log(
     slack.script.append(echoing)
     with pytest.raises(RetryLater) as third:
         CHANNELS["slack"].send(wrong, delivery("#alerts"), OPENED)
-    for said in (error, second, third):
-        assert "xoxb-a-wrong-secret" not in str(said.value)
+    for raised in (error, second, third):
+        assert "xoxb-a-wrong-secret" not in str(raised.value)
     assert "Bearer xoxb" not in caplog.text
 
 
@@ -235,7 +235,7 @@ def test_webhook_with_another_secret_does_not_verify(settings: Settings, webhook
         CHANNELS["webhook"].send(other, delivery(webhook.url), OPENED)
 
 
-def test_webhook_signature_covers_the_very_bytes(settings: Settings, webhook: WebhookServer) -> None:
+def test_webhook_signature_covers_the_exact_bytes(settings: Settings, webhook: WebhookServer) -> None:
     CHANNELS["webhook"].send(settings, delivery(webhook.url), AWKWARD)
     request = webhook.requests[0]
     assert Webhook(webhook.secret).verify(request.body, request.headers)["data"]["subject"] == AWKWARD.subject
@@ -281,7 +281,7 @@ def test_webhook_that_does_not_answer_is_given_up(
         CHANNELS["webhook"].send(settings, delivery(webhook.url), OPENED)
 
 
-# --- what they share -----------------------------------------------------------------------------
+# --- shared functions -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The digest: what it says, that a repeat says the same, and what it says where there is nothing to say."""
+"""The digest: its text, the same text for a repeat, and its text where data are missing."""
 
 import os
 from datetime import timedelta
@@ -8,10 +8,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from insights import workload
+from ml.forecasting import HORIZON_DAYS
 from notifications import ledger
 from notifications.admin import add_channel
 from notifications.digest import build_digest, digest_html, digest_message, digest_text
+from notifications.digest import queries as digest_queries
 from notifications.digest.facts import Outlook
+from notifications.digest.queries import HORIZONS
 from notifications.formats import slack as slack_format
 from notifications.messages import Plot
 from sources.database import records
@@ -29,7 +33,7 @@ NEXT_DAY = DAY + timedelta(days=1)
 
 @pytest.fixture
 def filled(connection: psycopg.Connection) -> psycopg.Connection:
-    """A warehouse with five weeks of figures, and insights of every kind of interest."""
+    """A warehouse with five weeks of figures, and insights in every state."""
     warehouse.build(connection)
     warehouse.fill(connection)
     seen = NOW - timedelta(minutes=10)
@@ -49,16 +53,16 @@ def filled(connection: psycopg.Connection) -> psycopg.Connection:
     warehouse.overload(connection, "Ada <b>Ito</b>", DAY + timedelta(days=2))
     warehouse.overload(connection, "Healthy", DAY + timedelta(days=2), will_overload=False)
     warehouse.overload(connection, "Later", DAY + timedelta(days=8))
-    warehouse.judge_forecasts(connection, DAY)
+    warehouse.insert_accuracy(connection, DAY)
     return connection
 
 
 def one_line(connection: psycopg.Connection) -> str:
-    """The digest of DAY as text on one line."""
+    """Return the digest of DAY as text on one line."""
     return " ".join(digest_text(build_digest(connection, ORG, DAY)).split())
 
 
-def test_digest_text_is_as_agreed(filled: psycopg.Connection) -> None:
+def test_digest_text_is_as_in_the_golden_file(filled: psycopg.Connection) -> None:
     text = digest_text(build_digest(filled, ORG, DAY), link_base="http://127.0.0.1:3000")
     if os.environ.get("HUB_GOLDEN") == "write":
         GOLDEN.write_text(text)
@@ -81,7 +85,12 @@ def test_figures_of_the_digest(filled: psycopg.Connection) -> None:
     assert len(digest.plot.days) == 56
 
 
-def test_digest_html_is_one_sound_page(filled: psycopg.Connection) -> None:
+def test_periods_are_those_of_the_models_and_rules() -> None:
+    assert max(HORIZONS) == HORIZON_DAYS
+    assert digest_queries.WORKLOAD_DAYS == workload.WORKLOAD_DAYS
+
+
+def test_digest_html_is_one_valid_page(filled: psycopg.Connection) -> None:
     page = Page(digest_html(build_digest(filled, ORG, DAY)))
     assert "b" not in page.seen
     assert "Ada <b>Ito</b>" in page.words
@@ -97,7 +106,7 @@ def test_digest_fits_slack(filled: psycopg.Connection) -> None:
     assert "And 55 more" in str(blocks)
 
 
-def test_a_repeat_says_the_same(filled: psycopg.Connection) -> None:
+def test_a_repeat_has_the_same_facts(filled: psycopg.Connection) -> None:
     add_channel(filled, ORG, name="owners", kind="email", target="a@b.org")
     ledger.enqueue_digests(filled, ORG, DAY, now=NOW)
     first = build_digest(filled, ORG, DAY)
@@ -110,7 +119,7 @@ def test_a_repeat_says_the_same(filled: psycopg.Connection) -> None:
         [NOW + timedelta(hours=2)],
     )
     filled.execute("insert into analytics.v_booking_trends values (%s, %s, 1, 1, 1, 1, 1, 1)", [ORG, NEXT_DAY])
-    warehouse.forecast(filled, NEXT_DAY, a_day=100)
+    warehouse.forecast(filled, NEXT_DAY, per_day=100)
     assert build_digest(filled, ORG, DAY) == first
 
     following = build_digest(filled, ORG, NEXT_DAY)
@@ -119,22 +128,22 @@ def test_a_repeat_says_the_same(filled: psycopg.Connection) -> None:
     assert {row["title"] for row in following.earlier_insights} == {"Booked revenue fell by half", "More"}
 
 
-def test_what_is_known_only_of_the_newest_day_is_left_out_of_an_older_digest(filled: psycopg.Connection) -> None:
-    warehouse.state_statuses(filled, NEXT_DAY)
+def test_facts_of_the_newest_day_are_left_out_of_an_older_digest(filled: psycopg.Connection) -> None:
+    warehouse.set_statuses(filled, NEXT_DAY)
     digest = build_digest(filled, ORG, DAY)
     assert (digest.statuses, digest.overloads, digest.accuracy) == (None, (), None)
     assert "Available for the newest day" in digest_text(digest)
     assert "No provider will overload" not in digest_text(digest)
 
 
-def test_too_few_forecasts_are_not_judged(connection: psycopg.Connection) -> None:
+def test_too_few_days_give_no_accuracy(connection: psycopg.Connection) -> None:
     warehouse.build(connection)
     warehouse.fill(connection)
-    warehouse.judge_forecasts(connection, DAY, days=13)
+    warehouse.insert_accuracy(connection, DAY, days=13)
     assert "Forecast accuracy" not in digest_text(build_digest(connection, ORG, DAY))
 
 
-def test_nothing_unusual(connection: psycopg.Connection) -> None:
+def test_a_day_without_insights(connection: psycopg.Connection) -> None:
     warehouse.build(connection)
     warehouse.fill(connection)
     digest = build_digest(connection, ORG, DAY)
@@ -144,7 +153,7 @@ def test_nothing_unusual(connection: psycopg.Connection) -> None:
     assert digest_message(digest, link_base="").subject.endswith("nothing unusual")
 
 
-def test_no_data_says_what_to_do(connection: psycopg.Connection) -> None:
+def test_without_data_the_digest_says_what_to_do(connection: psycopg.Connection) -> None:
     warehouse.build(connection)
     digest = build_digest(connection, ORG, DAY)
     assert "hub sample" in digest_text(digest)
@@ -152,13 +161,13 @@ def test_no_data_says_what_to_do(connection: psycopg.Connection) -> None:
     Page(digest_html(digest))
 
 
-def test_a_day_that_was_not_built_says_how_to_build_it(connection: psycopg.Connection) -> None:
+def test_a_day_without_figures_says_what_to_run(connection: psycopg.Connection) -> None:
     warehouse.build(connection)
     warehouse.fill(connection)
     assert "hub run --as-of 2026-06-30" in digest_text(build_digest(connection, ORG, DAY.replace(month=6, day=30)))
 
 
-def test_without_a_forecast_it_says_what_is_booked(connection: psycopg.Connection) -> None:
+def test_without_a_forecast_the_digest_shows_revenue_on_hand(connection: psycopg.Connection) -> None:
     warehouse.build(connection)
     warehouse.fill(connection)
     connection.execute("delete from ml.revenue_forecasts")
@@ -170,17 +179,17 @@ def test_without_a_forecast_it_says_what_is_booked(connection: psycopg.Connectio
     assert "€6,650" not in text
 
 
-def test_a_forecast_below_what_is_booked_says_why(filled: psycopg.Connection) -> None:
+def test_a_forecast_below_revenue_on_hand_is_explained(filled: psycopg.Connection) -> None:
     filled.execute("delete from ml.revenue_forecasts")
-    warehouse.forecast(filled, DAY, a_day=150)
+    warehouse.forecast(filled, DAY, per_day=150)
     assert (
         "€1,050 forecast (80% range €700 to €1,400); €1,400 already booked, part of which is usually cancelled"
         in one_line(filled)
     )
 
 
-def test_what_was_never_recorded_is_absent_and_said_once(filled: psycopg.Connection) -> None:
-    warehouse.know(filled, knows_payments=False, knows_capacity=False)
+def test_figures_that_were_never_recorded_are_left_out_with_one_note(filled: psycopg.Connection) -> None:
+    warehouse.set_coverage(filled, knows_payments=False, knows_capacity=False)
     filled.execute("delete from marts.kpi_daily where metric = 'collected_revenue'")
     filled.execute("update analytics.v_booking_trends set collected_revenue = 0")
     text = one_line(filled)
@@ -190,7 +199,7 @@ def test_what_was_never_recorded_is_absent_and_said_once(filled: psycopg.Connect
     assert text.count("No working hours are recorded, so workload is not shown.") == 1
 
 
-def test_cancellations_at_an_unknown_time_hide_the_count_of_the_day(filled: psycopg.Connection) -> None:
+def test_cancellations_on_an_unknown_day_hide_the_count_of_the_day(filled: psycopg.Connection) -> None:
     booking = "insert into marts.fct_bookings values (%s, 'cancelled', %s, %s)"
     for _ in range(4):
         filled.execute(booking, [ORG, DAY, DAY])
@@ -205,8 +214,8 @@ def test_cancellations_at_an_unknown_time_hide_the_count_of_the_day(filled: psyc
     assert "2 bookings were cancelled on an unknown day, and are in no day's figures." in text
 
 
-def test_the_edge_of_the_data_is_named(filled: psycopg.Connection) -> None:
-    warehouse.know(filled, book_until=DAY + timedelta(days=3), bookings_complete_until=DAY - timedelta(days=1))
+def test_the_edge_of_the_data_is_mentioned(filled: psycopg.Connection) -> None:
+    warehouse.set_coverage(filled, book_until=DAY + timedelta(days=3), bookings_complete_until=DAY - timedelta(days=1))
     text = one_line(filled)
     assert "There are no data of service days after 7 May 2026." in text
     assert "The forecast of later days is based on past days alone." in text
@@ -216,15 +225,15 @@ def test_the_edge_of_the_data_is_named(filled: psycopg.Connection) -> None:
     assert "at the same age" not in text
 
 
-def test_at_the_edge_itself_nothing_is_said_to_be_booked(filled: psycopg.Connection) -> None:
-    warehouse.know(filled, book_until=DAY)
+def test_at_the_edge_itself_no_revenue_on_hand_is_shown(filled: psycopg.Connection) -> None:
+    warehouse.set_coverage(filled, book_until=DAY)
     text = one_line(filled)
     assert "There are no data of service days after 4 May 2026." in text
     assert "already booked" not in text
 
 
-def test_data_that_ended_are_not_as_usual(filled: psycopg.Connection) -> None:
-    warehouse.know(filled, last_day=DAY - timedelta(days=28), has_ended=True)
+def test_data_that_ended_are_not_compared(filled: psycopg.Connection) -> None:
+    warehouse.set_coverage(filled, last_day=DAY - timedelta(days=28), has_ended=True)
     filled.execute("delete from app.insight_events where status <> 'resolved'")
     digest = build_digest(filled, ORG, DAY)
     text = digest_text(digest)
@@ -235,7 +244,7 @@ def test_data_that_ended_are_not_as_usual(filled: psycopg.Connection) -> None:
 
 
 def test_a_day_without_activity_says_so_beside_its_figures(filled: psycopg.Connection) -> None:
-    warehouse.know(filled, last_day=DAY - timedelta(days=1))
+    warehouse.set_coverage(filled, last_day=DAY - timedelta(days=1))
     text = one_line(filled)
     assert "Nothing was recorded on this day. The last recorded activity was on Sunday, 3 May 2026." in text
     assert "Bookings created" in text
@@ -250,12 +259,12 @@ def test_a_day_without_activity_says_so_beside_its_figures(filled: psycopg.Conne
         (28, "Usual: the average Monday of the last 4 weeks."),
     ],
 )
-def test_the_usual_is_made_from_the_weeks_that_are_known(filled: psycopg.Connection, days: int, words: str) -> None:
+def test_the_usual_figure_is_the_average_of_weeks_with_data(filled: psycopg.Connection, days: int, words: str) -> None:
     filled.execute("delete from analytics.v_booking_trends where day < %s", [DAY - timedelta(days=days)])
     assert words in one_line(filled)
 
 
-def test_weeks_before_a_metric_was_recorded_are_not_its_usual(filled: psycopg.Connection) -> None:
+def test_weeks_before_a_metric_was_recorded_do_not_count(filled: psycopg.Connection) -> None:
     filled.execute("update marts.kpi_daily set day = %s where metric = 'realized_revenue'", [DAY - timedelta(days=15)])
     digest = build_digest(filled, ORG, DAY)
     assert {key.metric.label: key.weeks for key in digest.key_figures} == {
@@ -269,7 +278,7 @@ def test_weeks_before_a_metric_was_recorded_are_not_its_usual(filled: psycopg.Co
     assert "Usual: the average Monday of the last 4 weeks, or of those with data." in one_line(filled)
 
 
-def test_an_insight_is_told_in_full_once(filled: psycopg.Connection) -> None:
+def test_an_insight_is_described_in_full_once(filled: psycopg.Connection) -> None:
     filled.execute("update app.insight_events set first_seen = %s", [NOW - timedelta(days=3)])
     digest = build_digest(filled, ORG, DAY)
     text = digest_text(digest)
@@ -282,7 +291,7 @@ def test_an_insight_is_told_in_full_once(filled: psycopg.Connection) -> None:
 
 def test_an_organisation_without_any_data(connection: psycopg.Connection) -> None:
     warehouse.build(connection)
-    warehouse.know(connection, first_day=None, last_day=None, knows_payments=False, knows_capacity=False)
+    warehouse.set_coverage(connection, first_day=None, last_day=None, knows_payments=False, knows_capacity=False)
     assert "Nothing is recorded up to this day." in digest_text(build_digest(connection, ORG, DAY))
 
 
@@ -294,7 +303,7 @@ def test_names_in_any_script_keep_the_text_in_its_columns(filled: psycopg.Connec
     assert name in " ".join(Page(digest_html(digest)).words)
 
 
-def test_without_a_warehouse_it_says_what_to_run(connection: psycopg.Connection) -> None:
+def test_without_a_warehouse_the_error_says_what_to_run(connection: psycopg.Connection) -> None:
     with pytest.raises(HubError, match="hub run"):
         build_digest(connection, ORG, DAY)
     warehouse.build(connection)

@@ -1,4 +1,4 @@
-"""Every format against its golden file (HUB_GOLDEN=write makes them anew), and with content that breaks naive ones."""
+"""Every format: golden files (HUB_GOLDEN=write rewrites them), and content that is hard to format."""
 
 import json
 import os
@@ -40,7 +40,7 @@ RENDERERS: dict[str, Callable[[Message], str]] = {
 
 @pytest.mark.parametrize("suffix", RENDERERS)
 @pytest.mark.parametrize("name", MESSAGES)
-def test_format_is_as_agreed(name: str, suffix: str) -> None:
+def test_format_is_as_in_the_golden_file(name: str, suffix: str) -> None:
     rendered = RENDERERS[suffix](MESSAGES[name])
     file = GOLDEN / f"{name}.{suffix}"
     if os.environ.get("HUB_GOLDEN") == "write":
@@ -50,13 +50,13 @@ def test_format_is_as_agreed(name: str, suffix: str) -> None:
 
 
 def texts_of(value: Any) -> list[tuple[str, str]]:
-    """(kind, text) of every text object inside a Slack payload."""
+    """Return (kind, text) of every text object in a Slack payload."""
     if isinstance(value, list):
-        return [found for part in value for found in texts_of(part)]
+        return [text for part in value for text in texts_of(part)]
     if not isinstance(value, dict):
         return []
     own = [(value["type"], value["text"])] if value.get("type") in ("mrkdwn", "plain_text") else []
-    return own + [found for part in value.values() for found in texts_of(part)]
+    return own + [text for part in value.values() for text in texts_of(part)]
 
 
 def test_slack_stays_within_its_limits_and_escapes() -> None:
@@ -130,7 +130,7 @@ def test_html_holds_names_as_text() -> None:
     assert page.seen.count("table") == 1  # no facts, no empty table
 
 
-def test_html_page_needs_nothing_from_elsewhere() -> None:
+def test_html_page_loads_nothing() -> None:
     page = Page(email_html.render_page(OPENED))
     sources = [value for name, value in page.attributes if name == "src"]
     assert sources
@@ -138,7 +138,7 @@ def test_html_page_needs_nothing_from_elsewhere() -> None:
     assert "link" not in page.seen
 
 
-def test_mail_refers_to_each_picture_that_it_brings() -> None:
+def test_mail_refers_to_each_of_its_pictures() -> None:
     mail = email_html.render_mail(OPENED, domain="hub.example")
     sources = [value for name, value in Page(mail.html).attributes if name == "src"]
     assert sources == [f"cid:{content_id}" for content_id in mail.images]
@@ -153,7 +153,7 @@ def test_message_without_blocks_is_no_error() -> None:
     assert json.loads(webhook.render(empty, at=NOW))["data"]["blocks"] == []
 
 
-def test_sparkline_follows_the_series_and_its_expectation() -> None:
+def test_sparkline_shows_actual_or_expected_values() -> None:
     assert plots.sparkline(PLOT) == "▁▂▃▄▅▆█"
 
 
@@ -166,7 +166,7 @@ def test_insight_without_figures_has_no_empty_facts() -> None:
     assert not any(isinstance(block, Entry) for block in message.blocks)
 
 
-def test_a_forecast_is_named_as_one() -> None:
+def test_a_forecast_is_labelled_as_one() -> None:
     row = {**INSIGHT_ROW, "kind": "forecast", "value": 90_000, "expected": 117_000, "lower": 80_000, "upper": 99_000}
     message = insight_message(row, occasion="opened", link_base="", currency="EUR", metric=BOOKED)
     facts = next(block for block in message.blocks if isinstance(block, Facts))

@@ -1,4 +1,4 @@
-"""The ledger: who is told, once; what happens when a receiver or a worker fails."""
+"""The delivery ledger: each recipient gets a message once, also when a receiver or a worker fails."""
 
 import os
 import signal
@@ -54,11 +54,11 @@ def same_message(_: psycopg.Connection, __: Settings, ___: Delivery) -> Message:
     return EVERY_BLOCK
 
 
-# --- who is told ---------------------------------------------------------------------------------
+# --- routing -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("severity", "kind", "told"),
+    ("severity", "kind", "names"),
     [
         ("critical", "anomaly", {"all", "high and up", "anomalies"}),
         ("high", "workload", {"all", "high and up"}),
@@ -66,7 +66,9 @@ def same_message(_: psycopg.Connection, __: Settings, ___: Delivery) -> Message:
         ("low", "pipeline", {"all"}),
     ],
 )
-def test_routing_by_severity_and_kind(connection: psycopg.Connection, severity: str, kind: str, told: set[str]) -> None:
+def test_routing_by_severity_and_kind(
+    connection: psycopg.Connection, severity: str, kind: str, names: set[str]
+) -> None:
     def add(name: str, org_id: UUID = ORG, **row: Any) -> None:
         add_channel(connection, org_id, name=name, kind="slack", target="#alerts", **row)
 
@@ -83,7 +85,7 @@ def test_routing_by_severity_and_kind(connection: psycopg.Connection, severity: 
         "select name from app.notification_deliveries join app.notification_channels c on c.id = channel_id",
         {},
     )
-    assert {row["name"] for row in found} == told
+    assert {row["name"] for row in found} == names
 
 
 def test_enqueuing_again_adds_nothing(connection: psycopg.Connection) -> None:
@@ -95,8 +97,8 @@ def test_enqueuing_again_adds_nothing(connection: psycopg.Connection) -> None:
     assert {row["recipient"] for row in deliveries(connection)} == {"a@b.org", "c@d.org"}
 
 
-def test_resolved_goes_only_to_those_who_were_told(connection: psycopg.Connection) -> None:
-    add_channel(connection, ORG, name="told", kind="slack", target="#told")
+def test_resolved_goes_only_to_recipients_of_the_alert(connection: psycopg.Connection) -> None:
+    add_channel(connection, ORG, name="alerts", kind="slack", target="#alerts")
     insight = insert_insight(connection)
     assert enqueue(connection, insight, occasion="resolved") == ledger.Enqueued(deliveries=0, in_app=0)
     enqueue(connection, insight)
@@ -106,8 +108,8 @@ def test_resolved_goes_only_to_those_who_were_told(connection: psycopg.Connectio
     assert [row["title"] for row in found] == ["Booked revenue fell by half", "Resolved: Booked revenue fell by half"]
 
 
-def test_resolved_is_not_sent_where_the_alert_died(connection: psycopg.Connection) -> None:
-    add_channel(connection, ORG, name="told", kind="slack", target="#told")
+def test_resolved_is_not_sent_where_the_alert_is_dead(connection: psycopg.Connection) -> None:
+    add_channel(connection, ORG, name="alerts", kind="slack", target="#alerts")
     insight = insert_insight(connection)
     enqueue(connection, insight)
     connection.execute("update app.notification_deliveries set state = 'dead'")
@@ -115,7 +117,7 @@ def test_resolved_is_not_sent_where_the_alert_died(connection: psycopg.Connectio
 
 
 def test_enqueuing_is_part_of_the_callers_transaction(settings: Settings, connection: psycopg.Connection) -> None:
-    add_channel(connection, ORG, name="told", kind="slack", target="#told")
+    add_channel(connection, ORG, name="alerts", kind="slack", target="#alerts")
     with psycopg.connect(settings.database_url) as other:
         enqueue(other, insert_insight(other))
         other.rollback()
@@ -169,7 +171,7 @@ def test_every_channel_receives_the_insight_and_its_end(
     assert [(row["outcome"], row["attempted_at"]) for row in attempts] == [("sent", clock.at)] * 6
 
 
-def test_rate_limit_puts_off_the_whole_channel(
+def test_rate_limit_postpones_the_whole_channel(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
@@ -207,7 +209,7 @@ def test_failure_is_logged_and_tried_again(
     assert len({request.headers["webhook-id"] for request in webhook.requests}) == 1
 
 
-def test_a_delivery_dies_after_the_last_attempt_and_says_so(
+def test_a_delivery_is_dead_after_the_last_attempt(
     connection: psycopg.Connection, wired: Settings, clock: Clock, mail: MailServer
 ) -> None:
     add_channel(connection, ORG, name="mail", kind="email", target="a@b.org")
@@ -223,7 +225,7 @@ def test_a_delivery_dies_after_the_last_attempt_and_says_so(
     assert ledger.deliver_due(wired, now=clock).attempts == ()
 
 
-def test_a_gone_receiver_is_dead_at_once(
+def test_a_delivery_to_a_deleted_receiver_is_dead_at_once(
     connection: psycopg.Connection, settings: Settings, clock: Clock, webhook: WebhookServer
 ) -> None:
     add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
@@ -266,7 +268,7 @@ def test_resolved_waits_for_its_alert(
     assert [post.get("thread_ts") for post in slack.posted] == [None, slack.posted[0]["ts"]]
 
 
-def test_a_row_that_cannot_be_rendered_holds_up_nobody(
+def test_a_row_that_cannot_be_rendered_delays_no_other(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
@@ -298,7 +300,7 @@ def test_secrets_are_kept_out_of_the_ledger(connection: psycopg.Connection, wire
     assert "token=***" in str(log)
 
 
-def test_a_paused_channel_keeps_what_it_has(
+def test_a_paused_channel_keeps_its_deliveries(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
@@ -312,7 +314,7 @@ def test_a_paused_channel_keeps_what_it_has(
 @pytest.mark.parametrize(
     ("attempt", "after_s", "wait"), [(1, None, 60), (2, None, 120), (4, 5.0, 480), (1, 300.0, 300), (11, None, 14400)]
 )
-def test_waits_grow_and_honour_the_receiver(attempt: int, after_s: float | None, wait: float) -> None:
+def test_waits_grow_and_respect_retry_after(attempt: int, after_s: float | None, wait: float) -> None:
     assert ledger.wait_s(attempt, after_s, longest) == wait
     assert ledger.wait_s(attempt, after_s, lambda low, _: low) == (after_s or 0)
 
@@ -334,7 +336,7 @@ ledger.deliver_due(Settings(), now=lambda: now, render=hang)
 """
 
 
-def test_what_a_killed_worker_was_sending_is_sent_by_the_next(
+def test_the_next_worker_sends_the_delivery_of_a_killed_one(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
@@ -350,7 +352,7 @@ def test_what_a_killed_worker_was_sending_is_sent_by_the_next(
     try:
         held = worker.stdout.readline().strip() if worker.stdout else ""
         assert states(connection) == {"sending": 1, "pending": 1}
-        # While it lives, what it holds is left alone.
+        # While the worker lives, its claim is respected.
         assert held not in [str(one.delivery_id) for one in ledger.deliver_due(wired, now=clock).of("sent")]
         assert states(connection) == {"sending": 1, "sent": 1}
         assert ledger.deliver_due(wired, now=clock).attempts == ()
@@ -368,7 +370,7 @@ def test_what_a_killed_worker_was_sending_is_sent_by_the_next(
     assert again["attempts"] == 2
 
 
-def test_a_row_that_kills_every_worker_dies_in_the_end(
+def test_a_row_that_kills_every_worker_is_dead_in_the_end(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
@@ -406,7 +408,7 @@ def test_a_hanging_channel_delays_no_other(
     mail: MailServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(base, "NETWORK_TIMEOUT_S", 10 * PATIENCE_S)  # the channel hangs for as long as it is held
+    monkeypatch.setattr(base, "NETWORK_TIMEOUT_S", 10 * PATIENCE_S)  # longer than the test holds the channel
     add_channel(connection, ORG, name="mail", kind="email", target="a@b.org")
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
     enqueue(connection, *(insert_insight(connection, dedupe_key=str(n)) for n in range(3)))
@@ -429,7 +431,9 @@ def test_a_worker_that_lost_its_claim_settles_nothing(
     (channel,) = due_channels(connection, NOW)
     with claim_next(connection, channel, NOW, set()) as delivery:
         assert delivery
-        connection.execute("update app.notification_deliveries set attempts = attempts + 1")  # another one took over
+        connection.execute(
+            "update app.notification_deliveries set attempts = attempts + 1"
+        )  # another worker claimed it
         settle(connection, delivery, Settlement("failed", "late"), NOW)
     assert states(connection) == {"sending": 1}
     assert records(connection, "select * from app.notification_attempts", {}) == []

@@ -1,4 +1,4 @@
-"""Stand-ins for what ingestion and dbt build, with the columns that the digest reads."""
+"""Tables in place of those of ingestion and dbt, with the columns that the digest reads."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -59,7 +59,7 @@ METRICS = {
 
 
 def build(connection: psycopg.Connection) -> None:
-    """The empty warehouse, with one organisation in it."""
+    """Create the empty warehouse with one organisation."""
     connection.execute(TABLES)
     connection.execute(
         "insert into raw.organizations values (%s, 'Nordlicht Studio', 'EUR', 'Europe/Berlin', null)", [ORG]
@@ -69,9 +69,9 @@ def build(connection: psycopg.Connection) -> None:
         connection.execute("insert into marts.dim_metric values (%s, %s, %s)", [metric, label, unit])
 
 
-def know(connection: psycopg.Connection, **changes: Any) -> None:
-    """What is known of the organisation: five weeks up to DAY, payments and capacities; `changes` differ from that."""
-    known = {
+def set_coverage(connection: psycopg.Connection, **changes: Any) -> None:
+    """Set the extent of the data: five weeks up to DAY, payments and capacities, with `changes`."""
+    coverage = {
         "org_id": ORG,
         "as_of": DAY,
         "first_day": DAY - timedelta(days=35),
@@ -87,13 +87,13 @@ def know(connection: psycopg.Connection, **changes: Any) -> None:
     connection.execute(
         "insert into marts.dim_organization values (%(org_id)s, %(as_of)s, %(first_day)s, %(last_day)s, "
         "%(has_ended)s, %(book_until)s, %(bookings_complete_until)s, %(knows_payments)s, %(knows_capacity)s)",
-        known,
+        coverage,
     )
 
 
 def fill(connection: psycopg.Connection) -> None:
-    """Five weeks up to DAY: 10 bookings and € 1,000 a day, on DAY 12 bookings, € 500 and no collection."""
-    know(connection)
+    """Insert five weeks up to DAY: 10 bookings and € 1,000 per day, on DAY 12 bookings, € 500 and no collection."""
+    set_coverage(connection)
     connection.execute(
         """
         insert into analytics.v_booking_trends
@@ -114,13 +114,13 @@ def fill(connection: psycopg.Connection) -> None:
         "insert into marts.kpi_daily select %s, %s, metric, 'total', 'all', 1 from marts.dim_metric",
         [ORG, DAY - timedelta(days=35)],
     )
-    book(connection, DAY)
-    state_statuses(connection, DAY)
+    insert_on_hand(connection, DAY)
+    set_statuses(connection, DAY)
     forecast(connection, DAY)
 
 
-def book(connection: psycopg.Connection, as_of: date) -> None:
-    """€ 200 on the books for each of the seven days after as_of, and nothing later."""
+def insert_on_hand(connection: psycopg.Connection, as_of: date) -> None:
+    """Insert € 200 on hand for each of the seven days after as_of, and nothing later."""
     connection.execute(
         """
         insert into marts.fct_bookings_on_hand
@@ -131,8 +131,8 @@ def book(connection: psycopg.Connection, as_of: date) -> None:
     )
 
 
-def state_statuses(connection: psycopg.Connection, as_of: date) -> None:
-    """280 bookings of 30 days of which 135 are open, 260 of the 30 days before; 150 open of all times, 9 overdue."""
+def set_statuses(connection: psycopg.Connection, as_of: date) -> None:
+    """Set the bookings by status: 280 of 30 days, 135 of them open; 260 of the 30 days before; 150 open ones in all."""
     connection.execute("delete from analytics.v_booking_status_metrics")
     connection.execute(
         "insert into analytics.v_booking_status_metrics values "
@@ -149,22 +149,22 @@ def state_statuses(connection: psycopg.Connection, as_of: date) -> None:
     )
 
 
-def forecast(connection: psycopg.Connection, as_of: date, *, a_day: int = 950) -> None:
-    """28 days of total revenue, and one of a service that is not to be counted."""
+def forecast(connection: psycopg.Connection, as_of: date, *, per_day: int = 950) -> None:
+    """Insert forecasts of 28 days, of the total and of a service that the digest must not count."""
     connection.execute(
         """
         insert into ml.revenue_forecasts
             (org_id, as_of, day, service_id, forecast, lower_80, upper_80, lower_95, upper_95, on_hand, model)
-        select %(org)s, %(as_of)s, %(as_of)s::date + n, service, %(a_day)s, %(a_day)s - 50, %(a_day)s + 50,
-            %(a_day)s - 100, %(a_day)s + 100, case when n <= 7 then 200 end, 'test'
+        select %(org)s, %(as_of)s, %(as_of)s::date + n, service, %(per_day)s, %(per_day)s - 50, %(per_day)s + 50,
+            %(per_day)s - 100, %(per_day)s + 100, case when n <= 7 then 200 end, 'test'
         from generate_series(1, 28) as n, unnest(array[null, %(org)s]::uuid[]) as service
         """,
-        {"org": ORG, "as_of": as_of, "a_day": a_day},
+        {"org": ORG, "as_of": as_of, "per_day": per_day},
     )
 
 
 def overload(connection: psycopg.Connection, provider_name: str, day: date, *, will_overload: bool = True) -> None:
-    """A provider with 11 hours booked, 12 expected and 8 of capacity on the day."""
+    """Insert a provider's day with 11 hours booked, 12 expected and 8 of capacity."""
     connection.execute(
         "insert into analytics.v_provider_workload_analytics "
         "values (%s, %s, %s, %s, 11, 8, 1.375, 4, 0, 'overloaded', 12, %s)",
@@ -172,8 +172,8 @@ def overload(connection: psycopg.Connection, provider_name: str, day: date, *, w
     )
 
 
-def judge_forecasts(connection: psycopg.Connection, as_of: date, *, days: int = 60) -> None:
-    """Forecasts of the total made a week ahead that missed 14 %, where the same weekday missed 31 %."""
+def insert_accuracy(connection: psycopg.Connection, as_of: date, *, days: int = 60) -> None:
+    """Insert the accuracy of the total a week ahead: 14 % error, and 31 % of the same weekday."""
     connection.execute(
         "insert into analytics.v_forecast_accuracy values (%s, %s, null, 7, %s, 0.142, 0.307, 0.83)",
         [ORG, as_of, days],

@@ -1,4 +1,4 @@
-"""Two organisations alike, `north` and `south`: people, a service and a package each; and who acts for them."""
+"""Two equal organisations, `north` and `south`, with people, a service and a package, and functions to act as them."""
 
 import asyncio
 import threading
@@ -25,12 +25,12 @@ PEOPLE: Final = {
 
 @dataclass(frozen=True)
 class Organization:
-    """The ids of a seeded organisation: known beforehand, so that a test may name them. Prices are in EUR."""
+    """The ids of a seeded organisation, which follow from its slug and the names of its rows. Prices are in EUR."""
 
     slug: str
 
     def id_of(self, name: str) -> UUID:
-        """`organization`, a key of PEOPLE, `service` (120.00, 2 hours) or `package` (300.00, 4 hours)."""
+        """Return the id of `organization`, a key of PEOPLE, `service` (120.00, 2 h) or `package` (300.00, 4 h)."""
         return uuid5(NAMESPACE, f"{self.slug}/{name}")
 
     @property
@@ -66,7 +66,7 @@ class Organization:
         return self.id_of("package")
 
     def person(self, name: str) -> Person:
-        """The identity of a key of PEOPLE."""
+        """Return the identity of a key of PEOPLE."""
         return Person(self.id, profile_id=self.id_of(name), role=PEOPLE[name])
 
 
@@ -75,7 +75,7 @@ SOUTH: Final = Organization("south")
 
 
 def seed(connection: psycopg.Connection) -> None:
-    """Write both organisations."""
+    """Insert both organisations."""
     for org in (NORTH, SOUTH):
         connection.execute(
             "insert into app.organizations (id, org_id, name, slug, timezone, country, currency) "
@@ -104,9 +104,9 @@ def seed(connection: psycopg.Connection) -> None:
 
 
 class Business:
-    """The seeded database, and operations run in it as its people, without HTTP.
+    """The seeded database, with functions that run operations as its people, without HTTP.
 
-    `connection`: of the owner of the database, past row security; each statement commits by itself.
+    `connection` belongs to the owner of the database, without row security, and commits each statement.
     """
 
     org: Final = NORTH
@@ -139,14 +139,14 @@ class Business:
         at: datetime | None = None,
         org: Organization = NORTH,
     ) -> T:
-        """As `run`, for coroutines of the pool's loop, such as many at once; `wait_for` runs those."""
+        """Like `run`, as a coroutine for `wait_for`, such as to run several operations at once."""
         identity = transaction.System(org.id) if who == "system" else org.person(who)
         return await transaction.run(
             self.pool, identity, operation, at=at or datetime.now(UTC), timeout_ms=self.settings.statement_timeout_ms
         )
 
     def wait_for(self, work: Awaitable[T]) -> T:
-        """The result of a coroutine, run on the loop of the pool."""
+        """Run a coroutine on the loop of the pool and return its result."""
 
         async def awaited() -> T:
             return await work
@@ -156,7 +156,7 @@ class Business:
 
 @contextmanager
 def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop that runs in a thread of its own."""
+    """Yield an event loop that runs in its own thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -170,7 +170,7 @@ def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @contextmanager
 def open_business(settings: Settings) -> Iterator[Business]:
-    """The business in the seeded database of `settings`, with a pool as hub_api."""
+    """Yield the business in the seeded database of `settings`, with a pool of connections as hub_api."""
     with running_loop() as loop, psycopg.connect(settings.database_url, autocommit=True) as connection:
         pool = asyncio.run_coroutine_threadsafe(
             transaction.make_pool(database.api_url(settings), settings.api_pool_size), loop

@@ -1,4 +1,4 @@
-"""The seeded business: `business` for a module, `own_business` for a test that needs everything to itself."""
+"""The seeded business: `business` for a module, `own_business` for a test that changes seeded rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ JWT_SECRET = "tests sign their tokens with this one"
 
 @pytest.fixture(scope="session")
 def seeded(server: str) -> str:
-    """The server, with the database SEEDED to clone."""
+    """Return the server, with the database SEEDED to clone."""
     execute(server, f"create database {SEEDED} template {TEMPLATE}")
     with psycopg.connect(urlsplit(server)._replace(path=f"/{SEEDED}").geturl(), autocommit=True) as connection:
         seed(connection)
@@ -27,7 +27,7 @@ def seeded(server: str) -> str:
 
 @contextmanager
 def seeded_settings(server: str, home: Path) -> Iterator[Settings]:
-    """Settings of a Hub on a clone of SEEDED, dropped in the end."""
+    """Yield the settings of a Hub on a clone of SEEDED, which is dropped afterwards."""
     url = clone(server, SEEDED)
     try:
         yield Settings(home=home, database_url=url, jwt_secret=JWT_SECRET, rate_limit="1000000/minute",
@@ -38,13 +38,13 @@ def seeded_settings(server: str, home: Path) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def business(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
-    """The business of a module: its tests make bookings of their own and leave the seeded rows as they are."""
+    """Yield the business of a module, whose tests add bookings and do not change the seeded rows."""
     with seeded_settings(seeded, tmp_path_factory.mktemp("hub")) as settings, open_business(settings) as it:
         yield it
 
 
 @pytest.fixture
 def own_business(seeded: str, tmp_path: Path) -> Iterator[Business]:
-    """The business of one test."""
+    """Yield the business of one test."""
     with seeded_settings(seeded, tmp_path) as settings, open_business(settings) as it:
         yield it

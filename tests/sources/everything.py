@@ -1,4 +1,4 @@
-"""A row of every kind in each organisation: what must not be seen, and must not change, from elsewhere."""
+"""One row of each table in each organisation, which other organisations and people must neither see nor change."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from tests.sources.business import NORTH, SOUTH, Organization
 
 # Table -> the name of its row (its id is `org.id_of(name)`) and the columns beside id and org_id.
-# A string that is a name of a row, or of the seed, stands for its id.
+# A string that is the name of a row, or of a row of the seed, is replaced by its id.
 ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "service_add_ons": ("add_on", {"service_id": "service", "name": "Extra hour", "price": 40, "currency": "EUR"}),
     "price_rules": ("price_rule", {"name": "Weekend", "adjust_pct": 10}),
@@ -73,9 +73,9 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         },
     ),
     "number_series": ("series", {"series": "invoice", "last_number": 1}),
-    "payment_provider_events": (
-        "provider_event",
-        {"provider": "stripe", "event_id": "evt", "event_type": "secret", "status": "ignored", "payload": Jsonb({})},
+    "processor_events": (
+        "processor_event",
+        {"processor": "stripe", "event_id": "evt", "event_type": "secret", "status": "ignored", "payload": Jsonb({})},
     ),
     "insight_events": (
         "insight",
@@ -100,11 +100,11 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "idempotency_keys": ("idempotency_key", {"profile_id": "client", "key": "secret", "request_hash": b""}),
 }  # fmt: skip
 _NAMES: Final = {name for name, _ in ROWS.values()} | {"client", "provider", "service", "admin"}
-_OF_THE_WHOLE_TABLE: Final = ("event_id", "key_hash")  # unique over all organisations
+_UNIQUE_COLUMNS: Final = ("event_id", "key_hash")  # unique across organisations
 
 
 def write_everything(connection: psycopg.Connection) -> None:
-    """Write the rows of both organisations."""
+    """Insert the rows of both organisations."""
     for org in (NORTH, SOUTH):
         for table, (name, columns) in ROWS.items():
             values = {"id": org.id_of(name), "org_id": org.id} | {
@@ -117,7 +117,7 @@ def write_everything(connection: psycopg.Connection) -> None:
 
 
 def _value(org: Organization, column: str, value: object) -> object:
-    if column in _OF_THE_WHOLE_TABLE:
+    if column in _UNIQUE_COLUMNS:
         return f"{org.slug} {value!r}".encode() if isinstance(value, bytes) else f"{org.slug} {value}"
     if column.endswith("_id") and isinstance(value, str) and value in _NAMES:
         return org.id_of(value)

@@ -1,6 +1,6 @@
-"""The second wall: what hub_api sees and may do in SQL, whatever the program in front of it does.
+"""Row security: the rows that hub_api sees and may change in SQL, independently of the API's own checks.
 
-The tables come from the catalog: a new one is tested by itself, and must have a row in everything.py.
+The tables are read from the catalog, so new ones are tested too; each needs a row in everything.py.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from tests.sources.business import NORTH, PEOPLE, SOUTH
 from tests.sources.conftest import seeded_settings
 from tests.sources.everything import write_everything
 
-# What everybody in the organisation sees; in `profiles` providers and admins.
+# Tables that everybody in the organisation sees.
 COMMON: Final = {
     "organizations", "services", "service_packages", "service_add_ons", "price_rules", "number_series",
 }  # fmt: skip
-NOT_OF_AN_ORGANIZATION: Final = {"alembic_version"}
+WITHOUT_ORGANIZATION: Final = {"alembic_version"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def hub_api(settings: Settings) -> Iterator[psycopg.Connection]:
 
 
 def _tables(owner: psycopg.Connection, right: str) -> set[str]:
-    """The tables and views of schema app on which hub_api has the right."""
+    """Return the tables and views of schema app on which hub_api has `right`."""
     rows = owner.execute(
         "select relname from pg_class where relnamespace = 'app'::regnamespace and relkind in ('r', 'p', 'v', 'm') "
         "and has_table_privilege('hub_api', oid, %s)",
@@ -61,13 +61,13 @@ def _all_tables(owner: psycopg.Connection) -> set[str]:
 
 
 @contextmanager
-def _entered(hub_api: psycopg.Connection, who: str) -> Iterator[None]:
-    """As a person of NORTH, or as the system there; whatever is done is undone."""
+def _entered(hub_api: psycopg.Connection, person: str) -> Iterator[None]:
+    """Act as a person of NORTH, or as the system, in a transaction that is rolled back."""
     with hub_api.transaction(force_rollback=True):
-        if who == "system":
+        if person == "system":
             hub_api.execute("select app.enter_as_system(%s, 8000)", [NORTH.id])
         else:
-            hub_api.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.id_of(who)])
+            hub_api.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.id_of(person)])
         yield
 
 
@@ -78,7 +78,7 @@ def _count(connection: psycopg.Connection, table: str, condition: str = "true", 
 
 
 def _refused(connection: psycopg.Connection, statement: str, *values: object) -> bool:
-    """Whether the statement is refused; what it does otherwise is undone."""
+    """Return True if the statement is refused; otherwise its changes are rolled back."""
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(statement, values)
@@ -87,9 +87,9 @@ def _refused(connection: psycopg.Connection, statement: str, *values: object) ->
     return False
 
 
-def test_every_table_with_a_grant_has_rows_to_be_hidden(owner: psycopg.Connection) -> None:
-    """Or the tests below would prove nothing: write a row of a new table in everything.py."""
-    for table in _tables(owner, "select") - NOT_OF_AN_ORGANIZATION:
+def test_every_table_with_a_grant_has_rows_in_both_organizations(owner: psycopg.Connection) -> None:
+    """Without rows the tests below prove nothing: add a row of a new table to everything.py."""
+    for table in _tables(owner, "select") - WITHOUT_ORGANIZATION:
         for org in (NORTH, SOUTH):
             assert _count(owner, table, "org_id = %s", org.id) > 0, table
 
@@ -98,7 +98,7 @@ def test_every_table_with_a_grant_has_row_security(owner: psycopg.Connection) ->
     without = owner.execute(
         "select relname from pg_class where relnamespace = 'app'::regnamespace and not relrowsecurity"
     )
-    assert _tables(owner, "select") & {name for (name,) in without} == NOT_OF_AN_ORGANIZATION
+    assert _tables(owner, "select") & {name for (name,) in without} == WITHOUT_ORGANIZATION
 
 
 @pytest.mark.parametrize("table", [table.name for table in OPERATIONAL])
@@ -129,22 +129,22 @@ def test_tables_without_a_grant_are_refused(owner: psycopg.Connection, hub_api: 
         ).fetchone()
 
 
-def test_who_has_not_entered_sees_nothing(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
-    for table in _tables(owner, "select") - NOT_OF_AN_ORGANIZATION:
+def test_without_a_caller_no_row_is_visible(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+    for table in _tables(owner, "select") - WITHOUT_ORGANIZATION:
         assert _count(hub_api, table) == 0, table
 
 
-def test_what_one_transaction_entered_the_next_has_not(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+def test_the_caller_is_of_one_transaction_only(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
     with _entered(hub_api, "admin"):
         assert _count(hub_api, "bookings") == 1
     assert _count(hub_api, "bookings") == 0
 
 
-@pytest.mark.parametrize("who", [*PEOPLE, "system"])
-def test_nobody_sees_another_organization(owner: psycopg.Connection, hub_api: psycopg.Connection, who: str) -> None:
+@pytest.mark.parametrize("person", [*PEOPLE, "system"])
+def test_nobody_sees_another_organization(owner: psycopg.Connection, hub_api: psycopg.Connection, person: str) -> None:
     seen = 0
-    with _entered(hub_api, who):
-        for table in _tables(owner, "select") - NOT_OF_AN_ORGANIZATION:
+    with _entered(hub_api, person):
+        for table in _tables(owner, "select") - WITHOUT_ORGANIZATION:
             assert _count(hub_api, table, "org_id is distinct from %s", NORTH.id) == 0, table
             seen += _count(hub_api, table)
     assert seen > 0
@@ -153,7 +153,7 @@ def test_nobody_sees_another_organization(owner: psycopg.Connection, hub_api: ps
 def test_an_admin_sees_the_organization(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
     personal = {"notifications", "idempotency_keys"}
     with _entered(hub_api, "admin"):
-        for table in _tables(owner, "select") - NOT_OF_AN_ORGANIZATION - personal:
+        for table in _tables(owner, "select") - WITHOUT_ORGANIZATION - personal:
             assert _count(hub_api, table) > 0, table
         assert all(_count(hub_api, table) == 0 for table in personal)
 
@@ -162,7 +162,7 @@ def test_an_admin_sees_the_organization(owner: psycopg.Connection, hub_api: psyc
 def test_people_see_their_own_rows_only(
     owner: psycopg.Connection, hub_api: psycopg.Connection, owning: str, stranger: str
 ) -> None:
-    tables = _tables(owner, "select") - NOT_OF_AN_ORGANIZATION - COMMON
+    tables = _tables(owner, "select") - WITHOUT_ORGANIZATION - COMMON
     with _entered(hub_api, owning):
         assert _count(hub_api, "bookings") == 1
         assert _count(hub_api, "invoice_lines") == 1
@@ -174,12 +174,12 @@ def test_people_see_their_own_rows_only(
         assert _count(hub_api, "profiles", people, NORTH.id_of(stranger)) == 0
 
 
-@pytest.mark.parametrize("who", ["admin", "system"])
+@pytest.mark.parametrize("person", ["admin", "system"])
 def test_nobody_writes_into_another_organization(
-    owner: psycopg.Connection, hub_api: psycopg.Connection, who: str
+    owner: psycopg.Connection, hub_api: psycopg.Connection, person: str
 ) -> None:
     elsewhere = "where org_id = %s returning 1"
-    with _entered(hub_api, who):
+    with _entered(hub_api, person):
         for table in _tables(owner, "update"):
             with hub_api.transaction():
                 changed = hub_api.execute(f"update app.{table} set updated_at = now() {elsewhere}", [SOUTH.id])
@@ -193,7 +193,7 @@ def test_nobody_writes_into_another_organization(
 
 
 def _copy(owner: psycopg.Connection, table: str) -> str:
-    """An insert of a row of SOUTH as it stands, but for its id."""
+    """Return an insert statement that copies a row of SOUTH, with a new id."""
     columns = [
         name
         for (name,) in owner.execute(
@@ -214,13 +214,13 @@ def _copy(owner: psycopg.Connection, table: str) -> str:
     )
 
 
-def test_a_stranger_changes_nothing(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+def test_another_client_changes_nothing(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
     with _entered(hub_api, "client2"):
         for table in _tables(owner, "update") - COMMON:
             assert hub_api.execute(f"update app.{table} set updated_at = now() returning 1").fetchall() == [], table
 
 
-def test_the_role_is_what_it_should_be(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+def test_hub_api_has_no_further_privileges(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
     role = owner.execute(
         "select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication "
         "from pg_roles where rolname = 'hub_api'"
@@ -239,7 +239,9 @@ def test_the_role_is_what_it_should_be(owner: psycopg.Connection, hub_api: psyco
         "select pg_read_file('/etc/passwd')",
     ):
         assert _refused(hub_api, statement), statement
-    hub_api.execute("set row_security = off")  # refuses what it would filter: it does not show more
+    hub_api.execute(
+        "set row_security = off"
+    )  # statements that would be filtered are refused now; no further rows are visible
     try:
         assert _refused(hub_api, "select from app.bookings")
     finally:

@@ -1,7 +1,7 @@
 select
     bookings.org_id,
     bookings.booking_id,
-    own.booking_number,
+    current_bookings.booking_number,
     clients.client_name,
     providers.provider_name,
     services.service_name,
@@ -24,7 +24,8 @@ select
 from {{ ref('int_bookings_as_of') }} as bookings
 inner join {{ ref('int_booking_states') }} as states
     on bookings.booking_id = states.booking_id and bookings.periods_ago = states.periods_ago
-inner join {{ ref('fct_bookings') }} as own on bookings.booking_id = own.booking_id
-left join {{ ref('dim_client') }} as clients on own.client_id = clients.client_id
+inner join {{ ref('fct_bookings') }} as current_bookings
+    on bookings.booking_id = current_bookings.booking_id
+left join {{ ref('dim_client') }} as clients on current_bookings.client_id = clients.client_id
 left join {{ ref('dim_provider') }} as providers on bookings.provider_id = providers.provider_id
 left join {{ ref('dim_service') }} as services on bookings.service_id = services.service_id

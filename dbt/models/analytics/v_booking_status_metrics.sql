@@ -16,7 +16,7 @@
 ] + outcome_names + durations | list %}
 {%- for status in open_now %}{% do figures.append(status ~ '_now') %}{% endfor %}
 
--- The bookings made in each period, as they stood at its end: both are seen at the same age.
+-- The bookings made in each period, in their state at its end: both cohorts have the same age.
 with cohorts as (
     select
         periods.org_id,
@@ -42,7 +42,7 @@ with cohorts as (
     group by periods.org_id, periods.periods_ago
 ),
 
--- What was completed in each period, whenever it was made: young bookings would show the quick ones alone.
+-- The bookings completed in each period, whenever they were made: a cohort of young bookings holds only quick ones.
 completions as (
     select
         periods.org_id,
@@ -59,7 +59,7 @@ completions as (
     group by periods.org_id, periods.periods_ago
 ),
 
--- Everything that was open at the end of each period, whenever it was made.
+-- The bookings open at the end of each period, whenever they were made.
 stocks as (
     select
         periods.org_id,
@@ -79,7 +79,7 @@ stocks as (
     group by periods.org_id, periods.periods_ago
 ),
 
-rated as (
+period_figures as (
     select
         periods.period_start,
         periods.period_end,
@@ -117,6 +117,6 @@ select
     {% endfor %}
     previous.period_start as previous_period_start,
     previous.period_end as previous_period_end
-from rated as this_period
-inner join rated as previous on this_period.org_id = previous.org_id and previous.periods_ago = 1
+from period_figures as this_period
+inner join period_figures as previous on this_period.org_id = previous.org_id and previous.periods_ago = 1
 where this_period.periods_ago = 0

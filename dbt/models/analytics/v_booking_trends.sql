@@ -1,4 +1,4 @@
--- Every day between the first with activity and as_of, and every day that a metric knows.
+-- Every day between the first one with activity and as_of, and every day of any metric.
 with days as (
     select
         org_id,

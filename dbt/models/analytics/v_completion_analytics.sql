@@ -1,5 +1,5 @@
 {%- set completed = count_where("bookings.status_group = 'completed'") %}
-{#- Whether a booking was punctual cannot be said where its delivery or completion has no known day. #}
+{#- The punctuality of a booking is unknown if the day of its delivery or completion is unknown. #}
 {%- set is_due = "bookings.service_end_day <= run_clock.as_of and bookings.status_group in ('ongoing', 'completed')"
     ~ " and (bookings.delivered_day is not null or bookings.status not in ('delivered', 'completed'))"
     ~ " and (bookings.completed_day is not null or bookings.status <> 'completed')" %}
@@ -37,7 +37,7 @@ with months as (
     group by bookings.org_id, {{ month }}, bookings.service_id, run_clock.as_of
 ),
 
-months_ended as (
+dated_months as (
     select
         months.*,
         {{ last_day_of('month', 'month') }} as month_end
@@ -45,33 +45,33 @@ months_ended as (
 )
 
 select
-    months_ended.org_id,
-    months_ended.month,
-    months_ended.service_id,
+    dated_months.org_id,
+    dated_months.month,
+    dated_months.service_id,
     services.service_name,
-    months_ended.bookings,
-    months_ended.completed,
-    months_ended.cancelled,
-    {{ share('months_ended.completed', 'months_ended.bookings') }} as completion_rate,
-    {{ share('months_ended.cancellations', 'months_ended.bookings') }} as cancellation_rate,
-    months_ended.avg_completion_days,
-    {{ share('months_ended.delivered_on_time', 'months_ended.due') }} as on_time_rate,
-    months_ended.month as period_start,
-    months_ended.month_end as period_end,
-    months_ended.month_end > months_ended.as_of as is_partial,
+    dated_months.bookings,
+    dated_months.completed,
+    dated_months.cancelled,
+    {{ share('dated_months.completed', 'dated_months.bookings') }} as completion_rate,
+    {{ share('dated_months.cancellations', 'dated_months.bookings') }} as cancellation_rate,
+    dated_months.avg_completion_days,
+    {{ share('dated_months.delivered_on_time', 'dated_months.due') }} as on_time_rate,
+    dated_months.month as period_start,
+    dated_months.month_end as period_end,
+    dated_months.month_end > dated_months.as_of as is_partial,
     {% for name, _ in outcomes() %}
-        months_ended.{{ name }},
+        dated_months.{{ name }},
     {% endfor %}
-    {{ share('months_ended.no_shows', 'months_ended.bookings') }} as no_show_rate,
+    {{ share('dated_months.no_shows', 'dated_months.bookings') }} as no_show_rate,
     {% for age in var('completion_ages') %}
         case
-            when {{ add_days('months_ended.month_end', age) }} <= months_ended.as_of
-                then {{ share('months_ended.completed_in_' ~ age ~ '_days', 'months_ended.dated') }}
+            when {{ add_days('dated_months.month_end', age) }} <= dated_months.as_of
+                then {{ share('dated_months.completed_in_' ~ age ~ '_days', 'dated_months.dated') }}
         end as completion_rate_{{ age }}_days,
     {% endfor %}
-    months_ended.avg_lead_days,
-    months_ended.avg_delivery_days,
-    months_ended.due,
-    {{ share('months_ended.accepted_on_time', 'months_ended.due') }} as accepted_on_time_rate
-from months_ended
-left join {{ ref('dim_service') }} as services on months_ended.service_id = services.service_id
+    dated_months.avg_lead_days,
+    dated_months.avg_delivery_days,
+    dated_months.due,
+    {{ share('dated_months.accepted_on_time', 'dated_months.due') }} as accepted_on_time_rate
+from dated_months
+left join {{ ref('dim_service') }} as services on dated_months.service_id = services.service_id

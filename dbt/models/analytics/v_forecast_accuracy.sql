@@ -1,16 +1,33 @@
+with sums as (
+    select
+        org_id,
+        as_of,
+        service_id,
+        lead_days,
+        cast(count(*) as integer) as days,
+        cast(sum(actual) as numeric(16, 2)) as actual,
+        cast(sum(forecast) as numeric(16, 2)) as forecast,
+        sum(abs(error)) as absolute_error,
+        sum(abs(naive_error)) as naive_absolute_error,
+        {{ count_where('is_within_80') }} as days_within_80,
+        {{ count_where('is_within_95') }} as days_within_95
+    from {{ ref('int_forecast_errors') }}
+    group by org_id, as_of, service_id, lead_days
+)
+
 select
-    accuracy.org_id,
-    accuracy.as_of,
-    accuracy.service_id,
+    sums.org_id,
+    sums.as_of,
+    sums.service_id,
     services.service_name,
-    accuracy.lead_days,
-    accuracy.days,
-    accuracy.actual,
-    accuracy.forecast,
-    {{ share('accuracy.absolute_error', 'accuracy.actual') }} as error_share,
-    {{ share('accuracy.naive_absolute_error', 'accuracy.actual') }} as naive_error_share,
-    {{ share('accuracy.forecast - accuracy.actual', 'accuracy.actual') }} as bias_share,
-    {{ share('accuracy.covered_80', 'accuracy.days') }} as covered_80_share,
-    {{ share('accuracy.covered_95', 'accuracy.days') }} as covered_95_share
-from {{ source('ml', 'forecast_accuracy') }} as accuracy
-left join {{ ref('dim_service') }} as services on accuracy.service_id = services.service_id
+    sums.lead_days,
+    sums.days,
+    sums.actual,
+    sums.forecast,
+    {{ share('sums.absolute_error', 'sums.actual') }} as error_share,
+    {{ share('sums.naive_absolute_error', 'sums.actual') }} as naive_error_share,
+    {{ share('sums.forecast - sums.actual', 'sums.actual') }} as bias_share,
+    {{ share('sums.days_within_80', 'sums.days') }} as covered_80_share,
+    {{ share('sums.days_within_95', 'sums.days') }} as covered_95_share
+from sums
+left join {{ ref('dim_service') }} as services on sums.service_id = services.service_id

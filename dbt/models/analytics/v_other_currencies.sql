@@ -1,4 +1,4 @@
--- What the figures in the organisation's own currency leave out.
+-- The amounts that the figures in the organisation's own currency leave out.
 with amounts as (
     select
         org_id,

@@ -2,8 +2,8 @@ with provider_days as (
     select * from {{ ref('int_provider_capacity') }}
 ),
 
--- Where the hours of one booking are not known, neither is their sum.
-booked as (
+-- The sum is unknown if the hours of one booking are unknown.
+booked_days as (
     select
         provider_id,
         day,
@@ -13,8 +13,8 @@ booked as (
     group by provider_id, day
 ),
 
--- Tasks that were overdue at the end of the day; on days to come those that are so already.
-overdue as (
+-- Tasks that were overdue at the end of the day; on days after as_of, those that are overdue at as_of.
+overdue_days as (
     select
         provider_days.provider_id,
         provider_days.day,
@@ -35,20 +35,23 @@ loads as (
         provider_days.provider_id,
         provider_days.provider_name,
         provider_days.day,
-        cast(case when booked.day is null then 0 else booked.booked_hours end as numeric(10, 2)) as booked_hours,
+        cast(case when booked_days.day is null then 0 else booked_days.booked_hours end as numeric(10, 2))
+            as booked_hours,
         provider_days.capacity_hours,
-        coalesce(booked.active_bookings, 0) as active_bookings,
-        coalesce(overdue.overdue_tasks, 0) as overdue_tasks,
-        ahead.expected_hours,
-        ahead.will_overload
+        coalesce(booked_days.active_bookings, 0) as active_bookings,
+        coalesce(overdue_days.overdue_tasks, 0) as overdue_tasks,
+        workload.expected_hours,
+        workload.will_overload
     from provider_days
-    left join booked on provider_days.provider_id = booked.provider_id and provider_days.day = booked.day
-    left join overdue on provider_days.provider_id = overdue.provider_id and provider_days.day = overdue.day
-    left join {{ source('ml', 'provider_workload') }} as ahead
+    left join booked_days
+        on provider_days.provider_id = booked_days.provider_id and provider_days.day = booked_days.day
+    left join overdue_days
+        on provider_days.provider_id = overdue_days.provider_id and provider_days.day = overdue_days.day
+    left join {{ source('ml', 'provider_workload') }} as workload
         on
-            provider_days.provider_id = ahead.provider_id
-            and provider_days.day = ahead.day
-            and provider_days.as_of = ahead.as_of
+            provider_days.provider_id = workload.provider_id
+            and provider_days.day = workload.day
+            and provider_days.as_of = workload.as_of
 )
 
 select
@@ -61,7 +64,7 @@ select
     {{ share('booked_hours', 'capacity_hours') }} as utilization,
     active_bookings,
     overdue_tasks,
-    -- Hours on a day without capacity are too many; no hours on it are none. What is not known has no level.
+    -- Hours on a day without capacity are an overload; a day without either is idle. Unknown hours have no level.
     case
         when booked_hours is null or capacity_hours is null then null
         when booked_hours > capacity_hours * {{ var('workload_high_up_to') }} then 'overloaded'

@@ -1,8 +1,8 @@
 -- The newest forecast that was made by as_of, of the days after it.
-with newest as (
+with newest_forecasts as (
     select
         forecasts.org_id,
-        organizations.as_of as spoken_of,
+        organizations.as_of as organization_as_of,
         max(forecasts.as_of) as as_of
     from {{ source('ml', 'revenue_forecasts') }} as forecasts
     inner join {{ ref('dim_organization') }} as organizations
@@ -24,6 +24,7 @@ select
     forecasts.on_hand,
     forecasts.model
 from {{ source('ml', 'revenue_forecasts') }} as forecasts
-inner join newest on forecasts.org_id = newest.org_id and forecasts.as_of = newest.as_of
+inner join newest_forecasts
+    on forecasts.org_id = newest_forecasts.org_id and forecasts.as_of = newest_forecasts.as_of
 left join {{ ref('dim_service') }} as services on forecasts.service_id = services.service_id
-where forecasts.day > newest.spoken_of
+where forecasts.day > newest_forecasts.organization_as_of

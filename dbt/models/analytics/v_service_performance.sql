@@ -1,4 +1,4 @@
--- A row for each currency in which a service was booked; one in its own currency where it was never booked.
+-- One row for each currency in which a service was booked; one in its own currency if it was never booked.
 with booked as (
     select
         bookings.service_id,
@@ -56,7 +56,7 @@ select
     {{ as_money('coalesce(booked.realized_revenue, 0)') }} as realized_revenue,
     {{ as_money('booked.avg_booking_value') }} as avg_booking_value,
     cast(coalesce(tracked.tracked_hours, 0) as numeric(12, 4)) as tracked_hours,
-    -- Hours of cancelled bookings bring nothing in, and those of bookings to come nothing yet.
+    -- Hours of cancelled bookings bring in no revenue, and those of future bookings none yet.
     {{ share('booked.realized_revenue', 'tracked.realized_hours', digits=2) }} as revenue_per_hour,
     coalesce(reviewed.reviews, 0) as reviews,
     round(reviewed.avg_rating, 2) as avg_rating,

@@ -1,5 +1,5 @@
-{#- A change of status without a known moment is no event; the others have theirs, or none. #}
-{%- set moments = [
+{#- Status changes at an unknown time are no activity; the other times are null where they are unknown. #}
+{%- set activities = [
     ('fct_bookings', 'known_from'),
     ('fct_bookings', 'completed_at'),
     ('fct_bookings', 'cancelled_at'),
@@ -15,24 +15,24 @@
     ('fct_reviews', 'reviewed_at'),
 ] %}
 
-with moments as (
-    {% for model, moment in moments %}
+with latest_activities as (
+    {% for model, moment in activities %}
         {{ 'union all' if not loop.first }}
         select
-            happenings.booking_id,
-            max(happenings.{{ moment }}) as happened_at
-        from {{ ref(model) }} as happenings
+            activities.booking_id,
+            max(activities.{{ moment }}) as activity_at
+        from {{ ref(model) }} as activities
         inner join {{ ref('stg_app__run_clock') }} as run_clock
-            on happenings.org_id = run_clock.org_id and happenings.{{ moment }} < run_clock.as_of_at
+            on activities.org_id = run_clock.org_id and activities.{{ moment }} < run_clock.as_of_at
         {%- if model == 'fct_booking_statuses' %}
-            where happenings.is_moment_known
+            where activities.is_moment_known
         {%- endif %}
-        group by happenings.booking_id
+        group by activities.booking_id
     {% endfor %}
 )
 
 select
     booking_id,
-    max(happened_at) as last_activity_at
-from moments
+    max(activity_at) as last_activity_at
+from latest_activities
 group by booking_id

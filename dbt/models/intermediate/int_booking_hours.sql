@@ -1,5 +1,5 @@
--- The hours that a booking takes: its package's, or else its service's. Where neither says, the time between its start
--- and its end, if that is within one day and no longer than people work; else they are not known.
+-- The hours of a booking are those of its package, or else of its service. Where neither states them, the time between
+-- start and end, if that is within one day and no longer than a working day; else they are unknown.
 select
     bookings.booking_id,
     cast(coalesce(

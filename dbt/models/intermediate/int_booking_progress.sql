@@ -1,4 +1,4 @@
--- Progress is recorded as it is today only. At an earlier moment it was less by what has been completed since.
+-- Only the present progress is recorded. At an earlier moment it was less by what has been completed since.
 with tasks as (
     select
         tasks.milestone_id,
@@ -43,7 +43,8 @@ gains as (
 select
     bookings.booking_id,
     bookings.periods_ago,
-    cast(greatest(own.progress_pct - coalesce(gains.gained_since, 0), 0) as numeric(5, 2)) as progress_pct
+    cast(greatest(current_bookings.progress_pct - coalesce(gains.gained_since, 0), 0) as numeric(5, 2)) as progress_pct
 from {{ ref('int_bookings_at') }} as bookings
-inner join {{ ref('fct_bookings') }} as own on bookings.booking_id = own.booking_id
+inner join {{ ref('fct_bookings') }} as current_bookings
+    on bookings.booking_id = current_bookings.booking_id
 left join gains on bookings.booking_id = gains.booking_id and bookings.periods_ago = gains.periods_ago

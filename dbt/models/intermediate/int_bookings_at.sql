@@ -9,9 +9,9 @@
     )
 }}
 
--- Each booking as it stood at the end of as_of, and at the end of the period before: there only what was open at that
--- moment or made in that period, which is all that is asked of it.
-with stood as (
+-- Each booking in its state at the end of as_of, and at the end of the period before: of the latter only bookings that
+-- were open at that moment or made in that period, because no figure needs more.
+with statuses_at as (
     select
         statuses.booking_id,
         statuses.status,
@@ -28,7 +28,7 @@ with stood as (
         and (statuses.valid_to is null or statuses.valid_to >= periods.seen_at)
 ),
 
-delivered as (
+deliveries as (
     select
         booking_id,
         case when {{ count_where('not is_moment_known') }} = 0 then min(valid_from) end as delivered_at
@@ -37,15 +37,15 @@ delivered as (
     group by booking_id
 ),
 
-as_seen as (
+bookings_at as (
     select
-        stood.booking_id,
-        stood.periods_ago,
+        statuses_at.booking_id,
+        statuses_at.periods_ago,
         bookings.org_id,
         bookings.service_id,
         bookings.provider_id,
-        stood.status,
-        stood.status_group,
+        statuses_at.status,
+        statuses_at.status_group,
         {% for term in ['total_amount', 'scheduled_start', 'scheduled_end'] %}
             case when terms.booking_id is null then bookings.{{ term }} else terms.{{ term }} end as {{ term }},
         {% endfor %}
@@ -53,41 +53,41 @@ as_seen as (
         bookings.is_in_own_currency,
         bookings.created_at,
         bookings.created_day,
-        case when delivered.delivered_at < stood.seen_at then delivered.delivered_at end as delivered_at,
-        case when bookings.completed_at < stood.seen_at then bookings.completed_at end as completed_at,
-        case when bookings.cancelled_at < stood.seen_at then bookings.cancelled_at end as cancelled_at,
-        case when bookings.completed_day <= stood.period_end then bookings.completed_day end as completed_day,
+        case when deliveries.delivered_at < statuses_at.seen_at then deliveries.delivered_at end as delivered_at,
+        case when bookings.completed_at < statuses_at.seen_at then bookings.completed_at end as completed_at,
+        case when bookings.cancelled_at < statuses_at.seen_at then bookings.cancelled_at end as cancelled_at,
+        case when bookings.completed_day <= statuses_at.period_end then bookings.completed_day end as completed_day,
         case
-            when stood.status_group = 'cancelled' and bookings.cancelled_day <= stood.period_end
+            when statuses_at.status_group = 'cancelled' and bookings.cancelled_day <= statuses_at.period_end
                 then bookings.cancelled_day
         end as cancelled_day,
-        stood.period_end,
-        stood.seen_at,
-        stood.timezone
-    from stood
-    inner join {{ ref('fct_bookings') }} as bookings on stood.booking_id = bookings.booking_id
-    left join delivered on stood.booking_id = delivered.booking_id
+        statuses_at.period_end,
+        statuses_at.seen_at,
+        statuses_at.timezone
+    from statuses_at
+    inner join {{ ref('fct_bookings') }} as bookings on statuses_at.booking_id = bookings.booking_id
+    left join deliveries on statuses_at.booking_id = deliveries.booking_id
     left join {{ ref('int_booking_terms') }} as terms
         on
-            stood.booking_id = terms.booking_id
-            and (terms.valid_from is null or stood.seen_at > terms.valid_from)
-            and (terms.valid_to is null or stood.seen_at <= terms.valid_to)
+            statuses_at.booking_id = terms.booking_id
+            and (terms.valid_from is null or statuses_at.seen_at > terms.valid_from)
+            and (terms.valid_to is null or statuses_at.seen_at <= terms.valid_to)
     where
-        bookings.known_from < stood.seen_at
+        bookings.known_from < statuses_at.seen_at
         and (
-            stood.periods_ago = 0
-            or stood.status_group in ('pending', 'ongoing')
-            or bookings.created_day >= stood.period_start
+            statuses_at.periods_ago = 0
+            or statuses_at.status_group in ('pending', 'ongoing')
+            or bookings.created_day >= statuses_at.period_start
         )
 ),
 
 local_days as (
     select
-        as_seen.*,
+        bookings_at.*,
         {{ local_day('scheduled_start', 'timezone') }} as service_day,
         {{ local_day('scheduled_end', 'timezone') }} as service_end_day,
         {{ local_day('delivered_at', 'timezone') }} as delivered_day
-    from as_seen
+    from bookings_at
 )
 
 select
@@ -114,7 +114,7 @@ select
     completed_day,
     cancelled_day,
     {{ days_from_to('created_day', 'service_day') }} as lead_days,
-    -- A refund after the service day leaves that day's revenue as it was: it is refunded revenue on its own day.
+    -- A refund after the service day does not change the revenue of that day: it is refunded revenue on its own day.
     coalesce(
         service_day <= period_end
         and (

@@ -9,9 +9,10 @@
     )
 }}
 
--- Realized amounts in the organisation's currency, spread evenly over the days of the service. A day's part is what is
--- earned by its end less what was earned by the end of the day before, each to the cent: the parts sum to the whole.
-with realized as (
+-- Realized amounts in the organisation's currency, spread evenly over the days of the service. The part of a day is the
+-- amount earned by its end less the amount earned by the end of the day before, each to the cent: the parts sum to the
+-- total amount.
+with realized_bookings as (
     select
         bookings.org_id,
         bookings.service_id,
@@ -33,10 +34,10 @@ with realized as (
 
 spans as (
     select
-        realized.*,
+        realized_bookings.*,
         greatest({{ days_from_to('service_day', 'last_day') }}, 0) + 1 as days,
-        {{ days_from_to('service_day', 'as_of') }} + 1 as days_come
-    from realized
+        {{ days_from_to('service_day', 'as_of') }} + 1 as past_days
+    from realized_bookings
 ),
 
 parts as (
@@ -47,7 +48,7 @@ parts as (
         round(spans.total_amount * numbers.number / spans.days, 2)
         - round(spans.total_amount * (numbers.number - 1) / spans.days, 2) as earned_amount
     from spans
-    cross join lateral {{ every_number(1, 'least(spans.days, spans.days_come)') }} as numbers
+    cross join lateral {{ every_number(1, 'least(spans.days, spans.past_days)') }} as numbers
 )
 
 select

@@ -1,5 +1,5 @@
--- What was paid for a booking that ended without its service is kept from the day of that end on, or of the payment
--- where that is later; a refund counts against it in the same way. Where either day is unknown, so is the day of this.
+-- A payment for a booking that ended without its service is kept from the day of that end, or of the payment if that is
+-- later; a refund reduces the kept amount in the same way. Where either day is unknown, kept_day is unknown.
 select
     payments.payment_id,
     payments.org_id,

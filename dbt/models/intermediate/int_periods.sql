@@ -1,4 +1,4 @@
--- The period that ends with as_of and the one before it; each is seen at its own end.
+-- The period that ends with as_of and the one before it; seen_at is the end of each.
 select
     run_clock.org_id,
     numbers.number as periods_ago,

@@ -9,8 +9,8 @@
     )
 }}
 
--- Each provider's days from 28 before to 28 after as_of, and further as far as the bookings reach that cover any of
--- these: whether the provider works, and for how many hours, as was known of that day.
+-- Each provider's days from 28 before to 28 after as_of, and beyond them as far as the bookings extend that overlap
+-- them, with the working days and the capacity that were recorded for each day.
 with spans as (
     select
         providers.org_id,
@@ -73,7 +73,7 @@ select
     as_of,
     day,
     is_working_day,
-    -- Where no capacity is stated, none is known: neither many hours nor none.
+    -- Where no capacity is stated, it is unknown, not zero.
     case
         when capacity_hours_per_day is null then null
         when is_working_day then capacity_hours_per_day

@@ -1,4 +1,4 @@
--- The hours that each provider can work, on every day that the workload shows.
+-- The hours that each provider can work on every day of the workload.
 select
     calendar.org_id,
     calendar.provider_id,

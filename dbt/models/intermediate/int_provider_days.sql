@@ -9,13 +9,14 @@
     )
 }}
 
--- Every day of a provider's bookings, within the days that the workload shows, with its part of the hours. Those of
--- several days are spread as the provider has hours free beside the bookings of one day; where that is not known, or
--- none are free, evenly over the provider's working days, or over all days where none of them is one.
+-- Every day of a provider's bookings, within the days of the workload, with its part of the hours. The hours of a
+-- booking of several days are spread in proportion to the hours that the provider has free beside the bookings of one
+-- day; where these are unknown or none are free, evenly over the provider's working days, or over all days if there are
+-- none.
 --
--- Up to as_of it is what was planned. After it, it is the work that is left: of a booking that is not begun, the plan;
--- of one that is under way, by its progress, on the days until its end, and in the coming week where that is past; of
--- one that is delivered, nothing.
+-- Up to as_of these are the planned hours. After it, they are those of the remaining work: of a booking that has not
+-- begun, the planned ones; of one that is under way, the share that its progress leaves, on the days until its end, or
+-- in the coming week if that is past; of one that is delivered, none.
 with bookings as (
     select
         bookings.org_id,
@@ -29,9 +30,9 @@ with bookings as (
         coalesce(
             bookings.status in {{ statuses_from('work_begun') }} and states.milestones_total > 0, false
         ) as is_under_way,
-        bookings.status in {{ statuses_from('work_rests') }} as is_resting,
+        bookings.status in {{ statuses_from('work_rests') }} as is_paused,
         bookings.status_group = 'completed' or bookings.status in {{ statuses_from('work_over') }} as is_over,
-        1 - states.progress_pct / 100 as share_left
+        1 - states.progress_pct / 100 as remaining_share
     from {{ ref('int_bookings_as_of') }} as bookings
     inner join {{ ref('int_booking_hours') }} as hours on bookings.booking_id = hours.booking_id
     inner join {{ ref('stg_app__run_clock') }} as run_clock on bookings.org_id = run_clock.org_id
@@ -64,7 +65,7 @@ spans as (
         org_id,
         provider_id,
         booking_id,
-        hours * share_left as hours,
+        hours * remaining_share as hours,
         greatest(first_day, {{ add_days('as_of', 1) }}) as first_day,
         case
             when last_day > as_of then last_day
@@ -73,11 +74,11 @@ spans as (
         {{ add_days('as_of', 1) }} as shown_from,
         {{ add_days('as_of', var('workload_days')) }} as shown_to
     from bookings
-    -- What rests past its end has no day on which it goes on.
-    where is_under_way and share_left > 0 and (last_day > as_of or not is_resting)
+    -- It is unknown when a resting booking past its end continues.
+    where is_under_way and remaining_share > 0 and (last_day > as_of or not is_paused)
 ),
 
-covered as (
+booking_days as (
     select
         spans.*,
         calendar.day,
@@ -90,36 +91,37 @@ covered as (
     window span as (partition by spans.booking_id, spans.shown_from)
 ),
 
--- The hours that a provider's bookings of one day take away from those of several days.
+-- The hours of a provider's bookings of one day, which reduce the hours free for those of several days.
 appointments as (
     select
         provider_id,
         day,
         sum(hours) as hours
-    from covered
+    from booking_days
     where days = 1 and day between shown_from and shown_to
     group by provider_id, day
 ),
 
-weighed as (
+day_weights as (
     select
-        covered.*,
+        booking_days.*,
         case
-            when not covered.is_working_day then 0
-            else greatest(covered.capacity_hours - coalesce(appointments.hours, 0), 0)
+            when not booking_days.is_working_day then 0
+            else greatest(booking_days.capacity_hours - coalesce(appointments.hours, 0), 0)
         end as free_hours,
-        case when covered.is_working_day then 1 else 0 end as working_days
-    from covered
-    left join appointments on covered.provider_id = appointments.provider_id and covered.day = appointments.day
+        case when booking_days.is_working_day then 1 else 0 end as working_days
+    from booking_days
+    left join appointments
+        on booking_days.provider_id = appointments.provider_id and booking_days.day = appointments.day
 ),
 
-shared as (
+span_weights as (
     select
-        weighed.*,
-        sum(weighed.free_hours) over span as all_free_hours,
-        sum(weighed.working_days) over span as all_working_days
-    from weighed
-    window span as (partition by weighed.booking_id, weighed.shown_from)
+        day_weights.*,
+        sum(day_weights.free_hours) over span as span_free_hours,
+        sum(day_weights.working_days) over span as span_working_days
+    from day_weights
+    window span as (partition by day_weights.booking_id, day_weights.shown_from)
 )
 
 select
@@ -129,10 +131,10 @@ select
     booking_id,
     cast(
         case
-            when all_free_hours > 0 then hours * free_hours / all_free_hours
-            when all_working_days > 0 then hours * working_days / all_working_days
+            when span_free_hours > 0 then hours * free_hours / span_free_hours
+            when span_working_days > 0 then hours * working_days / span_working_days
             else hours / days
         end as numeric(16, 10)
     ) as booked_hours
-from shared
+from span_weights
 where day between shown_from and shown_to

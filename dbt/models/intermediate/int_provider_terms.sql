@@ -1,5 +1,5 @@
--- What holds for each provider, and from which business day to which. Of the days before the first version that was
--- recorded nothing else is known, so that it stands for them too.
+-- Versions of each provider's terms with their first and last business day. The first recorded version is used for the
+-- days before it as well, because nothing else is known of them.
 with versions as (
     select
         terms.*,
@@ -16,7 +16,7 @@ select
     {{ add_days(local_day('dbt_valid_to', 'timezone'), -1) }} as last_day,
     capacity_hours_per_day,
     working_days,
-    -- Who was inactive when first recorded became so when the profile was last changed.
+    -- A provider who was inactive when first recorded became inactive when the profile was last changed.
     case
         when is_active then null
         when version = 1 then {{ local_day('updated_at', 'timezone') }}

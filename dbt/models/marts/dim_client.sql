@@ -1,6 +1,6 @@
 {{ config(unique_key='client_id') }}
 
--- Everyone whom a booking names as its client, whatever the role is now; and every client.
+-- Every client, and every person whom a booking names as its client, whatever the present role is.
 select
     profiles.profile_id as client_id,
     profiles.org_id,

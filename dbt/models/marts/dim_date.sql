@@ -1,9 +1,9 @@
 {{ config(unique_key='day') }}
 
--- From the first day that a fact knows to the last service day; at least to a year after as_of. At most three years
--- after it and fifty before it, longer than a business keeps its bookings: a slip of the pen in a date makes no table
--- of a million days.
-with known as (
+-- From the first day of any fact to the last service day; at least to a year after as_of. At most three years after it
+-- and fifty before it, longer than a business keeps its bookings, so that a mistyped date does not create a million
+-- days.
+with fact_days as (
     {{ kpi_days() }}
     union all
     select
@@ -19,12 +19,12 @@ with known as (
 
 span as (
     select
-        greatest(min(known.first_day), {{ add_days('min(run_clock.as_of)', -50 * 366) }}) as first_day,
+        greatest(min(fact_days.first_day), {{ add_days('min(run_clock.as_of)', -50 * 366) }}) as first_day,
         least(
-            greatest(max(known.last_day), {{ add_days('max(run_clock.as_of)', 366) }}),
+            greatest(max(fact_days.last_day), {{ add_days('max(run_clock.as_of)', 366) }}),
             {{ add_days('max(run_clock.as_of)', 3 * 366) }}
         ) as last_day
-    from known
+    from fact_days
     cross join {{ ref('stg_app__run_clock') }} as run_clock
 ),
 

@@ -1,6 +1,6 @@
 {{ config(unique_key='provider_id') }}
 
--- Everyone whom a booking names as its provider, whatever the role is now; and every provider.
+-- Every provider, and every person whom a booking names as its provider, whatever the present role is.
 select
     profiles.profile_id as provider_id,
     profiles.org_id,

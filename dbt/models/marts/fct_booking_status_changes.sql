@@ -2,7 +2,7 @@
     config(
         unique_key='status_change_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('booking_status_history', 'status_change_id') }}",
+        post_hook="{{ delete_orphans('booking_status_history', 'status_change_id') }}",
         indexes=[
             {'columns': ['status_change_id'], 'unique': true},
             {'columns': ['booking_id']},

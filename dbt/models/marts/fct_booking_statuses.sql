@@ -2,7 +2,7 @@
     config(
         unique_key='booking_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('bookings', 'booking_id', has_booking=false) }}",
+        post_hook="{{ delete_orphans('bookings', 'booking_id', has_booking=false) }}",
         indexes=[
             {'columns': ['booking_id', 'position'], 'unique': true},
             {'columns': ['status_change_id']},
@@ -12,7 +12,7 @@
     )
 }}
 
--- A booking that changed, or whose history did, gets all its rows anew.
+-- All rows of a booking are rebuilt if the booking or its history changed.
 with bookings as (
     select
         booking_id,
@@ -27,7 +27,7 @@ with bookings as (
     {{ only_changed_histories() }}
 ),
 
-recorded as (
+recorded_changes as (
     select
         changes.booking_id,
         changes.status_change_id,
@@ -43,9 +43,9 @@ recorded as (
     inner join bookings on changes.booking_id = bookings.booking_id
 ),
 
--- What a booking was before its first recorded change, and what it is by the last one. One without any history was on
--- the books until it ended.
-edges as (
+-- The status of a booking before its first recorded change and after its last one. A booking without history was
+-- confirmed until it ended.
+booking_changes as (
     select
         bookings.*,
         first_change.changed_at as first_changed_at,
@@ -57,9 +57,9 @@ edges as (
         end as first_status,
         last_change.to_status as last_status
     from bookings
-    left join recorded as first_change
+    left join recorded_changes as first_change
         on bookings.booking_id = first_change.booking_id and first_change.number = 1
-    left join recorded as last_change
+    left join recorded_changes as last_change
         on bookings.booking_id = last_change.booking_id and last_change.number = last_change.changes
 ),
 
@@ -71,23 +71,24 @@ statuses as (
         0 as number,
         known_from as valid_from,
         created_at is not null as is_moment_known
-    from edges
+    from booking_changes
     where first_status is not null and (first_changed_at is null or known_from < first_changed_at)
     union all
     select
-        recorded.booking_id,
-        recorded.to_status as status,
-        recorded.status_change_id,
-        recorded.number,
+        recorded_changes.booking_id,
+        recorded_changes.to_status as status,
+        recorded_changes.status_change_id,
+        recorded_changes.number,
         case
-            when recorded.number = 1 and recorded.from_status is null then least(edges.known_from, recorded.changed_at)
-            else recorded.changed_at
+            when recorded_changes.number = 1 and recorded_changes.from_status is null
+                then least(booking_changes.known_from, recorded_changes.changed_at)
+            else recorded_changes.changed_at
         end as valid_from,
-        recorded.is_moment_known
-    from recorded
-    inner join edges on recorded.booking_id = edges.booking_id
+        recorded_changes.is_moment_known
+    from recorded_changes
+    inner join booking_changes on recorded_changes.booking_id = booking_changes.booking_id
     union all
-    -- The booking's own status is its last one, whatever the history says.
+    -- The booking's own status is the last one, even if the history ends in another.
     select
         booking_id,
         status,
@@ -95,13 +96,13 @@ statuses as (
         2147483647 as number,
         greatest(coalesce(ended_at, updated_at), last_changed_at, known_from) as valid_from,
         ended_at is not null as is_moment_known
-    from edges
+    from booking_changes
     where coalesce(last_status, first_status) <> status
 )
 
 select
     statuses.booking_id,
-    edges.org_id,
+    booking_changes.org_id,
     row_number() over booking as position,
     statuses.status,
     {{ status_group('statuses.status') }} as status_group,
@@ -110,9 +111,9 @@ select
     lead(statuses.valid_from) over booking as valid_to,
     statuses.is_moment_known,
     statuses.status_change_id,
-    changed._loaded_at,
-    edges._loaded_at as _booking_loaded_at
+    recorded_changes._loaded_at,
+    booking_changes._loaded_at as _booking_loaded_at
 from statuses
-inner join edges on statuses.booking_id = edges.booking_id
-left join recorded as changed on statuses.status_change_id = changed.status_change_id
+inner join booking_changes on statuses.booking_id = booking_changes.booking_id
+left join recorded_changes on statuses.status_change_id = recorded_changes.status_change_id
 window booking as (partition by statuses.booking_id order by statuses.valid_from, statuses.number)

@@ -2,7 +2,7 @@
     config(
         unique_key='booking_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('bookings', 'booking_id', has_booking=false) }}",
+        post_hook="{{ delete_orphans('bookings', 'booking_id', has_booking=false) }}",
         indexes=[
             {'columns': ['booking_id'], 'unique': true},
             {'columns': ['org_id', 'created_day']},
@@ -12,7 +12,7 @@
     )
 }}
 
--- A booking that expired or was declined may carry no moment of it: its history may have one.
+-- A booking that expired or was declined may lack the time of that; its history may have it.
 with endings as (
     select
         booking_id,
@@ -23,7 +23,7 @@ with endings as (
     group by booking_id, to_status
 ),
 
-first_seen as (
+first_snapshots as (
     select
         booking_id,
         min(recorded_at) as recorded_at
@@ -36,7 +36,7 @@ local_days as (
         bookings.*,
         coalesce(
             bookings.created_at,
-            least(bookings.earliest_known_at, {{ a_day_before('first_seen.recorded_at') }})
+            least(bookings.earliest_known_at, {{ a_day_before('first_snapshots.recorded_at') }})
         ) as known_from,
         organizations._loaded_at as _organization_loaded_at,
         bookings.currency = organizations.currency as is_in_own_currency,
@@ -48,7 +48,7 @@ local_days as (
         {{ local_day('coalesce(bookings.cancelled_at, endings.changed_at)', 'organizations.timezone') }} as ended_day
     from {{ ref('stg_app__bookings') }} as bookings
     inner join {{ ref('stg_app__organizations') }} as organizations on bookings.org_id = organizations.org_id
-    left join first_seen on bookings.booking_id = first_seen.booking_id and bookings.created_at is null
+    left join first_snapshots on bookings.booking_id = first_snapshots.booking_id and bookings.created_at is null
     left join endings on bookings.booking_id = endings.booking_id and bookings.status = endings.to_status
     {{ only_changed('bookings', 'booking_id', has_booking=false) }}
     {{ or_changed_end('bookings', 'endings') }}

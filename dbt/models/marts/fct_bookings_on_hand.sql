@@ -1,46 +1,46 @@
 {{ config(materialized='view') }}
 
-{%- set horizon = var('on_hand_days') %}
+{%- set horizon = var('horizon_days') %}
 
--- The total has a row for every service day and lead; a service has none where nothing stands on its books.
-with series as (
+-- The total has a row for every service day and lead time; a service only where bookings are on hand.
+with organizations as (
     select
-        steps.org_id,
-        min(steps.service_day) as first_day,
+        spans.org_id,
+        min(spans.service_day) as first_day,
         max(run_clock.as_of) as as_of
-    from {{ ref('int_book_steps') }} as steps
-    inner join {{ ref('stg_app__run_clock') }} as run_clock on steps.org_id = run_clock.org_id
-    where steps.dimension = 'total'
-    group by steps.org_id
+    from {{ ref('int_on_hand_spans') }} as spans
+    inner join {{ ref('stg_app__run_clock') }} as run_clock on spans.org_id = run_clock.org_id
+    where spans.dimension = 'total'
+    group by spans.org_id
 ),
 
-stood as (
+bookings_on_hand as (
     select
-        steps.org_id,
-        steps.dimension,
-        steps.member,
-        steps.service_day,
+        spans.org_id,
+        spans.dimension,
+        spans.member,
+        spans.service_day,
         numbers.number as lead_days,
-        steps.bookings,
-        steps.revenue
-    from {{ ref('int_book_steps') }} as steps
-    cross join lateral {{ every_number('steps.next_lead_days + 1', 'steps.lead_days') }} as numbers
+        spans.bookings,
+        spans.revenue
+    from {{ ref('int_on_hand_spans') }} as spans
+    cross join lateral {{ every_number('spans.next_lead_days + 1', 'spans.lead_days') }} as numbers
 ),
 
 filled as (
-    select * from stood
+    select * from bookings_on_hand
     union all
     select
-        series.org_id,
+        organizations.org_id,
         'total' as dimension,
         'all' as member,
         dates.day as service_day,
         numbers.number as lead_days,
         0 as bookings,
         0 as revenue
-    from series
+    from organizations
     inner join {{ ref('dim_date') }} as dates
-        on dates.day between series.first_day and {{ add_days('series.as_of', horizon) }}
+        on dates.day between organizations.first_day and {{ add_days('organizations.as_of', horizon) }}
     cross join {{ every_number(0, horizon) }} as numbers
 )
 

@@ -2,7 +2,7 @@
     config(
         unique_key='invoice_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('invoices', 'invoice_id') }}",
+        post_hook="{{ delete_orphans('invoices', 'invoice_id') }}",
         indexes=[
             {'columns': ['invoice_id'], 'unique': true},
             {'columns': ['booking_id']},
@@ -29,10 +29,8 @@ select
     invoices.due_at,
     {{ local_day('invoices.issued_at', 'organizations.timezone') }} as issued_day,
     {{ local_day('invoices.due_at', 'organizations.timezone') }} as due_day,
-    invoices.status not in ('draft', 'void') as is_invoiced,
-    cast(
-        case when invoices.status in ('draft', 'void') then 0 else invoices.total_amount end as numeric(14, 2)
-    ) as invoiced_amount,
+    invoices.is_receivable as is_invoiced,
+    cast(case when invoices.is_receivable then invoices.total_amount else 0 end as numeric(14, 2)) as invoiced_amount,
     invoices._loaded_at,
     bookings._loaded_at as _booking_loaded_at,
     organizations._loaded_at as _organization_loaded_at

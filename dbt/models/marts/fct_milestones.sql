@@ -2,7 +2,7 @@
     config(
         unique_key='milestone_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('milestones', 'milestone_id') }}",
+        post_hook="{{ delete_orphans('milestones', 'milestone_id') }}",
         indexes=[
             {'columns': ['milestone_id'], 'unique': true},
             {'columns': ['booking_id']},

@@ -2,7 +2,7 @@
     config(
         unique_key='payment_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('payments', 'payment_id') }}",
+        post_hook="{{ delete_orphans('payments', 'payment_id') }}",
         indexes=[
             {'columns': ['payment_id'], 'unique': true},
             {'columns': ['booking_id']},
@@ -32,11 +32,7 @@ select
     {{ local_day('payments.paid_at', 'organizations.timezone') }} as paid_day,
     {{ local_day('coalesce(payments.paid_at, payments.created_at)', 'organizations.timezone') }} as attempted_day,
     cast(
-        case
-            when payments.status <> 'succeeded' then 0
-            when payments.kind = 'refund' then -payments.amount
-            else payments.amount
-        end as numeric(14, 2)
+        case when payments.status = 'succeeded' then payments.signed_amount else 0 end as numeric(14, 2)
     ) as collected_amount,
     payments._loaded_at,
     bookings._loaded_at as _booking_loaded_at,

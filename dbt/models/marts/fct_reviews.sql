@@ -2,7 +2,7 @@
     config(
         unique_key='review_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('reviews', 'review_id') }}",
+        post_hook="{{ delete_orphans('reviews', 'review_id') }}",
         indexes=[
             {'columns': ['review_id'], 'unique': true},
             {'columns': ['booking_id']},

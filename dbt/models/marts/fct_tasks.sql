@@ -2,7 +2,7 @@
     config(
         unique_key='task_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('tasks', 'task_id') }}",
+        post_hook="{{ delete_orphans('tasks', 'task_id') }}",
         indexes=[
             {'columns': ['task_id'], 'unique': true},
             {'columns': ['booking_id']},

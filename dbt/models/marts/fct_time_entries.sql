@@ -2,7 +2,7 @@
     config(
         unique_key='time_entry_id',
         incremental_strategy='delete+insert',
-        post_hook="{{ forget_deleted('time_entries', 'time_entry_id') }}",
+        post_hook="{{ delete_orphans('time_entries', 'time_entry_id') }}",
         indexes=[
             {'columns': ['time_entry_id'], 'unique': true},
             {'columns': ['booking_id']},

@@ -5,7 +5,7 @@
     )
 }}
 
--- Rows only where there are facts: an absent day, from the first of the series to as_of, is zero.
+-- Rows only where there are facts: an absent day between the first one of the series and as_of is zero.
 with sums as (
     {% for kpi in var('kpis') %}
         {{ 'union all' if not loop.first }}

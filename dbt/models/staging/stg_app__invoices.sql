@@ -5,6 +5,7 @@ select
     client_id,
     invoice_number,
     status,
+    is_receivable,
     total_amount,
     currency,
     issued_at,

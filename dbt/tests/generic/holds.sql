@@ -1,4 +1,4 @@
-{# The expression is true of every row. #}
+{# The expression is true for every row. #}
 {% test holds(model, expression) %}
 select *
 from {{ model }}

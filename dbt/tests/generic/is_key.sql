@@ -1,4 +1,4 @@
-{# The columns are never null, and no two rows have the same. #}
+{# The columns are never null and together unique. #}
 {% test is_key(model, columns) %}
 select {{ columns | join(', ') }}
 from {{ model }}

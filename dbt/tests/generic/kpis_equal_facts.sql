@@ -1,4 +1,4 @@
-{# The whole of each metric in kpi_daily equals the whole of its fact up to as_of. #}
+{# The total of each metric in kpi_daily equals that of its fact up to as_of. #}
 {% test kpis_equal_facts(model) %}
 with facts as (
     {%- for kpi in var('kpis') %}

@@ -1,4 +1,4 @@
-{# In a table by dimension and member: for each `by`, the services sum to the total, wherever there are services. #}
+{# In a table by dimension and member: for each group of `by`, the services sum to the total if there are services. #}
 {% test totals_equal_services(model, value, by) %}
 select
     {{ by | join(', ') }},

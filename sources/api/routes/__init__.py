@@ -1,1 +1,1 @@
-"""The routes of the API, one file a resource: they only translate between HTTP and operations."""
+"""The routes of the API, one file per resource: they only translate between HTTP and operations."""

@@ -1,4 +1,4 @@
-"""Bookings."""
+"""Routes of bookings."""
 
 from typing import Annotated
 from uuid import UUID
@@ -20,13 +20,16 @@ router = APIRouter(prefix="/v1/bookings", tags=["bookings"], responses=COMMON)
 @router.post("", status_code=201, response_model=Booking, responses=WRITES, summary="Book a service")
 async def create_booking(context: Writing, body: NewBooking) -> Response:
     return await context.write(
-        lambda tx: bookings.create_booking(tx, body), status=201, location=lambda made: f"/v1/bookings/{made.id}"
+        lambda tx: bookings.create_booking(tx, body), status=201, location=lambda created: f"/v1/bookings/{created.id}"
     )
 
 
 @router.get("", response_model=BookingPage, summary="List and search bookings")
 async def list_bookings(context: Calling, query: Annotated[BookingQuery, Query()]) -> Response:
-    """Those that the caller may see. A page may hold less than `limit` while `next` is set: go on until it is null."""
+    """The bookings that the caller may see.
+
+    A page may have fewer items than `limit` while `next` is set: continue until it is null.
+    """
     return reply(await context.run(lambda tx: listing.list_bookings(tx, query)))
 
 
@@ -37,28 +40,30 @@ async def get_booking(context: Calling, booking_id: UUID) -> Response:
 
 @router.patch("/{booking_id}", response_model=Booking, responses=CHANGES, summary="Change details of a booking")
 async def change_booking(context: Writing, booking_id: UUID, body: BookingChange) -> Response:
-    """If-Match is required, so that nobody overwrites what they have not seen."""
+    """If-Match is required, so that nobody overwrites changes that they have not read."""
     return await context.write(lambda tx: scheduling.change_booking(tx, booking_id, body, context.if_match))
 
 
-@router.get("/{booking_id}/history", response_model=All[StatusChange], summary="Read the steps of its life")
+@router.get("/{booking_id}/history", response_model=All[StatusChange], summary="Read the status history of a booking")
 async def read_history(context: Calling, booking_id: UUID) -> Response:
     return reply(await context.run(lambda tx: transitions.read_history(tx, booking_id)))
 
 
-@router.post("/{booking_id}/transitions", response_model=Booking, responses=WRITES, summary="Take a step of its life")
+@router.post(
+    "/{booking_id}/transitions", response_model=Booking, responses=WRITES, summary="Take a transition of a booking"
+)
 async def transition_booking(context: Writing, booking_id: UUID, body: TransitionRequest) -> Response:
-    """Every step is an action of the lifecycle: `actions` of the booking lists those that the caller may try."""
+    """The action is one of the lifecycle; `actions` of the booking lists those that the caller may try."""
     return await context.write(lambda tx: transitions.transition_booking(tx, booking_id, body, context.if_match))
 
 
-@router.post("/{booking_id}/reschedule", response_model=Booking, responses=WRITES, summary="Move it to another time")
+@router.post("/{booking_id}/reschedule", response_model=Booking, responses=WRITES, summary="Reschedule a booking")
 async def reschedule_booking(context: Writing, booking_id: UUID, body: Reschedule) -> Response:
-    """409 `slot_taken` where another exclusive booking holds the provider's time. A message to its people says so."""
+    """409 `slot_taken` if another exclusive booking holds the provider's time. A message records the change."""
     return await context.write(lambda tx: scheduling.reschedule_booking(tx, booking_id, body, context.if_match))
 
 
-@router.post("/{booking_id}/cancel", response_model=Booking, responses=WRITES, summary="Give it up")
+@router.post("/{booking_id}/cancel", response_model=Booking, responses=WRITES, summary="Cancel a booking")
 async def cancel_booking(context: Writing, booking_id: UUID, body: Cancellation) -> Response:
-    """What a client owes for it by the organisation's rules is the `cancellation_fee` of the answer."""
+    """`cancellation_fee` of the response is the fee of a client by the organisation's rules."""
     return await context.write(lambda tx: transitions.cancel_booking(tx, booking_id, body, context.if_match))

@@ -1,4 +1,4 @@
-"""What can be booked, and with whom."""
+"""Routes of the catalogue: services and people."""
 
 from typing import Annotated
 
@@ -15,11 +15,11 @@ router = APIRouter(prefix="/v1", tags=["catalogue"], responses=COMMON)
 
 @router.get("/services", response_model=All[Service], summary="List the services on offer")
 async def list_services(context: Calling) -> Response:
-    """With their packages and add-ons."""
+    """Each service has its packages and add-ons."""
     return reply(await context.run(catalogue.list_services))
 
 
 @router.get("/people", response_model=Page[Person], summary="List people")
 async def list_people(context: Calling, query: Annotated[PeopleQuery, Query()]) -> Response:
-    """An admin sees everybody; others see the providers, themselves, and the clients of their bookings."""
+    """Admins see all people; others see the providers, themselves, and the clients of their bookings."""
     return reply(await context.run(lambda tx: catalogue.list_people(tx, query)))

@@ -1,4 +1,4 @@
-"""What machines ask: does it live, can it work, how does it do."""
+"""Routes of probes: liveness, readiness and metrics."""
 
 import asyncio
 from typing import Any, Final, Literal
@@ -20,51 +20,51 @@ METRICS_TYPE: Final = "text/plain; version=0.0.4"
 
 
 class Health(BaseModel):
-    """What a probe is told."""
+    """The result of a probe."""
 
     status: Literal["ok", "unavailable"]
     detail: str = ""
 
 
 def newest_revision() -> str | None:
-    """The revision of the schema that this program is made for."""
+    """Return the revision of the schema that this program requires."""
     return ScriptDirectory(str(database.MIGRATIONS)).get_current_head()
 
 
-@router.get("/healthz", summary="Alive?")
+@router.get("/healthz", summary="Check that the process is alive")
 async def healthz() -> Health:
-    """The process answers."""
+    """Always `ok`."""
     return Health(status="ok")
 
 
-@router.get("/readyz", summary="Ready?", responses={503: {"model": Health}})
+@router.get("/readyz", summary="Check that the process is ready", responses={503: {"model": Health}})
 async def readyz(request: Request, response: Response) -> Health:
-    """The process can work: it is not stopping, its database answers in time, and the schema is the newest."""
-    trouble = await _trouble(request.app.state)
-    if trouble:
+    """`ok` if the process is not stopping, its database answers in time, and the schema is the newest."""
+    problem = await _problem(request.app.state)
+    if problem:
         response.status_code = 503
-    return Health(status="unavailable" if trouble else "ok", detail=trouble)
+    return Health(status="unavailable" if problem else "ok", detail=problem)
 
 
-async def _trouble(state: Any) -> str:
+async def _problem(state: Any) -> str:
     if state.stopping.is_set():
         return "The server is stopping."
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             revision = await state.pool.fetchval(SELECT_REVISION)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, OSError):
-        return "The database does not answer, or has no connection to spare."
+        return "The database does not answer, or all connections are in use."
     if revision != state.revision:
         return f"The schema is at revision {revision}, not {state.revision}: run `hub db migrate`."
     return ""
 
 
 @router.get(
-    "/metrics", summary="Metrics for Prometheus", response_class=Response,
+    "/metrics", summary="Read metrics for Prometheus", response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )  # fmt: skip
 async def read_metrics(request: Request) -> Response:
-    """In the text format of Prometheus: latency by route and status, the pool, errors, refusals by number."""
+    """In the text format of Prometheus: latency by route and status, connection pool, errors, rate-limited requests."""
     state = request.app.state
     metrics.sample_pool(state.pool, state.in_flight)
     return Response(metrics.exposition(), media_type=METRICS_TYPE)

@@ -1,4 +1,4 @@
-"""Insights."""
+"""Routes of insights."""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,7 +9,7 @@ from sources.api.context import Calling, Writing, reply
 from sources.api.problems import COMMON, WRITES
 from sources.operations import insights
 from sources.operations.children import Page
-from sources.operations.insights import Answer, Feedback, Insight, Kind, Requested, Severity, Status
+from sources.operations.insights import Feedback, Insight, Kind, Reaction, RequestedRun, Severity, Status
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"], responses=COMMON)
 
@@ -20,7 +20,7 @@ async def list_insights(
     status: Annotated[list[Status] | None, Query(description="Repeatable; by default any.")] = None,
     kind: Annotated[list[Kind] | None, Query(description="Repeatable; by default any.")] = None,
     severity: Annotated[list[Severity] | None, Query(description="Repeatable; by default any.")] = None,
-    after: Annotated[UUID | None, Query(description="`next` of the page before.")] = None,
+    after: Annotated[UUID | None, Query(description="`next` of the previous page.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """The latest first. For admins."""
@@ -33,9 +33,11 @@ async def list_insights(
     )
 
 
-@router.post("/generate", status_code=202, response_model=Requested, responses=WRITES, summary="Ask for insights now")
+@router.post(
+    "/generate", status_code=202, response_model=RequestedRun, responses=WRITES, summary="Request a run of insights"
+)
 async def request_insights(context: Writing) -> Response:
-    """The running Hub picks it up within a minute; what it finds comes as insights, and as events of the stream."""
+    """The running Hub starts it within a minute. Its findings appear as insights, and as events of the stream."""
     return await context.write(insights.request_insights, status=202)
 
 
@@ -44,22 +46,22 @@ async def get_insight(context: Calling, insight_id: UUID) -> Response:
     return reply(await context.run(lambda tx: insights.get_insight(tx, insight_id)))
 
 
-@router.post("/{insight_id}/acknowledge", response_model=Insight, responses=WRITES, summary="Say that you are on it")
+@router.post("/{insight_id}/acknowledge", response_model=Insight, responses=WRITES, summary="Acknowledge an insight")
 async def acknowledge_insight(context: Writing, insight_id: UUID, body: Feedback | None = None) -> Response:
-    return await _answer(context, insight_id, "acknowledged", body)
+    return await _react(context, insight_id, "acknowledged", body)
 
 
-@router.post("/{insight_id}/resolve", response_model=Insight, responses=WRITES, summary="Say that it is over")
+@router.post("/{insight_id}/resolve", response_model=Insight, responses=WRITES, summary="Resolve an insight")
 async def resolve_insight(context: Writing, insight_id: UUID, body: Feedback | None = None) -> Response:
-    return await _answer(context, insight_id, "resolved", body)
+    return await _react(context, insight_id, "resolved", body)
 
 
-@router.post("/{insight_id}/dismiss", response_model=Insight, responses=WRITES, summary="Say that it is no news")
+@router.post("/{insight_id}/dismiss", response_model=Insight, responses=WRITES, summary="Dismiss an insight")
 async def dismiss_insight(context: Writing, insight_id: UUID, body: Feedback | None = None) -> Response:
-    """The same thing is not raised again while it lasts."""
-    return await _answer(context, insight_id, "dismissed", body)
+    """The same finding is not raised again while it lasts."""
+    return await _react(context, insight_id, "dismissed", body)
 
 
-async def _answer(context: Writing, insight_id: UUID, answer: Answer, body: Feedback | None) -> Response:
+async def _react(context: Writing, insight_id: UUID, reaction: Reaction, body: Feedback | None) -> Response:
     feedback = body.feedback if body else None
-    return await context.write(lambda tx: insights.answer_insight(tx, insight_id, answer, feedback))
+    return await context.write(lambda tx: insights.react_to_insight(tx, insight_id, reaction, feedback))

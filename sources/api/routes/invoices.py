@@ -1,4 +1,4 @@
-"""Invoices."""
+"""Routes of invoices."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,16 +16,16 @@ router = APIRouter(prefix="/v1", tags=["invoices"], responses=COMMON)
 
 
 @router.get("/invoices", response_model=Page[InvoiceSummary], summary="List invoices")
-async def list_invoices(context: Calling, wanted: Annotated[InvoiceFilter, Query()]) -> Response:
-    """The newest first: a client's own that were issued, a provider's of their bookings, an admin's all."""
-    return reply(await context.run(lambda tx: invoices.list_invoices(tx, wanted)))
+async def list_invoices(context: Calling, query: Annotated[InvoiceFilter, Query()]) -> Response:
+    """The newest first. Clients see their own issued invoices, providers those of their bookings, admins all."""
+    return reply(await context.run(lambda tx: invoices.list_invoices(tx, query)))
 
 
 @router.get("/bookings/{booking_id}/invoices", response_model=Page[InvoiceSummary], summary="List a booking's invoices")
 async def list_booking_invoices(
-    context: Calling, booking_id: UUID, wanted: Annotated[InvoiceFilter, Query()]
+    context: Calling, booking_id: UUID, query: Annotated[InvoiceFilter, Query()]
 ) -> Response:
-    return reply(await context.run(lambda tx: invoices.list_invoices(tx, wanted, booking_id)))
+    return reply(await context.run(lambda tx: invoices.list_invoices(tx, query, booking_id)))
 
 
 @router.post(
@@ -36,32 +36,32 @@ async def list_booking_invoices(
     summary="Draft an invoice",
 )
 async def create_invoice(context: Writing, booking_id: UUID, body: NewInvoice) -> Response:
-    """A `deposit`, `final` or `fee` invoice is computed from the booking, each once; a `custom` one says its lines."""
+    """A `deposit`, `final` or `fee` invoice is computed from the booking, each once; a `custom` one needs `lines`."""
     return await context.write(
         lambda tx: invoicing.create_draft(tx, booking_id, body),
         status=201,
-        location=lambda made: f"/v1/invoices/{made.id}",
+        location=lambda created: f"/v1/invoices/{created.id}",
     )
 
 
 @router.get("/invoices/{invoice_id}", response_model=Invoice, summary="Read an invoice")
 async def get_invoice(context: Calling, invoice_id: UUID) -> Response:
-    """With its lines, its payments and refunds, and what is outstanding. Clients see no drafts."""
+    """The invoice with its lines, payments, refunds and outstanding amount. Clients see no drafts."""
     return reply(await context.run(lambda tx: invoices.get_invoice(tx, invoice_id)))
 
 
-@router.patch("/invoices/{invoice_id}", response_model=Invoice, responses=CHANGES, summary="Change a draft")
+@router.patch("/invoices/{invoice_id}", response_model=Invoice, responses=CHANGES, summary="Change a draft invoice")
 async def change_invoice(context: Writing, invoice_id: UUID, body: DraftChanges) -> Response:
     return await context.write(lambda tx: invoicing.change_draft(tx, invoice_id, body, context.if_match))
 
 
-@router.post("/invoices/{invoice_id}/issue", response_model=Invoice, responses=WRITES, summary="Issue a draft")
+@router.post("/invoices/{invoice_id}/issue", response_model=Invoice, responses=WRITES, summary="Issue a draft invoice")
 async def issue_invoice(context: Writing, invoice_id: UUID) -> Response:
-    """It gets the organisation's next number; from now on it changes by payments only."""
+    """The invoice gets the organisation's next number; after that it changes by payments only."""
     return await context.write(lambda tx: invoicing.issue_invoice(tx, invoice_id, context.if_match))
 
 
 @router.post("/invoices/{invoice_id}/void", response_model=Invoice, responses=WRITES, summary="Void an invoice")
 async def void_invoice(context: Writing, invoice_id: UUID, body: Voiding) -> Response:
-    """Nothing may have been paid on it, or all of that given back. Its number is not used again."""
+    """Only if it has no payments, or all are refunded. Its number is not used again."""
     return await context.write(lambda tx: invoicing.void_invoice(tx, invoice_id, body, context.if_match))

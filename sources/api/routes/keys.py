@@ -1,4 +1,4 @@
-"""API keys."""
+"""Routes of API keys."""
 
 from uuid import UUID
 
@@ -12,20 +12,20 @@ from sources.operations.keys import CreatedKey, Keys, NewKey
 router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=COMMON)
 
 
-@router.post("", status_code=201, response_model=CreatedKey, summary="Make an API key")
+@router.post("", status_code=201, response_model=CreatedKey, summary="Create an API key")
 async def create_key(context: Calling, body: NewKey) -> Response:
-    """For yourself; an admin also for others. The secret is in this answer and nowhere else: so this is the one write
-    without Idempotency-Key, which would keep the answer. A key that nobody noted is revoked."""
+    """For yourself; admins also for others. Only this response has the secret. It is the one write without
+    Idempotency-Key, which would store the response; revoke a key whose secret was not received."""
     return reply(await context.run(lambda tx: keys.create_key(tx, body)), 201)
 
 
 @router.get("", response_model=Keys, summary="List API keys")
 async def list_keys(context: Calling) -> Response:
-    """Your own; an admin sees those of the organisation."""
+    """Your own; admins see those of the organisation."""
     return reply(await context.run(keys.list_keys))
 
 
 @router.delete("/{key_id}", status_code=204, responses=WRITES, summary="Revoke an API key")
 async def revoke_key(context: Writing, key_id: UUID) -> Response:
-    """From now on it opens nothing."""
+    """It is refused from now on."""
     return await context.write(lambda tx: keys.revoke_key(tx, key_id), status=204)

@@ -1,4 +1,4 @@
-"""Milestones."""
+"""Routes of milestones."""
 
 from uuid import UUID
 
@@ -23,14 +23,14 @@ async def list_milestones(context: Calling, booking_id: UUID) -> Response:
     status_code=201,
     response_model=Milestone,
     responses=WRITES,
-    summary="Plan a milestone",
+    summary="Create a milestone",
 )
 async def create_milestone(context: Writing, booking_id: UUID, body: NewMilestone) -> Response:
-    """Providers and admins plan milestones until the booking is delivered; without `position` it comes last."""
+    """For providers and admins, until the booking is delivered. Without `position` it is added at the end."""
     return await context.write(
         lambda tx: milestones.create_milestone(tx, booking_id, body),
         status=201,
-        location=lambda made: f"/v1/milestones/{made.id}",
+        location=lambda created: f"/v1/milestones/{created.id}",
     )
 
 
@@ -39,20 +39,21 @@ async def get_milestone(context: Calling, milestone_id: UUID) -> Response:
     return reply(await context.run(lambda tx: milestones.get_milestone(tx, milestone_id)))
 
 
-@router.patch(
-    "/milestones/{milestone_id}", response_model=Milestone, responses=CHANGES, summary="Change what is planned"
-)
+@router.patch("/milestones/{milestone_id}", response_model=Milestone, responses=CHANGES, summary="Change a milestone")
 async def edit_milestone(context: Writing, milestone_id: UUID, body: MilestoneChange) -> Response:
     return await context.write(lambda tx: milestones.edit_milestone(tx, milestone_id, body, context.if_match))
 
 
 @router.post(
-    "/milestones/{milestone_id}/transitions", response_model=Milestone, responses=WRITES, summary="Take a step with it"
+    "/milestones/{milestone_id}/transitions",
+    response_model=Milestone,
+    responses=WRITES,
+    summary="Take a step of a milestone",
 )
 async def step_milestone(context: Writing, milestone_id: UUID, body: MilestoneStep) -> Response:
-    """Providers start, submit and cancel; clients approve or reject what was submitted, unless it has approval levels.
+    """Providers start, submit and cancel; clients approve or reject a submitted milestone without approval levels.
 
-    The last approval delivers the booking. A rejection, of a delivered milestone too, sends the booking back to
-    revision with the reason. A milestone with approval levels that is submitted again asks the same levels anew.
+    The last approval delivers the booking. A rejection, also of an approved milestone of a delivered booking, returns
+    the booking for revision with the reason. Submitting a milestone again requests its approval levels again.
     """
     return await context.write(lambda tx: milestones.step_milestone(tx, milestone_id, body, context.if_match))

@@ -1,4 +1,4 @@
-"""In-app notifications."""
+"""Routes of in-app notifications."""
 
 from typing import Annotated
 from uuid import UUID
@@ -17,8 +17,8 @@ router = APIRouter(prefix="/v1/notifications", tags=["notifications"], responses
 @router.get("", response_model=Page[Notification], summary="List your notifications")
 async def list_notifications(
     context: Calling,
-    unread: Annotated[bool, Query(description="Only those that you have not read.")] = False,
-    after: Annotated[UUID | None, Query(description="`next` of the page before.")] = None,
+    unread: Annotated[bool, Query(description="Only unread notifications.")] = False,
+    after: Annotated[UUID | None, Query(description="`next` of the previous page.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """The latest first."""
@@ -27,11 +27,13 @@ async def list_notifications(
     )
 
 
-@router.get("/unread", response_model=Unread, summary="Count what you have not read")
+@router.get("/unread", response_model=Unread, summary="Count your unread notifications")
 async def count_unread(context: Calling) -> Response:
     return reply(await context.run(notifications.count_unread))
 
 
-@router.post("/{notification_id}/read", response_model=Notification, responses=WRITES, summary="Mark one as read")
+@router.post(
+    "/{notification_id}/read", response_model=Notification, responses=WRITES, summary="Mark a notification as read"
+)
 async def mark_read(context: Writing, notification_id: UUID) -> Response:
     return await context.write(lambda tx: notifications.mark_read(tx, notification_id))

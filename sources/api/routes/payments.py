@@ -1,4 +1,4 @@
-"""Payments and refunds."""
+"""Routes of payments and refunds."""
 
 from uuid import UUID
 
@@ -18,12 +18,12 @@ router = APIRouter(prefix="/v1", tags=["payments"], responses=COMMON)
     status_code=201,
     response_model=Payment,
     responses=WRITES,
-    summary="Pay an invoice",
+    summary="Record a payment of an invoice",
 )
 async def record_payment(context: Writing, invoice_id: UUID, body: NewPayment) -> Response:
-    """Staff record money that came, and it counts at once; a client announces it: pending until staff settle it.
+    """A payment that staff record succeeds at once; one that a client announces is pending until staff settle it.
 
-    With the provider `stripe` it is pending until Stripe's event comes. A deposit paid in full confirms the booking.
+    With the processor `stripe` it is pending until Stripe's event arrives. A deposit paid in full confirms the booking.
     """
     return await context.write(lambda tx: payments.record_payment(tx, invoice_id, body), status=201)
 
@@ -32,7 +32,7 @@ async def record_payment(context: Writing, invoice_id: UUID, body: NewPayment) -
     "/payments/{payment_id}/settlement", response_model=Payment, responses=WRITES, summary="Settle a pending payment"
 )
 async def settle_payment(context: Writing, payment_id: UUID, body: Settlement) -> Response:
-    """Providers and admins say whether announced money came; admins, whether a pending refund went out."""
+    """Providers and admins record if an announced payment was received; admins, if a pending refund was sent."""
     return await context.write(lambda tx: payments.settle_payment(tx, payment_id, body))
 
 
@@ -41,8 +41,11 @@ async def settle_payment(context: Writing, payment_id: UUID, body: Settlement) -
     status_code=201,
     response_model=Payment,
     responses=WRITES,
-    summary="Give a payment back",
+    summary="Refund a payment",
 )
 async def refund_payment(context: Writing, payment_id: UUID, body: NewRefund) -> Response:
-    """By admins, whole or in part, never more than was paid. Of a Stripe payment it is pending until Stripe tells."""
+    """For admins, in full or in part, never more than was paid.
+
+    The refund of a Stripe payment is pending until Stripe's event arrives.
+    """
     return await context.write(lambda tx: payments.refund_payment(tx, payment_id, body), status=201)

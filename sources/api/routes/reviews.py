@@ -1,4 +1,4 @@
-"""Reviews."""
+"""Routes of reviews."""
 
 from uuid import UUID
 
@@ -19,5 +19,5 @@ async def get_review(context: Calling, booking_id: UUID) -> Response:
 
 @router.post("", status_code=201, response_model=Review, responses=WRITES, summary="Review a completed booking")
 async def review_booking(context: Writing, booking_id: UUID, body: NewReview) -> Response:
-    """Its client, once."""
+    """For the client of the booking, once."""
     return await context.write(lambda tx: reviews.review_booking(tx, booking_id, body), status=201)

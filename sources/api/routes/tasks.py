@@ -1,4 +1,4 @@
-"""Tasks."""
+"""Routes of tasks."""
 
 from uuid import UUID
 
@@ -19,13 +19,13 @@ async def list_tasks(context: Calling, milestone_id: UUID) -> Response:
 
 
 @router.post(
-    "/milestones/{milestone_id}/tasks", status_code=201, response_model=Task, responses=WRITES, summary="Plan a task"
+    "/milestones/{milestone_id}/tasks", status_code=201, response_model=Task, responses=WRITES, summary="Create a task"
 )
 async def create_task(context: Writing, milestone_id: UUID, body: NewTask) -> Response:
     return await context.write(
         lambda tx: tasks.create_task(tx, milestone_id, body),
         status=201,
-        location=lambda made: f"/v1/tasks/{made.id}",
+        location=lambda created: f"/v1/tasks/{created.id}",
     )
 
 
@@ -34,7 +34,7 @@ async def get_task(context: Calling, task_id: UUID) -> Response:
     return reply(await context.run(lambda tx: tasks.get_task(tx, task_id)))
 
 
-@router.patch("/tasks/{task_id}", response_model=Task, responses=CHANGES, summary="Change a task, or its progress")
+@router.patch("/tasks/{task_id}", response_model=Task, responses=CHANGES, summary="Change a task")
 async def edit_task(context: Writing, task_id: UUID, body: TaskChange) -> Response:
-    """The progress of tasks, by weight, is the milestone's; that of milestones, by weight, is the booking's."""
+    """The progress of a milestone is that of its tasks by weight; that of a booking, of its milestones by weight."""
     return await context.write(lambda tx: tasks.edit_task(tx, task_id, body, context.if_match))

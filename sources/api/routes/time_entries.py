@@ -1,4 +1,4 @@
-"""Time entries and timers."""
+"""Routes of time entries and timers."""
 
 from typing import Annotated
 from uuid import UUID
@@ -14,11 +14,13 @@ from sources.operations.values import Moment
 
 router = APIRouter(prefix="/v1", tags=["time_entries"], responses=COMMON)
 
-After = Annotated[UUID | None, Query(description="`next` of the page before.")]
+After = Annotated[UUID | None, Query(description="`next` of the previous page.")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-@router.get("/bookings/{booking_id}/time-entries", response_model=Page[TimeEntry], summary="List a booking's hours")
+@router.get(
+    "/bookings/{booking_id}/time-entries", response_model=Page[TimeEntry], summary="List a booking's time entries"
+)
 async def list_of_booking(context: Calling, booking_id: UUID, after: After = None, limit: Limit = 50) -> Response:
     """The latest first."""
     return reply(await context.run(lambda tx: time_entries.list_of_booking(tx, booking_id, after, limit)))
@@ -29,14 +31,14 @@ async def list_of_booking(context: Calling, booking_id: UUID, after: After = Non
     status_code=201,
     response_model=TimeEntry,
     responses=WRITES,
-    summary="Enter hours worked",
+    summary="Create a time entry",
 )
 async def create_time_entry(context: Writing, booking_id: UUID, body: NewTimeEntry) -> Response:
-    """The entries of a person never overlap. The first one starts a booking that has not begun."""
+    """The entries of a person never overlap. The first entry starts a booking that is confirmed or scheduled."""
     return await context.write(
         lambda tx: time_entries.create_time_entry(tx, booking_id, body),
         status=201,
-        location=lambda made: f"/v1/time-entries/{made.id}",
+        location=lambda created: f"/v1/time-entries/{created.id}",
     )
 
 
@@ -48,16 +50,18 @@ async def start_timer(context: Writing, booking_id: UUID, body: NewTimer) -> Res
     return await context.write(
         lambda tx: time_entries.start_timer(tx, booking_id, body),
         status=201,
-        location=lambda made: f"/v1/time-entries/{made.id}",
+        location=lambda created: f"/v1/time-entries/{created.id}",
     )
 
 
 @router.get("/time-entries", response_model=Page[TimeEntry], summary="Read a person's time sheet")
 async def list_of_person(
     context: Calling,
-    provider_id: Annotated[UUID | None, Query(description="By default the caller; of others for admins only.")] = None,
-    since: Annotated[Moment | None, Query(description="Entries that start at this moment or later.")] = None,
-    until: Annotated[Moment | None, Query(description="Entries that start before this moment.")] = None,
+    provider_id: Annotated[
+        UUID | None, Query(description="By default the caller; other people for admins only.")
+    ] = None,
+    since: Annotated[Moment | None, Query(description="Only entries that start at this moment or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Only entries that start before this moment.")] = None,
     running: Annotated[bool, Query(description="Only the running timer.")] = False,
     after: After = None,
     limit: Limit = 50,
@@ -79,13 +83,15 @@ async def stop_timer(context: Writing, time_entry_id: UUID) -> Response:
     return await context.write(lambda tx: time_entries.stop_timer(tx, time_entry_id))
 
 
-@router.patch("/time-entries/{time_entry_id}", response_model=TimeEntry, responses=WRITES, summary="Correct an entry")
+@router.patch(
+    "/time-entries/{time_entry_id}", response_model=TimeEntry, responses=WRITES, summary="Correct a time entry"
+)
 async def edit_time_entry(context: Writing, time_entry_id: UUID, body: TimeEntryChange) -> Response:
-    """Until the booking is over."""
+    """Possible until the booking has ended."""
     return await context.write(lambda tx: time_entries.edit_time_entry(tx, time_entry_id, body))
 
 
-@router.delete("/time-entries/{time_entry_id}", status_code=204, responses=WRITES, summary="Take an entry back")
+@router.delete("/time-entries/{time_entry_id}", status_code=204, responses=WRITES, summary="Delete a time entry")
 async def delete_time_entry(context: Writing, time_entry_id: UUID) -> Response:
-    """Until the booking is over."""
+    """Possible until the booking has ended."""
     return await context.write(lambda tx: time_entries.delete_time_entry(tx, time_entry_id), status=204)

@@ -1,4 +1,4 @@
-"""What payment providers tell: calls that are signed, and bear no token."""
+"""Webhooks of payment processors: their calls are signed, and have no token."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -9,10 +9,10 @@ from fastapi import APIRouter, Header, Request, Response
 from sources.api.context import reply
 from sources.api.problems import responses
 from sources.errors import HubError
-from sources.operations import provider_events
+from sources.operations import processor_events
 from sources.operations.errors import Refusal
-from sources.operations.provider_events import Receipt
-from sources.payment_providers import stripe
+from sources.operations.processor_events import Receipt
+from sources.payment_processors import stripe
 from sources.settings import Settings
 
 router = APIRouter(
@@ -38,15 +38,15 @@ EVENT: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-@router.post("/stripe", response_model=Receipt, openapi_extra=EVENT, summary="Events of Stripe")
-async def stripe_event(
+@router.post("/stripe", response_model=Receipt, openapi_extra=EVENT, summary="Receive an event of Stripe")
+async def receive_stripe_event(
     request: Request,
-    stripe_signature: Annotated[str | None, Header(description="t=...,v1=..., by the signing secret.")] = None,
+    stripe_signature: Annotated[str | None, Header(description="t=...,v1=..., signed with the signing secret.")] = None,
 ) -> Response:
-    """Needs no token: the signature over the raw body is checked, and its age (5 minutes at most).
+    """Needs no token: the signature over the raw body is verified, and its age (at most 5 minutes).
 
-    Each event counts once; repeated, unknown and early ones are answered 200 as well. `metadata` of the payment intent
-    names the organisation (`org_id`) and the invoice (`invoice_id`).
+    Each event is applied once; the response to repeated, unknown and early ones is 200 as well. `metadata` of the
+    payment intent names the organisation (`org_id`) and the invoice (`invoice_id`).
     """
     state = request.app.state
     settings: Settings = state.settings
@@ -57,7 +57,7 @@ async def stripe_event(
     body = await request.body()
     # In a thread: the first call imports the library, which takes half a second.
     payload = await asyncio.to_thread(stripe.verified, body, stripe_signature, secret)
-    receipt = await provider_events.receive(
+    receipt = await processor_events.receive(
         state.pool, stripe.read_event(payload), at=datetime.now(UTC), timeout_ms=settings.statement_timeout_ms
     )
     return reply(receipt)

@@ -1,4 +1,4 @@
-"""The tables of schema app. One file, because Alembic generated it as one revision."""
+"""Tables of schema app. One file, because Alembic generated it as one revision."""
 
 from alembic import op
 import sqlalchemy as sa

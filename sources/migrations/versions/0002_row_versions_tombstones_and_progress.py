@@ -1,4 +1,4 @@
-"""What the database itself keeps right: row versions, tombstones, progress; and the schemas beside `app`."""
+"""Triggers for row versions, tombstones and progress; the schemas raw and ml; the role hub_reader."""
 
 from alembic import op
 

@@ -1,11 +1,11 @@
-"""What the write API needs: prices, deposits, gap-free numbers, payment events, and slots that nobody can take twice."""
+"""Tables and constraints of the write API: prices, deposits, gap-free numbers, payment events, no double bookings."""
 
 from alembic import op
 
 revision = "0003"
 down_revision = "0002"
 
-# Of sources/lifecycle.py at this revision; a test compares the constraint with it.
+# From sources/lifecycle.py at this revision.
 HOLDS_TIME = (
     "requested under_review quoted approved awaiting_payment confirmed scheduled in_progress on_hold awaiting_client "
     "revision_requested delivered disputed completed"
@@ -258,7 +258,7 @@ def upgrade() -> None:
         """
     )
     op.execute(TABLES)
-    # The bodies name app.org_id(), of the next revision.
+    # The functions call app.org_id(), which the next revision creates.
     op.execute("set local check_function_bodies = off")
     op.execute(MONEY)
     for table in HUB_OWNED:

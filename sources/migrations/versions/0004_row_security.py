@@ -1,8 +1,8 @@
-"""The second wall: the API connects as hub_api, which sees one organisation and, there, what the person may see.
+"""Row security: the API connects as hub_api, which sees the rows of one organisation that the caller may see.
 
-Each transaction begins with app.enter(), which looks the caller up and sets organisation, person and role for the
-transaction. The policies read them once a statement (as sub-selects), and compare leakproof types only, so that
-indexes stay usable.
+Each transaction begins with app.enter(), which looks up the caller and sets the organisation, person and role of the
+transaction. The policies read these once per statement (as sub-selects), and compare leakproof types only, so that
+indexes can be used.
 """
 
 from alembic import op
@@ -93,7 +93,7 @@ alter function app.roll_up_tasks() security definer set search_path = app, pg_te
 alter function app.roll_up_milestones() security definer set search_path = app, pg_temp;
 """
 
-# Table -> (what hub_api may do, whose rows). `{t}` is the table; every policy also demands the organisation.
+# Table -> (rights of hub_api, condition on its rows). `{t}` is the table; every policy also requires the organisation.
 OWN_BOOKING = (
     "(select app.sees_all()) or exists ("
     "select 1 from app.bookings as b where b.org_id = {t}.org_id and b.id = {t}.booking_id)"
@@ -150,7 +150,7 @@ OPERATIONAL = (
 def upgrade() -> None:
     op.execute(ROLE_AND_ENTRY)
     op.execute("grant usage on sequence app.booking_numbers to hub_api")
-    op.execute("grant select on app.alembic_version to hub_api")  # is the schema the one that the API was made for?
+    op.execute("grant select on app.alembic_version to hub_api")  # the API compares the revision with its own
     for table, (rights, whose) in POLICIES.items():
         op.execute(f"grant {rights} on app.{table} to hub_api")
         op.execute(f"alter table app.{table} enable row level security")

@@ -1,8 +1,8 @@
-"""Search over number, title, client and notes of bookings, kept by trigger in a table of its own.
+"""Search by number, title, client and notes of bookings, in a table that triggers update.
 
-Text operators are not leakproof: under row security they can use no index. A list that is walked in its own order
-reads the words of each booking that row security has let through; what is rare is found by app.search_bookings(),
-which reads the indexes within the caller's organisation, and whose result is joined to bookings.
+Text operators are not leakproof, so under row security they cannot use an index. A list that is read in its own order
+compares the words of each booking that row security lets through. Rare words are found by app.search_bookings(), which
+reads the indexes of the caller's organisation, and whose result is joined to bookings.
 """
 
 from alembic import op

@@ -1,7 +1,8 @@
 """Live events: each change of a booking, a message or an insight is a row of app.events, which the API reads.
 
-NOTIFY is only the bell, and rung five times a second at most: a transaction that notifies holds one lock of the whole
-server while it flushes its commit to disk. Rung by every write, it let 200 commits a second through where 1,100 fit.
+NOTIFY only says that there are new rows, at most five times per second: a transaction that notifies holds a lock of the
+whole server while it flushes its commit to disk. With a notification per write there were 200 commits per second instead
+of 1,100.
 """
 
 from alembic import op
@@ -9,7 +10,7 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-# More changed rows than this in one statement are one event, `reload`: an import is no news item by item.
+# A statement that changes more rows than this writes one event, `reload`: clients of an import read everything again.
 MANY = 200
 
 EVENTS = """
@@ -171,8 +172,8 @@ create trigger tell_changed after update on app.insight_events for each row
     execute function app.tell_insights();
 """
 
-# The summary, for whom it is by app.set_caller(): counted past row security, which would have it read every row. At a
-# million bookings 0.3 s where a scan took 2; those of a person are found by index.
+# The summary for the caller of app.set_caller(), counted without row security, which would read every row: 0.3 s for a
+# million bookings instead of 2 s. The bookings of a person are found by index.
 FIGURES = """
 create index ix_bookings_totals on app.bookings (org_id, status, currency) include (amount_minor);
 
@@ -224,7 +225,7 @@ revoke execute on function app.booking_figures, app.outstanding from public;
 grant execute on function app.booking_figures, app.outstanding to hub_api;
 """
 
-# Statements that set a password are left out: their text holds it.
+# Without statements that set a password, because their text contains it.
 SLOW_QUERIES = """
 do $$ begin
     if not exists (select from pg_available_extensions where name = 'pg_stat_statements') then

@@ -1,4 +1,4 @@
-"""What kind of anomaly it is, how good the forecasts were, and whom the coming days will overload."""
+"""Patterns of anomalies, the accuracy of forecasts, and the workload of providers on coming days."""
 
 from alembic import op
 

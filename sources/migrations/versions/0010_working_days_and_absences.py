@@ -1,4 +1,4 @@
-"""When providers work: the working days of a provider or of the organisation, and absences; a load may be unknown."""
+"""Working days of organisations and providers, absences of providers, and public holidays."""
 
 from alembic import op
 
@@ -45,7 +45,7 @@ create policy caller on app.provider_absences to hub_api using (
 create policy source on app.provider_absences for select to hub_source using (true);
 """
 
-# The days on which nobody works, of the countries of the organisations, around the day that a run speaks of.
+# Public holidays in the countries of the organisations, in the years around as_of.
 HOLIDAYS = """
 create table raw.public_holidays (
     country text not null,

@@ -1,4 +1,4 @@
-"""What is due, read from state."""
+"""Due work: digests, insights and requests, by the state of the database."""
 
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
@@ -40,9 +40,7 @@ def org_id(connection: psycopg.Connection) -> UUID:
         (datetime(2026, 3, 12, 11, 0, tzinfo=UTC), False),  # the day after: these figures are old
     ],
 )
-def test_the_digest_is_due_at_seven_where_the_organisation_is(
-    settings: Settings, org_id: UUID, now: datetime, is_due: bool
-) -> None:
+def test_the_digest_is_due_at_seven_local_time(settings: Settings, org_id: UUID, now: datetime, is_due: bool) -> None:
     assert due_work.digests_due(settings, now) == ([(org_id, DAY)] if is_due else [])
 
 
@@ -64,10 +62,10 @@ def test_before_the_first_run_nothing_is_due(settings: Settings) -> None:
     assert not due_work.insights_requested(settings)
 
 
-def test_a_day_is_to_be_judged_until_its_forecast_was_asked_for(
+def test_a_day_awaits_insights_until_its_forecast_was_made(
     settings: Settings, connection: psycopg.Connection, org_id: UUID
 ) -> None:
-    """Also where there was too little to forecast, and where it failed: that is not asked again every quarter hour."""
+    """Or until there was too little to forecast, or it failed: neither is repeated every 15 minutes."""
     assert due_work.organizations_awaiting_insights(settings) == [org_id]
     mark = "insert into ml.fingerprints (org_id, model, fingerprint, as_of) values (%s, %s, 'x', %s)"
     connection.execute(mark, [org_id, "anomalies", DAY])

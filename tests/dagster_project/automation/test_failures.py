@@ -1,4 +1,4 @@
-"""A failure is loud: what of the Hub itself fails becomes an event, and is over when it holds again."""
+"""Failures of the Hub: they open an insight, which is resolved when the failure has ended."""
 
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ from sources.settings import Settings
 
 @pytest.fixture
 def org_id(connection: psycopg.Connection) -> UUID:
-    """An organisation that a run has spoken of, with an administrator."""
+    """An organisation with a run and an administrator."""
     org_id = uuid4()
     connection.execute("create schema staging")
     connection.execute(
@@ -36,21 +36,19 @@ def statuses(connection: psycopg.Connection) -> list[tuple[str, str]]:
     return connection.execute("select kind, status from app.insight_events order by id").fetchall()
 
 
-def test_a_failure_is_an_event_until_it_is_over(
-    settings: Settings, connection: psycopg.Connection, org_id: UUID
-) -> None:
+def test_a_failure_is_an_event_until_it_ends(settings: Settings, connection: psycopg.Connection, org_id: UUID) -> None:
     failing = {"check expectations of raw/bookings": "3 bookings have no client."}
     assert len(report(settings, failing).opened) == 1
     assert report(settings, failing).opened == []
     assert statuses(connection) == [("pipeline", "open")]
-    told = connection.execute("select title || summary from app.insight_events").fetchone()
-    assert told is not None
-    assert "3 bookings have no client" in told[0]
+    text = connection.execute("select title || summary from app.insight_events").fetchone()
+    assert text is not None
+    assert "3 bookings have no client" in text[0]
     assert len(report(settings, {}).resolved) == 1
     assert statuses(connection) == [("pipeline", "resolved")]
 
 
-def test_what_fails_for_one_organisation_is_undone_and_told_to_it_alone(
+def test_a_failure_of_one_organisation_is_rolled_back_and_reported_to_it_alone(
     settings: Settings, connection: psycopg.Connection, org_id: UUID
 ) -> None:
     other = uuid4()
@@ -69,16 +67,16 @@ def test_what_fails_for_one_organisation_is_undone_and_told_to_it_alone(
     connection.commit()
 
     assert len(report(settings, {}).opened) == 1
-    told = connection.execute("select org_id, kind, summary from app.insight_events").fetchall()
-    assert [(told_to, kind) for told_to, kind, _ in told] == [(org_id, "pipeline")]
-    assert "division by zero" in told[0][2].lower()
+    events = connection.execute("select org_id, kind, summary from app.insight_events").fetchall()
+    assert [(org, kind) for org, kind, _ in events] == [(org_id, "pipeline")]
+    assert "division by zero" in events[0][2].lower()
 
     forget_failures(connection, "anomalies")
     connection.commit()
     assert len(report(settings, {}).resolved) == 1
 
 
-def test_before_the_first_run_there_is_nobody_to_tell(settings: Settings) -> None:
+def test_before_the_first_run_nothing_is_reported(settings: Settings) -> None:
     assert report(settings, {"job hub_run": "It failed."}).opened == []
 
 
@@ -110,8 +108,8 @@ def test_a_channel_of_unknown_kind_is_a_failure(
     assert "The kind of channel 'pigeon' is unknown" in found[2]
 
 
-def test_failed_jobs_and_checks_are_found_until_they_hold() -> None:
-    holds = False
+def test_failed_jobs_and_checks_are_found_until_they_succeed() -> None:
+    succeeds = False
 
     @dg.asset
     def numbers() -> None:
@@ -119,11 +117,11 @@ def test_failed_jobs_and_checks_are_found_until_they_hold() -> None:
 
     @dg.asset_check(asset=numbers)
     def counted() -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(passed=holds, description="Two are missing.")
+        return dg.AssetCheckResult(passed=succeeds, description="Two are missing.")
 
     @dg.asset(deps=[numbers])
     def sums() -> None:
-        if not holds:
+        if not succeeds:
             raise ValueError("No numbers to sum.")
 
     job = dg.define_asset_job("work")
@@ -135,6 +133,6 @@ def test_failed_jobs_and_checks_are_found_until_they_hold() -> None:
             "job work": "sums: No numbers to sum.",
             "check counted of numbers": "Two are missing.",
         }
-        holds = True
+        succeeds = True
         defs.resolve_job_def("work").execute_in_process(instance=instance)
         assert current_failures(instance, ["work"], [key]) == {}

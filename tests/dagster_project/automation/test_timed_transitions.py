@@ -1,4 +1,4 @@
-"""The hourly job: it takes what is due, and leaves another server's bookings alone."""
+"""The hourly job applies due transitions, and does not touch the bookings of another server."""
 
 import psycopg
 import pytest
@@ -23,7 +23,7 @@ def run(as_of: str) -> dict[str, object]:
     return {name: value.value for name, value in ended.step_output_data.metadata.items()}
 
 
-def test_the_job_takes_what_is_due(
+def test_the_job_applies_due_transitions(
     environment: Settings, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed(connection)

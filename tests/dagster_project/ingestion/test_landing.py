@@ -77,7 +77,9 @@ def add(connection: Connection, prefix: str, count: int) -> None:
 def differences(source: Connection, target: Connection, table: Table = bookings) -> int:
     """Return the number of rows that differ between app.<table> and the live rows of raw.<table>, with row versions."""
     names = ", ".join(
-        f'"{column.name}"::text' for column in table.columns if column.name != "row_version" and column.computed is None
+        f'"{column.name}"::text'
+        for column in table.columns
+        if column.name != "row_version" and not column.info.get("is_index_key")
     )
     app = source.execute(f"select {names}, row_version::text from app.{table.name}").fetchall()
     raw = target.execute(f"select {names}, _row_version::text from raw.{table.name} where _deleted_at is null")

@@ -1,6 +1,6 @@
-"""The API as it runs: a uvicorn server on a free port, in front of the seeded business.
+"""The API for tests: a uvicorn server on a free port, with the seeded business.
 
-`api` serves a module (about 0.4 s); `serve` is for a test that needs settings of its own.
+`api` serves a module (about 0.4 s); `serve` is for a test that needs its own settings.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.sources.conftest import JWT_SECRET, seeded_settings
 
 
 def token_of(org: Organization, who: str, *, secret: str = JWT_SECRET, **claims: object) -> str:
-    """A token of a key of PEOPLE, for an hour; `claims` are added, and those that are None left out."""
+    """Return a token of a person of PEOPLE, valid for an hour; `claims` are added, and None removes a claim."""
     now = int(time.time())
     given: dict[str, object] = {
         "sub": str(org.id_of(who)), "org_id": str(org.id), "role": PEOPLE[who],
@@ -36,7 +36,7 @@ class Api:
     """A running API and the business behind it.
 
     `api.client("provider").post("/v1/bookings", json={...})`; `api.org` and `api.other` hold the seeded ids;
-    `api.business.connection` looks past the API into the database.
+    `api.business.connection` reads the database directly.
     """
 
     org: Final = NORTH
@@ -48,24 +48,24 @@ class Api:
         self.url = url
         self.business = business
         self.server = server
-        self.stop_soon = stop_soon  # what SIGTERM does to a process of its own
+        self.stop_soon = stop_soon  # the effect of SIGTERM on a process
         self._cleanup = cleanup
         self._clients: dict[tuple[str, str], httpx.Client] = {}
 
     def client(self, who: str, *, org: Organization = NORTH) -> httpx.Client:
-        """The HTTP client of a key of PEOPLE, with their token; kept open."""
+        """Return the HTTP client of a person of PEOPLE, with their token; kept open."""
         if (org.slug, who) not in self._clients:
             self._clients[org.slug, who] = self.new_client(Authorization=f"Bearer {token_of(org, who)}")
         return self._clients[org.slug, who]
 
     def new_client(self, **headers: str) -> httpx.Client:
-        """An HTTP client with these headers and no credentials of its own; closed with the API."""
+        """Return an HTTP client with these headers and no other credentials; closed with the API."""
         client = httpx.Client(base_url=self.url, headers=headers, timeout=20)
         self._cleanup.callback(client.close)
         return client
 
     def async_client(self, who: str, *, org: Organization = NORTH) -> httpx.AsyncClient:
-        """An asynchronous client of a key of PEOPLE, for many requests at once; the caller closes it."""
+        """Return an asynchronous client of a person of PEOPLE, for concurrent requests; the caller closes it."""
         return httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token_of(org, who)}"},
@@ -74,7 +74,7 @@ class Api:
         )
 
     def book(self, who: str = "client", **fields: object) -> dict[str, Any]:
-        """A new booking, as the API answers it; by default the client's request for the seeded service."""
+        """Create a booking and return it; by default a request of the client for the seeded service."""
         body = {"service_id": str(NORTH.service), **fields}
         if who != "client" and "client_id" not in body:
             body["client_id"] = str(NORTH.client)
@@ -86,7 +86,7 @@ class Api:
 
 @contextmanager
 def served(settings: Settings) -> Iterator[Api]:
-    """The API with these settings, on a port that the system chooses."""
+    """Serve the API with these settings, on a port that the system chooses."""
     app = create_app(settings)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5
@@ -116,13 +116,13 @@ def served(settings: Settings) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def api(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The API of a module: its tests make bookings of their own and leave the seeded rows as they are."""
+    """The API of a module: its tests create their own bookings and do not change the seeded rows."""
     with seeded_settings(seeded, tmp_path_factory.mktemp("hub")) as settings, served(settings) as running:
         yield running
 
 
 @pytest.fixture
 def serve(seeded: str, tmp_path: Path) -> Iterator[Callable[..., AbstractContextManager[Api]]]:
-    """`with serve(rate_limit="3/minute") as api:` is the API with settings of its own."""
+    """`with serve(rate_limit="3/minute") as api:` serves the API with its own settings."""
     with seeded_settings(seeded, tmp_path) as settings:
         yield lambda **changes: served(settings.model_copy(update=changes))

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document, so that a test over every operation finds a new one by itself."""
+"""Requests generated from the OpenAPI document, so that tests of every operation include new ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 
 METHODS: Final = ("get", "post", "patch", "put", "delete")
-Ids = Callable[[str], UUID]  # the id that a parameter or a field of this name gets
+Ids = Callable[[str], UUID]  # name of a parameter or field -> id
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class Operation:
 
     @property
     def path_parameters(self) -> list[str]:
-        return [it["name"] for it in self.description.get("parameters", []) if it["in"] == "path"]
+        return [item["name"] for item in self.description.get("parameters", []) if item["in"] == "path"]
 
     def request(self, client: httpx.Client, ids: Ids, **headers: str) -> httpx.Response:
-        """Send it with `ids`, a body that fits the schema, and whatever the query requires."""
+        """Send a request with `ids`, a body that matches the schema, and the required query parameters."""
         path = self.path.format(**{name: ids(name) for name in self.path_parameters})
         query = {
-            it["name"]: self._example(it["schema"], it["name"], ids)
-            for it in self.description.get("parameters", [])
-            if it["in"] == "query" and it.get("required")
+            item["name"]: self._example(item["schema"], item["name"], ids)
+            for item in self.description.get("parameters", [])
+            if item["in"] == "query" and item.get("required")
         }
         body = self.description.get("requestBody", {}).get("content", {}).get("application/json")
         return client.request(
@@ -53,15 +53,15 @@ class Operation:
         )
 
     def _example(self, schema: dict[str, Any], name: str, ids: Ids) -> Any:  # noqa: PLR0911
-        """A value that fits `schema`; ids come from `ids`, by the name of their field."""
+        """Return a value that matches `schema`; ids come from `ids`, by the name of their field."""
         if "$ref" in schema:
             return self._example(self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], name, ids)
         for choice in ("anyOf", "oneOf", "allOf"):
             if choice in schema:
                 return self._example(schema[choice][0], name, ids)
         if "properties" in schema:
-            wanted = schema.get("required") or list(schema["properties"])[:1]  # a change of nothing would be refused
-            return {it: self._example(schema["properties"][it], it, ids) for it in wanted}
+            wanted = schema.get("required") or list(schema["properties"])[:1]  # an empty change is refused
+            return {item: self._example(schema["properties"][item], item, ids) for item in wanted}
         if "const" in schema or "enum" in schema:
             return schema.get("const") or schema["enum"][0]
         if schema.get("format") == "uuid":
@@ -83,7 +83,7 @@ class Operation:
 
 
 def operations(document: dict[str, Any]) -> list[Operation]:
-    """Every operation of an OpenAPI document."""
+    """Return every operation of an OpenAPI document."""
     return [
         Operation(method, path, item[method], document)
         for path, item in document["paths"].items()
@@ -93,5 +93,5 @@ def operations(document: dict[str, Any]) -> list[Operation]:
 
 
 def random_ids(_: str) -> UUID:
-    """Ids that nothing has."""
+    """Return an id that does not exist."""
     return uuid4()

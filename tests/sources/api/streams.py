@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tests.waiting import PATIENCE_S
 
 
-class Told(NamedTuple):
+class Event(NamedTuple):
     """One event of a stream."""
 
     id: str | None
@@ -22,31 +22,31 @@ class Told(NamedTuple):
 
 
 class Stream:
-    """A stream that is being read. `position`: the id that its opening gave."""
+    """An open stream. `position`: the id at its start."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.position: str | None = None
         self.ended = threading.Event()
         self._response = response
-        self._told: Queue[Told] = Queue()
+        self._events: Queue[Event] = Queue()
         self._opened = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         assert self._opened.wait(PATIENCE_S)
 
-    def next(self) -> Told:
-        """The next event; fails where none comes."""
-        return self._told.get(timeout=PATIENCE_S)
+    def next(self) -> Event:
+        """Return the next event; fail if there is none in time."""
+        return self._events.get(timeout=PATIENCE_S)
 
-    def until(self, mark: str) -> list[Told]:
-        """The events that come before the one whose data hold `mark`; other marks are no events."""
+    def until(self, mark: str) -> list[Event]:
+        """Return the events before the one whose data has `mark`; events with other marks are left out."""
         events = []
-        while (told := self.next()).data.get("mark") != mark:
-            events.append(told)
-        return [told for told in events if "mark" not in told.data]
+        while (event := self.next()).data.get("mark") != mark:
+            events.append(event)
+        return [event for event in events if "mark" not in event.data]
 
     def join(self) -> None:
-        """Wait until nobody reads any more."""
+        """Wait until the reading thread has ended."""
         self._reader.join(PATIENCE_S)
 
     def _read(self) -> None:
@@ -58,7 +58,7 @@ class Stream:
                     fields[name] = value
                     continue
                 if "event" in fields:
-                    self._told.put(Told(fields.get("id"), fields["event"], json.loads(fields["data"])))
+                    self._events.put(Event(fields.get("id"), fields["event"], json.loads(fields["data"])))
                 elif "id" in fields:
                     self.position = fields["id"]
                 fields = {}
@@ -68,7 +68,7 @@ class Stream:
 
 @contextmanager
 def listening(url: str, token: str, last_id: str | None = None) -> Iterator[Stream]:
-    """The stream of GET /v1/events of the API at `url`, from `last_id` on."""
+    """Open the stream of GET /v1/events of the API at `url`, from `last_id` on."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": last_id} if last_id else {})
     connection.request("GET", "/v1/events", headers=headers)

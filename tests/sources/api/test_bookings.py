@@ -1,4 +1,4 @@
-"""Bookings over HTTP: their details, their time, giving them up, the list, the catalogue, and a race for one slot."""
+"""Bookings over HTTP: details, rescheduling, cancellation, lists, the catalogue, and concurrent bookings of a slot."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -25,20 +25,20 @@ def step(api: Api, who: str, booking: dict[str, Any], action: str, **fields: obj
 
 
 def confirmed(api: Api, **fields: Any) -> dict[str, Any]:
-    """A booking of the client with the provider, confirmed."""
+    """Create a confirmed booking of the client with the provider."""
     booking = api.book(provider_id=str(NORTH.provider), **fields)
     step(api, "provider", booking, "approve")
     return step(api, "provider", booking, "confirm")
 
 
-def test_fifty_want_one_slot(api: Api) -> None:
+def test_fifty_concurrent_bookings_of_a_slot_create_one(api: Api) -> None:
     body = {"service_id": str(NORTH.service), "provider_id": str(NORTH.provider2), "scheduled_start": at(400)}
 
     async def race() -> list[int]:
         async with api.async_client("client") as client:
             answers = await asyncio.gather(*(client.post("/v1/bookings", json=body) for _ in range(50)))
-        assert {it.json()["code"] for it in answers if it.status_code != 201} == {"slot_taken"}
-        return [it.status_code for it in answers]
+        assert {response.json()["code"] for response in answers if response.status_code != 201} == {"slot_taken"}
+        return [response.status_code for response in answers]
 
     codes = asyncio.run(race())
     assert sorted(codes) == [201] + [409] * 49
@@ -48,7 +48,7 @@ def test_fifty_want_one_slot(api: Api) -> None:
     assert held == (1,)
 
 
-def test_a_change_needs_the_version_last_seen(api: Api) -> None:
+def test_a_change_requires_the_current_version(api: Api) -> None:
     booking = api.book(title="First")
     path = f"/v1/bookings/{booking['id']}"
     assert api.client("client").patch(path, json={"title": "Second"}).status_code == 428
@@ -77,7 +77,7 @@ def test_a_change_needs_the_version_last_seen(api: Api) -> None:
         ("client2", {"title": "T"}, 404),
     ],
 )
-def test_who_may_change_what(api: Api, who: str, change: dict[str, object], code: int) -> None:
+def test_fields_that_each_role_may_change(api: Api, who: str, change: dict[str, object], code: int) -> None:
     booking = api.book(provider_id=str(NORTH.provider))
     answer = api.client(who).patch(
         f"/v1/bookings/{booking['id']}", json=change, headers={"If-Match": f'"{booking["version"]}"'}
@@ -88,14 +88,14 @@ def test_who_may_change_what(api: Api, who: str, change: dict[str, object], code
         assert {name: shown[name] for name in change} == change
 
 
-def test_what_has_ended_is_not_changed(api: Api) -> None:
+def test_an_ended_booking_cannot_be_changed(api: Api) -> None:
     booking = step(api, "client", api.book(), "cancel", reason="no need")
     headers = {"If-Match": f'"{booking["version"]}"'}
     answer = api.client("admin").patch(f"/v1/bookings/{booking['id']}", json={"title": "T"}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (409, "wrong_status")
 
 
-def test_a_booking_is_moved_and_its_people_are_told(api: Api) -> None:
+def test_a_rescheduled_booking_has_a_message_about_it(api: Api) -> None:
     booking = confirmed(api, scheduled_start=at(0))
     answer = api.client("client").post(
         f"/v1/bookings/{booking['id']}/reschedule", json={"scheduled_start": at(24), "reason": "a holiday"}
@@ -106,15 +106,15 @@ def test_a_booking_is_moved_and_its_people_are_told(api: Api) -> None:
         MONDAY + timedelta(hours=24), MONDAY + timedelta(hours=26),
     )  # fmt: skip
     assert moved["status"] == "scheduled"
-    told = api.business.connection.execute(
+    messages = api.business.connection.execute(
         "select sender_id, body from app.messages where booking_id = %s", [booking["id"]]
     ).fetchall()
-    assert [sender for sender, _ in told] == [NORTH.client]
-    assert told[0][1].startswith("Moved from ")
-    assert told[0][1].endswith(": a holiday")
+    assert [sender for sender, _ in messages] == [NORTH.client]
+    assert messages[0][1].startswith("Moved from ")
+    assert messages[0][1].endswith(": a holiday")
 
 
-def test_a_taken_slot_refuses_a_move(api: Api) -> None:
+def test_a_booking_cannot_be_rescheduled_to_a_taken_slot(api: Api) -> None:
     confirmed(api, scheduled_start=at(100))
     other = confirmed(api, scheduled_start=at(110))
     path = f"/v1/bookings/{other['id']}/reschedule"
@@ -135,12 +135,12 @@ def test_a_taken_slot_refuses_a_move(api: Api) -> None:
         ("admin", {"scheduled_start": at(200), "provider_id": str(NORTH.provider2)}, 200),
     ],
 )
-def test_a_move_that_is_not_right_is_refused(api: Api, who: str, body: dict[str, object], code: int) -> None:
+def test_an_invalid_reschedule_is_refused(api: Api, who: str, body: dict[str, object], code: int) -> None:
     booking = api.book(provider_id=str(NORTH.provider), scheduled_start=at(150), shares_provider_time=True)
     assert api.client(who).post(f"/v1/bookings/{booking['id']}/reschedule", json=body).status_code == code
 
 
-def test_a_client_does_not_move_what_is_under_way(api: Api) -> None:
+def test_a_client_cannot_reschedule_a_started_booking(api: Api) -> None:
     booking = step(api, "provider", confirmed(api, scheduled_start=at(300)), "start")
     path = f"/v1/bookings/{booking['id']}/reschedule"
     assert api.client("client").post(path, json={"scheduled_start": at(320)}).status_code == 403
@@ -157,7 +157,7 @@ def test_a_client_does_not_move_what_is_under_way(api: Api) -> None:
         ("provider", 2, "0.00"),
     ],
 )
-def test_giving_up_late_costs_the_client(api: Api, who: str, hours: int, fee: str) -> None:
+def test_a_late_cancellation_costs_the_client_a_fee(api: Api, who: str, hours: int, fee: str) -> None:
     connection = api.business.connection
     connection.execute(
         "update app.organizations set settings = jsonb_build_object('cancellation_rules', %s::jsonb) where id = %s",
@@ -173,12 +173,12 @@ def test_giving_up_late_costs_the_client(api: Api, who: str, hours: int, fee: st
     )  # fmt: skip
 
 
-def test_a_request_is_given_up_for_nothing(api: Api) -> None:
+def test_cancelling_a_request_is_free(api: Api) -> None:
     booking = api.book(scheduled_start=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
     assert step(api, "client", booking, "cancel", reason="no need")["cancellation_fee"] == "0.00"
 
 
-def test_a_quote_names_its_amounts(api: Api) -> None:
+def test_only_a_quote_takes_amounts(api: Api) -> None:
     booking = api.book(provider_id=str(NORTH.provider), custom_quote=True)
     path = f"/v1/bookings/{booking['id']}/transitions"
     too_much = {"action": "quote", "total_amount": "100.00", "deposit_amount": "100.01"}
@@ -189,24 +189,24 @@ def test_a_quote_names_its_amounts(api: Api) -> None:
     assert (quoted["total_amount"], quoted["deposit_amount"]) == ("100.00", "40.00")
 
 
-def test_the_history_names_who_and_why(api: Api) -> None:
+def test_the_history_has_actor_and_reason(api: Api) -> None:
     booking = api.book(provider_id=str(NORTH.provider))
     step(api, "provider", booking, "decline", reason="outside our services")
     items = api.client("client").get(f"/v1/bookings/{booking['id']}/history").json()["items"]
-    assert [(it["from_status"], it["to_status"], it["actor"]["name"], it["reason"]) for it in items] == [
+    assert [(item["from_status"], item["to_status"], item["actor"]["name"], item["reason"]) for item in items] == [
         (None, "requested", "North Client", None),
         ("requested", "declined", "North Provider", "outside our services"),
     ]
     assert api.client("client2").get(f"/v1/bookings/{booking['id']}/history").status_code == 404
 
 
-def test_the_list_pages_and_searches(api: Api) -> None:
+def test_the_list_has_pages_and_search(api: Api) -> None:
     made = [api.book(title=f"Quillwork {number}")["id"] for number in range(3)]
     answer = api.client("client").get("/v1/bookings", params={"q": "quillw", "limit": 2, "count": True}).json()
-    assert [it["id"] for it in answer["items"]] == made[:0:-1]
+    assert [item["id"] for item in answer["items"]] == made[:0:-1]
     assert answer["count"] == {"value": 3, "exact": True}
     rest = api.client("client").get("/v1/bookings", params={"q": "quillw", "limit": 2, "after": answer["next"]}).json()
-    assert ([it["id"] for it in rest["items"]], rest["next"]) == (made[:1], None)
+    assert ([item["id"] for item in rest["items"]], rest["next"]) == (made[:1], None)
     for who, org in (("client2", NORTH), ("provider", NORTH), ("admin", SOUTH)):
         assert api.client(who, org=org).get("/v1/bookings", params={"q": "quillw"}).json()["items"] == []
 
@@ -216,22 +216,23 @@ def test_the_list_pages_and_searches(api: Api) -> None:
     [{"status": "gone"}, {"limit": 0}, {"limit": 201}, {"sort": "title"}, {"after": "x"}, {"colour": "red"},
      {"created_from": "yesterday"}, {"amount_min": "NaN"}, {"q": ""}, {"q": "a\x00"}, {"client_id": "1"}],
 )  # fmt: skip
-def test_a_list_of_nonsense_is_refused(api: Api, params: dict[str, object]) -> None:
+def test_an_invalid_list_query_is_refused(api: Api, params: dict[str, object]) -> None:
     answer = api.client("admin").get("/v1/bookings", params=params)  # type: ignore[arg-type]
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_what_can_be_booked_and_with_whom(api: Api) -> None:
+def test_catalogue_of_services_and_people(api: Api) -> None:
     services = api.client("client").get("/v1/services").json()["items"]
-    assert [(it["name"], [package["name"] for package in it["packages"]], it["add_ons"]) for it in services] == [
-        ("North Consultation", ["North Half day"], [])
-    ]
+    assert [
+        (service["name"], [package["name"] for package in service["packages"]], service["add_ons"])
+        for service in services
+    ] == [("North Consultation", ["North Half day"], [])]
     api.book("admin", client_id=str(NORTH.client), provider_id=str(NORTH.provider))
 
     def names(who: str, **params: str) -> set[str]:
         found = api.client(who).get("/v1/people", params=params).json()
-        return {it["name"].removeprefix("North ") for it in found["items"]}
+        return {item["name"].removeprefix("North ") for item in found["items"]}
 
     assert names("client") == {"Client", "Provider", "Provider2"}
     assert names("client", role="client") == {"Client"}

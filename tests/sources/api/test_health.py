@@ -1,4 +1,4 @@
-"""What probes are told, and how the server ends."""
+"""Probes, and the shutdown of the server."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def test_a_running_api_is_alive_and_ready(api: Api) -> None:
     assert anybody.get("/readyz").json() == {"status": "ok", "detail": ""}
 
 
-def test_it_is_not_ready_for_another_schema(api: Api) -> None:
+def test_not_ready_with_another_schema_revision(api: Api) -> None:
     connection = api.business.connection
     newest = connection.execute("select version_num from app.alembic_version").fetchone()
     connection.execute("update app.alembic_version set version_num = '0001'")
@@ -43,10 +43,10 @@ def test_it_is_not_ready_for_another_schema(api: Api) -> None:
     assert api.new_client().get("/readyz").status_code == 200
 
 
-def test_it_is_not_ready_without_a_database_and_says_so_at_once(
+def test_not_ready_without_a_database_and_responds_at_once(
     serve: Serve, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transaction, "ACQUIRE_TIMEOUT_S", 3600)  # who waited for it would get no answer here
+    monkeypatch.setattr(transaction, "ACQUIRE_TIMEOUT_S", 3600)  # a request that waits for a connection fails the test
     with serve() as api:
         name = urlsplit(api.business.settings.database_url).path[1:]
         execute(server, f"alter database {name} connection limit 0")
@@ -62,7 +62,7 @@ def test_it_is_not_ready_without_a_database_and_says_so_at_once(
         assert api.client("client").get("/v1/keys").status_code == 200
 
 
-def test_it_is_not_ready_while_it_stops(serve: Serve) -> None:
+def test_not_ready_while_stopping(serve: Serve) -> None:
     with serve() as api:
         api.stop_soon()
         answer = api.new_client().get("/readyz")
@@ -70,8 +70,8 @@ def test_it_is_not_ready_while_it_stops(serve: Serve) -> None:
 
 
 @pytest.mark.slow
-def test_two_workers_finish_what_they_began(own_business: Business) -> None:
-    """The process as `hub up` starts it: SIGTERM while a request waits for a lock."""
+def test_two_workers_finish_requests_in_flight(own_business: Business) -> None:
+    """SIGTERM to a process as `hub up` starts it, while a request waits for a lock."""
     settings, port = own_business.settings, free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "sources.api"],
@@ -107,7 +107,7 @@ def test_two_workers_finish_what_they_began(own_business: Business) -> None:
             slow.start()
             wait_until(lambda: _waits_for_lock(own_business.connection))
             metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-            assert 'route="/v1/bookings",status="201"} 1.0' in metrics  # whichever worker did it
+            assert 'route="/v1/bookings",status="201"} 1.0' in metrics  # of any worker
             process.send_signal(signal.SIGTERM)
             time.sleep(0.5)
             assert process.poll() is None
@@ -121,9 +121,9 @@ def test_two_workers_finish_what_they_began(own_business: Business) -> None:
         process.kill()
         reading.join(10)
         client.close()
-    requests = [it for it in map(json.loads, lines) if it["message"] == "request"]
-    assert "/v1/bookings/{booking_id}/transitions" in {it["route"] for it in requests}
-    assert not [it for it in map(json.loads, lines) if it["level"] in ("ERROR", "CRITICAL")]
+    requests = [line for line in map(json.loads, lines) if line["message"] == "request"]
+    assert "/v1/bookings/{booking_id}/transitions" in {request["route"] for request in requests}
+    assert not [line for line in map(json.loads, lines) if line["level"] in ("ERROR", "CRITICAL")]
 
 
 def _review(client: httpx.Client, booking_id: str) -> httpx.Response:

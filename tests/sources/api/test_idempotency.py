@@ -1,4 +1,4 @@
-"""A write is done once, however often it is sent."""
+"""Idempotency keys: a repeated write runs once."""
 
 import asyncio
 from uuid import UUID
@@ -21,12 +21,12 @@ def _book(api: Api, key: str, who: str = "client", **fields: object) -> httpx.Re
 
 def _same(one: httpx.Response, other: httpx.Response) -> bool:
     names = ("ETag", "Location", "Content-Type")
-    return (one.status_code, one.content, [one.headers.get(it) for it in names]) == (
-        other.status_code, other.content, [other.headers.get(it) for it in names],
+    return (one.status_code, one.content, [one.headers.get(name) for name in names]) == (
+        other.status_code, other.content, [other.headers.get(name) for name in names],
     )  # fmt: skip
 
 
-def test_the_same_request_again_is_the_same_answer(api: Api) -> None:
+def test_a_repeated_request_gets_the_same_response(api: Api) -> None:
     first = _book(api, "again")
     before = _count(api, "bookings")
     second = _book(api, "again")
@@ -37,7 +37,7 @@ def test_the_same_request_again_is_the_same_answer(api: Api) -> None:
     assert _count(api, "bookings") == before
 
 
-def test_another_request_with_the_key_is_refused(api: Api) -> None:
+def test_another_request_with_the_same_key_is_refused(api: Api) -> None:
     _book(api, "other")
     before = _count(api, "bookings")
     for answer in (
@@ -49,10 +49,10 @@ def test_another_request_with_the_key_is_refused(api: Api) -> None:
         ),
     ):
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
-    assert _count(api, "bookings") == before + 1  # the one of api.book
+    assert _count(api, "bookings") == before + 1  # the booking of api.book
 
 
-def test_a_refusal_is_remembered_and_what_it_did_is_undone(api: Api) -> None:
+def test_a_refusal_is_stored_and_its_writes_are_rolled_back(api: Api) -> None:
     booking = api.book()
     url = f"/v1/bookings/{booking['id']}/transitions"
     headers = {"Idempotency-Key": "refused"}
@@ -60,11 +60,11 @@ def test_a_refusal_is_remembered_and_what_it_did_is_undone(api: Api) -> None:
     assert first.status_code == 409
     api.business.connection.execute(
         "update app.bookings set status = 'delivered' where id = %s", [UUID(booking["id"])]
-    )  # now it could be done
+    )  # now the request would succeed
     assert _same(first, api.client("client").post(url, json={"action": "accept"}, headers=headers))
 
 
-def test_a_constraint_that_refuses_is_remembered(api: Api) -> None:
+def test_a_constraint_violation_is_stored(api: Api) -> None:
     slot = {
         "client_id": str(api.org.client), "provider_id": str(api.org.provider),
         "scheduled_start": "2031-01-06T09:00:00Z", "scheduled_end": "2031-01-06T10:00:00Z",
@@ -79,12 +79,12 @@ def test_keys_belong_to_a_person(api: Api) -> None:
     assert _book(api, "mine", "client").json()["id"] != _book(api, "mine", "client2").json()["id"]
 
 
-def test_a_key_that_is_no_key_is_refused(api: Api) -> None:
+def test_an_invalid_idempotency_key_is_refused(api: Api) -> None:
     for key in ("", "with space", "x" * 256):
         assert _book(api, key).status_code == 422
 
 
-def test_fifty_at_once_are_one(api: Api) -> None:
+def test_fifty_concurrent_requests_with_a_key_create_one(api: Api) -> None:
     async def race() -> list[httpx.Response]:
         async with api.async_client("client") as client:
             return await asyncio.gather(
@@ -98,6 +98,6 @@ def test_fifty_at_once_are_one(api: Api) -> None:
 
     before = _count(api, "bookings")
     answers = asyncio.run(race())
-    assert all(_same(answers[0], it) for it in answers)
+    assert all(_same(answers[0], response) for response in answers)
     assert answers[0].status_code == 201
     assert _count(api, "bookings") == before + 1

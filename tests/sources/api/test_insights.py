@@ -1,4 +1,4 @@
-"""Insights and in-app notifications: who may read them, and what people do about them."""
+"""Insights and in-app notifications: access rights and reactions."""
 
 from uuid import UUID, uuid4
 
@@ -42,15 +42,15 @@ def test_list_filters_and_pages(api: Api) -> None:
         "limit": 2,
     }
     first = api.client("admin").get("/v1/insights", params=query).json()
-    assert [it["id"] for it in first["items"]] == [ids[4], ids[3]]
+    assert [item["id"] for item in first["items"]] == [ids[4], ids[3]]
     assert first["items"][0]["value"] == "12.5000"
     rest = api.client("admin").get("/v1/insights", params={**query, "after": first["next"]}).json()
-    assert ([it["id"] for it in rest["items"]], rest["next"]) == ([ids[1]], None)
+    assert ([item["id"] for item in rest["items"]], rest["next"]) == ([ids[1]], None)
     assert api.client("admin").get("/v1/insights", params={"severity": "grave"}).status_code == 422
 
 
 @pytest.mark.parametrize(("action", "status"), [("resolve", "resolved"), ("dismiss", "dismissed")])
-def test_an_insight_is_acknowledged_and_then_over_once(api: Api, action: str, status: str) -> None:
+def test_an_insight_is_acknowledged_and_then_closed_once(api: Api, action: str, status: str) -> None:
     path = f"/v1/insights/{raise_insight(api)}"
     admin = api.client("admin")
     assert admin.post(f"{path}/acknowledge").json()["status"] == "acknowledged"
@@ -62,7 +62,7 @@ def test_an_insight_is_acknowledged_and_then_over_once(api: Api, action: str, st
     assert admin.get(path).json() == over
 
 
-def test_generate_asks_for_a_run_of_the_organisation(api: Api) -> None:
+def test_generate_requests_a_run_of_the_organisation(api: Api) -> None:
     answer = api.client("admin").post("/v1/insights/generate")
     assert answer.status_code == 202
     found = api.business.connection.execute(
@@ -84,18 +84,18 @@ def test_insights_are_for_the_admins_of_the_organisation(api: Api, who: str, org
     assert api.client("admin").get(f"/v1/insights/{insight_id}").json()["status"] == "open"
 
 
-def test_notifications_are_ones_own(api: Api) -> None:
+def test_people_see_only_their_own_notifications(api: Api) -> None:
     mine = [notify(api, raise_insight(api), "provider") for _ in range(3)]
     theirs = notify(api, raise_insight(api), "admin")
     provider = api.client("provider")
     first = provider.get("/v1/notifications", params={"limit": 2}).json()
     rest = provider.get("/v1/notifications", params={"limit": 2, "after": first["next"]}).json()
-    assert [it["id"] for it in first["items"] + rest["items"]] == mine[::-1]
+    assert [item["id"] for item in first["items"] + rest["items"]] == mine[::-1]
     read = provider.post(f"/v1/notifications/{mine[0]}/read").json()
     assert read["read_at"]
     assert provider.post(f"/v1/notifications/{mine[0]}/read").json() == read
     assert provider.get("/v1/notifications/unread").json() == {"unread": 2}
     unread = provider.get("/v1/notifications", params={"unread": True}).json()["items"]
-    assert [it["id"] for it in unread] == mine[:0:-1]
+    assert [item["id"] for item in unread] == mine[:0:-1]
     assert provider.post(f"/v1/notifications/{theirs}/read").status_code == 404
     assert api.client("client").get("/v1/notifications").json()["items"] == []

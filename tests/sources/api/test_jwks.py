@@ -1,4 +1,4 @@
-"""Tokens of an identity provider: its keys are read from its JWKS, over HTTP, and change."""
+"""Tokens of an identity provider, whose keys are fetched from its JWKS over HTTP, and change."""
 
 import json
 import time
@@ -21,7 +21,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class IdentityProvider:
-    """An HTTP server with the public keys of `keys`; `fetches` counts how often they were read."""
+    """An HTTP server with the public keys of `keys`; `fetches` counts the requests."""
 
     def __init__(self) -> None:
         self.keys: dict[str, PrivateKey] = {}
@@ -75,7 +75,7 @@ def provider() -> Iterator[IdentityProvider]:
 
 @pytest.fixture(autouse=True)
 def _long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two fetches of the keys, so that a slow machine is within it."""
+    """Make the pause between two fetches of the keys longer than a slow machine needs."""
     monkeypatch.setattr(auth, "JWKS_PAUSE_S", 600)
 
 
@@ -89,27 +89,27 @@ def _status(api: Api, token: str) -> int:
     return api.new_client(Authorization=f"Bearer {token}").get("/v1/keys").status_code
 
 
-def test_both_kinds_of_keys_are_read_once(api: Api, provider: IdentityProvider) -> None:
+def test_keys_of_both_types_are_fetched_once(api: Api, provider: IdentityProvider) -> None:
     for _ in range(3):
         assert _status(api, provider.token("rsa")) == 200
         assert _status(api, provider.token("ec")) == 200
     assert provider.fetches == 1
 
 
-def test_claims_are_checked(api: Api, provider: IdentityProvider) -> None:
+def test_claims_are_verified(api: Api, provider: IdentityProvider) -> None:
     assert _status(api, provider.token("rsa", exp=int(time.time()) - 60)) == 401
     assert _status(api, provider.token("rsa", aud="another")) == 401
     assert _status(api, provider.token("rsa", email="nobody@north.example")) == 401
     assert _status(api, provider.token("rsa", exp=int(time.time()) - 10)) == 200  # clocks differ
 
 
-def test_no_token_chooses_how_it_is_verified(api: Api, provider: IdentityProvider) -> None:
+def test_no_token_chooses_its_verification(api: Api, provider: IdentityProvider) -> None:
     public = provider.keys["rsa"].public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     header = {"kid": "rsa"}
     by_public_key = jwt.api_jws.PyJWS(algorithms=["HS256"])
     hs256 = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
-    hs256.prepare_key = lambda key: key  # type: ignore[method-assign, assignment, return-value]  # which PyJWT refuses
+    hs256.prepare_key = lambda key: key  # type: ignore[method-assign, assignment, return-value]  # PyJWT refuses this key
     by_public_key.unregister_algorithm("HS256")
     by_public_key.register_algorithm("HS256", hs256)
     confused = by_public_key.encode(json.dumps(_claims()).encode(), pem, "HS256", header)
@@ -120,13 +120,13 @@ def test_no_token_chooses_how_it_is_verified(api: Api, provider: IdentityProvide
         jwt.encode(_claims(), None, "none", header),  # type: ignore[arg-type]
         jwt.encode(_claims(), provider.keys["rsa"], "RS512", header),
         jwt.encode(_claims(), provider.keys["rsa"], "PS256", header),
-        jwt.encode(_claims(), provider.keys["rsa"], "RS256"),  # which key?
-        token_of(NORTH, "client"),  # by HUB_JWT_SECRET, which counts no more
+        jwt.encode(_claims(), provider.keys["rsa"], "RS256"),  # no key id
+        token_of(NORTH, "client"),  # signed with HUB_JWT_SECRET, which is not accepted with JWKS
     ):
         assert _status(api, token) == 401, jwt.get_unverified_header(token)
 
 
-def test_keys_of_other_kinds_do_not_count(api: Api, provider: IdentityProvider) -> None:
+def test_keys_of_other_types_are_not_accepted(api: Api, provider: IdentityProvider) -> None:
     secret = b"a secret that somebody published"
     shared = json.loads(jwt.algorithms.HMACAlgorithm.to_jwk(secret.decode())) | {"kid": "oct", "alg": "HS256"}
     stronger = ec.generate_private_key(ec.SECP384R1())
@@ -140,7 +140,7 @@ def test_keys_of_other_kinds_do_not_count(api: Api, provider: IdentityProvider) 
     assert _status(api, jwt.encode(_claims(), provider.keys["rsa"], "RS256", {"kid": "encryption"})) == 401
 
 
-def test_a_new_key_is_fetched_and_unknown_ones_do_not_fetch_again_and_again(
+def test_a_new_key_is_fetched_and_unknown_keys_cause_no_repeated_fetches(
     api: Api, provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _status(api, provider.token("rsa")) == 200
@@ -156,7 +156,7 @@ def test_a_new_key_is_fetched_and_unknown_ones_do_not_fetch_again_and_again(
     assert provider.fetches == 2
 
 
-def test_a_provider_that_fails_is_no_fault_of_the_caller(api: Api, provider: IdentityProvider) -> None:
+def test_a_failing_identity_provider_gives_503(api: Api, provider: IdentityProvider) -> None:
     provider.fails = True
     client = api.new_client(Authorization=f"Bearer {provider.token('rsa')}")
     for _ in range(3):

@@ -24,7 +24,7 @@ def _code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def test_a_key_opens_what_its_person_may(api: Api) -> None:
+def test_a_key_has_the_rights_of_its_person(api: Api) -> None:
     booking = api.book()
     key = _make(api.client("client"))
     assert key["secret"].startswith(key["prefix"])
@@ -34,7 +34,7 @@ def test_a_key_opens_what_its_person_may(api: Api) -> None:
     assert _with(api, _make(api.client("client2"))).get(url).status_code == 404
 
 
-def test_the_secret_is_kept_nowhere(api: Api) -> None:
+def test_the_secret_is_not_stored(api: Api) -> None:
     key = _make(api.client("client"))
     row = api.business.connection.execute(
         "select key_hash, to_jsonb(k)::text from app.api_keys as k where id = %s", [key["id"]]
@@ -45,21 +45,21 @@ def test_the_secret_is_kept_nowhere(api: Api) -> None:
     assert key["secret"] not in api.client("client").get("/v1/keys").text
 
 
-def test_a_revoked_key_opens_nothing(api: Api) -> None:
+def test_a_revoked_key_is_refused(api: Api) -> None:
     key = _make(api.client("client"))
     holder = _with(api, key)
     assert holder.get("/v1/keys").status_code == 200
     assert api.client("client").delete(f"/v1/keys/{key['id']}").status_code == 204
     assert _code(holder.get("/v1/keys")) == (401, "unknown_key")
     assert api.client("client").delete(f"/v1/keys/{key['id']}").status_code == 204
-    listed = {it["id"]: it for it in api.client("client").get("/v1/keys").json()["items"]}
+    listed = {item["id"]: item for item in api.client("client").get("/v1/keys").json()["items"]}
     assert listed[key["id"]]["revoked_at"] is not None
 
 
-def test_last_use_is_noted(api: Api) -> None:
+def test_last_use_is_recorded(api: Api) -> None:
     key = _make(api.client("client"))
     assert key["last_used_at"] is None
-    used = next(it for it in _with(api, key).get("/v1/keys").json()["items"] if it["id"] == key["id"])
+    used = next(item for item in _with(api, key).get("/v1/keys").json()["items"] if item["id"] == key["id"])
     age = datetime.now(UTC) - datetime.fromisoformat(used["last_used_at"])
     assert abs(age.total_seconds()) < 60
 
@@ -73,13 +73,13 @@ def test_people_manage_their_own_keys_and_admins_all(api: Api) -> None:
     assert _code(api.client("client2").post("/v1/keys", json=for_other)) == (403, "not_allowed")
     of_admin = _make(api.client("admin"), profile_id=str(api.org.client))
     assert of_admin["id"] in api.client("client").get("/v1/keys").text
-    assert {key["id"], of_admin["id"]} <= {it["id"] for it in api.client("admin").get("/v1/keys").json()["items"]}
+    assert {key["id"], of_admin["id"]} <= {item["id"] for item in api.client("admin").get("/v1/keys").json()["items"]}
     assert api.client("admin").delete(f"/v1/keys/{key['id']}").status_code == 204
     nobody = {"name": "Test", "profile_id": str(api.other.client)}
     assert _code(api.client("admin").post("/v1/keys", json=nobody)) == (422, "unknown_person")
 
 
-def test_scopes_hold(api: Api) -> None:
+def test_a_key_is_limited_to_its_scopes(api: Api) -> None:
     holder = _with(api, _make(api.client("client"), scopes=["bookings:read"]))
     booking = api.book()
     assert holder.get(f"/v1/bookings/{booking['id']}").status_code == 200
@@ -88,7 +88,7 @@ def test_scopes_hold(api: Api) -> None:
     assert unknown.status_code == 422
 
 
-def test_a_key_makes_no_key_that_may_more(api: Api) -> None:
+def test_a_key_cannot_create_a_key_with_more_scopes(api: Api) -> None:
     holder = _with(api, _make(api.client("admin"), scopes=["keys:write", "bookings:read"]))
     for scopes in ([], ["bookings:write"], ["bookings:read", "bookings:write"]):
         answer = holder.post("/v1/keys", json={"name": "Test", "scopes": scopes, "profile_id": str(api.org.client)})
@@ -96,7 +96,7 @@ def test_a_key_makes_no_key_that_may_more(api: Api) -> None:
     assert _make(holder, scopes=["bookings:read"])["scopes"] == ["bookings:read"]
 
 
-def test_a_person_who_left_has_no_keys_either(api: Api) -> None:
+def test_keys_of_an_inactive_person_are_refused(api: Api) -> None:
     holder = _with(api, _make(api.client("client2")))
     api.business.connection.execute("update app.profiles set is_active = false where id = %s", [api.org.client2])
     try:

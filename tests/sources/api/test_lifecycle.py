@@ -1,4 +1,4 @@
-"""Every step with a booking, by everybody, from every status: what is allowed works, and nothing else changes it."""
+"""Every transition of a booking from every status by every role: allowed ones are taken, others change nothing."""
 
 from typing import Final
 from uuid import UUID, uuid4
@@ -9,7 +9,7 @@ from sources.lifecycle import STATUSES
 from tests.sources.api.conftest import Api
 from tests.sources.business import NORTH, SOUTH, Organization
 
-# Spelled out here by itself, so that a slip in sources/lifecycle.py is noticed: action, who, from which statuses, to.
+# Written out here, so that a mistake in sources/lifecycle.py is noticed: action, roles : statuses > new status.
 STEPS: Final = """
 submit            client provider admin : draft > requested
 review            provider admin        : requested quoted > under_review
@@ -37,7 +37,7 @@ cancel            client provider admin : draft requested under_review quoted ap
 cancel            client provider admin : confirmed scheduled > cancelled
 cancel            provider admin        : in_progress on_hold awaiting_client revision_requested > cancelled
 """
-# Those whose booking it is, the same roles for whom it is another's, and an admin of another organisation.
+# The people of the booking, people of the same roles who do not see it, and an admin of another organisation.
 CALLERS: Final = (
     ("client", NORTH), ("provider", NORTH), ("admin", NORTH),
     ("client2", NORTH), ("provider2", NORTH), ("admin", SOUTH),
@@ -58,7 +58,7 @@ values (
 
 
 def expected() -> dict[tuple[str, str], tuple[set[str], str]]:
-    """(action, status) -> who may, and the status that follows."""
+    """Return (action, status) -> (roles, new status)."""
     table: dict[tuple[str, str], tuple[set[str], str]] = {}
     for line in STEPS.strip().splitlines():
         who, _, path = line.partition(" : ")
@@ -73,7 +73,7 @@ ACTIONS: Final = sorted({action for action, _ in EXPECTED})
 
 
 def make(api: Api, status: str) -> UUID:
-    """A booking in `status` that meets whatever a step may require of it."""
+    """Create a booking in `status` that meets every requirement of a transition."""
     booking_id = uuid4()
     values = {"id": booking_id, "org": NORTH.id, "client": NORTH.client, "provider": NORTH.provider,
               "service": NORTH.service, "status": status}  # fmt: skip
@@ -82,7 +82,7 @@ def make(api: Api, status: str) -> UUID:
 
 
 def state(api: Api, booking_id: UUID) -> object:
-    """All that a step could change."""
+    """Return everything that a transition may change."""
     return api.business.connection.execute(
         "select to_jsonb(b), (select count(*) from app.booking_status_history where booking_id = b.id), "
         "(select count(*) from app.invoices where booking_id = b.id), "
@@ -101,7 +101,7 @@ def take(api: Api, who: str, org: Organization, booking_id: UUID, action: str) -
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_whoever_may_not_changes_nothing(api: Api, status: str) -> None:
+def test_a_forbidden_transition_changes_nothing(api: Api, status: str) -> None:
     booking_id = make(api, status)
     before = state(api, booking_id)
     for action in ACTIONS:
@@ -122,7 +122,7 @@ def test_whoever_may_not_changes_nothing(api: Api, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_whoever_may_does(api: Api, status: str) -> None:
+def test_an_allowed_transition_is_taken(api: Api, status: str) -> None:
     for (action, source), (roles, target) in EXPECTED.items():
         for who in sorted(roles) if source == status else ():
             booking_id = make(api, status)
@@ -135,7 +135,7 @@ def test_whoever_may_does(api: Api, status: str) -> None:
             assert history == [(status, target, NORTH.id_of(who))]
 
 
-def test_the_answer_names_what_may_come_next(api: Api) -> None:
+def test_the_booking_lists_the_allowed_actions(api: Api) -> None:
     booking_id = make(api, "delivered")
     offered = {
         who: api.client(who).get(f"/v1/bookings/{booking_id}").json()["actions"] for who in ("client", "provider")
@@ -143,7 +143,7 @@ def test_the_answer_names_what_may_come_next(api: Api) -> None:
     assert offered == {"client": ["request_revision", "accept", "dispute"], "provider": []}
 
 
-MISSING: Final = (  # action, from, what is taken away, the words that say so
+MISSING: Final = (  # action, status, change that removes the requirement, part of the sentence
     ("decline", "requested", "", "a reason is required"),
     ("quote", "requested", "", "a price is required"),
     ("schedule", "confirmed", "scheduled_start = null, scheduled_end = null", "a start and an end are required"),
@@ -156,7 +156,7 @@ MISSING: Final = (  # action, from, what is taken away, the words that say so
 
 
 @pytest.mark.parametrize(("action", "status", "change", "words"), MISSING)
-def test_what_is_required_is_asked_for(api: Api, action: str, status: str, change: str, words: str) -> None:
+def test_a_missing_requirement_is_refused(api: Api, action: str, status: str, change: str, words: str) -> None:
     booking_id = make(api, status)
     if change:
         api.business.connection.execute(f"update app.bookings set {change} where id = %s", [booking_id])

@@ -1,4 +1,4 @@
-"""GET /v1/events: who is told what, resuming, and the end of a stream."""
+"""GET /v1/events: visibility of events, resuming, and the end of a stream."""
 
 import json
 import socket
@@ -12,17 +12,17 @@ import psycopg
 import pytest
 
 from sources.api import live
-from sources.api.routes import events as events_route
-from sources.operations.events import MISSED_LIMIT
+from sources.api.routes import live_changes as live_changes_route
+from sources.operations.live_changes import MISSED_LIMIT
 from tests.sources.api.conftest import Api, token_of
-from tests.sources.api.streams import Stream, Told, listening
+from tests.sources.api.streams import Event, Stream, listening
 from tests.sources.business import NORTH, SOUTH, Organization
 from tests.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _impatient() -> Iterator[None]:
-    """Readings that follow each other faster."""
+    """Shorten the pauses between readings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(live, "PAUSE_S", 0.02)
         patch.setattr(live, "QUIET_S", 0.1)
@@ -30,7 +30,7 @@ def _impatient() -> Iterator[None]:
 
 
 def listen_as(api: Api, stack: ExitStack, who: str, last_id: str | None = None, org: Organization = NORTH) -> Stream:
-    """A stream that is told of nothing that happened before."""
+    """Open a stream that starts after all earlier changes."""
     read = listeners_of(api).readings
     wait_until(lambda: listeners_of(api).readings > read + 1)
     return stack.enter_context(listening(api.url, token_of(org, who), last_id))
@@ -41,31 +41,32 @@ def listeners_of(api: Api) -> live.Live:
     return running
 
 
-def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[Told]:
-    """The events of `stream` that come before one that is written now, and that everyone of `org` is told."""
+def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[Event]:
+    """Return the events of `stream` up to now, found by a `reload` that everyone of `org` gets."""
     mark = uuid4().hex
     api.business.connection.execute(
-        "insert into app.events (org_id, kind, data) values (%s, 'reload', %s)", [org.id, json.dumps({"mark": mark})]
+        "insert into app.live_changes (org_id, kind, data) values (%s, 'reload', %s)",
+        [org.id, json.dumps({"mark": mark})],
     )
     return stream.until(mark)
 
 
-def test_everyone_is_told_of_their_own_bookings(api: Api) -> None:
+def test_streams_have_the_callers_own_bookings(api: Api) -> None:
     with ExitStack() as stack:
-        told = {who: listen_as(api, stack, who) for who in ("client", "client2", "provider", "provider2", "admin")}
+        streams = {who: listen_as(api, stack, who) for who in ("client", "client2", "provider", "provider2", "admin")}
         south = listen_as(api, stack, "admin", org=SOUTH)
         booking = api.book(provider_id=str(NORTH.provider))
-        event = told["client"].next()
+        event = streams["client"].next()
         assert event.kind == "booking.created"
         assert event.data["booking_id"] == booking["id"]
         assert event.data["status"] == "requested"
-        assert told["provider"].next() == told["admin"].next() == event
-        for stream in (told["client2"], told["provider2"]):
+        assert streams["provider"].next() == streams["admin"].next() == event
+        for stream in (streams["client2"], streams["provider2"]):
             assert rest(api, stream) == []
         assert rest(api, south, SOUTH) == []
 
 
-def test_a_provider_who_loses_a_booking_is_told_and_learns_nothing_new(api: Api) -> None:
+def test_a_provider_who_loses_a_booking_gets_the_reassignment_only(api: Api) -> None:
     booking = api.book(provider_id=str(NORTH.provider))
     with ExitStack() as stack:
         former, new = listen_as(api, stack, "provider"), listen_as(api, stack, "provider2")
@@ -99,7 +100,7 @@ def test_insights_are_for_admins_and_a_bulk_change_is_one_reload_for_everyone(ap
             assert [event.kind for event in rest(api, stream)] == ["reload"]
 
 
-def test_a_reader_resumes_without_a_gap_and_without_others_events(api: Api) -> None:
+def test_a_reader_resumes_without_a_gap_and_without_events_of_other_people(api: Api) -> None:
     with ExitStack() as stack:
         stream = listen_as(api, stack, "client")
         first = api.book()
@@ -114,8 +115,8 @@ def test_a_reader_resumes_without_a_gap_and_without_others_events(api: Api) -> N
         assert len({event.id for event in events}) == len(events)
 
 
-def test_a_transaction_that_was_open_meanwhile_is_not_missed(api: Api) -> None:
-    """Its event is older, by id and transaction, than the one that the reader had last."""
+def test_a_change_of_a_long_transaction_is_not_missed(api: Api) -> None:
+    """Its event has an older id and transaction than the last event of the reader."""
     booking = api.book()
     with ExitStack() as stack, psycopg.connect(api.business.settings.database_url) as slow:
         live_reader = listen_as(api, stack, "client")
@@ -129,32 +130,33 @@ def test_a_transaction_that_was_open_meanwhile_is_not_missed(api: Api) -> None:
         assert [event.data["booking_id"] for event in rest(api, resumed)] == [booking["id"]]
 
 
-def test_an_unknown_id_a_strangers_id_and_no_id_at_all_begin_with_a_reload(api: Api) -> None:
+def test_an_unknown_foreign_or_invalid_id_starts_with_a_reload(api: Api) -> None:
     with ExitStack() as stack:
         stranger = listen_as(api, stack, "admin", org=SOUTH)
         api.business.connection.execute(
-            "insert into app.events (org_id, kind, data) values (%s, 'insight.changed', '{}')", [SOUTH.id]
+            "insert into app.live_changes (org_id, kind, data) values (%s, 'insight.changed', '{}')", [SOUTH.id]
         )
         theirs = stranger.next().id
         for last_id in (str(uuid4()), theirs, "no id"):
             stream = listen_as(api, stack, "client", last_id)
-            told = stream.next()
-            assert (told.kind, told.data) == ("reload", {})
+            event = stream.next()
+            assert (event.kind, event.data) == ("reload", {})
             assert rest(api, stream) == []
 
 
-def test_who_missed_too_much_reads_anew(api: Api) -> None:
+def test_a_reader_who_missed_too_many_changes_gets_a_reload(api: Api) -> None:
     with ExitStack() as stack:
         position = listen_as(api, stack, "admin").position
     api.business.connection.execute(
-        "insert into app.events (org_id, kind, data) select %s, 'insight.changed', '{}' from generate_series(1, %s)",
+        "insert into app.live_changes (org_id, kind, data)"
+        " select %s, 'insight.changed', '{}' from generate_series(1, %s)",
         [NORTH.id, MISSED_LIMIT + 1],
     )
     with ExitStack() as stack:
         assert [event.kind for event in rest(api, listen_as(api, stack, "admin", position))] == ["reload"]
 
 
-def test_after_a_lost_connection_nothing_is_missing(api: Api) -> None:
+def test_no_change_is_missed_after_a_lost_connection(api: Api) -> None:
     with ExitStack() as stack:
         stream = listen_as(api, stack, "client")
         api.business.connection.execute(
@@ -165,8 +167,8 @@ def test_after_a_lost_connection_nothing_is_missing(api: Api) -> None:
         assert [stream.next().data["booking_id"] for _ in ids] == ids
 
 
-def test_a_slow_reader_is_dropped_and_nobody_waits_for_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "PIECES_MAX", 10)
+def test_a_slow_reader_is_dropped_without_delaying_others(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "BATCHES_MAX", 10)
     listeners = listeners_of(api)
     wait_until(lambda: listeners.size == 0)
     with ExitStack() as stack, socket.socket() as slow:
@@ -180,32 +182,32 @@ def test_a_slow_reader_is_dropped_and_nobody_waits_for_it(api: Api, monkeypatch:
         while listeners.size == 2:
             assert time.monotonic() < deadline, "the slow reader was never dropped"
             api.business.connection.execute(
-                "insert into app.events (org_id, kind, data) values (%s, 'insight.changed', %s)",
+                "insert into app.live_changes (org_id, kind, data) values (%s, 'insight.changed', %s)",
                 [NORTH.id, json.dumps({"number": number, "filling": "x" * 1_000_000})],
             )
-            # One after the other, so that each is a piece of its own: what is written at once is told at once.
+            # One after the other, so that each is a batch of its own.
             assert good.next().data["number"] == number
             number += 1
-        assert number > live.PIECES_MAX
+        assert number > live.BATCHES_MAX
         assert rest(api, good) == []
         slow.settimeout(PATIENCE_S)
         deadline = time.monotonic() + PATIENCE_S
         with suppress(ConnectionResetError):
-            while slow.recv(1_000_000):  # what was on its way; then the connection is closed
+            while slow.recv(1_000_000):  # the data in transit; then the connection is closed
                 assert time.monotonic() < deadline, "the slow reader is still connected"
 
 
-def test_a_stream_ends_with_its_time(serve: Callable[..., AbstractContextManager[Api]]) -> None:
+def test_a_stream_ends_with_its_lifetime(serve: Callable[..., AbstractContextManager[Api]]) -> None:
     with serve(live_stream_s=1) as api, ExitStack() as stack:
         stream = listen_as(api, stack, "client")
         assert stream.ended.wait(PATIENCE_S)
 
 
 def test_a_stream_ends_with_its_token(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    left_s = 0.5  # of the token, by the clock of the stream alone, so that a slow machine comes in time
+    left_s = 0.5  # of the token, by the clock of the stream alone, so that a slow machine is in time
     expires = int(time.time()) + 3600
     now = SimpleNamespace(time=lambda: expires - left_s, monotonic=time.monotonic)
-    monkeypatch.setattr(events_route, "time", now)
+    monkeypatch.setattr(live_changes_route, "time", now)
     began = time.monotonic()
     with listening(api.url, token_of(NORTH, "client", exp=expires)) as stream:
         assert stream.ended.wait(PATIENCE_S)

@@ -1,12 +1,12 @@
-"""The live updates of a process as it is served: its bench, scaled down and without its bars for speed."""
+"""Live changes of a served process: the bench, scaled down and without its limits of speed."""
 
 from bench import live
 from sources.api.__main__ import GRACE_S
 from sources.settings import Settings
 
 
-def test_changes_reach_many_listeners_and_a_stop_waits_for_none(settings: Settings) -> None:
+def test_changes_reach_many_listeners_and_a_shutdown_waits_for_none(settings: Settings) -> None:
     settings.home.mkdir(parents=True)
     report = live.measure(settings, listeners=20, rate=50, seconds=1)
     assert (report.missed, report.repeated, report.dropped) == (0, 0, 0)
-    assert report.stopped_in_s < GRACE_S  # which a stop would take that waited for the listeners
+    assert report.stopped_in_s < GRACE_S  # the duration of a shutdown that waits for the listeners

@@ -1,4 +1,4 @@
-"""Money over HTTP: an invoice's life, and the signed calls of Stripe."""
+"""Invoices and payments over HTTP, and the signed calls of Stripe."""
 
 import json
 import time
@@ -28,7 +28,7 @@ def paying(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
         yield api
 
 
-def tell(
+def post_event(
     api: Api, payload: Any, *, secret: str = SECRET, at: float | None = None, signature: str | bytes | None = None
 ) -> httpx.Response:
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
@@ -40,7 +40,7 @@ def tell(
 
 
 def drafted(api: Api) -> tuple[str, dict[str, Any]]:
-    """The path of a new draft over 120.00, and the draft."""
+    """Create a draft of 120.00; return its path and the draft."""
     booking = api.book(provider_id=str(api.org.provider))
     answer = api.client("provider").post(f"/v1/bookings/{booking['id']}/invoices", json={"kind": "final"})
     assert answer.status_code == 201, answer.text
@@ -55,7 +55,7 @@ def issued(api: Api) -> dict[str, Any]:
     return invoice
 
 
-def test_the_life_of_an_invoice(paying: Api) -> None:
+def test_an_invoice_from_draft_to_void(paying: Api) -> None:
     provider, client, admin = (paying.client(who) for who in ("provider", "client", "admin"))
     path, draft = drafted(paying)
     assert client.get(path).status_code == 404
@@ -68,25 +68,25 @@ def test_the_life_of_an_invoice(paying: Api) -> None:
     number = provider.post(f"{path}/issue").json()["invoice_number"]
     assert number.startswith("INV-")
     listed = client.get("/v1/invoices", params={"status": "issued", "limit": 1}).json()
-    assert [it["invoice_number"] for it in listed["items"]] == [number]
+    assert [item["invoice_number"] for item in listed["items"]] == [number]
     of_booking = client.get(f"/v1/bookings/{draft['booking_id']}/invoices").json()
-    assert [it["id"] for it in of_booking["items"]] == [draft["id"]]
+    assert [item["id"] for item in of_booking["items"]] == [draft["id"]]
     payment = {"amount": "120.00", "method": "cash"}
     key = {"Idempotency-Key": uuid4().hex}
     answers = [provider.post(f"{path}/payments", json=payment, headers=key) for _ in range(2)]
-    assert [it.status_code for it in answers] == [201, 201]
+    assert [response.status_code for response in answers] == [201, 201]
     assert answers[0].json() == answers[1].json()
     refund = admin.post(f"/v1/payments/{answers[0].json()['id']}/refunds", json={"reason": "Agreed."})
     assert (refund.status_code, refund.json()["amount"]) == (201, "120.00")
     assert client.post(f"{path}/payments", json=payment).json()["status"] == "pending"
     pending = client.get(path).json()["payments"][-1]["id"]
-    settled = provider.post(f"/v1/payments/{pending}/settlement", json={"status": "failed", "reason": "Never came."})
-    assert settled.json()["failure_reason"] == "Never came."
+    settled = provider.post(f"/v1/payments/{pending}/settlement", json={"status": "failed", "reason": "Not received."})
+    assert settled.json()["failure_reason"] == "Not received."
     void = provider.post(f"{path}/void", json={"reason": "Cancelled."})
     assert (void.status_code, void.json()["status"]) == (200, "void")
 
 
-def test_the_deposit_from_the_quote_to_the_cancellation(paying: Api) -> None:
+def test_a_deposit_from_quote_to_cancellation(paying: Api) -> None:
     client, admin = paying.client("client"), paying.client("admin")
     path = f"/v1/bookings/{paying.book(provider_id=str(paying.org.provider))['id']}"
 
@@ -107,49 +107,49 @@ def test_the_deposit_from_the_quote_to_the_cancellation(paying: Api) -> None:
     fee = client.get(path).json()["cancellation_fee"] or "0"
     shown = client.get(f"/v1/invoices/{deposit['id']}").json()
     assert (shown["status"], shown["paid_amount"]) == ("void", "0.00")
-    kept = [it["paid_amount"] for it in client.get(f"{path}/invoices").json()["items"] if it["kind"] == "fee"]
-    assert sum(float(it) for it in kept) == min(float(fee), 50)
+    kept = [item["paid_amount"] for item in client.get(f"{path}/invoices").json()["items"] if item["kind"] == "fee"]
+    assert sum(float(item) for item in kept) == min(float(fee), 50)
 
 
-def test_an_event_counts_once(paying: Api) -> None:
+def test_an_event_is_applied_once(paying: Api) -> None:
     invoice = issued(paying)
-    told = event("payment_intent.succeeded", intent(f"pi_{uuid4().hex}", 12000, invoice["id"]))
-    assert [tell(paying, told).json() for _ in range(2)] == [{"status": "applied"}, {"status": "repeated"}]
+    payload = event("payment_intent.succeeded", intent(f"pi_{uuid4().hex}", 12000, invoice["id"]))
+    assert [post_event(paying, payload).json() for _ in range(2)] == [{"status": "applied"}, {"status": "repeated"}]
     shown = paying.client("client").get(f"/v1/invoices/{invoice['id']}").json()
     assert (shown["status"], shown["paid_amount"]) == ("paid", "120.00")
 
 
-def test_only_what_stripe_signed_just_now_counts(paying: Api) -> None:
+def test_only_recently_signed_events_are_accepted(paying: Api) -> None:
     invoice = issued(paying)
-    told = event("charge.succeeded", charge(f"pi_{uuid4().hex}", 12000, invoice["id"]))
-    body = json.dumps(told)
+    payload = event("charge.succeeded", charge(f"pi_{uuid4().hex}", 12000, invoice["id"]))
+    body = json.dumps(payload)
     right = stripe.WebhookSignature.generate_signature_header(body, SECRET)
     refused = [
-        tell(paying, told, secret=SECRET + "x"),
-        tell(paying, told, at=time.time() - 301),
-        tell(paying, body.encode(), signature=""),
-        tell(paying, body.encode() + b" ", signature=right),
-        tell(paying, body.encode(), signature=right.replace("v1=", "v0=")),
-        tell(paying, body.encode(), signature=b"t=1,v1=\xe9"),
-        tell(paying, b"\xff", signature=right),
-        paying.client("admin").post(WEBHOOK, json=told),
+        post_event(paying, payload, secret=SECRET + "x"),
+        post_event(paying, payload, at=time.time() - 301),
+        post_event(paying, body.encode(), signature=""),
+        post_event(paying, body.encode() + b" ", signature=right),
+        post_event(paying, body.encode(), signature=right.replace("v1=", "v0=")),
+        post_event(paying, body.encode(), signature=b"t=1,v1=\xe9"),
+        post_event(paying, b"\xff", signature=right),
+        paying.client("admin").post(WEBHOOK, json=payload),
     ]
-    assert {it.status_code for it in refused} == {401}
-    assert {it.json()["code"] for it in refused} == {"signature_invalid"}
+    assert {item.status_code for item in refused} == {401}
+    assert {item.json()["code"] for item in refused} == {"signature_invalid"}
     assert paying.client("admin").get(f"/v1/invoices/{invoice['id']}").json()["paid_amount"] == "0.00"
     known = paying.business.connection.execute(
-        "select count(*) from app.payment_provider_events where event_id = %s", [told["id"]]
+        "select count(*) from app.processor_events where event_id = %s", [payload["id"]]
     ).fetchone()
     assert known == (0,)
 
 
 @pytest.mark.parametrize("body", [b"no json", b"[]", b"{}", b'{"type": "x"}', b'"\\u0000"'])
-def test_what_is_signed_and_no_event_is_refused(paying: Api, body: bytes) -> None:
-    answer = tell(paying, body)
+def test_a_signed_body_that_is_not_an_event_is_refused(paying: Api, body: bytes) -> None:
+    answer = post_event(paying, body)
     assert (answer.status_code, answer.json()["code"]) == (422, "event_malformed")
 
 
-def test_it_bears_no_token_in_the_document(paying: Api) -> None:
+def test_the_document_requires_no_token_for_the_webhook(paying: Api) -> None:
     document = paying.new_client().get("/openapi.json").json()
     assert "security" not in document["paths"][WEBHOOK]["post"]
     assert document["paths"]["/v1/invoices"]["get"]["security"]

@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document, with credentials that must not do and with ids of somebody else.
+"""Every operation of the OpenAPI document, with invalid credentials and with ids of other people.
 
 A new route is in it by itself; a new kind of id needs a row in everything.py.
 """
@@ -25,7 +25,7 @@ OPEN: Final = {
     "GET /healthz", "GET /readyz", "GET /metrics",
     "POST /v1/payments/webhooks/stripe",  # by its signature
 }  # fmt: skip
-# What anybody in the organisation may know.
+# Ids that everybody in the organisation may see.
 SHARED: Final = ("service", "package", "add_on", "price_rule", "series", "provider", "admin")
 REVOKED: Final = "hub_revoked"
 NARROW: Final = "hub_narrow"
@@ -33,7 +33,7 @@ NARROW: Final = "hub_narrow"
 
 @pytest.fixture(scope="module")
 def api(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """An API with a row of everything in both organisations, and two API keys of the admin of NORTH."""
+    """An API with a row in every table of both organisations, and two API keys of the admin of NORTH."""
     with seeded_settings(seeded, tmp_path_factory.mktemp("hub")) as settings, served(settings) as running:
         owner = running.business.connection
         write_everything(owner)
@@ -49,11 +49,12 @@ def api(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def protected(api: Api) -> list[Operation]:
-    return [it for it in operations(api.new_client().get("/openapi.json").json()) if it.needs_credentials]
+    document = api.new_client().get("/openapi.json").json()
+    return [operation for operation in operations(document) if operation.needs_credentials]
 
 
 def ids_of(org: Organization) -> Callable[[str], UUID]:
-    """The id of the row that a parameter or a field is named after."""
+    """Return the function from the name of a parameter or field to the id of its row."""
     known = {name for name, _ in ROWS.values()} | {"service", "package", "client", "provider"}
     people = {"profile": "client", "approver": "client", "assignee": "provider", "person": "client"}
 
@@ -67,7 +68,7 @@ def ids_of(org: Organization) -> Callable[[str], UUID]:
 
 
 def _state(api: Api, condition: str = "true", *values: object) -> dict[str, str]:
-    """A hash of the rows of each table."""
+    """Return a hash of the rows of each table."""
     tables = api.business.connection.execute(
         "select relname from pg_class where relnamespace = 'app'::regnamespace and relkind = 'r' "
         "and 2 = (select count(*) from pg_attribute where attrelid = pg_class.oid and attname in ('id', 'org_id'))"
@@ -89,7 +90,7 @@ def _unsigned(org: Organization, who: str) -> str:
 
 
 def _tampered() -> str:
-    """The client's token, with the admin's claims in it."""
+    """Return the client's token with the claims of the admin."""
     header, _, signature = token_of(NORTH, "client").split(".")
     return f"{header}.{token_of(NORTH, 'admin').split('.')[1]}.{signature}"
 
@@ -123,13 +124,13 @@ BAD_CREDENTIALS: Final[dict[str, Callable[[], dict[str, str]]]] = {
 }
 
 
-def test_only_these_are_open(api: Api) -> None:
+def test_operations_without_credentials(api: Api) -> None:
     everything = operations(api.new_client().get("/openapi.json").json())
-    assert {str(it) for it in everything if not it.needs_credentials} == OPEN
+    assert {str(item) for item in everything if not item.needs_credentials} == OPEN
 
 
 @pytest.mark.parametrize("name", BAD_CREDENTIALS)
-def test_bad_credentials_open_nothing(api: Api, protected: list[Operation], name: str) -> None:
+def test_bad_credentials_are_refused_everywhere(api: Api, protected: list[Operation], name: str) -> None:
     before = _state(api)
     client = api.new_client(**BAD_CREDENTIALS[name]())
     for operation in protected:
@@ -142,8 +143,9 @@ def test_bad_credentials_open_nothing(api: Api, protected: list[Operation], name
 
 
 @pytest.mark.parametrize("who", ["admin", "provider", "client"])
-def test_ids_of_another_organization_lead_nowhere(api: Api, protected: list[Operation], who: str) -> None:
-    names = ["North", *(str(NORTH.id_of(name)) for name, _ in ROWS.values()), *(str(NORTH.id_of(it)) for it in SHARED)]
+def test_ids_of_another_organization_are_not_found(api: Api, protected: list[Operation], who: str) -> None:
+    rows = [name for name, _ in ROWS.values()]
+    names = ["North", *(str(NORTH.id_of(name)) for name in (*rows, *SHARED))]
     before = _state(api, "org_id = %s", NORTH.id)
     for operation in protected:
         if not operation.streams:
@@ -152,7 +154,7 @@ def test_ids_of_another_organization_lead_nowhere(api: Api, protected: list[Oper
 
 
 @pytest.mark.parametrize("who", ["provider2", "client2"])
-def test_ids_of_another_person_lead_nowhere(api: Api, protected: list[Operation], who: str) -> None:
+def test_ids_of_another_person_are_not_found(api: Api, protected: list[Operation], who: str) -> None:
     private = [name for name, _ in ROWS.values() if name not in SHARED]
     names = ["North Secret", *(str(NORTH.id_of(name)) for name in private), str(NORTH.client)]
     of_others = [NORTH.id_of(name) for name in private]
@@ -164,19 +166,19 @@ def test_ids_of_another_person_lead_nowhere(api: Api, protected: list[Operation]
 
 
 def _crossed(operation: Operation, client: httpx.Client, names: list[str], allowed: tuple[str, ...]) -> None:
-    """Send it with ids of NORTH: refused, or answered without a word of theirs."""
+    """Call the operation with ids of NORTH: it is refused, or its response has no data of NORTH."""
     answer = operation.request(client, ids_of(NORTH))
     assert answer.status_code < 500, (str(operation), answer.text)
-    if any(it.removesuffix("_id") not in allowed for it in operation.path_parameters):
+    if any(path_parameter.removesuffix("_id") not in allowed for path_parameter in operation.path_parameters):
         assert answer.status_code in (403, 404), (str(operation), answer.status_code, answer.text)
     sent = answer.request.content.decode() + str(answer.request.url)
     for name in names:
-        if name not in sent or answer.is_success:  # a refusal may say which id it refuses
+        if name not in sent or answer.is_success:  # a refusal may name the id that it refuses
             assert name not in answer.text, (str(operation), answer.text)
 
 
-def test_what_is_not_there_is_not_found(api: Api, protected: list[Operation]) -> None:
-    """The same answer as for what is somebody else's: nobody learns which ids exist."""
+def test_ids_that_do_not_exist_are_not_found(api: Api, protected: list[Operation]) -> None:
+    """The response is the same as for rows of other people: nobody learns which ids exist."""
     for operation in protected:
         if operation.path_parameters:
             unknown = operation.request(api.client("admin"), random_ids)
@@ -185,7 +187,7 @@ def test_what_is_not_there_is_not_found(api: Api, protected: list[Operation]) ->
             assert unknown.content == crossed.content, str(operation)
 
 
-def test_a_key_does_what_its_scopes_say_and_no_more(api: Api, protected: list[Operation]) -> None:
+def test_a_key_may_call_the_operations_of_its_scopes_only(api: Api, protected: list[Operation]) -> None:
     before = _state(api, "id = any(%s)", [NORTH.id_of(name) for name, _ in ROWS.values()])
     client = api.new_client(**{"X-API-Key": NARROW})
     for operation in protected:
@@ -197,14 +199,14 @@ def test_a_key_does_what_its_scopes_say_and_no_more(api: Api, protected: list[Op
     assert _state(api, "id = any(%s)", [NORTH.id_of(name) for name, _ in ROWS.values()]) == before
 
 
-def test_the_scopes_are_those_of_the_routes(protected: list[Operation]) -> None:
-    assert sorted({it.description["tags"][0] for it in protected}) == sorted(RESOURCES)
+def test_scopes_match_the_tags_of_the_routes(protected: list[Operation]) -> None:
+    assert sorted({item.description["tags"][0] for item in protected}) == sorted(RESOURCES)
     assert len(SCOPES) == 2 * len(RESOURCES)
 
 
-def test_who_changes_says_what_they_saw(api: Api, protected: list[Operation]) -> None:
+def test_every_patch_requires_a_version(api: Api, protected: list[Operation]) -> None:
     before = _state(api)
-    changes = [it for it in protected if "428" in it.description["responses"]]
+    changes = [item for item in protected if "428" in item.description["responses"]]
     assert len(changes) >= 4
     for operation in changes:
         for etag, status in (("*", 428), ('"0"', 412)):
@@ -215,8 +217,8 @@ def test_who_changes_says_what_they_saw(api: Api, protected: list[Operation]) ->
 
 def test_every_write_takes_an_idempotency_key(protected: list[Operation]) -> None:
     without = {
-        str(it)
-        for it in protected
-        if it.method != "get" and "idempotency-key" not in {p["name"] for p in it.description.get("parameters", [])}
+        str(item)
+        for item in protected
+        if item.method != "get" and "idempotency-key" not in {p["name"] for p in item.description.get("parameters", [])}
     }
-    assert without == {"POST /v1/keys"}  # the answer, which would be kept, holds the secret
+    assert without == {"POST /v1/keys"}  # its response has the secret, and would be stored

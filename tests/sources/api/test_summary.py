@@ -1,4 +1,4 @@
-"""GET /v1/bookings/summary: right for whom it is for, and last known figures while the database is slow."""
+"""GET /v1/bookings/summary: the figures of each caller, and last known figures while the database is slow."""
 
 import math
 from collections.abc import Callable
@@ -32,23 +32,23 @@ def test_figures_are_those_of_the_caller(serve: Callable[..., AbstractContextMan
         owed = {"currency": "EUR", "total_amount": "420.00", "outstanding_amount": "70.00"}
         admins = owed | {"total_amount": "540.00"}
         for who, total, counts, amounts in (
-            ("client", 3, {"pending": 1, "active": 1, "completed": 0, "cancelled": 1}, [owed]),
-            ("admin", 4, {"pending": 2, "active": 1, "completed": 0, "cancelled": 1}, [admins]),
-            ("provider", 1, {"pending": 0, "active": 0, "completed": 0, "cancelled": 1},
+            ("client", 3, {"pending": 1, "ongoing": 1, "completed": 0, "cancelled": 1}, [owed]),
+            ("admin", 4, {"pending": 2, "ongoing": 1, "completed": 0, "cancelled": 1}, [admins]),
+            ("provider", 1, {"pending": 0, "ongoing": 0, "completed": 0, "cancelled": 1},
              [{"currency": "EUR", "total_amount": "0.00", "outstanding_amount": "0.00"}]),
-            ("provider2", 0, {"pending": 0, "active": 0, "completed": 0, "cancelled": 0}, []),
+            ("provider2", 0, {"pending": 0, "ongoing": 0, "completed": 0, "cancelled": 0}, []),
         ):  # fmt: skip
             figures = api.client(who).get("/v1/bookings/summary").json()
             assert figures["total"] == total == sum(figures["by_status"].values()), who
             assert figures["counts"] == counts, who
-            assert [{**it, **{key: f"{Decimal(it[key]):.2f}" for key in it if key != "currency"}}
-                    for it in figures["amounts"]] == amounts, who  # fmt: skip
+            assert [{**amount, **{key: f"{Decimal(amount[key]):.2f}" for key in amount if key != "currency"}}
+                    for amount in figures["amounts"]] == amounts, who  # fmt: skip
             assert figures["stale"] is False
         assert api.client("admin", org=SOUTH).get("/v1/bookings/summary").json()["total"] == 0
 
 
 def confirm(api: Api, booking_id: str) -> None:
-    """Make the booking an ongoing one, with an invoice of 100 of which 30 are paid."""
+    """Confirm the booking, with an invoice of 100 of which 30 are paid."""
     api.business.connection.execute("update app.bookings set status = 'confirmed' where id = %s", [booking_id])
     invoice = api.business.connection.execute(
         "insert into app.invoices (org_id, booking_id, client_id, invoice_number, status, total_amount, currency,"
@@ -63,19 +63,19 @@ def confirm(api: Api, booking_id: str) -> None:
         )
 
 
-def test_while_the_database_is_slow_the_last_known_figures_are_given(
+def test_last_known_figures_while_the_database_is_slow(
     serve: Callable[..., AbstractContextManager[Api]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(summary, "PATIENCE_S", 0.1)
-    monkeypatch.setattr(last_known, "DEAR_S", math.inf)  # figures are read anew however long they took
+    monkeypatch.setattr(last_known, "EXPENSIVE_S", math.inf)  # figures are never reused
     with serve(statement_timeout_ms=600_000) as api, ThreadPoolExecutor() as pool:
         api.book()
         known = api.client("client").get("/v1/bookings/summary").json()
         with psycopg.connect(api.business.settings.database_url) as blocking:
             blocking.execute("lock table app.bookings in access exclusive mode")
             answers = [api.client("client").get("/v1/bookings/summary") for _ in range(3)]
-            assert [it.json() for it in answers] == [known | {"stale": True}] * 3
-            assert _count_waiting(api) == 1  # the second and the third asked the database nothing
+            assert [response.json() for response in answers] == [known | {"stale": True}] * 3
+            assert _count_waiting(api) == 1  # the second and the third sent no query
             nothing_known = pool.submit(api.client("client2").get, "/v1/bookings/summary")
             wait_until(lambda: _count_waiting(api) == 2)
             api.business.connection.execute(f"select pg_cancel_backend(pid) {WAITING}")  # as the statement timeout does

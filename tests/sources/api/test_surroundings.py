@@ -1,4 +1,4 @@
-"""What surrounds a request: limits, headers, logs, metrics, bounded waiting."""
+"""Middleware: rate limits, headers, logs, metrics, and bounded waiting."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ def _is_limited(answer: httpx.Response) -> bool:
     return True
 
 
-def test_each_caller_has_a_limit_of_their_own(serve: Serve) -> None:
+def test_each_caller_has_a_separate_limit(serve: Serve) -> None:
     with serve(rate_limit="3/minute") as api:
         key = api.client("client").post("/v1/keys", json={"name": "Test"}).json()["secret"]
         assert [_is_limited(api.client("client").get("/v1/keys")) for _ in range(3)] == [False, False, True]
@@ -46,15 +46,15 @@ def test_each_caller_has_a_limit_of_their_own(serve: Serve) -> None:
         assert 'hub_rate_limited_total{by="caller"}' in api.new_client().get("/metrics").text
 
 
-def test_failed_logins_are_bounded_by_address(serve: Serve) -> None:
+def test_failed_logins_are_limited_by_address(serve: Serve) -> None:
     with serve(rate_limit_address="5/minute") as api:
         guesses = [api.new_client(**{"X-API-Key": f"hub_{number}"}).get("/v1/keys") for number in range(7)]
-        assert [it.status_code for it in guesses] == [401] * 5 + [429] * 2
+        assert [guess.status_code for guess in guesses] == [401] * 5 + [429] * 2
         assert _is_limited(api.client("client").get("/v1/keys"))
         assert api.new_client().get("/healthz").status_code == 200  # probes are never refused
 
 
-def test_a_limit_that_is_none_is_told() -> None:
+def test_an_invalid_limit_is_reported() -> None:
     from sources.api.limits import RateLimits
     from sources.settings import Settings
 
@@ -77,7 +77,7 @@ def test_a_body_that_is_too_large_is_a_problem(api: Api, declared: bool) -> None
     assert answer.json()["code"] == "content_too_large"
 
 
-def test_who_waits_too_long_for_a_connection_is_told_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_wait_for_a_connection_gives_503(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(api_pool_size=1) as api:
         booking = api.book()
         url, anybody = f"/v1/bookings/{booking['id']}", api.new_client()
@@ -102,7 +102,7 @@ def test_who_waits_too_long_for_a_connection_is_told_so(serve: Serve, monkeypatc
 # --- headers ---------------------------------------------------------------------------------------
 
 
-def test_every_answer_has_security_headers_and_an_id(api: Api) -> None:
+def test_every_response_has_security_headers_and_an_id(api: Api) -> None:
     for answer in (
         api.client("client").get("/v1/keys"),
         api.new_client().get("/v1/keys"),
@@ -117,13 +117,13 @@ def test_every_answer_has_security_headers_and_an_id(api: Api) -> None:
         assert "Strict-Transport-Security" not in answer.headers
 
 
-def test_a_sane_request_id_is_kept_and_another_is_not(api: Api) -> None:
+def test_a_valid_request_id_is_kept_and_an_invalid_one_replaced(api: Api) -> None:
     for given, kept in (("order-17.b", True), ("x" * 65, False), ("a b", False), ("<script>", False)):
         answer = api.new_client(**{"X-Request-ID": given}).get("/healthz")
         assert (answer.headers["X-Request-ID"] == given) is kept
 
 
-def test_other_sites_are_let_in_by_setting_only(api: Api, serve: Serve) -> None:
+def test_other_origins_are_allowed_by_setting_only(api: Api, serve: Serve) -> None:
     asks = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
     assert "Access-Control-Allow-Origin" not in api.new_client().options("/v1/bookings", headers=asks).headers
     with serve(cors_origins=["https://app.example"], env="production") as open_api:
@@ -136,7 +136,7 @@ def test_other_sites_are_let_in_by_setting_only(api: Api, serve: Serve) -> None:
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_what_is_no_route_is_a_problem(api: Api) -> None:
+def test_an_unknown_path_is_a_problem(api: Api) -> None:
     for answer, status in (
         (api.new_client().get("/v1/nothing"), 404),
         (api.client("client").put("/v1/keys"), 405),
@@ -151,7 +151,7 @@ def test_what_is_no_route_is_a_problem(api: Api) -> None:
 
 
 class _Lines(logging.Handler):
-    """The lines as they would be written."""
+    """Collects the formatted log lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ def test_a_request_is_one_line_without_secrets(api: Api, lines: list[str]) -> No
         assert word not in "".join(lines)
 
 
-def test_what_fails_on_our_side_is_told_to_us_and_not_to_the_caller(
+def test_an_unexpected_error_is_logged_and_not_shown_to_the_caller(
     api: Api, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sources.operations import bookings
@@ -208,14 +208,14 @@ def test_what_fails_on_our_side_is_told_to_us_and_not_to_the_caller(
     answer = api.client("client").get(f"/v1/bookings/{booking_id}")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    error = next(it for it in map(json.loads, lines) if it["message"] == "unhandled")
+    error = next(line for line in map(json.loads, lines) if line["message"] == "unhandled")
     assert error["error"] == "RuntimeError"
     assert error["request_id"] == answer.headers["X-Request-ID"]
     assert any("in fails" in step for step in error["trace"])
     assert str(booking_id) not in "".join(lines) + answer.text
 
 
-def test_metrics_tell_latency_by_route_the_pool_and_errors(api: Api) -> None:
+def test_metrics_have_latency_by_route_pool_and_errors(api: Api) -> None:
     api.client("client").get(f"/v1/bookings/{uuid4()}")
     answer = api.new_client().get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")

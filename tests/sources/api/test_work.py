@@ -26,7 +26,7 @@ def booking(api: Api) -> str:
     return f"/v1/bookings/{booking_in(api.business, 'in_progress')}"
 
 
-def test_a_booking_is_worked_on_from_plan_to_review(api: Api) -> None:
+def test_work_on_a_booking_from_plan_to_review(api: Api) -> None:
     booking_id = booking_in(api.business, "confirmed")
     booking = f"/v1/bookings/{booking_id}"
     client, provider, admin = (api.client(who) for who in ("client", "provider", "admin"))
@@ -45,7 +45,8 @@ def test_a_booking_is_worked_on_from_plan_to_review(api: Api) -> None:
     assert sent(client.get(booking), 200)["progress_pct"] == "100.00"
     assert sent(provider.post(f"{milestone}/transitions", json={"action": "submit"}), 200)["status"] == "submitted"
     for who in (admin, client):
-        (level, *_) = [it for it in sent(who.get(f"{milestone}/approvals"), 200)["items"] if it["status"] == "pending"]
+        levels = sent(who.get(f"{milestone}/approvals"), 200)["items"]
+        (level, *_) = [level for level in levels if level["status"] == "pending"]
         sent(who.post(f"/v1/approvals/{level['id']}/decision", json={"decision": "approve"}), 200)
     assert sent(client.get(booking), 200)["status"] == "delivered"
     message = sent(client.post(f"{booking}/messages", json={"body": "Thank you"}))
@@ -56,7 +57,7 @@ def test_a_booking_is_worked_on_from_plan_to_review(api: Api) -> None:
     assert sent(provider.get(f"{booking}/review"), 200)["rating"] == 5
 
 
-def test_two_people_do_not_overwrite_each_other(api: Api, booking: str) -> None:
+def test_concurrent_changes_do_not_overwrite_each_other(api: Api, booking: str) -> None:
     provider, admin = api.client("provider"), api.client("admin")
     planned = provider.post(f"{booking}/milestones", json={"title": "Concept"})
     milestone, seen = planned.headers["location"], planned.headers["etag"]
@@ -70,7 +71,7 @@ def test_two_people_do_not_overwrite_each_other(api: Api, booking: str) -> None:
     assert problem(admin.patch(task.headers["location"], json={"progress_pct": 10}, headers=late), 412)
 
 
-def test_an_entry_is_deleted_and_then_gone(api: Api, booking: str) -> None:
+def test_a_deleted_time_entry_is_not_found(api: Api, booking: str) -> None:
     provider = api.client("provider")
     body = {"started_at": "2026-03-02T09:00:00Z", "ended_at": "2026-03-02T10:00:00Z"}
     made = provider.post(f"{booking}/time-entries", json=body)
@@ -82,7 +83,7 @@ def test_an_entry_is_deleted_and_then_gone(api: Api, booking: str) -> None:
     assert sent(provider.get("/v1/time-entries", params={"until": "2026-03-03T00:00:00Z"}), 200)["items"] == []
 
 
-def test_a_key_makes_one_entry_of_a_request_sent_twice(api: Api, booking: str) -> None:
+def test_a_repeated_request_creates_one_time_entry(api: Api, booking: str) -> None:
     provider, key = api.client("provider"), {"Idempotency-Key": booking.replace("/", "-")}
     first = provider.post(f"{booking}/messages", json={"body": "Once"}, headers=key)
     second = provider.post(f"{booking}/messages", json={"body": "Once"}, headers=key)
@@ -107,9 +108,7 @@ def test_a_key_makes_one_entry_of_a_request_sent_twice(api: Api, booking: str) -
         ("POST", "{booking}/review", {"rating": 6}),
     ],
 )
-def test_input_that_is_not_as_documented_is_refused(
-    api: Api, booking: str, method: str, path: str, body: dict[str, Any]
-) -> None:
+def test_invalid_input_is_refused(api: Api, booking: str, method: str, path: str, body: dict[str, Any]) -> None:
     milestone = api.client("provider").post(f"{booking}/milestones", json={"title": "Concept"}).headers["location"]
     api.client("provider").post(f"{milestone}/transitions", json={"action": "submit"})
     seen = {"If-Match": '"0"'} if method == "PATCH" else {}
@@ -119,7 +118,7 @@ def test_input_that_is_not_as_documented_is_refused(
 
 
 @pytest.mark.parametrize("who", ["client2", "provider2"])
-def test_others_see_and_change_nothing(api: Api, who: str) -> None:
+def test_other_people_see_and_change_nothing(api: Api, who: str) -> None:
     booking_id = booking_in(api.business, "in_progress")
     booking, provider, stranger = f"/v1/bookings/{booking_id}", api.client("provider"), api.client(who)
     milestone = provider.post(f"{booking}/milestones", json={"title": "Concept"}).headers["location"]

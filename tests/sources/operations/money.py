@@ -1,4 +1,4 @@
-"""Invoices and payments for tests, events as Stripe sends them, and whether all sums agree."""
+"""Invoices and payments for tests, events in Stripe's format, and the check that all sums agree."""
 
 from decimal import Decimal
 from itertools import count
@@ -15,7 +15,7 @@ from tests.sources.operations.work import booking_in
 CREATED: Final = 1_750_000_000
 _events = count(1)
 
-# Of every invoice of an organisation: what its payments come to, and whether its status says so.
+# Invoices of an organisation whose status does not match their payments.
 DISAGREEMENTS: Final = """
 select i.id, i.status, i.total_amount, p.paid from app.invoices as i
 cross join lateral (
@@ -29,13 +29,13 @@ where i.status not in ('draft', 'void') and i.status <> case
 
 
 def draft_of(business: Business, booking_id: UUID, total: str = "100.00", who: str = "provider") -> Invoice:
-    """A draft with one line of `total`."""
+    """Create a draft with one line of `total`."""
     request = NewInvoice.model_validate({"lines": [{"description": "Work", "unit_price": total}]})
     return business.run(who, lambda tx: create_draft(tx, booking_id, request))
 
 
 def issued(business: Business, total: str = "100.00", booking_id: UUID | None = None) -> Invoice:
-    """An issued invoice of `total`, of a new booking in progress unless one is given."""
+    """Issue an invoice of `total`, by default of a new booking in progress."""
     made = draft_of(business, booking_id or booking_in(business, "in_progress"), total)
     return business.run("provider", lambda tx: issue_invoice(tx, made.id, None))
 
@@ -46,17 +46,17 @@ async def pay(tx: Tx, invoice_id: UUID, amount: str, **fields: Any) -> Payment:
 
 
 def read(business: Business, invoice_id: UUID, who: str = "admin") -> Invoice:
-    """The invoice as `who` sees it."""
+    """Return the invoice as `who` sees it."""
     return business.run(who, lambda tx: get_invoice(tx, invoice_id))
 
 
 def state(invoice: InvoiceSummary) -> tuple[str, str]:
-    """Its status, and what was paid."""
+    """Return the status and the paid amount."""
     return invoice.status, str(invoice.paid_amount)
 
 
 def event(event_type: str, subject: dict[str, Any], event_id: str | None = None) -> dict[str, Any]:
-    """An event as Stripe sends it."""
+    """Return an event in Stripe's format."""
     return {
         "id": event_id or f"evt_{next(_events)}", "object": "event", "type": event_type, "created": CREATED,
         "data": {"object": subject},
@@ -64,7 +64,7 @@ def event(event_type: str, subject: dict[str, Any], event_id: str | None = None)
 
 
 def intent(ref: str, minor: int, invoice_id: UUID | None, *, currency: str = "eur", **fields: Any) -> dict[str, Any]:
-    """A payment intent; `invoice_id` None: without metadata."""
+    """Return a payment intent; `invoice_id` None: without metadata."""
     return {
         "id": ref, "object": "payment_intent", "amount": minor, "amount_received": minor, "currency": currency,
         "metadata": {"org_id": str(NORTH.id), "invoice_id": str(invoice_id)} if invoice_id else {}, **fields,
@@ -72,7 +72,7 @@ def intent(ref: str, minor: int, invoice_id: UUID | None, *, currency: str = "eu
 
 
 def charge(ref: str, minor: int, invoice_id: UUID | None, *, refunded: int = 0, **fields: Any) -> dict[str, Any]:
-    """The charge of the intent `ref`, with what was refunded of it in total."""
+    """Return the charge of the intent `ref`, with the total refunded so far."""
     return {
         "id": ref.replace("pi_", "ch_"), "object": "charge", "payment_intent": ref, "amount": minor,
         "amount_captured": minor, "amount_refunded": refunded, "captured": True, "currency": "eur",
@@ -83,7 +83,7 @@ def charge(ref: str, minor: int, invoice_id: UUID | None, *, refunded: int = 0, 
 def refund(
     name: str, ref: str, minor: int, status: Literal["pending", "succeeded", "failed"] = "succeeded"
 ) -> dict[str, Any]:
-    """A refund of the intent `ref`; Stripe gives it no metadata."""
+    """Return a refund of the intent `ref`; Stripe gives it no metadata."""
     return {
         "id": name, "object": "refund", "payment_intent": ref, "charge": ref.replace("pi_", "ch_"), "amount": minor,
         "currency": "eur", "status": status, "metadata": {},
@@ -91,7 +91,7 @@ def refund(
 
 
 def paid_of(business: Business, invoice_id: UUID) -> Decimal:
-    """What the payments of an invoice come to, by SQL."""
+    """Return the payments less refunds of an invoice, read by SQL."""
     row = business.connection.execute(
         "select coalesce(sum(case kind when 'refund' then -amount else amount end), 0) from app.payments "
         "where invoice_id = %s and status = 'succeeded'",

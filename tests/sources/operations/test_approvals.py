@@ -1,4 +1,4 @@
-"""Approvals in levels and rounds: whose turn it is, what a rejection does, and what the lifecycle makes of them."""
+"""Approvals in levels and rounds: their order, rejections, and their effect on the lifecycle."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -41,9 +41,9 @@ WRONG_STATUS: Final = ("conflict", "wrong_status")
 
 
 def levels(*who: str) -> ApprovalRequest:
-    """One level each: a role, or `@name` of a person."""
+    """Return a request with a level for each role, or `@name` of a person."""
     given: list[dict[str, object]] = [
-        {"approver_id": NORTH.id_of(it[1:])} if it.startswith("@") else {"role": it} for it in who
+        {"approver_id": NORTH.id_of(item[1:])} if item.startswith("@") else {"role": item} for item in who
     ]
     return ApprovalRequest.model_validate({"levels": given})
 
@@ -67,7 +67,7 @@ def decide(business: Business, who: str, level: Approval, decision: Decision = A
 
 
 def statuses(approvals: list[Approval]) -> list[tuple[int, int, str]]:
-    return [(it.round, it.level, it.status) for it in approvals]
+    return [(approval.round, approval.level, approval.status) for approval in approvals]
 
 
 def move(business: Business, who: str, booking_id: UUID, action: Any) -> str:
@@ -75,7 +75,7 @@ def move(business: Business, who: str, booking_id: UUID, action: Any) -> str:
     return business.run(who, lambda tx: transition_booking(tx, booking_id, request, None)).status
 
 
-def test_levels_decide_in_their_order_and_then_the_booking_is_approved(business: Business) -> None:
+def test_levels_are_decided_in_order_before_the_booking_is_approved(business: Business) -> None:
     booking_id = booking_in(business, "under_review")
     first, second, third = ask(business, booking_id, "provider", "@client", "admin")
     approve = TransitionRequest(action="approve")
@@ -97,7 +97,7 @@ def test_levels_decide_in_their_order_and_then_the_booking_is_approved(business:
 
 @pytest.mark.parametrize("level", ["client", "provider", "admin", "@client", "@provider", "@admin"])
 @pytest.mark.parametrize("who", ["client", "provider", "admin", "client2", "provider2"])
-def test_only_whom_a_level_names_decides_it(business: Business, who: str, level: str) -> None:
+def test_only_the_approver_of_a_level_decides_it(business: Business, who: str, level: str) -> None:
     (asked,) = ask(business, booking_in(business, "quoted"), level)
     if who == level.removeprefix("@"):
         assert decide(business, who, asked).status == "approved"
@@ -131,7 +131,7 @@ def test_a_rejection_returns_the_booking_and_closes_the_round(business: Business
         )
 
 
-def test_after_a_rejection_only_a_new_round_lets_the_booking_on(business: Business) -> None:
+def test_after_a_rejection_a_booking_needs_a_new_round(business: Business) -> None:
     booking_id = booking_in(business, "quoted")
     decide(business, "client", ask(business, booking_id, "client")[0], REJECT)
     approve = TransitionRequest(action="approve")
@@ -145,7 +145,7 @@ def test_after_a_rejection_only_a_new_round_lets_the_booking_on(business: Busine
     assert move(business, "provider", booking_id, "approve") == "approved"
 
 
-def test_an_open_round_is_replaced_by_an_admin_only(business: Business) -> None:
+def test_only_an_admin_replaces_an_open_round(business: Business) -> None:
     booking_id = booking_in(business, "requested")
     ask(business, booking_id, "client", "admin")
     request = levels("admin")
@@ -161,7 +161,7 @@ def test_an_open_round_is_replaced_by_an_admin_only(business: Business) -> None:
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_booking_asks_for_approvals_until_it_is_paid_or_confirmed(business: Business, status: str) -> None:
+def test_approvals_are_requested_until_payment_or_confirmation(business: Business, status: str) -> None:
     booking_id = booking_in(business, "requested")
     (asked,) = ask(business, booking_id, "client")
     set_status(business, booking_id, status)
@@ -181,7 +181,7 @@ def test_a_booking_asks_for_approvals_until_it_is_paid_or_confirmed(business: Bu
 
 
 @pytest.mark.parametrize("stranger", ["@client2", "@provider2", "@organization"])
-def test_who_does_not_see_the_booking_cannot_be_named(business: Business, stranger: str) -> None:
+def test_an_approver_must_see_the_booking(business: Business, stranger: str) -> None:
     request, booking_id = levels("admin", stranger), booking_in(business, "quoted")
     assert refused(business, "provider", lambda tx: request_booking_approvals(tx, booking_id, request)) == (
         "invalid",
@@ -195,7 +195,7 @@ def test_a_level_names_either_a_role_or_a_person(level: dict[str, str]) -> None:
         ApprovalRequest.model_validate({"levels": [level]})
 
 
-def test_levels_of_a_milestone_decide_once_it_is_submitted(business: Business) -> None:
+def test_levels_of_a_milestone_are_decided_once_it_is_submitted(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     milestone_id = milestone_in(business, booking_id, "pending")
     first, second = ask_for(business, milestone_id, "admin", "client")
@@ -212,7 +212,7 @@ def test_levels_of_a_milestone_decide_once_it_is_submitted(business: Business) -
     assert last_change(business, booking_id) == ("in_progress", "delivered", None, "every milestone approved")
 
 
-def test_a_rejected_milestone_asks_the_same_levels_again(business: Business) -> None:
+def test_a_rejected_milestone_repeats_its_levels(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     milestone_id = milestone_in(business, booking_id, "submitted")
     first, _ = ask_for(business, milestone_id, "client", "@admin")
@@ -221,7 +221,7 @@ def test_a_rejected_milestone_asks_the_same_levels_again(business: Business) -> 
     step(business, "provider", milestone_id, "submit")
     again = approvals_of(business, milestone_id)
     assert statuses(again) == [(2, 1, "pending"), (2, 2, "pending"), (1, 1, "rejected"), (1, 2, "closed")]
-    assert [(it.approver_role, it.approver and it.approver.id) for it in again[:2]] == [
+    assert [(item.approver_role, item.approver and item.approver.id) for item in again[:2]] == [
         ("client", None),
         (None, business.org.admin),
     ]
@@ -251,7 +251,7 @@ def test_approvals_of_a_milestone_are_not_those_of_its_booking(business: Busines
 
 
 @pytest.mark.parametrize("of_milestone", [False, True])
-def test_fifty_decisions_at_once_are_one(business: Business, of_milestone: bool) -> None:
+def test_of_fifty_concurrent_decisions_one_succeeds(business: Business, of_milestone: bool) -> None:
     booking_id = booking_in(business, "in_progress")
     if of_milestone:
         level, _ = ask_for(business, milestone_in(business, booking_id, "submitted"), "client", "admin")
@@ -259,25 +259,25 @@ def test_fifty_decisions_at_once_are_one(business: Business, of_milestone: bool)
         set_status(business, booking_id, "quoted")
         level, _ = ask(business, booking_id, "client", "admin")
     decisions = [APPROVE, REJECT] * 25
-    results = race(business, "client", [deciding(level, it) for it in decisions])
-    won = [it for it in results if isinstance(it, Approval)]
-    lost = [(it.kind, it.code) for it in results if isinstance(it, Refusal)]
+    results = race(business, "client", [deciding(level, decision) for decision in decisions])
+    won = [result for result in results if isinstance(result, Approval)]
+    lost = [(result.kind, result.code) for result in results if isinstance(result, Refusal)]
     assert (len(won), lost) == (1, [("conflict", "already_decided")] * 49)
     changes = value(business, "select count(*) from app.booking_status_history where booking_id = %s", booking_id)
     assert changes == (won[0].status == "rejected")
 
 
-def test_twenty_rounds_asked_for_at_once_are_one(business: Business) -> None:
+def test_of_twenty_concurrent_requests_for_a_round_one_succeeds(business: Business) -> None:
     booking_id = booking_in(business, "quoted")
     request = levels("client")
     results = race(business, "provider", [lambda tx: request_booking_approvals(tx, booking_id, request)] * 20)
-    assert [it.code for it in results if isinstance(it, Refusal)] == ["round_open"] * 19
+    assert [result.code for result in results if isinstance(result, Refusal)] == ["round_open"] * 19
     assert statuses(business.run("client", lambda tx: list_booking_approvals(tx, booking_id)).items) == [
         (1, 1, "pending")
     ]
 
 
-def test_what_was_recorded_without_a_role_is_for_admins(business: Business) -> None:
+def test_a_level_without_a_role_is_for_admins(business: Business) -> None:
     booking_id = booking_in(business, "quoted")
     business.connection.execute(
         "insert into app.approvals (org_id, booking_id) values (%s, %s)", [business.org.id, booking_id]

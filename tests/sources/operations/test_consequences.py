@@ -1,4 +1,4 @@
-"""What the steps of a booking mean for its money."""
+"""Effects of status changes on invoices and payments."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,18 +7,18 @@ from uuid import UUID
 
 import pytest
 
-from sources.operations import consequences, provider_events
+from sources.operations import consequences, processor_events
 from sources.operations.invoices import InvoiceFilter, InvoiceSummary, list_invoices
-from sources.operations.steps import lock_booking
+from sources.operations.status_changes import lock_booking
 from sources.operations.transaction import Tx
-from sources.payment_providers import stripe
+from sources.payment_processors import stripe
 from tests.sources.business import Business
 from tests.sources.operations.money import draft_of, event, intent, issued, paid_of, pay, read, state
 from tests.sources.operations.work import booking_in, set_status
 
 
 def follow(business: Business, booking_id: UUID, status: str, who: str = "client", **fields: Any) -> None:
-    """The booking takes a step to `status`, as `who`."""
+    """Apply the effects of a change to `status` by `who`."""
 
     async def step(tx: Tx) -> None:
         booking = await lock_booking(tx, booking_id)
@@ -32,17 +32,17 @@ def follow(business: Business, booking_id: UUID, status: str, who: str = "client
 
 
 def invoices_of(business: Business, booking_id: UUID) -> dict[str, InvoiceSummary]:
-    """By kind and status."""
+    """Return the invoices of a booking by kind and status."""
     page = business.run("admin", lambda tx: list_invoices(tx, InvoiceFilter(), booking_id))
-    return {f"{it.kind} {it.status}": it for it in page.items}
+    return {f"{invoice.kind} {invoice.status}": invoice for invoice in page.items}
 
 
 def collected(business: Business, booking_id: UUID) -> Decimal:
-    """Payments less refunds of a booking."""
-    return sum((paid_of(business, it.id) for it in invoices_of(business, booking_id).values()), Decimal(0))
+    """Return the payments less refunds of a booking."""
+    return sum((paid_of(business, invoice.id) for invoice in invoices_of(business, booking_id).values()), Decimal(0))
 
 
-def test_asking_for_the_payment_issues_the_deposit_once(business: Business) -> None:
+def test_requesting_payment_issues_the_deposit_invoice_once(business: Business) -> None:
     booking_id = booking_in(business, "approved")
     business.connection.execute("update app.bookings set deposit_amount = 25 where id = %s", [booking_id])
     for _ in range(2):
@@ -67,7 +67,7 @@ def test_without_a_deposit_nothing_is_invoiced(business: Business) -> None:
         ("30.00", "30.00", "30.00", "paid"),
     ],
 )
-def test_cancelling_keeps_the_fee_and_gives_the_rest_back(
+def test_cancelling_keeps_the_fee_and_refunds_the_rest(
     business: Business, paid: str | None, fee: str | None, collected_then: str, fee_status: str | None
 ) -> None:
     booking_id = booking_in(business, "confirmed")
@@ -76,14 +76,16 @@ def test_cancelling_keeps_the_fee_and_gives_the_rest_back(
     if paid:
         business.run("admin", lambda tx: pay(tx, made.id, paid))
     follow(business, booking_id, "cancelled", fee=fee and Decimal(fee))
-    assert [read(business, it.id).status for it in (made, unpaid, draft)] == ["void"] * 3
+    assert [read(business, item.id).status for item in (made, unpaid, draft)] == ["void"] * 3
     assert read(business, made.id).paid_amount == 0
     assert collected(business, booking_id) == Decimal(collected_then)
     fees = [it for name, it in invoices_of(business, booking_id).items() if name.startswith("fee")]
-    assert [(*state(it), str(it.total_amount)) for it in fees] == ([(fee_status, collected_then, fee)] if fee else [])
+    assert [(*state(invoice), str(invoice.total_amount)) for invoice in fees] == (
+        [(fee_status, collected_then, fee)] if fee else []
+    )
 
 
-def test_an_imported_payment_without_an_invoice_is_left_to_its_source(business: Business) -> None:
+def test_an_imported_payment_without_an_invoice_is_not_refunded(business: Business) -> None:
     booking_id = booking_in(business, "confirmed")
     made = issued(business, "100.00", booking_id)
     business.run("admin", lambda tx: pay(tx, made.id, "100.00"))
@@ -100,43 +102,45 @@ def test_an_imported_payment_without_an_invoice_is_left_to_its_source(business: 
     assert left == (1, 40)
 
 
-def test_money_that_stripe_holds_is_given_back_by_stripe(business: Business) -> None:
+def test_a_stripe_payment_is_refunded_by_stripe(business: Business) -> None:
     booking_id = booking_in(business, "confirmed")
     made = issued(business, "100.00", booking_id)
-    told = stripe.read_event(event("payment_intent.succeeded", intent("pi_cancelled", 10000, made.id)))
-    business.wait_for(provider_events.receive(business.pool, told, at=datetime.now(UTC), timeout_ms=8000))
+    paid = stripe.read_event(event("payment_intent.succeeded", intent("pi_cancelled", 10000, made.id)))
+    business.wait_for(processor_events.receive(business.pool, paid, at=datetime.now(UTC), timeout_ms=8000))
     follow(business, booking_id, "cancelled", fee=Decimal(30))
     shown = read(business, made.id)
     assert state(shown) == ("void", "70.00")
-    back = sorted(f"{it.status} {it.method} {it.amount}" for it in shown.payments if it.kind == "refund")
+    back = sorted(
+        f"{payment.status} {payment.method} {payment.amount}" for payment in shown.payments if payment.kind == "refund"
+    )
     assert back == ["pending card 70.00", "succeeded credit 30.00"]
     assert invoices_of(business, booking_id)["fee paid"].total_amount == 30
 
 
-def test_a_refunded_booking_has_given_everything_back(business: Business) -> None:
+def test_a_refunded_booking_refunds_every_payment(business: Business) -> None:
     booking_id = booking_in(business, "disputed")
     first, second = issued(business, "100.00", booking_id), issued(business, "50.00", booking_id)
     for invoice_id, amount in ((first.id, "60.00"), (first.id, "40.00"), (second.id, "20.00")):
-        business.run("admin", lambda tx, it=invoice_id, of=amount: pay(tx, it, of))  # type: ignore[misc]
+        business.run("admin", lambda tx, invoice_id=invoice_id, amount=amount: pay(tx, invoice_id, amount))  # type: ignore[misc]
     business.connection.execute(
         "insert into app.payments (org_id, invoice_id, booking_id, kind, status, amount, currency, paid_at) "
         "values (%s, %s, %s, 'refund', 'succeeded', 70, 'EUR', now())",
         [business.org.id, first.id, booking_id],
     )
     follow(business, booking_id, "refunded", "admin")
-    assert [read(business, it.id).status for it in (first, second)] == ["void", "void"]
-    assert [read(business, it.id).paid_amount for it in (first, second)] == [0, 0]
+    assert [read(business, item.id).status for item in (first, second)] == ["void", "void"]
+    assert [read(business, item.id).paid_amount for item in (first, second)] == [0, 0]
 
 
 @pytest.mark.parametrize(
     ("status", "issued_then"), [("declined", "void"), ("expired", "void"), ("no_show", "issued"), ("on_hold", "issued")]
 )
-def test_what_was_never_due_becomes_void(business: Business, status: str, issued_then: str) -> None:
+def test_unpaid_invoices_of_an_ended_booking_become_void(business: Business, status: str, issued_then: str) -> None:
     booking_id = booking_in(business, "requested")
     unpaid, draft = issued(business, "7.00", booking_id), draft_of(business, booking_id)
     paid = issued(business, "9.00", booking_id)
     business.run("admin", lambda tx: pay(tx, paid.id, "9.00"))
     follow(business, booking_id, status, "provider")
     set_status(business, booking_id, status)
-    shown = [read(business, it.id).status for it in (unpaid, draft, paid)]
+    shown = [read(business, item.id).status for item in (unpaid, draft, paid)]
     assert shown == [issued_then, "draft" if status == "on_hold" else "void", "paid"]

@@ -1,4 +1,4 @@
-"""Invoices: computed and custom drafts, numbers without gaps, voiding, and who sees them."""
+"""Invoices: computed and custom drafts, numbers without gaps, voiding, and visibility."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -47,12 +47,12 @@ def test_a_draft_has_its_lines_and_no_number(business: Business) -> None:
     )
     made = business.run("provider", lambda tx: create_draft(tx, booking_id, request))
     assert (made.status, made.invoice_number, made.total_amount) == ("draft", None, Decimal("40.00"))
-    assert [it.amount for it in made.lines] == [Decimal("50.00"), Decimal("-10.00")]
+    assert [line.amount for line in made.lines] == [Decimal("50.00"), Decimal("-10.00")]
     assert made.client.id == NORTH.client
 
 
 @pytest.mark.parametrize("body", [{}, {"kind": "final", "lines": [{"description": "x", "unit_price": "1"}]}])
-def test_only_a_custom_invoice_says_its_lines(body: dict[str, object]) -> None:
+def test_only_a_custom_invoice_takes_lines(body: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="custom invoice"):
         NewInvoice.model_validate(body)
 
@@ -63,7 +63,7 @@ def test_the_final_invoice_deducts_the_deposit(business: Business) -> None:
     deposit = compute(business, booking_id, "deposit")
     number = business.run("provider", lambda tx: issue_invoice(tx, deposit.id, None)).invoice_number  # type: ignore[attr-defined]
     final = compute(business, booking_id, "final")
-    assert [(it.description, it.amount) for it in final.lines] == [  # type: ignore[attr-defined]
+    assert [(line.description, line.amount) for line in final.lines] == [  # type: ignore[attr-defined]
         ("North Consultation", Decimal("100.00")), (f"Less the deposit, {number}", Decimal("-30.00")),
     ]  # fmt: skip
     again = NewInvoice.model_validate({"kind": "final"})
@@ -72,14 +72,14 @@ def test_the_final_invoice_deducts_the_deposit(business: Business) -> None:
     )  # fmt: skip
 
 
-def test_there_is_nothing_to_invoice_as_a_fee_that_nobody_owes(business: Business) -> None:
+def test_a_fee_invoice_requires_a_fee(business: Business) -> None:
     booking_id = booking_in(business, "cancelled")
     assert refused(business, "admin", lambda tx: create_draft(tx, booking_id, NewInvoice(kind="fee"))) == (
         "conflict", "nothing_to_invoice",
     )  # fmt: skip
 
 
-def test_a_draft_changes_and_an_issued_one_does_not(business: Business) -> None:
+def test_a_draft_can_be_changed_and_an_issued_invoice_cannot(business: Business) -> None:
     made = draft_of(business, booking_in(business, "in_progress"))
     changes = DraftChanges.model_validate({"lines": [{"description": "More", "quantity": 2, "unit_price": "70.00"}]})
     changed = business.run("provider", lambda tx: change_draft(tx, made.id, changes, made.version))
@@ -94,12 +94,12 @@ def test_a_draft_changes_and_an_issued_one_does_not(business: Business) -> None:
     assert refused(business, "provider", lambda tx: issue_invoice(tx, made.id, None)) == WRONG_STATUS
 
 
-def test_an_invoice_of_nothing_is_not_issued(business: Business) -> None:
+def test_an_invoice_without_an_amount_cannot_be_issued(business: Business) -> None:
     made = draft_of(business, booking_in(business, "in_progress"), "0.00")
     assert refused(business, "admin", lambda tx: issue_invoice(tx, made.id, None)) == ("conflict", "nothing_to_invoice")
 
 
-def test_it_is_not_due_before_it_is_made(business: Business) -> None:
+def test_the_due_date_must_be_in_the_future(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     request = NewInvoice.model_validate(
         {"lines": [{"description": "x", "unit_price": "1"}], "due_at": datetime.now(UTC) - timedelta(days=1)}
@@ -107,7 +107,7 @@ def test_it_is_not_due_before_it_is_made(business: Business) -> None:
     assert refused(business, "admin", lambda tx: create_draft(tx, booking_id, request)) == ("invalid", "due_in_past")
 
 
-def test_numbers_continue_without_a_gap_in_a_race_with_failures(own_business: Business) -> None:
+def test_numbers_have_no_gaps_despite_concurrent_failures(own_business: Business) -> None:
     business = own_business
     old = issued(business)
     business.connection.execute("delete from app.number_series")
@@ -124,18 +124,18 @@ def test_numbers_continue_without_a_gap_in_a_race_with_failures(own_business: Bu
     results = race(
         business,
         "admin",
-        [lambda tx, it=it, do=do: do(tx, it) for it in drafts for do in (fails, issues)],  # type: ignore[misc]
+        [lambda tx, draft=draft, do=do: do(tx, draft) for draft in drafts for do in (fails, issues)],  # type: ignore[misc]
     )
-    numbers = sorted(it for it in results if isinstance(it, str))
+    numbers = sorted(result for result in results if isinstance(result, str))
     assert numbers == [f"INV-{number:06d}" for number in range(42, 92)]
-    codes = {it.code for it in results if isinstance(it, Refusal)}
+    codes = {result.code for result in results if isinstance(result, Refusal)}
     assert codes <= {"after_all", "wrong_status"}
-    # Loaded by another way meanwhile: the series goes on after them.
+    # Invoices loaded in another way: the series continues after them.
     business.connection.execute("update app.invoices set invoice_number = 'INV-000092' where id = %s", [old.id])
     assert issued(business).invoice_number == "INV-000093"
 
 
-def test_each_organisation_counts_for_itself(own_business: Business) -> None:
+def test_each_organisation_has_its_own_numbers(own_business: Business) -> None:
     assert issued(own_business).invoice_number == "INV-000001"
     booking_id = own_business.connection.execute(
         "insert into app.bookings (org_id, booking_number, client_id, service_id, status, title, total_amount, "
@@ -149,7 +149,7 @@ def test_each_organisation_counts_for_itself(own_business: Business) -> None:
     assert refused(own_business, "admin", lambda tx: get_invoice(tx, made.id)) == ("not_found", "not_found")
 
 
-def test_a_client_sees_what_was_issued_to_them_alone(own_business: Business) -> None:
+def test_a_client_sees_only_their_own_issued_invoices(own_business: Business) -> None:
     business = own_business
     booking_id = booking_in(business, "in_progress")
     hidden, seen = draft_of(business, booking_id), issued(business, booking_id=booking_id)
@@ -163,19 +163,19 @@ def test_a_client_sees_what_was_issued_to_them_alone(own_business: Business) -> 
         "admin": [seen.id, hidden.id],
     }.items():  # fmt: skip
         page = business.run(who, lambda tx: list_invoices(tx, InvoiceFilter()))
-        assert [it.id for it in page.items] == found, who
+        assert [item.id for item in page.items] == found, who
     assert refused(business, "client2", lambda tx: list_invoices(tx, InvoiceFilter(), booking_id))[0] == "not_found"
 
 
 @pytest.mark.parametrize(
     "operation",
     [
-        lambda tx, it: issue_invoice(tx, it, None),
-        lambda tx, it: void_invoice(tx, it, Voiding(reason="No."), None),
-        lambda tx, it: change_draft(tx, it, DraftChanges(), None),
+        lambda tx, invoice_id: issue_invoice(tx, invoice_id, None),
+        lambda tx, invoice_id: void_invoice(tx, invoice_id, Voiding(reason="No."), None),
+        lambda tx, invoice_id: change_draft(tx, invoice_id, DraftChanges(), None),
     ],
 )
-def test_a_client_writes_no_invoice(business: Business, operation) -> None:  # type: ignore[no-untyped-def]
+def test_a_client_cannot_write_invoices(business: Business, operation) -> None:  # type: ignore[no-untyped-def]
     made = issued(business)
     assert refused(business, "client", lambda tx: operation(tx, made.id)) == ("forbidden", "not_allowed")
 
@@ -188,10 +188,10 @@ def test_a_list_is_filtered_and_paged_by_key(own_business: Business) -> None:
 
     def listed(**wanted: object) -> list[UUID]:
         page = business.run("admin", lambda tx: list_invoices(tx, InvoiceFilter.model_validate(wanted), booking_id))
-        return [it.id for it in page.items]
+        return [item.id for item in page.items]
 
     first = business.run("admin", lambda tx: list_invoices(tx, InvoiceFilter(limit=2)))
-    assert [it.id for it in first.items] == made[:2]
+    assert [item.id for item in first.items] == made[:2]
     assert first.next == made[1]
     assert listed(after=first.next) == made[2:]
     assert listed(status="paid") == [made[1]]
@@ -200,7 +200,7 @@ def test_a_list_is_filtered_and_paged_by_key(own_business: Business) -> None:
     assert listed(due_from=datetime.now(UTC), client_id=NORTH.client, status="issued") == [made[0], *made[2:]]
 
 
-def test_it_becomes_void_where_no_money_lies_on_it(business: Business) -> None:
+def test_only_an_invoice_without_payments_can_be_voided(business: Business) -> None:
     made = issued(business)
     paid = business.run("provider", lambda tx: pay(tx, made.id, "40.00"))
     assert paid.status == "succeeded"

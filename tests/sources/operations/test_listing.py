@@ -1,4 +1,4 @@
-"""Lists and searches of bookings, against the same done by hand over all rows; and how the database reads them."""
+"""Lists and searches of bookings, compared with a filter over all rows in Python; and their query plans."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def business(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
-    """The seeded business with many bookings in it."""
+    """The seeded business with many bookings."""
     with seeded_settings(seeded, tmp_path_factory.mktemp("hub")) as settings, open_business(settings) as it:
         fill(it.connection, NORTH.id, BOOKINGS)
         yield it
@@ -51,7 +51,7 @@ def page(business: Business, person: Person, query: BookingQuery) -> BookingPage
 
 
 def all_ids(business: Business, person: Person, query: BookingQuery) -> list[UUID]:
-    """The ids of every page, first to last."""
+    """Return the ids of all pages in order."""
     ids = []
     while True:
         found = page(business, person, query)
@@ -62,7 +62,7 @@ def all_ids(business: Business, person: Person, query: BookingQuery) -> list[UUI
 
 
 def by_hand(rows: list[Row], query: BookingQuery) -> list[UUID]:
-    """The ids that `query` means."""
+    """Return the ids of the rows that match `query`, in its order."""
     name = query.sort.removeprefix("-")
     words = (query.q or "").lower().split()
 
@@ -89,7 +89,7 @@ def by_hand(rows: list[Row], query: BookingQuery) -> list[UUID]:
 
 
 def conditions(rng: Random, row: Row) -> dict[str, dict[str, object]]:
-    """A condition of each sort, that `row` fits."""
+    """Return a condition of each kind that `row` meets."""
     days = timedelta(days=rng.choice([3, 40, 400]))
     start = row["scheduled_start"] or NOW
     words = [rng.choice(row["title"].split()), row["booking_number"], row["title"][2:7].strip()]
@@ -107,7 +107,7 @@ def conditions(rng: Random, row: Row) -> dict[str, dict[str, object]]:
 
 
 def some_queries(rows: list[Row], seed: int) -> Iterator[BookingQuery]:
-    """Each condition in each order, and conditions together."""
+    """Yield each condition in each order, and combinations of conditions."""
     rng = Random(seed)
     names = sorted(conditions(rng, rows[0]))
     together = [(rng.sample(names, rng.choice([0, 2, 3])), rng.choice(SORTS)) for _ in range(20)]
@@ -120,11 +120,11 @@ def some_queries(rows: list[Row], seed: int) -> Iterator[BookingQuery]:
 
 
 @pytest.mark.parametrize("bounds", [(10_000, 3_000, 20_000, 3_000), (150, 100, 60, 40)], ids=["as set", "small"])
-def test_pages_are_what_the_rows_say(
+def test_pages_match_the_rows(
     business: Business, rows: list[Row], monkeypatch: pytest.MonkeyPatch, bounds: tuple[int, int, int, int]
 ) -> None:
-    """With small bounds every way of reading is taken: walks that end early, gatherings that are too large."""
-    for name, bound in zip(("WALKED", "WALKED_WORDS", "GATHERED", "GATHERED_WORDS"), bounds, strict=True):
+    """Small bounds exercise every way of reading: scans that end early, collections that are too large."""
+    for name, bound in zip(("SCANNED", "SCANNED_WORDS", "COLLECTED", "COLLECTED_WORDS"), bounds, strict=True):
         monkeypatch.setattr(listing, name, bound)
     queries = list(some_queries(rows, seed=11))
     for query in queries if bounds[0] < len(rows) else queries[::5]:
@@ -132,7 +132,7 @@ def test_pages_are_what_the_rows_say(
 
 
 @pytest.mark.parametrize("role", ["client", "provider"])
-def test_others_see_their_own(business: Business, rows: list[Row], role: str) -> None:
+def test_clients_and_providers_see_their_own_bookings(business: Business, rows: list[Row], role: str) -> None:
     rng = Random(5)
     who = rng.choice([row[f"{role}_id"] for row in rows if row[f"{role}_id"]])
     person = Person(NORTH.id, profile_id=who)
@@ -143,7 +143,7 @@ def test_others_see_their_own(business: Business, rows: list[Row], role: str) ->
             assert all_ids(business, person, query) == by_hand(own, query)
 
 
-def test_search_knows_no_case_no_accents_and_parts_of_words(business: Business) -> None:
+def test_search_ignores_case_and_accents_and_finds_parts_of_words(business: Business) -> None:
     booking = business.connection.execute(
         "update app.bookings set title = 'Ángulo recto 100%%', notes = 'Für Zoë: half-day plan_b' "
         "where id = (select max(id::text)::uuid from app.bookings) returning id"
@@ -176,13 +176,13 @@ def test_counts_are_bounded(business: Business, rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "W10", "bnVsbA", "é" * 10, "WyItY3JlYXRlZF9hdCIsIm5vIiwibm8iXQ"])
-def test_a_cursor_of_nothing_is_refused(business: Business, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(business: Business, cursor: str) -> None:
     with pytest.raises(Refusal) as refused:
         page(business, NORTH.person("admin"), BookingQuery(after=cursor))
     assert refused.value.code == "invalid_cursor"
 
 
-def test_a_cursor_is_of_one_order(business: Business) -> None:
+def test_a_cursor_is_valid_for_one_order_only(business: Business) -> None:
     cursor = page(business, NORTH.person("admin"), BookingQuery(limit=5)).next
     with pytest.raises(Refusal, match="cursor"):
         page(business, NORTH.person("admin"), BookingQuery(limit=5, sort="created_at", after=cursor))
@@ -192,7 +192,7 @@ PLANS: Final[list[str]] = []
 
 
 class Explaining(Tx):
-    """A transaction that keeps the plan of each query in PLANS."""
+    """A transaction that adds the plan of each query to PLANS."""
 
     async def _explain(self, query: str, values: tuple[object, ...]) -> None:
         if "app.bookings" in query:
@@ -216,9 +216,9 @@ async def explained(query: BookingQuery, tx: Tx) -> BookingPage:
     return await listing.list_bookings(Explaining(tx.connection, tx.caller, tx.at), query)
 
 
-def test_no_plan_reads_all_bookings(business: Business, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every list and search, in every way of reading, uses indexes of bookings; and walks follow their order."""
-    for name in ("WALKED", "WALKED_WORDS"):
+def test_no_plan_scans_all_bookings(business: Business, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every list and search uses an index of bookings, in every way of reading, and scans follow its order."""
+    for name in ("SCANNED", "SCANNED_WORDS"):
         monkeypatch.setattr(listing, name, 60)
     PLANS.clear()
     client = Person(NORTH.id, profile_id=rows[0]["client_id"])

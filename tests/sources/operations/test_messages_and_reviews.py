@@ -23,7 +23,7 @@ def write(business: Business, who: str, booking_id: UUID, minute: int = 0) -> Me
 
 
 @pytest.mark.parametrize("who", ["client", "provider", "admin"])
-def test_the_people_of_a_booking_write_and_the_others_see_who(business: Business, who: str) -> None:
+def test_messages_have_their_sender(business: Business, who: str) -> None:
     booking_id = booking_in(business, "cancelled")
     made = write(business, who, booking_id)
     for reader in ("client", "provider", "admin"):
@@ -36,16 +36,16 @@ def test_the_people_of_a_booking_write_and_the_others_see_who(business: Business
         assert refused(business, stranger, lambda tx: list_messages(tx, booking_id, None, 10))[0] == "not_found"
 
 
-def test_messages_are_read_page_by_page_from_the_latest(business: Business) -> None:
+def test_messages_are_paged_from_the_latest(business: Business) -> None:
     booking_id = booking_in(business, "requested")
     first, second, third = (write(business, "client", booking_id, minute) for minute in (1, 2, 2))
     page = business.run("provider", lambda tx: list_messages(tx, booking_id, None, 2))
     rest = business.run("provider", lambda tx: list_messages(tx, booking_id, page.next, 2))
-    assert [it.id for it in page.items] == sorted([second.id, third.id], reverse=True)
-    assert ([it.id for it in rest.items], rest.next) == ([first.id], None)
+    assert [item.id for item in page.items] == sorted([second.id, third.id], reverse=True)
+    assert ([item.id for item in rest.items], rest.next) == ([first.id], None)
 
 
-def test_a_reader_marks_what_the_others_wrote_up_to_a_message(business: Business) -> None:
+def test_marking_as_read_covers_messages_of_other_people_up_to_one(business: Business) -> None:
     booking_id = booking_in(business, "requested")
     first, own, second, third = (
         write(business, who, booking_id, minute)
@@ -55,7 +55,7 @@ def test_a_reader_marks_what_the_others_wrote_up_to_a_message(business: Business
     assert business.run("provider", lambda tx: mark_read(tx, booking_id, up_to)).messages == 2
     assert business.run("provider", lambda tx: mark_read(tx, booking_id, up_to)).messages == 0
     listed = business.run("client", lambda tx: list_messages(tx, booking_id, None, 9)).items
-    assert {it.id: it.read_at is not None for it in listed} == {
+    assert {item.id: item.read_at is not None for item in listed} == {
         third.id: False, second.id: True, own.id: False, first.id: True,
     }  # fmt: skip
     elsewhere = booking_in(business, "requested")
@@ -64,7 +64,7 @@ def test_a_reader_marks_what_the_others_wrote_up_to_a_message(business: Business
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_only_a_completed_booking_is_reviewed(business: Business, status: str) -> None:
+def test_only_a_completed_booking_can_be_reviewed(business: Business, status: str) -> None:
     booking_id = booking_in(business, status)
     if status == "completed":
         made = business.run("client", lambda tx: review_booking(tx, booking_id, GOOD))
@@ -82,15 +82,15 @@ def test_only_a_completed_booking_is_reviewed(business: Business, status: str) -
     ("who", "kind"),
     [("provider", "forbidden"), ("admin", "forbidden"), ("client2", "not_found"), ("provider2", "not_found")],
 )
-def test_only_its_client_reviews_a_booking(business: Business, who: str, kind: str) -> None:
+def test_only_the_client_can_review_a_booking(business: Business, who: str, kind: str) -> None:
     booking_id = booking_in(business, "completed")
     assert refused(business, who, lambda tx: review_booking(tx, booking_id, GOOD))[0] == kind
 
 
-def test_a_booking_is_reviewed_once_however_often_it_is_tried(business: Business) -> None:
+def test_of_concurrent_reviews_one_succeeds(business: Business) -> None:
     booking_id = booking_in(business, "completed")
     results = race(business, "client", [lambda tx: review_booking(tx, booking_id, GOOD)] * 20)
-    assert [it.code for it in results if isinstance(it, Refusal)] == ["already_reviewed"] * 19
+    assert [result.code for result in results if isinstance(result, Refusal)] == ["already_reviewed"] * 19
     assert value(business, "select count(*) from app.reviews where booking_id = %s", booking_id) == 1
     set_status(business, booking_id, "disputed")
     assert business.run("client", lambda tx: get_review(tx, booking_id)).rating == 5

@@ -1,4 +1,4 @@
-"""Milestones and their tasks: who may do what and when, progress, and what follows for the booking."""
+"""Milestones and their tasks: rights, progress, and effects on the booking."""
 
 from decimal import Decimal
 from itertools import product
@@ -38,7 +38,7 @@ MILESTONE_STATUSES: Final = ("pending", "in_progress", "submitted", "approved", 
 WORKING: Final = {"confirmed", "scheduled", "in_progress", "awaiting_client", "revision_requested"}
 BEFORE: Final = {"draft", "requested", "under_review", "quoted", "approved", "awaiting_payment"}
 ANSWERING: Final = {"in_progress", "on_hold", "awaiting_client", "revision_requested"}
-# Action -> (statuses of the milestone, statuses of the booking) that allow it, and what the milestone becomes.
+# Action -> (statuses of the milestone, statuses of the booking) that allow it, and the new status of the milestone.
 ALLOWED: Final[dict[Action, tuple[set[str], set[str], str]]] = {
     "start": ({"pending"}, WORKING, "in_progress"),
     "submit": ({"pending", "in_progress"}, WORKING, "submitted"),
@@ -64,7 +64,7 @@ def change_task(business: Business, task_id: UUID, **fields: Any) -> Task:
 
 
 @pytest.mark.parametrize("action", ALLOWED)
-def test_a_step_is_taken_where_both_statuses_allow_it(business: Business, action: Action) -> None:
+def test_a_step_requires_the_statuses_of_milestone_and_booking(business: Business, action: Action) -> None:
     booking_id = booking_in(business, "requested")
     milestone_id = milestone_in(business, booking_id, "pending")
     milestone_in(business, booking_id, "pending")  # so that no approval is the last one
@@ -72,7 +72,7 @@ def test_a_step_is_taken_where_both_statuses_allow_it(business: Business, action
     of_milestone, of_booking, becomes = ALLOWED[action]
     for before, status in product(MILESTONE_STATUSES, STATUSES):
         if before not in of_milestone and status not in of_booking | {"delivered"}:
-            continue  # twice wrong
+            continue  # both statuses refuse it
         set_status(business, booking_id, status)
         set_milestone(business, milestone_id, before)
         allowed = before in of_milestone and status in of_booking
@@ -90,7 +90,7 @@ def test_a_step_is_taken_where_both_statuses_allow_it(business: Business, action
 
 @pytest.mark.parametrize("who", ["client", "provider", "admin", "client2", "provider2"])
 @pytest.mark.parametrize("action", ALLOWED)
-def test_a_step_is_for_those_whose_it_is(business: Business, action: Action, who: str) -> None:
+def test_a_step_requires_the_role(business: Business, action: Action, who: str) -> None:
     before = "submitted" if action in ("approve", "reject") else "pending"
     milestone_id = milestone_in(business, booking_in(business, "in_progress"), before)
     request = MilestoneStep(action=action, reason="Not yet")
@@ -115,11 +115,11 @@ def test_the_last_approval_delivers_the_booking(business: Business) -> None:
     assert value(business, "select progress_pct from app.bookings where id = %s", booking_id) == 100
 
 
-def test_cancelling_the_last_open_milestone_delivers_what_is_approved(business: Business) -> None:
+def test_cancelling_the_last_open_milestone_delivers_the_booking(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     only = milestone_in(business, booking_id, "pending")
     step(business, "provider", only, "cancel")
-    assert status_of(business, booking_id) == "in_progress"  # nothing was approved: nothing to deliver
+    assert status_of(business, booking_id) == "in_progress"  # no milestone is approved: nothing to deliver
     step(business, "client", milestone_in(business, booking_id, "submitted"), "approve")
     set_status(business, booking_id, "in_progress")
     step(business, "provider", milestone_in(business, booking_id, "pending"), "cancel")
@@ -140,22 +140,22 @@ def test_a_rejection_returns_the_booking_with_its_reason(business: Business, sta
     assert last_change(business, booking_id) == (status, "revision_requested", None, "The logo is missing")
 
 
-def test_fifty_approvals_at_once_are_one(business: Business) -> None:
+def test_of_fifty_concurrent_approvals_one_succeeds(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     milestone_id = milestone_in(business, booking_id, "submitted")
     request = MilestoneStep(action="approve")
     results = race(business, "client", [lambda tx: step_milestone(tx, milestone_id, request, None)] * 50)
     lost = [result for result in results if isinstance(result, Refusal)]
-    assert [(it.kind, it.code) for it in lost] == [("conflict", "wrong_status")] * 49
+    assert [(refusal.kind, refusal.code) for refusal in lost] == [("conflict", "wrong_status")] * 49
     changes = value(business, "select count(*) from app.booking_status_history where booking_id = %s", booking_id)
     assert (status_of(business, booking_id), changes) == ("delivered", 1)
 
 
-def test_milestones_come_in_order_and_a_position_is_taken_once(business: Business) -> None:
+def test_milestones_are_in_order_and_positions_unique(business: Business) -> None:
     booking_id = booking_in(business, "requested")
     first, second = milestone_in(business, booking_id, "pending"), milestone_in(business, booking_id, "pending")
     listed = business.run("client", lambda tx: list_milestones(tx, booking_id)).items
-    assert [(it.id, it.position) for it in listed] == [(first, 1), (second, 2)]
+    assert [(item.id, item.position) for item in listed] == [(first, 1), (second, 2)]
     taken = MilestoneChange(position=1)
     assert refused(business, "provider", lambda tx: edit_milestone(tx, second, taken, None)) == (
         "conflict",
@@ -168,7 +168,7 @@ def test_milestones_come_in_order_and_a_position_is_taken_once(business: Busines
     assert (edited.due_at is None, cleared.due_at) == (False, None)
 
 
-def test_an_edit_of_what_has_changed_meanwhile_is_refused(business: Business) -> None:
+def test_an_edit_of_an_old_version_is_refused(business: Business) -> None:
     milestone_id = milestone_in(business, booking_in(business, "requested"), "pending")
     seen = business.run("provider", lambda tx: get_milestone(tx, milestone_id)).version
     business.run("provider", lambda tx: edit_milestone(tx, milestone_id, MilestoneChange(title="Mine"), seen))
@@ -231,7 +231,7 @@ def test_progress_rolls_up_by_weight(business: Business) -> None:
         ({}, {"status": "in_progress", "progress_pct": "100"}, None),
     ],
 )
-def test_status_and_progress_of_a_task_follow_one_another(
+def test_status_and_progress_of_a_task_are_consistent(
     business: Business, before: dict[str, str], change: dict[str, str], after: tuple[str, int] | None
 ) -> None:
     task = task_of(business, milestone_in(business, booking_in(business, "in_progress"), "pending"))
@@ -248,7 +248,7 @@ def test_status_and_progress_of_a_task_follow_one_another(
         assert (made.completed_at is not None) == (made.status == "done")
 
 
-def test_work_on_tasks_waits_for_the_booking_and_ends_with_the_milestone(business: Business) -> None:
+def test_work_on_tasks_requires_a_workable_booking_and_an_open_milestone(business: Business) -> None:
     booking_id = booking_in(business, "requested")
     milestone_id = milestone_in(business, booking_id, "pending")
     task, done = task_of(business, milestone_id), TaskChange(status="done")
@@ -266,7 +266,7 @@ def test_work_on_tasks_waits_for_the_booking_and_ends_with_the_milestone(busines
 
 
 @pytest.mark.parametrize("who", ["client", "organization"])
-def test_only_people_at_work_are_assigned(business: Business, who: str) -> None:
+def test_only_active_staff_can_be_assigned(business: Business, who: str) -> None:
     milestone_id = milestone_in(business, booking_in(business, "requested"), "pending")
     request = NewTask(title="Sketch", assignee_id=business.org.id_of(who))
     assert refused(business, "provider", lambda tx: create_task(tx, milestone_id, request)) == (
@@ -275,7 +275,7 @@ def test_only_people_at_work_are_assigned(business: Business, who: str) -> None:
     )
 
 
-def test_cancelling_a_milestone_cancels_what_is_open_of_it(business: Business) -> None:
+def test_cancelling_a_milestone_cancels_its_open_tasks(business: Business) -> None:
     milestone_id = milestone_in(business, booking_in(business, "in_progress"), "pending")
     done, todo = task_of(business, milestone_id), task_of(business, milestone_id)
     change_task(business, done.id, status="done")

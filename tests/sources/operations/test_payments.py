@@ -1,4 +1,4 @@
-"""Payments by people: what counts when, what is refused, refunds, and the deposit that confirms."""
+"""Payments recorded by people: settlement, refusals, refunds, and deposits that confirm bookings."""
 
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ def give_back(amount: str | None = None) -> NewRefund:
     return NewRefund.model_validate({"amount": amount, "reason": "Agreed."})
 
 
-def test_parts_add_up_to_paid(business: Business) -> None:
+def test_partial_payments_add_up_to_paid(business: Business) -> None:
     made = issued(business)
     business.run("provider", lambda tx: pay(tx, made.id, "33.33", method="cash"))
     part = read(business, made.id)
@@ -29,7 +29,7 @@ def test_parts_add_up_to_paid(business: Business) -> None:
     assert refused(business, "admin", lambda tx: pay(tx, made.id, "0.01")) == ("conflict", "wrong_status")
 
 
-def test_what_a_client_announces_counts_when_staff_have_seen_it(business: Business) -> None:
+def test_an_announced_payment_is_pending_until_staff_settle_it(business: Business) -> None:
     made = issued(business)
     announced = business.run("client", lambda tx: pay(tx, made.id, "100.00", method="transfer"))
     lost = business.run("client", lambda tx: pay(tx, made.id, "60.00", method="transfer"))
@@ -54,7 +54,7 @@ def test_a_reference_is_recorded_once(business: Business) -> None:
     assert read(business, made.id).paid_amount == 10
 
 
-def test_never_more_goes_back_than_came(business: Business) -> None:
+def test_refunds_never_exceed_the_payment(business: Business) -> None:
     made = issued(business)
     payment = business.run("provider", lambda tx: pay(tx, made.id, "80.00"))
     for who, kind in {"client": "forbidden", "provider": "forbidden"}.items():
@@ -72,7 +72,7 @@ def test_never_more_goes_back_than_came(business: Business) -> None:
     assert refused(business, "admin", lambda tx: refund_payment(tx, payment.id, give_back()))[1] == "refund_too_large"
 
 
-def test_a_refund_recorded_without_its_payment_counts_as_well(business: Business) -> None:
+def test_a_refund_without_a_payment_reduces_the_refundable_amount(business: Business) -> None:
     made = issued(business)
     payment = business.run("provider", lambda tx: pay(tx, made.id, "80.00"))
     business.connection.execute(
@@ -96,12 +96,12 @@ def test_the_deposit_confirms_once_it_is_paid_in_full(business: Business, amount
     assert last_change(business, booking_id) == ("awaiting_payment", "confirmed", None, "deposit paid")
 
 
-def test_of_many_at_once_only_so_many_fit(business: Business) -> None:
+def test_concurrent_payments_never_exceed_the_invoice(business: Business) -> None:
     made = issued(business)
     results = race(business, "admin", [lambda tx: pay(tx, made.id, "30.00")] * 20)
-    assert sum(not isinstance(it, Refusal) for it in results) == 3
-    assert {it.code for it in results if isinstance(it, Refusal)} == {"overpaid"}
-    payment = next(it for it in results if not isinstance(it, Refusal))
+    assert sum(not isinstance(result, Refusal) for result in results) == 3
+    assert {result.code for result in results if isinstance(result, Refusal)} == {"overpaid"}
+    payment = next(result for result in results if not isinstance(result, Refusal))
     back = race(business, "admin", [lambda tx: refund_payment(tx, payment.id, give_back("12.00"))] * 10)
-    assert sum(not isinstance(it, Refusal) for it in back) == 2
+    assert sum(not isinstance(item, Refusal) for item in back) == 2
     assert read(business, made.id).paid_amount == Decimal("66.00")

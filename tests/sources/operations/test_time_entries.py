@@ -1,4 +1,4 @@
-"""Time entries and timers: whose, where, when, and never two at once."""
+"""Time entries and timers: rights, times, and no overlaps."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -67,7 +67,7 @@ def correct(business: Business, entry: TimeEntry, who: str = "provider", **field
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_time_is_entered_where_work_happens_and_the_first_starts_it(business: Business, status: str) -> None:
+def test_time_entries_require_a_workable_booking_and_the_first_starts_it(business: Business, status: str) -> None:
     booking_id = booking_in(business, status)
     if status not in WORKING:
         wrong = ("conflict", "wrong_status")
@@ -96,7 +96,7 @@ def test_time_is_entered_where_work_happens_and_the_first_starts_it(business: Bu
         ("provider2", None, ("not_found", "not_found")),
     ],
 )
-def test_providers_enter_their_own_time_and_admins_anyones(
+def test_providers_enter_their_own_time_and_admins_that_of_anyone(
     business: Business, who: str, provider: str | None, expected: str | tuple[str, str]
 ) -> None:
     booking_id = booking_in(business, "in_progress")
@@ -141,7 +141,7 @@ def test_a_task_must_be_of_the_booking(business: Business) -> None:
     ("begins", "length", "overlaps"),
     [(-1, 1, False), (1, 1, False), (0, 1, True), (-1, 3, True), (0.5, 0.25, True), (-0.5, 1, True), (0.5, 1, True)],
 )
-def test_a_person_is_in_one_place_at_a_time(business: Business, begins: float, length: float, overlaps: bool) -> None:
+def test_entries_of_a_person_never_overlap(business: Business, begins: float, length: float, overlaps: bool) -> None:
     here, there = booking_in(business, "in_progress"), booking_in(business, "in_progress")
     enter(business, here, hours())
     request = hours(MONDAY + begins * HOUR, length * HOUR)
@@ -153,16 +153,16 @@ def test_a_person_is_in_one_place_at_a_time(business: Business, begins: float, l
     assert enter(business, there, of_another, "admin").provider.id == business.org.provider2
 
 
-def test_one_timer_runs_until_it_is_stopped(business: Business) -> None:
+def test_a_person_has_one_running_timer(business: Business) -> None:
     here, there = booking_in(business, "confirmed"), booking_in(business, "in_progress")
     running = start(business, here)
     assert (running.ended_at, status_of(business, here)) == (None, "in_progress")
     assert refused(business, "provider", lambda tx: start_timer(tx, there, NewTimer())) == OVERLAP
     of_person = business.run("provider", lambda tx: list_of_person(tx, Sheet(running=True), None, 10))
-    assert [it.id for it in of_person.items] == [running.id]
+    assert [item.id for item in of_person.items] == [running.id]
     assert refused(business, "client", lambda tx: stop_timer(tx, running.id)) == ("forbidden", "not_allowed")
     assert refused(business, "provider2", lambda tx: stop_timer(tx, running.id)) == ("not_found", "not_found")
-    set_status(business, here, "cancelled")  # the timer can be stopped all the same
+    set_status(business, here, "cancelled")  # the timer can be stopped in any status
     stopped = business.run("provider", lambda tx: stop_timer(tx, running.id))
     assert stopped.ended_at
     assert stopped.ended_at > running.started_at
@@ -170,14 +170,14 @@ def test_one_timer_runs_until_it_is_stopped(business: Business) -> None:
     assert start(business, there).ended_at is None
 
 
-def test_a_timer_stopped_by_a_late_clock_still_has_a_length(business: Business) -> None:
+def test_a_timer_stopped_by_a_late_clock_has_a_positive_length(business: Business) -> None:
     running = start(business, booking_in(business, "in_progress"))
     early = running.started_at - HOUR
     stopped = business.run("provider", lambda tx: stop_timer(tx, running.id), at=early)
     assert stopped.ended_at == running.started_at + timedelta(microseconds=1)
 
 
-def test_entries_are_corrected_and_taken_back_by_whose_they_are(business: Business) -> None:
+def test_entries_are_corrected_and_deleted_by_their_person(business: Business) -> None:
     booking_id = booking_in(business, "in_progress")
     entry, later = enter(business, booking_id, hours()), enter(business, booking_id, hours(MONDAY + 2 * HOUR))
     change = TimeEntryChange(ended_at=MONDAY + 3 * HOUR)
@@ -198,7 +198,7 @@ def test_entries_are_corrected_and_taken_back_by_whose_they_are(business: Busine
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_what_is_over_is_not_corrected(business: Business, status: str) -> None:
+def test_entries_of_an_ended_booking_cannot_be_corrected(business: Business, status: str) -> None:
     booking_id = booking_in(business, "in_progress")
     entry = enter(business, booking_id, hours())
     set_status(business, booking_id, status)
@@ -211,24 +211,24 @@ def test_what_is_over_is_not_corrected(business: Business, status: str) -> None:
         assert correct(business, entry, note="In time").note == "In time"
 
 
-def test_lists_are_read_page_by_page(business: Business) -> None:
+def test_lists_are_paged(business: Business) -> None:
     here, there = booking_in(business, "in_progress"), booking_in(business, "in_progress")
     made = [enter(business, it, hours(MONDAY + n * HOUR)).id for n, it in enumerate([here, there] * 3)]
     page = business.run("client", lambda tx: list_of_booking(tx, here, None, 2))
     rest = business.run("client", lambda tx: list_of_booking(tx, here, page.next, 2))
-    assert [it.id for it in (*page.items, *rest.items)] == [made[4], made[2], made[0]]
+    assert [item.id for item in (*page.items, *rest.items)] == [made[4], made[2], made[0]]
     assert (page.next, rest.next) == (made[2], None)
     sheet = Sheet(since=MONDAY + HOUR, until=MONDAY + 5 * HOUR)
     first = business.run("provider", lambda tx: list_of_person(tx, sheet, None, 3))
     last = business.run("provider", lambda tx: list_of_person(tx, sheet, first.next, 3))
-    assert [it.id for it in (*first.items, *last.items)] == [made[4], made[3], made[2], made[1]]
+    assert [item.id for item in (*first.items, *last.items)] == [made[4], made[3], made[2], made[1]]
     assert refused(business, "client2", lambda tx: list_of_booking(tx, here, None, 2))[0] == "not_found"
 
 
-def test_a_time_sheet_is_ones_own_or_an_admins_to_read(business: Business) -> None:
+def test_a_time_sheet_is_for_its_person_and_admins(business: Business) -> None:
     entry = enter(business, booking_in(business, "in_progress"), hours())
     of_provider, of_other = Sheet(provider_id=business.org.provider), Sheet(provider_id=business.org.provider2)
-    assert [it.id for it in business.run("admin", lambda tx: list_of_person(tx, of_provider, None, 9)).items] == [
+    assert [item.id for item in business.run("admin", lambda tx: list_of_person(tx, of_provider, None, 9)).items] == [
         entry.id
     ]
     assert refused(business, "provider", lambda tx: list_of_person(tx, of_other, None, 9))[0] == "forbidden"
@@ -236,16 +236,16 @@ def test_a_time_sheet_is_ones_own_or_an_admins_to_read(business: Business) -> No
 
 
 @pytest.mark.parametrize("timer", [True, False])
-def test_fifty_entries_at_once_on_many_bookings_are_one(business: Business, timer: bool) -> None:
+def test_of_fifty_concurrent_entries_on_many_bookings_one_succeeds(business: Business, timer: bool) -> None:
     bookings = [booking_in(business, "confirmed") for _ in range(10)]
     operations = [
-        partial(start_timer, booking_id=it, request=NewTimer())
+        partial(start_timer, booking_id=booking, request=NewTimer())
         if timer
-        else partial(create_time_entry, booking_id=it, request=hours())
-        for it in bookings * 5
+        else partial(create_time_entry, booking_id=booking, request=hours())
+        for booking in bookings * 5
     ]
     results = race(business, "provider", operations)
-    lost = [it for it in results if isinstance(it, Refusal)]
-    assert [(it.kind, it.code) for it in lost] == [OVERLAP] * 49
-    started = [status_of(business, it) for it in bookings]
+    lost = [result for result in results if isinstance(result, Refusal)]
+    assert [(refusal.kind, refusal.code) for refusal in lost] == [OVERLAP] * 49
+    started = [status_of(business, booking) for booking in bookings]
     assert sorted(started) == ["confirmed"] * 9 + ["in_progress"]

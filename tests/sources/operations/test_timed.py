@@ -1,4 +1,4 @@
-"""What time alone brings, and that it brings it once."""
+"""Changes by time, each made once."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,7 +15,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def run_due(business: Business, as_of: datetime = NOW) -> dict[str, int]:
-    """As the job does: connected as the owner of the tables."""
+    """Run the changes as the job does: connected as the owner of the tables."""
 
     async def run() -> dict[str, int]:
         pool = await make_pool(business.settings.database_url, 1)
@@ -27,8 +27,8 @@ def run_due(business: Business, as_of: datetime = NOW) -> dict[str, int]:
     return {name: count for name, count in business.wait_for(run()).items() if count}
 
 
-def standing(business: Business, status: str, days: float, *, history: bool = True) -> UUID:
-    """A booking that has stood in `status` for so many days, and was made a month before."""
+def unanswered(business: Business, status: str, days: float, *, history: bool = True) -> UUID:
+    """Create a booking that has been in `status` for `days`, created a month before that."""
     booking_id, since = booking_in(business, status), NOW - timedelta(days=days)
     if history:
         business.connection.execute(
@@ -41,14 +41,14 @@ def standing(business: Business, status: str, days: float, *, history: bool = Tr
     return booking_id
 
 
-def test_answers_that_never_came(own_business: Business) -> None:
+def test_requests_and_deliveries_without_an_answer(own_business: Business) -> None:
     business = own_business
-    late = {"requested": standing(business, "requested", 14), "delivered": standing(business, "delivered", 7)}
-    unrecorded = standing(business, "requested", 20, history=False)
+    late = {"requested": unanswered(business, "requested", 14), "delivered": unanswered(business, "delivered", 7)}
+    unrecorded = unanswered(business, "requested", 20, history=False)
     kept = [
-        standing(business, "requested", 13.9),
-        standing(business, "delivered", 6.9),
-        standing(business, "quoted", 99),
+        unanswered(business, "requested", 13.9),
+        unanswered(business, "delivered", 6.9),
+        unanswered(business, "quoted", 99),
     ]
     draft = draft_of(business, late["requested"])
     assert run_due(business) == {"expired": 2, "completed": 1}
@@ -59,31 +59,31 @@ def test_answers_that_never_came(own_business: Business) -> None:
     assert status_of(business, unrecorded) == "expired"
     assert value(business, "select cancelled_at from app.bookings where id = %s", late["requested"]) == NOW
     assert value(business, "select completed_at from app.bookings where id = %s", late["delivered"]) == NOW
-    assert [status_of(business, it) for it in kept] == ["requested", "delivered", "quoted"]
+    assert [status_of(business, item) for item in kept] == ["requested", "delivered", "quoted"]
     assert read(business, draft.id).status == "void"
     assert run_due(business) == {}
 
 
-def test_many_are_taken_in_batches(own_business: Business, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_bookings_are_changed_in_batches(own_business: Business, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timed, "BATCH", 2)
     for _ in range(5):
-        standing(own_business, "requested", 15)
+        unanswered(own_business, "requested", 15)
     assert run_due(own_business) == {"expired": 5}
     assert value(own_business, "select count(*) from app.booking_status_history where to_status = 'expired'") == 5
 
 
-def test_invoices_past_due(own_business: Business) -> None:
+def test_overdue_invoices(own_business: Business) -> None:
     business = own_business
     unpaid, part, paid, draft = (
         issued(business), issued(business), issued(business), draft_of(business, booking_in(business, "in_progress")),
     )  # fmt: skip
     business.run("admin", lambda tx: pay(tx, part.id, "10.00"))
     business.run("admin", lambda tx: pay(tx, paid.id, "100.00"))
-    business.connection.execute("truncate app.events")
+    business.connection.execute("truncate app.live_changes")
     assert run_due(business, NOW + timedelta(days=14)) == {}
     later = NOW + timedelta(days=16)
     assert run_due(business, later) == {"overdue": 2}
-    assert [read(business, it.id).status for it in (unpaid, part, paid, draft)] == [
+    assert [read(business, item.id).status for item in (unpaid, part, paid, draft)] == [
         "overdue",
         "overdue",
         "paid",
@@ -94,11 +94,11 @@ def test_invoices_past_due(own_business: Business) -> None:
     assert read(business, unpaid.id).status == "paid"
 
 
-def test_rows_that_have_served_are_pruned(own_business: Business) -> None:
+def test_old_rows_are_pruned(own_business: Business) -> None:
     business = own_business
     booking_in(business, "requested")
-    business.connection.execute("update app.events set created_at = %s", [NOW - timedelta(days=7, seconds=1)])
-    gone = value(business, "select count(*) from app.events")
+    business.connection.execute("update app.live_changes set created_at = %s", [NOW - timedelta(days=7, seconds=1)])
+    gone = value(business, "select count(*) from app.live_changes")
     booking_in(business, "requested")
     for key, hours in (("old", 25), ("new", 23)):
         business.connection.execute(
@@ -107,5 +107,5 @@ def test_rows_that_have_served_are_pruned(own_business: Business) -> None:
             [business.org.id, business.org.client, key, NOW - timedelta(hours=hours)],
         )
     assert gone > 0
-    assert run_due(business) == {"events_pruned": gone, "idempotency_keys_pruned": 1}
+    assert run_due(business) == {"live_changes_pruned": gone, "idempotency_keys_pruned": 1}
     assert value(business, "select string_agg(key, ',') from app.idempotency_keys") == "new"

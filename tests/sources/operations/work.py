@@ -1,4 +1,4 @@
-"""Bookings in any status, made by the owner of the database, and what a test looks up about them."""
+"""Bookings in any status, written by the owner of the database, and queries of tests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from sources.operations import transaction
 from sources.operations.errors import Refusal
 from sources.operations.milestones import Milestone, NewMilestone, create_milestone
 from sources.operations.transaction import Tx
 from tests.sources.business import Business
+from tests.waiting import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -23,7 +25,7 @@ where id = %(id)s
 
 
 def booking_in(business: Business, status: str) -> UUID:
-    """A booking of `client` with `provider` in `status`, without a schedule."""
+    """Create a booking of `client` with `provider` in `status`, without a schedule; return its id."""
     row = business.connection.execute(
         """
         insert into app.bookings (
@@ -40,24 +42,24 @@ def booking_in(business: Business, status: str) -> UUID:
 
 
 def set_status(business: Business, booking_id: UUID, status: str) -> None:
-    """Put a booking into `status`, past the lifecycle."""
+    """Set the status of a booking, without the lifecycle."""
     business.connection.execute(SET_STATUS, {"status": status, "id": booking_id})
 
 
 def status_of(business: Business, booking_id: UUID) -> str:
-    """The status of a booking now."""
+    """Return the status of a booking."""
     return str(value(business, "select status from app.bookings where id = %s", booking_id))
 
 
 def value(business: Business, query: str, *parameters: object) -> Any:
-    """The one value that `query` finds."""
+    """Return the single value of `query`."""
     row = business.connection.execute(query, parameters).fetchone()
     assert row
     return row[0]
 
 
 def last_change(business: Business, booking_id: UUID) -> tuple[object, ...] | None:
-    """(from, to, actor, reason) of the last change of a booking's status."""
+    """Return (from, to, actor, reason) of the last status change of a booking."""
     return business.connection.execute(
         "select from_status, to_status, actor_id, reason from app.booking_status_history where booking_id = %s "
         "order by changed_at desc, id desc limit 1",
@@ -66,7 +68,7 @@ def last_change(business: Business, booking_id: UUID) -> tuple[object, ...] | No
 
 
 def milestone_in(business: Business, booking_id: UUID, status: str, **fields: Any) -> UUID:
-    """A milestone of a booking in `status`; the booking must be plannable."""
+    """Create a milestone in `status`; the status of the booking must allow it. Return its id."""
     request = NewMilestone.model_validate({"title": "Concept", **fields})
     made: Milestone = business.run("provider", lambda tx: create_milestone(tx, booking_id, request))
     set_milestone(business, made.id, status)
@@ -74,22 +76,23 @@ def milestone_in(business: Business, booking_id: UUID, status: str, **fields: An
 
 
 def set_milestone(business: Business, milestone_id: UUID, status: str) -> None:
-    """Put a milestone into `status`, past its steps."""
+    """Set the status of a milestone, without its steps."""
     business.connection.execute("update app.milestones set status = %s where id = %s", [status, milestone_id])
 
 
 def refused(business: Business, who: str, operation: Callable[[Tx], Awaitable[object]]) -> tuple[str, str]:
-    """(kind, code) of the refusal that `who` gets."""
+    """Return (kind, code) of the refusal that `who` gets."""
     with pytest.raises(Refusal) as caught:
         business.run(who, operation)
     return caught.value.kind, caught.value.code
 
 
 def race(business: Business, who: str, operations: Sequence[Callable[[Tx], Awaitable[T]]]) -> list[T | Refusal]:
-    """What each of the operations brings, all begun at once."""
+    """Run all operations at once, as `who`; return their results and refusals."""
 
     async def all_at_once() -> list[T | Refusal]:
-        results = await asyncio.gather(*(business.start(who, it) for it in operations), return_exceptions=True)
+        started = [business.start(who, operation) for operation in operations]
+        results = await asyncio.gather(*started, return_exceptions=True)
         kept: list[T | Refusal] = []
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, Refusal):
@@ -97,4 +100,6 @@ def race(business: Business, who: str, operations: Sequence[Callable[[Tx], Await
             kept.append(result)
         return kept
 
-    return business.wait_for(all_at_once())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transaction, "ACQUIRE_TIMEOUT_S", PATIENCE_S)  # a slow machine refuses nothing for lack of time
+        return business.wait_for(all_at_once())

@@ -1,6 +1,6 @@
-"""Stripe: payments and refunds happen there, and its signed events tell of them.
+"""Stripe: it moves the money of payments and refunds, and reports them by signed events.
 
-The library itself is imported by the first event: that takes half a second.
+The library is imported by the first event, since the import takes half a second.
 """
 
 import json
@@ -12,9 +12,10 @@ from uuid import UUID
 
 from sources.lifecycle import Role
 from sources.operations.errors import Refusal
-from sources.payment_providers.interface import Failed, MoneyStatus, Paid, ProviderEvent, Refund, Refunds
+from sources.payment_processors.interface import Failed, MoneyStatus, Paid, ProcessorEvent, Refund, Refunds
 
-# https://docs.stripe.com/currencies: amounts come in the smallest unit, and these have none or three decimals.
+# Amounts are in the smallest unit of the currency (https://docs.stripe.com/currencies); all other currencies have two
+# decimals.
 DECIMALS: Final = {
     **dict.fromkeys(
         ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"), 0
@@ -33,11 +34,11 @@ MAX_TEXT: Final = 200
 
 
 class Stripe:
-    """A payment or a refund is pending until an event of Stripe tells how it went."""
+    """A payment or a refund is pending until an event of Stripe settles it."""
 
     name: ClassVar[str] = "stripe"
 
-    def take(self, by: Role, reference: str | None) -> MoneyStatus:
+    def payment_status(self, by: Role, reference: str | None) -> MoneyStatus:
         if reference is None or not reference.startswith("pi_"):
             raise Refusal(
                 "invalid", "reference_required", "Give the id of the payment intent, pi_..., in `reference`.",
@@ -45,20 +46,20 @@ class Stripe:
             )  # fmt: skip
         return "pending"
 
-    def give_back(self) -> MoneyStatus:
+    def refund_status(self) -> MoneyStatus:
         return "pending"
 
 
 def verified(body: bytes, signature: str | None, secret: str) -> dict[str, Any]:
-    """The event of a webhook call whose signature, and its age, hold. Raises Refusal unauthenticated or invalid."""
+    """Return the event of a call, with its signature and age verified. Raises Refusal unauthenticated or invalid."""
     import stripe
 
     try:
         stripe.WebhookSignature.verify_header(body, signature, secret, stripe.Webhook.DEFAULT_TOLERANCE)
-    # TypeError: characters beyond ASCII in the header; ValueError: bytes that are no text.
+    # TypeError: characters beyond ASCII in the header; ValueError: bytes that are not text.
     except (stripe.SignatureVerificationError, TypeError, ValueError):
         raise Refusal(
-            "unauthenticated", "signature_invalid", "The Stripe-Signature does not fit the body, or is too old."
+            "unauthenticated", "signature_invalid", "The Stripe-Signature does not match the body, or is too old."
         ) from None
     try:
         payload = json.loads(body)
@@ -69,20 +70,20 @@ def verified(body: bytes, signature: str | None, secret: str) -> dict[str, Any]:
     return payload
 
 
-def read_event(payload: dict[str, Any]) -> ProviderEvent:
-    """A verified event in the Hub's terms. Raises Refusal invalid where it is not an event."""
+def read_event(payload: dict[str, Any]) -> ProcessorEvent:
+    """Convert a verified event into the Hub's terms. Raises Refusal invalid where it is not an event."""
     try:
         event_type, subject = payload["type"], payload["data"]["object"]
         metadata = subject.get("metadata") or {}
-        return ProviderEvent(
-            provider=Stripe.name,
+        return ProcessorEvent(
+            processor=Stripe.name,
             event_id=_text(payload["id"]),
             event_type=_text(event_type),
             ref=_payment_of(subject),
             at=datetime.fromtimestamp(payload["created"], UTC),
             org_id=_uuid(metadata.get("org_id")),
             invoice_id=_uuid(metadata.get("invoice_id")),
-            news=_news(event_type, subject, _text(payload["id"])),
+            change=_change(event_type, subject, _text(payload["id"])),
             payload=payload,
         )
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, OSError):
@@ -90,11 +91,11 @@ def read_event(payload: dict[str, Any]) -> ProviderEvent:
 
 
 def _malformed() -> Refusal:
-    return Refusal("invalid", "event_malformed", "The body is not an event as Stripe sends it.")
+    return Refusal("invalid", "event_malformed", "The body is not an event of Stripe.")
 
 
 def _payment_of(subject: dict[str, Any]) -> str | None:
-    """The payment intent; of a charge without one, the charge."""
+    """Return the id of the payment intent, or of the charge if it has no payment intent."""
     if subject.get("object") == "payment_intent":
         return _text(subject["id"])
     charge = subject["id"] if subject.get("object") == "charge" else subject.get("charge")
@@ -102,11 +103,11 @@ def _payment_of(subject: dict[str, Any]) -> str | None:
     return _text(ref) if ref else None
 
 
-def _news(event_type: str, subject: dict[str, Any], event_id: str) -> Paid | Failed | Refunds | None:
+def _change(event_type: str, subject: dict[str, Any], event_id: str) -> Paid | Failed | Refunds | None:
     match event_type:
         case "payment_intent.succeeded":
             return Paid(_amount(subject, "amount_received", "amount"), _currency(subject))
-        case "charge.succeeded" if subject.get("captured", True):  # else it is only reserved
+        case "charge.succeeded" if subject.get("captured", True):  # otherwise the amount is only reserved
             return Paid(_amount(subject, "amount_captured", "amount"), _currency(subject))
         case "payment_intent.payment_failed":
             error = subject.get("last_payment_error") or {}
@@ -119,7 +120,7 @@ def _news(event_type: str, subject: dict[str, Any], event_id: str) -> Paid | Fai
         case "charge.refunded":
             listed = (subject.get("refunds") or {}).get("data", [])
             total = _amount(subject, "amount_refunded")
-            return Refunds(tuple(_refund(it) for it in listed), total, _text(subject["id"]))
+            return Refunds(tuple(_refund(refund) for refund in listed), total, _text(subject["id"]))
         case _:
             return None
 
@@ -129,7 +130,7 @@ def _refund(subject: dict[str, Any]) -> Refund:
     reason = subject.get("failure_reason") or "refund failed" if status == "failed" else None
     amount = _amount(subject, "amount")
     if amount <= 0:
-        raise ValueError("a refund gives something back")
+        raise ValueError("the amount of a refund is above 0")
     return Refund(_text(subject["id"]), amount, status, reason)
 
 
@@ -138,10 +139,10 @@ def _currency(subject: dict[str, Any]) -> str:
 
 
 def _amount(subject: dict[str, Any], *fields: str) -> Decimal:
-    """The first of `fields` that is given, from the smallest unit of the currency."""
+    """Return the first of `fields` that has a value, converted from the smallest unit of the currency."""
     minor = next((subject[field] for field in fields if subject.get(field) is not None), None)
     if isinstance(minor, bool) or not isinstance(minor, int) or minor < 0:
-        raise ValueError("an amount is a whole number")
+        raise ValueError("an amount is a whole number of at least 0")
     return Decimal(minor).scaleb(-DECIMALS.get(_currency(subject), 2)).quantize(Decimal("0.01"))
 
 

@@ -1,4 +1,4 @@
-"""Live events."""
+"""Route of live changes: GET /v1/events."""
 
 import random
 import time
@@ -11,14 +11,14 @@ from fastapi import APIRouter, Header, Response
 from sources.api.context import Calling
 from sources.api.live import EventStream, Live
 from sources.api.problems import COMMON
-from sources.operations import events
+from sources.operations import live_changes
 from sources.operations.errors import Refusal
-from sources.operations.events import Missed
+from sources.operations.live_changes import Missed
 from sources.operations.transaction import Caller, Tx
 
 router = APIRouter(prefix="/v1/events", tags=["events"], responses=COMMON)
 
-REPLAY_TIMEOUT_MS: Final = 2000  # who missed so much reads anew
+REPLAY_TIMEOUT_MS: Final = 2000  # after that, the reader has to read everything anew
 EXAMPLE: Final = (
     "event: booking.changed\n"
     'data: {"status": "confirmed", "version": "81934", "booking_id": "0198c5a1-7d3e-7c11-9f0b-3f3b0a2b6c1d", '
@@ -27,25 +27,26 @@ EXAMPLE: Final = (
 )
 STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "Server-sent events, until the stream's time is over: come back with the last id.",
+        "description": "Server-sent events, until the lifetime of the stream ends: then reconnect with the last id.",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
     }
 }
 
 
-@router.get("", status_code=200, response_class=EventStream, responses=STREAM, summary="Listen to changes")
+@router.get("", status_code=200, response_class=EventStream, responses=STREAM, summary="Stream live changes")
 async def stream_events(
     context: Calling,
     last_event_id: Annotated[
-        str | None, Header(description="The id of the last event that you had: what came after it is sent first.")
+        str | None, Header(description="The id of the last event received: the events after it are sent first.")
     ] = None,
 ) -> Response:
-    """Changes of what the caller may see, within a second: of their own bookings; admins, all of the organisation
-    and its insights. Each event comes at least once, under the same id. On `reload`, read anew what you show."""
+    """Changes that the caller may see, within a second: of their own bookings; for admins, of all bookings of the
+    organisation and of its insights. Each event is sent at least once, with the same id. After `reload`, read all data
+    anew that you show."""
     state = context.request.app.state
     live: Live = state.live
     caller = await context.run(_caller)
-    listener = live.join(caller)  # before reading what was missed, so that nothing falls between
+    listener = live.join(caller)  # before reading the missed changes, so that none is lost in between
     try:
         missed = await _missed(context, last_event_id)
     except BaseException:
@@ -53,7 +54,7 @@ async def stream_events(
         raise
     if state.stopping.is_set():
         listener.end()
-    # Not all at the same moment: those that began together do not come back together.
+    # Random, so that streams that started together do not reconnect together.
     lifetime = state.settings.live_stream_s * random.uniform(0.9, 1.0)
     expires_in = getattr(context.request.state, "expires_at", float("inf")) - time.time()
     return EventStream(live, listener, missed, time.monotonic() + min(lifetime, expires_in))
@@ -65,12 +66,12 @@ async def _caller(tx: Tx) -> Caller:
 
 async def _missed(context: Calling, last_event_id: str | None) -> Missed:
     if last_event_id is None:
-        return await context.run(lambda tx: events.missed_events(tx, None))
-    last_id = UUID(int=0)  # which no event has: what is no id is not known
+        return await context.run(lambda tx: live_changes.missed_changes(tx, None))
+    last_id = UUID(int=0)  # no change has this id: the same as an unknown one
     with suppress(ValueError):
         last_id = UUID(last_event_id)
     try:
-        return await context.run(lambda tx: events.missed_events(tx, last_id), timeout_ms=REPLAY_TIMEOUT_MS)
+        return await context.run(lambda tx: live_changes.missed_changes(tx, last_id), timeout_ms=REPLAY_TIMEOUT_MS)
     except Refusal as refusal:
         if refusal.code != "timeout":
             raise

@@ -1,4 +1,4 @@
-"""What an import that comes again needs: keys of the source, what was last taken over, and moments that nobody knows."""
+"""Repeated imports: keys of the source, the last imported state of each record, and unknown moments."""
 
 from alembic import op
 

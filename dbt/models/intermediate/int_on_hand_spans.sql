@@ -9,8 +9,8 @@
     )
 }}
 
--- What stands on the books from one move to the next, in total and by service: as many rows as there are moves,
--- whatever the number of days.
+-- Bookings on hand from one change to the next, in total and by service: as many rows as there are changes, whatever
+-- the number of days.
 with changes as (
     {% for dimension, member in [('total', "'all'"), ('service', 'cast(service_id as text)')] %}
         {{ 'union all' if not loop.first }}
@@ -22,23 +22,23 @@ with changes as (
             lead_days,
             sum(bookings) as bookings,
             sum(revenue) as revenue
-        from {{ ref('int_book_moves') }}
+        from {{ ref('int_on_hand_changes') }}
         group by 1, 2, 3, 4, 5
     {% endfor %}
 ),
 
-steps as (
+spans as (
     select
         org_id,
         dimension,
         member,
         service_day,
         lead_days,
-        coalesce(lead(lead_days) over books, -1) as next_lead_days,
-        sum(bookings) over books as bookings,
-        sum(revenue) over books as revenue
+        coalesce(lead(lead_days) over service_day_changes, -1) as next_lead_days,
+        sum(bookings) over service_day_changes as bookings,
+        sum(revenue) over service_day_changes as revenue
     from changes
-    window books as (partition by org_id, dimension, member, service_day order by lead_days desc)
+    window service_day_changes as (partition by org_id, dimension, member, service_day order by lead_days desc)
 )
 
 select
@@ -50,5 +50,5 @@ select
     next_lead_days,
     cast(bookings as integer) as bookings,
     {{ as_money('revenue') }} as revenue
-from steps
+from spans
 where bookings <> 0 or revenue <> 0

@@ -1,4 +1,4 @@
-"""Events of Stripe in every order: each counts once, and all sums agree with what Stripe holds."""
+"""Events of Stripe in every order: each is applied once, and all sums agree with Stripe's."""
 
 import asyncio
 import itertools
@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from sources.operations import provider_events
+from sources.operations import processor_events
 from sources.operations.errors import Refusal
 from sources.operations.invoices import Invoice
 from sources.operations.payments import NewRefund, refund_payment
-from sources.payment_providers import stripe
+from sources.payment_processors import stripe
 from tests.sources.business import NORTH, Business
 from tests.sources.operations.money import (
     DISAGREEMENTS,
@@ -34,65 +34,66 @@ from tests.sources.operations.money import (
 from tests.sources.operations.work import booking_in, race, status_of, value
 
 
-async def hear(business: Business, payload: dict[str, Any]) -> str:
-    receipt = await provider_events.receive(
+async def receive(business: Business, payload: dict[str, Any]) -> str:
+    receipt = await processor_events.receive(
         business.pool, stripe.read_event(payload), at=datetime.now(UTC), timeout_ms=8000
     )
     return receipt.status
 
 
-def tell(business: Business, *payloads: dict[str, Any]) -> list[str]:
-    """What becomes of each event, one after the other."""
-    return [business.wait_for(hear(business, it)) for it in payloads]
+def receive_all(business: Business, *payloads: dict[str, Any]) -> list[str]:
+    """Receive the events one after the other; return the result of each."""
+    return [business.wait_for(receive(business, payload)) for payload in payloads]
 
 
 def new_ref() -> str:
     return f"pi_{uuid4().hex}"
 
 
-def test_a_payment_counts_once_however_often_it_is_told(business: Business) -> None:
+def test_a_payment_is_applied_once_however_often_it_is_reported(business: Business) -> None:
     made, ref = issued(business), new_ref()
-    told = event("payment_intent.succeeded", intent(ref, 10000, made.id))
-    assert tell(
-        business, told, told, event("charge.succeeded", charge(ref, 10000, made.id)),
+    payload = event("payment_intent.succeeded", intent(ref, 10000, made.id))
+    assert receive_all(
+        business, payload, payload, event("charge.succeeded", charge(ref, 10000, made.id)),
         event("payment_intent.succeeded", intent(ref, 10000, None)),
     ) == ["applied", "repeated", "ignored", "ignored"]  # fmt: skip
     paid = read(business, made.id)
     assert (state(paid), len(paid.payments)) == (("paid", "100.00"), 1)
-    assert (paid.payments[0].provider, paid.payments[0].reference) == ("stripe", ref)
+    assert (paid.payments[0].processor, paid.payments[0].reference) == ("stripe", ref)
     assert paid.payments[0].paid_at == datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
 
 
-def test_it_confirms_the_booking(business: Business) -> None:
+def test_a_deposit_paid_by_stripe_confirms_the_booking(business: Business) -> None:
     booking_id = booking_in(business, "awaiting_payment")
     business.connection.execute("update app.bookings set deposit_amount = 100 where id = %s", [booking_id])
     made = issued(business, booking_id=booking_id)
-    tell(business, event("charge.succeeded", charge(new_ref(), 10000, made.id)))
+    receive_all(business, event("charge.succeeded", charge(new_ref(), 10000, made.id)))
     assert status_of(business, booking_id) == "confirmed"
 
 
-def test_failed_attempts_take_nothing_away(business: Business) -> None:
+def test_failed_attempts_do_not_change_the_payment(business: Business) -> None:
     made, ref = issued(business), new_ref()
     error = {"charge": "ch_failed" + ref, "code": "card_declined", "message": "Your card was declined."}
     failed = event("payment_intent.payment_failed", intent(ref, 10000, made.id, last_payment_error=error))
     late = event("payment_intent.payment_failed", intent(ref, 10000, made.id, last_payment_error=None))
-    assert tell(business, failed, event("payment_intent.succeeded", intent(ref, 10000, made.id)), late) == [
+    assert receive_all(business, failed, event("payment_intent.succeeded", intent(ref, 10000, made.id)), late) == [
         "applied", "applied", "applied",
     ]  # fmt: skip
     paid = read(business, made.id)
-    assert (paid.status, sorted(it.status for it in paid.payments)) == ("paid", ["failed", "failed", "succeeded"])
-    assert {it.failure_reason for it in paid.payments} == {None, "Your card was declined.", "payment failed"}
+    assert paid.status == "paid"
+    assert sorted(payment.status for payment in paid.payments) == ["failed", "failed", "succeeded"]
+    assert {payment.failure_reason for payment in paid.payments} == {None, "Your card was declined.", "payment failed"}
 
 
 def test_an_announced_intent_needs_no_metadata(business: Business) -> None:
     made, ref = issued(business), new_ref()
-    announced = business.run("client", lambda tx: pay(tx, made.id, "100.00", provider="stripe", reference=ref))
+    announced = business.run("client", lambda tx: pay(tx, made.id, "100.00", processor="stripe", reference=ref))
     assert announced.status == "pending"
-    assert tell(business, event("payment_intent.succeeded", intent(ref, 10000, None))) == ["applied"]
-    assert [it.status for it in read(business, made.id).payments] == ["succeeded"]
+    assert receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, None))) == ["applied"]
+    assert [payment.status for payment in read(business, made.id).payments] == ["succeeded"]
     other = issued(business)
     with pytest.raises(Refusal, match="payment intent"):
-        business.run("client", lambda tx: pay(tx, other.id, "1.00", provider="stripe", reference="x"))
+        business.run("client", lambda tx: pay(tx, other.id, "1.00", processor="stripe", reference="x"))
 
 
 @pytest.mark.parametrize(
@@ -104,20 +105,18 @@ def test_an_announced_intent_needs_no_metadata(business: Business) -> None:
         event("payment_intent.succeeded", intent("pi_nowhere", 100, UUID(int=5))),
         event("payment_intent.payment_failed", intent("pi_nobody", 100, None)),
     ],
-    ids=lambda it: str(it["type"]),
+    ids=lambda payload: str(payload["type"]),
 )
-def test_what_does_not_concern_us_is_recorded_and_ignored(business: Business, payload: dict[str, Any]) -> None:
-    assert tell(business, payload, payload) == ["ignored", "repeated"]
-    assert (
-        value(business, "select payload from app.payment_provider_events where event_id = %s", payload["id"]) == payload
-    )
+def test_other_events_are_recorded_and_ignored(business: Business, payload: dict[str, Any]) -> None:
+    assert receive_all(business, payload, payload) == ["ignored", "repeated"]
+    assert value(business, "select payload from app.processor_events where event_id = %s", payload["id"]) == payload
 
 
-def test_another_currency_is_no_payment(business: Business) -> None:
+def test_a_payment_in_another_currency_is_ignored(business: Business) -> None:
     made = issued(business)
-    assert tell(business, event("payment_intent.succeeded", intent(new_ref(), 10000, made.id, currency="usd"))) == [
-        "ignored"
-    ]
+    assert receive_all(
+        business, event("payment_intent.succeeded", intent(new_ref(), 10000, made.id, currency="usd"))
+    ) == ["ignored"]
     assert read(business, made.id).paid_amount == 0
 
 
@@ -125,7 +124,7 @@ def test_another_currency_is_no_payment(business: Business) -> None:
 def test_amounts_are_in_the_smallest_unit_of_their_currency(business: Business, currency: str, minor: int) -> None:
     made = issued(business)
     business.connection.execute("update app.invoices set currency = %s where id = %s", [currency.upper(), made.id])
-    tell(business, event("payment_intent.succeeded", intent(new_ref(), minor, made.id, currency=currency)))
+    receive_all(business, event("payment_intent.succeeded", intent(new_ref(), minor, made.id, currency=currency)))
     assert paid_of(business, made.id) == 100
 
 
@@ -142,7 +141,7 @@ def test_amounts_are_in_the_smallest_unit_of_their_currency(business: Business, 
         event("x", {"id": "x", "metadata": "none"}),
     ],
 )
-def test_what_is_no_event_is_refused(payload: dict[str, Any]) -> None:
+def test_an_invalid_event_is_refused(payload: dict[str, Any]) -> None:
     with pytest.raises(Refusal, match="not an event"):
         stripe.read_event(payload)
 
@@ -151,76 +150,76 @@ ORDERS = list(itertools.permutations(range(5)))
 
 
 @pytest.mark.parametrize("order", random.Random(5).sample(ORDERS, 20), ids=str)
-def test_refunds_count_once_in_any_order(business: Business, order: tuple[int, ...]) -> None:
-    """Two refunds by name, told in total as well, and the payment: 100 - 10 - 20."""
+def test_refunds_are_applied_once_in_any_order(business: Business, order: tuple[int, ...]) -> None:
+    """Two named refunds, their total, and the payment: 100 - 10 - 20."""
     made, ref = issued(business), new_ref()
-    told = [
+    payloads = [
         event("payment_intent.succeeded", intent(ref, 10000, made.id)),
         event("charge.refunded", charge(ref, 10000, None, refunded=1000)),
         event("charge.refunded", charge(ref, 10000, made.id, refunded=3000)),
         event("refund.created", refund("re_a" + ref, ref, 1000)),
         event("refund.updated", refund("re_b" + ref, ref, 2000)),
     ]
-    tell(business, *(told[place] for place in order))
-    tell(business, *told)
+    receive_all(business, *(payloads[position] for position in order))
+    receive_all(business, *payloads)
     shown = read(business, made.id)
     assert state(shown) == ("part_paid", "70.00")
-    assert sorted(it.amount for it in shown.payments) == [10, 20, 100]
+    assert sorted(payment.amount for payment in shown.payments) == [10, 20, 100]
     statuses = business.connection.execute(
-        "select distinct status, org_id from app.payment_provider_events where object_ref = %s", [ref]
+        "select distinct status, org_id from app.processor_events where object_ref = %s", [ref]
     ).fetchall()
     assert statuses == [("applied", NORTH.id)]
 
 
-def test_what_was_refunded_is_known_in_total_before_its_name_comes(business: Business) -> None:
+def test_a_refunded_total_is_recorded_before_its_refunds_are_named(business: Business) -> None:
     made, ref = issued(business), new_ref()
-    tell(
+    receive_all(
         business, event("charge.refunded", charge(ref, 10000, None, refunded=3000)),
         event("payment_intent.succeeded", intent(ref, 10000, made.id)),
     )  # fmt: skip
     assert paid_of(business, made.id) == 70
     listed = {"data": [refund("re_" + ref, ref, 3000)]}
-    tell(business, event("charge.refunded", charge(ref, 10000, None, refunded=3000, refunds=listed)))
+    receive_all(business, event("charge.refunded", charge(ref, 10000, None, refunded=3000, refunds=listed)))
     assert paid_of(business, made.id) == 70
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
-def test_a_refund_that_fails_in_the_end_gives_nothing_back(business: Business, order: tuple[int, ...]) -> None:
+def test_a_refund_that_finally_fails_refunds_nothing(business: Business, order: tuple[int, ...]) -> None:
     made, ref = issued(business), new_ref()
-    tell(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
-    told = [
+    receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
+    payloads = [
         event("refund.created", refund("re_" + ref, ref, 4000, "pending")),
         event("refund.updated", refund("re_" + ref, ref, 4000)),
         event("refund.failed", refund("re_" + ref, ref, 4000, "failed")),
     ]
-    tell(business, *(told[place] for place in order))
+    receive_all(business, *(payloads[position] for position in order))
     assert state(read(business, made.id)) == ("paid", "100.00")
 
 
-def test_a_refund_ordered_here_is_done_when_stripe_tells(business: Business) -> None:
+def test_a_refund_ordered_here_succeeds_with_stripes_event(business: Business) -> None:
     made, ref = issued(business), new_ref()
-    tell(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
+    receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
     payment = read(business, made.id).payments[0]
     order = NewRefund.model_validate({"amount": "25.00", "reason": "Agreed."})
     assert business.run("admin", lambda tx: refund_payment(tx, payment.id, order)).status == "pending"
     assert paid_of(business, made.id) == 100
-    tell(business, event("refund.created", refund("re_" + ref, ref, 2500)))
+    receive_all(business, event("refund.created", refund("re_" + ref, ref, 2500)))
     shown = read(business, made.id)
     assert state(shown) == ("part_paid", "75.00")
-    assert {it.status for it in shown.payments} == {"succeeded"}
+    assert {payment.status for payment in shown.payments} == {"succeeded"}
     assert shown.payments[1].note == "Agreed."
 
 
 @dataclass
 class Truth:
-    """An invoice, and what it must come to."""
+    """An invoice, and the expected sum of its payments."""
 
     invoice: Invoice
     net: Decimal
 
 
-def test_everything_at_once_reconciles_to_the_cent(own_business: Business) -> None:
-    """Payments by people and by Stripe, refunds and repeats, shuffled and concurrent, on a few invoices."""
+def test_concurrent_payments_and_refunds_reconcile_to_the_cent(own_business: Business) -> None:
+    """Payments by people and by Stripe, refunds and repeated events, shuffled and concurrent, on a few invoices."""
     business, rng = own_business, random.Random(11)
     truths = [Truth(issued(business, "1000.00"), Decimal(0)) for _ in range(4)]
     payloads: list[dict[str, Any]] = []
@@ -240,7 +239,7 @@ def test_everything_at_once_reconciles_to_the_cent(own_business: Business) -> No
             amount = f"{rng.randrange(1, 5000) / 100:.2f}"
             manual.append((truth.invoice.id, amount))
             truth.net += Decimal(minor - 2 * back) / 100 + Decimal(amount)
-    work: list[Coroutine[Any, Any, object]] = [hear(business, it) for it in payloads * 2]
+    work: list[Coroutine[Any, Any, object]] = [receive(business, payload) for payload in payloads * 2]
     work += [business.start("admin", partial(pay, invoice_id=it, amount=of)) for it, of in manual]
     rng.shuffle(work)
 
@@ -260,25 +259,25 @@ def test_everything_at_once_reconciles_to_the_cent(own_business: Business) -> No
             truth.invoice.booking_id,
         )
         assert of_booking == truth.net
-    assert value(business, "select count(*) from app.payment_provider_events where status = 'waiting'") == 0
+    assert value(business, "select count(*) from app.processor_events where status = 'waiting'") == 0
 
 
 def test_refunds_by_people_and_by_stripe_do_not_block_each_other(business: Business) -> None:
     made, ref = issued(business), new_ref()
-    tell(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
+    receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
     payment = read(business, made.id).payments[0]
     order = NewRefund.model_validate({"amount": "1.00", "reason": "Agreed."})
-    told = [event("refund.created", refund(f"re_{n}{ref}", ref, 100)) for n in range(10)]
+    payloads = [event("refund.created", refund(f"re_{n}{ref}", ref, 100)) for n in range(10)]
 
     async def all_at_once() -> None:
         await asyncio.gather(
-            *(hear(business, it) for it in told),
+            *(receive(business, payload) for payload in payloads),
             *(business.start("admin", lambda tx: refund_payment(tx, payment.id, order)) for _ in range(10)),
         )
 
     business.wait_for(all_at_once())
     shown = read(business, made.id)
     assert shown.paid_amount == 90
-    named = [it for it in shown.payments if it.reference and it.kind == "refund"]
+    named = [payment for payment in shown.payments if payment.reference and payment.kind == "refund"]
     assert len(named) == 10
     assert race(business, "admin", [lambda tx: pay(tx, made.id, "10.00")])[0].status == "succeeded"  # type: ignore[union-attr]

@@ -1,7 +1,7 @@
-{%- set horizon = var('on_hand_days') %}
+{%- set horizon = var('horizon_days') %}
 
--- Where the book of coming service days ends at the edge of an export: nothing stands after some day of the coming
--- weeks, although on every day of the past year something stood as far ahead, and beyond a closure.
+-- Bookings on hand end at the edge of an export where there are none for the service days after some day of the coming
+-- weeks, although on every day of the past year there were bookings as far ahead, and further ahead by a closure.
 with bookings as (
     select
         bookings.org_id,
@@ -16,11 +16,11 @@ with bookings as (
         bookings.status_group <> 'pending'
         and bookings.service_day is not null
         and bookings.created_day <= run_clock.as_of
-        -- Of what ended on an unknown day nobody knows how long it stood.
+        -- It is unknown how long a booking that ended on an unknown day was on hand.
         and (bookings.status_group <> 'cancelled' or bookings.cancelled_day is not null)
 ),
 
-books as (
+spans_on_hand as (
     select
         org_id,
         as_of,
@@ -32,74 +32,71 @@ books as (
     group by org_id, as_of
 ),
 
--- The days from which the book is looked back on: the last four weeks are left out, as they see the same edge.
+-- The past days whose bookings on hand are counted: without the last four weeks, which show the same edge.
 candidates as (
     select
-        books.*,
+        spans_on_hand.*,
         {{ days_from_to('as_of', 'last_service_day') }} + {{ var('edge_closure_days') }} as distance,
         greatest(
             {{ add_days('as_of', -var('edge_history_days')) }}, {{ add_days('first_service_day', horizon) }}
-        ) as seen_from,
-        {{ add_days('as_of', -horizon) }} as seen_to
-    from books
-    where books.last_service_day < {{ add_days('as_of', horizon) }}
+        ) as first_day,
+        {{ add_days('as_of', -horizon) }} as last_day
+    from spans_on_hand
+    where spans_on_hand.last_service_day < {{ add_days('as_of', horizon) }}
 ),
 
--- Each booking stands beyond the distance from the day on which it was made to the day before it was cancelled or came
--- too near: two changes.
-spans as (
+-- Each booking is on hand at more than this distance from the day on which it was made to the day before it was
+-- cancelled or was no longer that far ahead: two changes.
+far_bookings as (
     select
         candidates.org_id,
-        candidates.seen_from,
-        candidates.seen_to,
-        bookings.created_day as begins,
-        {{ add_days('bookings.service_day', '-candidates.distance') }} as near_on,
+        candidates.first_day,
+        candidates.last_day,
+        bookings.created_day,
+        {{ add_days('bookings.service_day', '-candidates.distance') }} as near_day,
         bookings.cancelled_day
     from candidates
     inner join bookings on candidates.org_id = bookings.org_id
-    where candidates.seen_to >= {{ add_days('candidates.seen_from', var('edge_least_days') - 1) }}
+    where candidates.last_day >= {{ add_days('candidates.first_day', var('edge_least_days') - 1) }}
 ),
 
 changes as (
     select
         org_id,
-        seen_from,
-        seen_to,
-        greatest(begins, seen_from) as day,
+        last_day,
+        greatest(created_day, first_day) as day,
         1 as bookings
-    from spans
-    where begins < near_on and (cancelled_day is null or begins < cancelled_day)
+    from far_bookings
+    where created_day < near_day and (cancelled_day is null or created_day < cancelled_day)
     union all
     select
         org_id,
-        seen_from,
-        seen_to,
-        greatest(least(near_on, coalesce(cancelled_day, near_on)), seen_from) as day,
+        last_day,
+        greatest(least(near_day, coalesce(cancelled_day, near_day)), first_day) as day,
         -1 as bookings
-    from spans
-    where begins < near_on and (cancelled_day is null or begins < cancelled_day)
+    from far_bookings
+    where created_day < near_day and (cancelled_day is null or created_day < cancelled_day)
     union all
     select distinct
         org_id,
-        seen_from,
-        seen_to,
-        seen_from as day,
+        last_day,
+        first_day as day,
         0 as bookings
-    from spans
+    from far_bookings
 ),
 
-standing as (
+on_hand as (
     select
         org_id,
         sum(sum(bookings)) over (partition by org_id order by day) as bookings
     from changes
-    where day <= seen_to
+    where day <= last_day
     group by org_id, day
 ),
 
 always_booked as (
     select org_id
-    from standing
+    from on_hand
     group by org_id
     having min(bookings) >= {{ var('edge_least_bookings') }}
 ),
@@ -111,7 +108,7 @@ edges as (
     from candidates
     inner join always_booked on candidates.org_id = always_booked.org_id
     union
-    -- Of data that ended nothing is known beyond their last day.
+    -- Of data that have ended nothing is known after their last day.
     select
         org_id,
         as_of as book_until
@@ -119,7 +116,7 @@ edges as (
     where has_ended and as_of = last_day
 )
 
--- A booking is in the file only if its service day is: of the days of booking the last ones lack those made far ahead.
+-- A booking is in the file only if its service day is: the last days of booking lack the bookings made far ahead.
 select
     edges.org_id,
     max(edges.book_until) as book_until,

@@ -1,4 +1,4 @@
-"""What a run knows of each organisation: its first and last day with activity, its end, what failed, what was judged."""
+"""For each organisation: first and last day with activity, the end of its data, run failures, the day of each model."""
 
 from alembic import op
 

@@ -1,0 +1,33 @@
+-- The worth of one unit of each metric, from the totals of the last quarter: 1 of an amount, the mean booked amount of
+-- a booking, the realized revenue per tracked hour of an hour.
+with totals as (
+    select
+        organizations.org_id,
+        sum(case when kpis.metric = 'booked_revenue' then kpis.value end) as booked_revenue,
+        sum(case when kpis.metric = 'bookings_created' then kpis.value end) as bookings_created,
+        sum(case when kpis.metric = 'realized_revenue' then kpis.value end) as realized_revenue,
+        sum(case when kpis.metric = 'tracked_hours' then kpis.value end) as tracked_hours
+    from {{ ref('dim_organization') }} as organizations
+    left join {{ ref('kpi_daily') }} as kpis
+        on
+            organizations.org_id = kpis.org_id
+            and kpis.dimension = 'total'
+            and kpis.day > {{ add_days('organizations.as_of', -var('worth_days')) }}
+            and organizations.as_of >= kpis.day
+    where organizations.as_of is not null
+    group by organizations.org_id
+)
+
+select
+    totals.org_id,
+    metrics.metric,
+    metrics.unit,
+    cast(
+        case metrics.unit
+            when 'money' then 1
+            when 'count' then totals.booked_revenue / nullif(totals.bookings_created, 0)
+            when 'hours' then totals.realized_revenue / nullif(totals.tracked_hours, 0)
+        end as numeric(24, 6)
+    ) as worth
+from totals
+cross join {{ ref('dim_metric') }} as metrics

@@ -1,0 +1,77 @@
+"""The interface of a payment processor, and the events that processors send, in the Hub's terms."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Literal, Protocol
+from uuid import UUID
+
+from sources.lifecycle import Role
+
+MoneyStatus = Literal["pending", "succeeded", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """The payment of the event has succeeded."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt `ref` to pay has failed; another attempt may still succeed."""
+
+    ref: str
+    amount: Decimal
+    currency: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """The current state of one refund."""
+
+    ref: str
+    amount: Decimal
+    status: MoneyStatus
+    failure_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refunds:
+    """Refunds of the payment: the `named` ones, and the `total` refunded so far, if known, of the object `source`."""
+
+    named: tuple[Refund, ...] = ()
+    total: Decimal = Decimal(0)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorEvent:
+    """An event of a processor. `ref`: the payment that it is about; `change` None: the Hub ignores the event."""
+
+    processor: str
+    event_id: str
+    event_type: str
+    ref: str | None
+    at: datetime
+    org_id: UUID | None
+    invoice_id: UUID | None
+    change: Paid | Failed | Refunds | None
+    payload: dict[str, Any]
+
+
+class PaymentProcessor(Protocol):
+    """The initial status of the payments and refunds that people record with this processor."""
+
+    name: ClassVar[str]
+
+    def payment_status(self, by: Role, reference: str | None) -> MoneyStatus:
+        """Return the status of a payment that a caller of this role records. Raises Refusal."""
+        ...
+
+    def refund_status(self) -> MoneyStatus:
+        """Return the status of a refund that a person orders."""
+        ...

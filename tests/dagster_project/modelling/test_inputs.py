@@ -1,0 +1,131 @@
+"""Inputs of the models: series with their zeros, the rest of revenue, incidents, the worth of a unit."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pandas as pd
+import psycopg
+import pytest
+
+from dagster_project.modelling import inputs, outputs
+from dagster_project.modelling.organizations import Organization
+from dagster_project.modelling.series import REST_REVENUE, TOTAL_REVENUE, revenue_hierarchy
+from ml.forecasting import forecast
+from tests.dagster_project.modelling.conftest import DAY, SERVICES
+
+
+def sell(connection: psycopg.Connection, organization: Organization, member: str, **days: object) -> None:
+    """Revenue of a service on every n-th of the last `count` days, and as much of the total."""
+    for dimension, each in (("service", member), ("total", "all")):
+        connection.execute(
+            "insert into marts.kpi_daily "
+            "select %(org)s, %(day)s::date - n, 'realized_revenue', %(dimension)s, %(member)s, 50 "
+            "from generate_series(0, %(count)s - 1, %(every)s) as n",
+            {"org": organization.id, "day": organization.as_of, "dimension": dimension, "member": each, **days},
+        )
+
+
+@pytest.fixture
+def shop(connection: psycopg.Connection, organization: Organization) -> Organization:
+    """A service that moves on 14 days of twelve weeks, and one that moves on 2."""
+    connection.execute("delete from marts.kpi_daily")
+    sell(connection, organization, "busy", count=84, every=6)
+    sell(connection, organization, "rare", count=84, every=50)
+    connection.execute(
+        "create temp table summed as select org_id, day, metric, dimension, member, sum(value) as value "
+        "from marts.kpi_daily group by 1, 2, 3, 4, 5"
+    )
+    connection.execute("delete from marts.kpi_daily")
+    connection.execute("insert into marts.kpi_daily select * from summed")
+    return organization
+
+
+def test_the_history_has_totals_and_moving_members_with_their_zeros(
+    connection: psycopg.Connection, shop: Organization
+) -> None:
+    history = inputs.history(connection, shop)
+    assert set(history["series_id"]) == {TOTAL_REVENUE, "realized_revenue|service|busy"}
+    busy = history[history["series_id"] == "realized_revenue|service|busy"]
+    assert list(busy["day"]) == list(pd.date_range(end=DAY, periods=79))
+    assert (busy["value"] > 0).sum() == 14
+    assert inputs.history(connection, replace(shop, is_modelled=False)).empty
+
+
+def test_services_that_move_too_little_are_forecast_as_the_rest(
+    connection: psycopg.Connection, shop: Organization
+) -> None:
+    history = inputs.revenue_history(connection, shop)
+    days = history.pivot(index="day", columns="series_id", values="value")
+    assert set(days) == {TOTAL_REVENUE, REST_REVENUE, "realized_revenue|service|busy"}
+    assert days[REST_REVENUE].sum() == 100
+    assert (days[TOTAL_REVENUE] == days.drop(columns=TOTAL_REVENUE).sum(axis=1)).all()
+    forecasts = forecast(history, as_of=DAY, hierarchy=revenue_hierarchy(history["series_id"]))
+    forecasts["series_id"] = forecasts["series_id"].str.replace("busy", str(SERVICES[0]))
+    assert outputs.write_forecasts(connection, shop, forecasts) == 2 * 28, "the rest is no service"
+
+
+def test_too_little_revenue_has_no_forecast(connection: psycopg.Connection, shop: Organization) -> None:
+    connection.execute("delete from marts.kpi_daily where day <= %s", [DAY - timedelta(days=48)])
+    history = inputs.revenue_history(connection, shop)
+    assert history.empty
+    forecasts = forecast(history, as_of=DAY, hierarchy=revenue_hierarchy(history["series_id"]))
+    assert outputs.write_forecasts(connection, shop, forecasts) == 0
+
+
+def test_a_seasonal_business_is_forecast_before_its_season(connection: psycopg.Connection, shop: Organization) -> None:
+    connection.execute("update marts.kpi_daily set day = day - 290")
+    assert not inputs.revenue_history(connection, shop).empty
+
+
+def test_metrics_by_day_of_booking_are_left_out_near_the_edge_of_an_export(
+    connection: psycopg.Connection, organization: Organization
+) -> None:
+    connection.execute("update marts.dim_metric set day_column = 'created_day' where metric like 'book%'")
+    whole = set(inputs.history(connection, organization)["series_id"])
+    cut = replace(organization, bookings_complete_until=DAY - timedelta(days=1))
+    assert whole - set(inputs.history(connection, cut)["series_id"]) == {
+        "bookings_created|total|all", "booked_revenue|total|all",
+    }  # fmt: skip
+    complete = replace(organization, bookings_complete_until=DAY)
+    assert set(inputs.history(connection, complete)["series_id"]) == whole
+
+
+def test_the_hierarchy_is_the_services_of_the_total() -> None:
+    tree = revenue_hierarchy(pd.Series([TOTAL_REVENUE, "realized_revenue|service|a"]))
+    assert tree.to_dict("records") == [
+        {"series_id": "realized_revenue|service|a", "total_id": TOTAL_REVENUE, "dimension": "service"}
+    ]
+
+
+def test_dismissed_anomalies_are_incidents_from_their_beginning(
+    connection: psycopg.Connection, organization: Organization
+) -> None:
+    for status, metric in (("dismissed", "booked_revenue"), ("open", "tracked_hours")):
+        connection.execute(
+            "insert into app.insight_events (org_id, kind, severity, metric, day, title, summary, dedupe_key, status, "
+            "first_seen, last_seen) values (%s, 'anomaly', 'high', %s, %s, 't', 's', %s, %s, now(), now())",
+            [organization.id, metric, DAY, f"anomaly|{metric}|total|all|down|{DAY - timedelta(days=1)}", status],
+        )
+    found = inputs.incidents(connection, organization)
+    assert found.values.tolist() == [
+        ["booked_revenue|total|all", pd.Timestamp(DAY - timedelta(days=1))],
+        ["booked_revenue|total|all", pd.Timestamp(DAY)],
+    ]
+
+
+def test_a_unit_is_worth_what_the_warehouse_says(connection: psycopg.Connection, organization: Organization) -> None:
+    connection.execute("create schema intermediate")
+    connection.execute("create table intermediate.int_metric_worth (org_id uuid, metric text, worth numeric)")
+    for metric, worth in (("bookings_created", 200), ("booked_revenue", 1), ("tracked_hours", None)):
+        connection.execute(
+            "insert into intermediate.int_metric_worth values (%s, %s, %s)", [organization.id, metric, worth]
+        )
+    series = pd.Series(["bookings_created|total|all", "booked_revenue|service|x", "tracked_hours|total|all", "new|a|b"])
+    assert inputs.unit_worth(connection, organization, series) == {
+        "bookings_created|total|all": 200.0,
+        "booked_revenue|service|x": 1.0,
+        "tracked_hours|total|all": 0.0,
+        "new|a|b": 0.0,
+    }
+    assert inputs.unit_worth(connection, replace(organization, id=uuid4()), series[:1]) == {series[0]: 0.0}
