@@ -98,7 +98,8 @@ def waitlist(followed: Followed, port: int, log: Path) -> None:
     """Put a requested booking on the waiting list, by the API of the copy, and date it to the day of the runs."""
     ((booking_id, org, email),) = followed.rows(
         "select b.id, o.slug, p.email from app.bookings as b inner join app.organizations as o on o.id = b.org_id "
-        "inner join app.profiles as p on p.org_id = b.org_id and p.role = 'admin' where b.status = 'requested' order by b.created_at limit 1"
+        "inner join app.profiles as p on p.org_id = b.org_id and p.role = 'admin' where b.status = 'requested' "
+        "order by b.created_at limit 1"
     )
     token = followed.project.run(f"hub token --role admin --org {org} --email {email}").strip()
     with running(followed.project, ".venv/bin/python -m sources.api", log):
@@ -149,7 +150,7 @@ def test_a_kpi(followed: Followed) -> None:
 def test_a_source_table(followed: Followed) -> None:
     how_to = followed.how_tos["Add a source table"]
     assert how_to.touched == {
-        "sources/tables.py",
+        "sources/tables/communication.py",
         migration_of(how_to, "complaints"),
         "dbt/models/staging/_app__sources.yml",
         "dbt/models/staging/_app__models.yml",
