@@ -51,7 +51,7 @@ class Edit:
             return
         lines = file.read_text().splitlines(keepends=True)
         if self.place == "end":
-            file.write_text("".join(lines) + self.text)
+            file.write_text("".join(lines) + "\n" + self.text)
             return
         numbers = [number for number, line in enumerate(lines) if line.strip().startswith(self.line)]
         assert len(numbers) == 1, f"{self.path} has {len(numbers)} lines that begin with {self.line!r}"

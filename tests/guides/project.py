@@ -84,9 +84,9 @@ def copied(folder: Path, settings: dict[str, str], ports: dict[int, int] | None 
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(
-                ROOT / name, root / name
-            )  # with its time: make compares those of requirements.lock and .venv/ready
+            shutil.copy(ROOT / name, root / name)
+    for name in ("requirements.lock", "pyproject.toml"):
+        os.utime(root / name, (0, 0))  # older than .venv/ready: make must not install the copy into this .venv
     (root / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
     return Project(root, scratch, settings, ports or {})
 
