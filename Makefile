@@ -1,15 +1,15 @@
-# Everything runs in .venv, made from requirements.lock. A machine needs Python 3.11 to 3.13, make and git.
+# Everything runs in .venv, which is made from requirements.lock. Needs Python 3.11 to 3.13, make and git.
 
 IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(shell for it in python3 python3.13 python3.12 python3.11; do \
-	$$it -c '$(IN_RANGE)' 2>/dev/null && echo $$it && break; done)
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(IN_RANGE)' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv-peers
 
 .PHONY: demo up test fuzz lint format bench accuracy pictures lock clean
 
-demo: $(READY)   ## the whole way once, on the sample business, headless
+demo: $(READY)   ## set up, load the sample business and run everything once, without a browser
 	$(BIN)/hub sample
 	$(BIN)/hub run --as-of sample --digest
 
@@ -33,21 +33,21 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## speed, as ratios to a limit measured in the same run
+bench: $(READY)  ## speed, as ratios to a limit that is measured in the same run
 	$(BIN)/python -m bench.ingestion
 	$(BIN)/python -m bench.importing
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.live
 	@$(MAKE) accuracy
 
-accuracy: $(READY) $(PEERS)/ready  ## forecasts and anomalies beside the methods that people use today
+accuracy: $(READY) $(PEERS)/ready  ## forecasts and anomalies beside the methods in use today
 	$(BIN)/python -m bench.sample_bookings > $(PEERS)/bookings.csv
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m bench.accuracy --bookings $(PEERS)/bookings.csv --cache $(PEERS)/cache
 
-pictures: $(READY) ## docs/pictures/, from what `make up` serves in another shell; needs Chromium
+pictures: $(READY) ## docs/pictures/, from the pages that `make up` serves in another shell; needs Chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.pictures --org estudio-meridiano
 
-lock: $(READY)   ## compile requirements.lock anew after pyproject.toml changed
+lock: $(READY)   ## compile requirements.lock again after a change of pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --extra dev --quiet pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
@@ -56,12 +56,12 @@ lock: $(READY)   ## compile requirements.lock anew after pyproject.toml changed
 clean:
 	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache
 
-# uv installs the locked set in a third of pip's time, and byte-compiles it.
+# uv installs the locked packages in a third of pip's time, and compiles their bytecode.
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make PYTHON=/path/to/python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing what the Hub needs into .venv ..."
+	@echo "Installing the packages of the Hub into .venv ..."
 	@grep -A 100 '^uv==' requirements.lock | awk 'NR > 1 && !/^ / {exit} {print}' > .venv/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
@@ -70,6 +70,6 @@ $(READY): requirements.lock pyproject.toml
 
 $(PEERS)/ready: bench/accuracy/requirements.lock | $(READY)
 	@test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
-	@echo "Installing what the Hub is measured against into $(PEERS) ..."
+	@echo "Installing the packages for the comparison into $(PEERS) ..."
 	@$(BIN)/uv pip sync --quiet --python $(PEERS)/bin/python --require-hashes --compile-bytecode $<
 	@touch $@

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: one embedded server a session, a database of its own for each test."""
+"""PostgreSQL for the tests: one embedded server per session (of each xdist worker), one database per test."""
 
 import os
 import socket
@@ -16,15 +16,15 @@ from sources import database, embedded_server
 from sources.settings import Settings, get_settings
 
 TEMPLATE = "hub_migrated"
-# A machine that has much else to do generates slowly: that says nothing of what is tested.
+# A busy machine generates examples slowly; that is no fault of the tested code.
 hypothesis_settings.register_profile("hub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("hub")
-# Roles belong to the server, which many Hubs of these tests share.
+# A role and its password belong to the server, which all Hubs of the session share.
 os.environ["HUB_API_DATABASE_PASSWORD"] = "a" * 32
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on."""
+    """Return a free TCP port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -37,7 +37,7 @@ def _at(url: str, name: str) -> str:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server with a migrated database, `TEMPLATE`, to clone."""
+    """Start a server with a migrated database, `TEMPLATE`, and yield its URL."""
     home: Path = tmp_path_factory.mktemp("server")
     settings = Settings(home=home, port_database=free_port())
     database.start(settings)
@@ -51,13 +51,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def execute(url: str, statement: str) -> None:
-    """Run `statement` as the owner of the server, outside a transaction."""
+    """Run a statement as the owner of the server, outside a transaction."""
     with psycopg.connect(_at(url, "postgres"), autocommit=True) as connection:
         connection.execute(statement)
 
 
 def clone(server: str, template: str) -> str:
-    """The URL of a new database that is a copy of `template`."""
+    """Create a database as a copy of `template` and return its URL."""
     name = f"test_{uuid4().hex}"
     execute(server, f"create database {name} template {template}")
     return _at(server, name)
@@ -65,7 +65,7 @@ def clone(server: str, template: str) -> str:
 
 @pytest.fixture
 def settings(server: str, tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a Hub of its own: an empty, migrated database and an empty home."""
+    """Yield settings of a Hub of its own: an empty, migrated database and an empty home."""
     url = clone(server, TEMPLATE)
     yield Settings(home=tmp_path / "hub", database_url=url, port_dagster=free_port(), port_api=free_port())
     execute(server, f"drop database {urlsplit(url).path[1:]} with (force)")
@@ -73,7 +73,7 @@ def settings(server: str, tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture
 def connection(settings: Settings) -> Iterator[psycopg.Connection]:
-    """An open connection to the test's database."""
+    """Yield an open connection to the test's database."""
     with psycopg.connect(settings.database_url, autocommit=True) as open_connection:
         yield open_connection
 

@@ -41,7 +41,7 @@ WRITTEN: Final = (
     ".yaml",
     ".yml",
 )  # the rest is generated
-TOP_LINES: Final = 8  # within which the docstring or comment of a long file says why
+TOP_LINES: Final = 10  # within which the docstring or comment of a long file says why
 REASON: Final = "One file, because "
 
 

@@ -12,8 +12,14 @@ down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    """Bring the database from the revision before to this one."""
+% if upgrades:
+    ${upgrades}
+% endif
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
+    """Bring the database back to the revision before."""
+% if downgrades:
+    ${downgrades}
+% endif

@@ -17,7 +17,7 @@ from sources.settings import Settings
 from tests.end_to_end.conftest import AS_OF, Hub
 from tests.notifications.servers import Answer, WebhookServer, webhook_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 NEXT_DAY = AS_OF + timedelta(days=1)
 # Times and transactions of rows differ between any two runs; everything else has to be equal.
@@ -191,7 +191,7 @@ def kill_when(hub: Hub, reached: Callable[[], bool]) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     try:
         while not reached():
             assert worker.poll() is None, worker.stdout.read() if worker.stdout else ""

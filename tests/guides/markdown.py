@@ -2,6 +2,7 @@
 
 The text above a block says what it is: "New file `PATH`", "At the end of `PATH`", "In `PATH`, below `LINE`",
 "In `PATH`, above `LINE`", "In `PATH`, in place of `LINE`" (LINE: the beginning of a line that is there once).
+A `*` in the name of a file stands for a number that is not known before.
 Blocks marked `bash` are commands, blocks marked `text` show what something looks like.
 """
 
@@ -41,6 +42,8 @@ class Edit:
     def apply(self, root: Path) -> None:
         """Change the file under `root`. Raises AssertionError where the guide names no place in it."""
         file = root / self.path
+        if "*" in file.name:
+            (file,) = file.parent.glob(file.name)
         if self.place == "new":
             assert not file.exists(), f"{self.path} exists already"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,7 @@ class Edit:
             return
         lines = file.read_text().splitlines(keepends=True)
         if self.place == "end":
-            file.write_text("".join(lines) + self.text)
+            file.write_text("".join(lines) + "\n" + self.text)
             return
         numbers = [number for number, line in enumerate(lines) if line.strip().startswith(self.line)]
         assert len(numbers) == 1, f"{self.path} has {len(numbers)} lines that begin with {self.line!r}"

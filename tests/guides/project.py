@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
+
 from sources import embedded_server
 
 ROOT: Final = Path(__file__).parents[2]
@@ -38,6 +40,7 @@ class Project:
             **kept,
             "PATH": os.pathsep.join(map(str, programs)),
             "PYTHONPATH": str(self.root),
+            "PYTEST_DEBUG_TEMPROOT": str(self.scratch),  # pytest closes this folder to the user of a server of ours
             "COLUMNS": "200",
             **self.settings,
         }
@@ -81,8 +84,16 @@ def copied(folder: Path, settings: dict[str, str], ports: dict[int, int] | None 
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(
-                ROOT / name, root / name
-            )  # with its time: make compares those of requirements.lock and .venv/ready
+            shutil.copy(ROOT / name, root / name)
+    for name in ("requirements.lock", "pyproject.toml"):
+        os.utime(root / name, (0, 0))  # older than .venv/ready: make must not install the copy into this .venv
     (root / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
     return Project(root, scratch, settings, ports or {})
+
+
+def answers(url: str) -> bool:
+    """Return True if a server answers a GET with success."""
+    try:
+        return httpx.get(url, timeout=10).is_success
+    except httpx.HTTPError:
+        return False

@@ -9,14 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 import typer
 from typer.core import TyperGroup
 
 from tests.conftest import free_port
 from tests.guides.markdown import Commands, section, steps
-from tests.guides.project import ROOT, Project, copied
+from tests.guides.project import ROOT, Project, answers, copied
 from tests.guides.shell import Shell, running
 from tests.waiting import wait_until
 
@@ -53,7 +52,7 @@ def test_every_command_of_the_tour_works(project: Project, tmp_path: Path) -> No
     assert served[-1].endswith("hub up")
     assert set(project.run("make --dry-run demo").splitlines()) <= set(served), "make up does what make demo does"
 
-    dagster, api, mail = (project.ports[port] for port in (3000, 8000, 8025))
+    dagster, api = (f"http://127.0.0.1:{project.ports[port]}" for port in (3000, 8000))
     outputs: dict[str, str] = {}
     shell = Shell(project)
     with ExitStack() as terminals:
@@ -61,11 +60,11 @@ def test_every_command_of_the_tour_works(project: Project, tmp_path: Path) -> No
             log = tmp_path / f"{number}.log"
             if block == "hub up\n":
                 terminals.enter_context(running(project, block, log))
-                wait_until(lambda: serves(dagster, "/server_info") and serves(api, "/readyz"), START_S)
-                assert serves(api, "/docs")
+                wait_until(lambda: answers(f"{dagster}/server_info") and answers(f"{api}/readyz"), START_S)
+                assert answers(f"{api}/docs")
             elif "aiosmtpd" in block:
                 terminals.enter_context(running(project, block, log))
-                wait_until(lambda: accepts(mail))
+                wait_until(lambda: accepts(project.ports[8025]))
                 mails = log
             elif block.startswith("curl -sN"):
                 outputs[block] = first_line(shell, block, project.scratch / "changes")
@@ -102,13 +101,6 @@ def first_line(shell: Shell, block: str, file: Path) -> str:
     wait_until(lambda: file.exists() and "\n" in file.read_text())
     shell.run("kill $LISTENER")
     return file.read_text()
-
-
-def serves(port: int, path: str) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def accepts(port: int) -> bool:

@@ -97,20 +97,20 @@ S = TypeVar("S", bound=HttpServer)
 @contextmanager
 def slack_server() -> Iterator[SlackServer]:
     """Serve Slack; its `url` is the value for HUB_SLACK_BASE_URL."""
-    with _serving(SlackServer, "/api/") as server:
+    with serving(SlackServer, "/api/") as server:
         yield server
 
 
 @contextmanager
 def webhook_server(secret: str) -> Iterator[WebhookServer]:
     """Serve a webhook receiver. secret: the result of notifications.channels.webhook.signing_secret."""
-    with _serving(WebhookServer, "/hooks/in") as server:
+    with serving(WebhookServer, "/hooks/in") as server:
         server.secret = secret
         yield server
 
 
 @contextmanager
-def _serving(kind: type[S], path: str) -> Iterator[S]:
+def serving(kind: type[S], path: str) -> Iterator[S]:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as http:
         state = kind(f"http://127.0.0.1:{http.server_address[1]}{path}")
 

@@ -20,6 +20,7 @@ from sources.api.app import create_app
 from sources.settings import Settings
 from tests.sources.business import NORTH, PEOPLE, SOUTH, Business, Organization, open_business
 from tests.sources.conftest import JWT_SECRET, seeded_settings
+from tests.waiting import PATIENCE_S
 
 
 def token_of(org: Organization, who: str, *, secret: str = JWT_SECRET, **claims: object) -> str:
@@ -60,7 +61,7 @@ class Api:
 
     def new_client(self, **headers: str) -> httpx.Client:
         """Return an HTTP client with these headers and no other credentials; closed with the API."""
-        client = httpx.Client(base_url=self.url, headers=headers, timeout=20)
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S)
         self._cleanup.callback(client.close)
         return client
 
@@ -70,7 +71,7 @@ class Api:
             base_url=self.url,
             headers={"Authorization": f"Bearer {token_of(org, who)}"},
             limits=httpx.Limits(max_connections=None),
-            timeout=30,
+            timeout=PATIENCE_S,
         )
 
     def book(self, who: str = "client", **fields: object) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def served(settings: Settings) -> Iterator[Api]:
         finally:
             stop_soon()
             server.should_exit = True
-            thread.join(15)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive(), "the API did not stop"
             runner.close()
 
