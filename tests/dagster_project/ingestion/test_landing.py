@@ -1,4 +1,7 @@
-"""Landing with two connections to a real server: after each load raw equals app, whatever other transactions do."""
+"""Landing with two connections to a real server: after each load raw equals app, also during other transactions.
+
+The file is long because its tests share one business and the functions that write to it and compare it.
+"""
 
 import os
 import random
