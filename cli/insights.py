@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, LiteralString
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cli import common
@@ -49,7 +50,9 @@ def list_insights(
         return
     table = Table("Id", "Organisation", "Severity", "Day", "Status", "Title")
     for row in rows:
-        table.add_row(str(row["id"])[-8:], row["slug"], row["severity"], str(row["day"]), row["status"], row["title"])
+        table.add_row(
+            str(row["id"])[-8:], row["slug"], row["severity"], str(row["day"]), row["status"], escape(row["title"])
+        )
     console.print(table)
     console.print("`hub insights show ID` shows one in full.")
 
@@ -61,11 +64,12 @@ def show(insight: InsightId, as_json: AsJson = False) -> None:
     if as_json:
         common.print_json(row)
         return
-    console.print(f"[bold]{row['title']}[/]  ({row['severity']}, {row['status']}, {row['day']})\n{row['summary']}")
+    console.print(f"[bold]{escape(row['title'])}[/]  ({row['severity']}, {row['status']}, {row['day']})")
+    console.print(row["summary"], markup=False)
     for driver in _drivers(row):
         console.print(f"  {driver}", markup=False)
     if row["recommendation"]:
-        console.print(f"What to do: {row['recommendation']}")
+        console.print(f"What to do: {row['recommendation']}", markup=False)
 
 
 @app.command()
@@ -106,7 +110,7 @@ def _set_status(insight: str, reaction: Reaction, feedback: str | None) -> None:
         asyncio.run(_react(row, reaction, feedback or None))
     except Refusal as refusal:
         raise HubError(str(refusal)) from None
-    console.print(f"“{row['title']}” is {reaction}.")
+    console.print(f"“{row['title']}” is {reaction}.", markup=False)
 
 
 async def _react(row: dict[str, Any], reaction: Reaction, feedback: str | None) -> None:

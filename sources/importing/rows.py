@@ -146,7 +146,7 @@ def _digester(header: Sequence[str]) -> Callable[[Sequence[str]], bytes]:
     names = blake2b("\x1f".join(sorted(header)).encode(), digest_size=DIGEST_BYTES)
 
     def digest(fields: Sequence[str]) -> bytes:
-        in_order = [fields[i] for i in order] if len(fields) == len(header) else fields
+        in_order = [fields[index] for index in order] if len(fields) == len(header) else fields
         hashed = names.copy()
         hashed.update("\x1f".join(in_order).encode("utf-8", "surrogatepass"))
         return hashed.digest()

@@ -1,4 +1,4 @@
-"""A small sample business with one whole run behind it, to clone: the run is made once a session."""
+"""A small sample business after one complete run, to clone: the run is done once per session."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -24,14 +24,14 @@ AS_OF = date(2026, 10, 31)
 BOOKINGS, DAYS = 1200, 200
 
 
-# raw.watermarks names its source as cluster/database/...; a clone is another database with the same rows.
+# raw.watermarks has its source as cluster/database/...; a clone is another database with the same rows.
 OWN_IDENTITY = """
     update raw.watermarks
     set source_identity = regexp_replace(
-        source_identity, '^([^/]+)/[^/]+/', '\\1/' || own.oid || '/'
+        source_identity, '^([^/]+)/[^/]+/', '\\1/' || current_db.oid || '/'
     )
-    from pg_database as own
-    where own.datname = current_database()
+    from pg_database as current_db
+    where current_db.datname = current_database()
 """
 
 
@@ -54,7 +54,7 @@ class Hub:
 
     @contextmanager
     def as_environment(self) -> Iterator[Settings]:
-        """Let this process be the Hub's: its settings."""
+        """Set the environment of this process to that of the Hub, and yield its settings."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment.items():
                 patch.setenv(name, value)
@@ -65,7 +65,7 @@ class Hub:
                 get_settings.cache_clear()
 
     def try_run(self, as_of: date | None, *, now: datetime | None = None) -> "RunOutcome":
-        """One pass of the main job in this process, and what came of it."""
+        """Run the main job once in this process, and return its outcome."""
         with self.as_environment() as settings:
             from cli.run import prepare_dagster
 
@@ -75,7 +75,7 @@ class Hub:
             return main_run.execute(settings, as_of=as_of, now=now, on_step=lambda _: None)
 
     def run(self, as_of: date) -> None:
-        """One pass of the main job in this process; it has to hold."""
+        """Run the main job once in this process; it has to succeed."""
         assert self.try_run(as_of).failures == {}
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
@@ -89,24 +89,26 @@ def _hub(url: str, home: Path) -> Hub:
 
 @pytest.fixture(scope="session")
 def built_template(server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of a database with the sample business and one whole run."""
+    """The name of a database with the sample business after one complete run."""
     hub = _hub(clone(server, TEMPLATE), tmp_path_factory.mktemp("built"))
     load_sample(hub.settings, bookings=BOOKINGS, days=DAYS, as_of=AS_OF)
     hub.run(AS_OF)
     name = urlsplit(hub.settings.database_url).path[1:]
-    with database.connect(server) as connection:  # Dagster's pool still holds some, and a template must have none
+    with database.connect(server) as connection:  # Dagster's pool has open connections, and a template must have none
         connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
     return name
 
 
 @pytest.fixture
 def new_hub(server: str, built_template: str, tmp_path: Path) -> Iterator[Callable[[], Hub]]:
-    """Makes Hubs that have the sample business and one whole run behind them."""
+    """A function that creates Hubs with the sample business after one complete run."""
     with _hubs(server, built_template, tmp_path) as make_clone:
 
         def make() -> Hub:
             hub = make_clone()
-            with psycopg.connect(hub.settings.database_url) as connection:  # a clone would else be read anew
+            with psycopg.connect(
+                hub.settings.database_url
+            ) as connection:  # otherwise the clone would be read completely again
                 connection.execute(OWN_IDENTITY)
             return hub
 
@@ -122,7 +124,7 @@ def empty_hub(server: str, tmp_path: Path) -> Iterator[Hub]:
 
 @contextmanager
 def _hubs(server: str, template: str, folder: Path) -> Iterator[Callable[[], Hub]]:
-    """Makes Hubs whose databases are clones of `template`, and drops them at the end."""
+    """Yield a function that creates Hubs whose databases are clones of `template`; drop them at the end."""
     made: list[Hub] = []
 
     def make() -> Hub:

@@ -1,7 +1,7 @@
-"""Any business runs: whatever the rows, hub run and hub digest end well, and say nothing that is not known.
+"""`hub run` and `hub digest` succeed for any business, and show no figures without data.
 
-make test runs 20 businesses, always the same; make fuzz runs 200 others (HUB_BUSINESSES). A failure names the business
-by its description, from which businesses.py makes the same rows again.
+make test runs 20 businesses, always the same; make fuzz runs 200 others (HUB_BUSINESSES). A failure has the description
+of the business, from which businesses.py generates the same rows again.
 """
 
 import os
@@ -23,44 +23,45 @@ from tests.end_to_end.conftest import Hub
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 COUNT = int(os.environ.get("HUB_BUSINESSES", "20"))
-TOGETHER = 20  # organisations of one Hub
+TOGETHER = 20  # organisations per Hub
 MADE = drawn(COUNT, random_ones="HUB_BUSINESSES" in os.environ)
 PAST = TODAY - timedelta(days=100)
 
-# Each series that the run judged, with the largest of its numbers and the largest value ever seen in it.
+# Each series with anomaly scores, the largest of its bounds and the largest value in its history.
 ANOMALY_BOUNDS = """
-    select judged.org_id, concat_ws(' ', judged.metric, judged.dimension, judged.member),
-        max(greatest(abs(judged.expected), abs(judged.lower), abs(judged.upper))), max(seen.largest)
-    from ml.anomalies as judged
+    select anomalies.org_id, concat_ws(' ', anomalies.metric, anomalies.dimension, anomalies.member),
+        max(greatest(abs(anomalies.expected), abs(anomalies.lower), abs(anomalies.upper))), max(history.largest)
+    from ml.anomalies as anomalies
     left join (
         select org_id, metric, dimension, member, max(abs(value)) as largest from marts.kpi_daily group by 1, 2, 3, 4
-    ) as seen using (org_id, metric, dimension, member)
-    inner join raw.run_clock as clock on clock.org_id = judged.org_id and judged.as_of = clock.as_of
+    ) as history using (org_id, metric, dimension, member)
+    inner join raw.run_clock as clock on clock.org_id = anomalies.org_id and anomalies.as_of = clock.as_of
     group by 1, 2
 """
-# What stands on the books was seen as well: at most all that was ever booked for one day.
+# Revenue on hand counts as history too: at most the revenue ever booked for one day.
 FORECAST_BOUNDS = """
-    select judged.org_id, 'revenue of ' || coalesce(judged.service_id::text, 'all'),
-        max(greatest(abs(judged.lower_95), abs(judged.upper_95))),
-        greatest(max(seen.largest), max(abs(coalesce(judged.on_hand, 0))))
-    from ml.revenue_forecasts as judged
+    select forecasts.org_id, 'revenue of ' || coalesce(forecasts.service_id::text, 'all'),
+        max(greatest(abs(forecasts.lower_95), abs(forecasts.upper_95))),
+        greatest(max(history.largest), max(abs(coalesce(forecasts.on_hand, 0))))
+    from ml.revenue_forecasts as forecasts
     left join (
         select org_id, member, max(abs(value)) as largest from marts.kpi_daily
         where metric = 'realized_revenue' and dimension in ('total', 'service') group by 1, 2
-    ) as seen on seen.org_id = judged.org_id and seen.member = coalesce(judged.service_id::text, 'all')
-    inner join raw.run_clock as clock on clock.org_id = judged.org_id and judged.as_of = clock.as_of
+    ) as history
+        on history.org_id = forecasts.org_id and history.member = coalesce(forecasts.service_id::text, 'all')
+    inner join raw.run_clock as clock on clock.org_id = forecasts.org_id and forecasts.as_of = clock.as_of
     group by 1, 2
 """
 
 
 @pytest.mark.parametrize("made", [MADE[begin : begin + TOGETHER] for begin in range(0, COUNT, TOGETHER)])
-def test_any_business_runs_and_is_told_what_is_true(empty_hub: Hub, made: list[Business], tmp_path: Path) -> None:
+def test_any_business_runs_and_gets_true_figures(empty_hub: Hub, made: list[Business], tmp_path: Path) -> None:
     with psycopg.connect(empty_hub.settings.database_url) as connection:
         businesses = fill(connection, made)
     problems: list[str] = []
     for as_of in (None, PAST):
         outcome = empty_hub.try_run(as_of, now=NOW)
-        problems += [f"run as of {as_of}: {name}: {said}" for name, said in outcome.failures.items()]
+        problems += [f"run as of {as_of}: {name}: {message}" for name, message in outcome.failures.items()]
         days = {row[0]: row[1] for row in empty_hub.rows("select org_id, as_of from raw.run_clock")}
         for org_id, business in businesses.items():
             day = days[org_id]
@@ -79,7 +80,7 @@ def test_any_business_runs_and_is_told_what_is_true(empty_hub: Hub, made: list[B
 
 def _figures(hub: Hub, org_id: UUID, business: Business, day: date) -> Iterator[str]:
     if not business.has_history and day < TODAY - timedelta(days=1):
-        return  # what such a booking was on a past day nobody knows
+        return  # the status of such a booking on a past day is unknown
     expected = realized(business, day)
     for table in ("marts.kpi_daily", "analytics.v_booking_trends"):
         column, where = ("value", "and metric = 'realized_revenue' and dimension = 'total'")
@@ -87,33 +88,33 @@ def _figures(hub: Hub, org_id: UUID, business: Business, day: date) -> Iterator[
             column, where = "realized_revenue", ""
         ((shown,),) = hub.rows(f"select coalesce(sum({column}), 0) from {table} where org_id = %s {where}", org_id)
         if shown != expected:
-            yield f"{table} has a realized revenue of {shown}, and {expected} is right"
+            yield f"{table} has a realized revenue of {shown} instead of {expected}"
 
 
 def _bounds(hub: Hub, org_id: UUID) -> Iterator[str]:
     for query in (ANOMALY_BOUNDS, FORECAST_BOUNDS):
         for owner, series, bound, largest in hub.rows(query):
             if owner == org_id and float(str(bound)) > 10 * float(str(largest or 0)):
-                yield f"the bounds of {series} reach {bound}, and the largest value ever seen is {largest}"
+                yield f"the bounds of {series} reach {bound}, and the largest value in the history is {largest}"
 
 
 def _clock(hub: Hub, org_id: UUID, business: Business, day: date, as_of: date | None) -> Iterator[str]:
     yesterday = NOW.astimezone(ZoneInfo(business.timezone)).date() - timedelta(days=1)
     if as_of is not None:
         if day != as_of:
-            yield f"the run was to speak of {as_of}"
+            yield f"the run should be as of {as_of}"
     elif business.bookings and 0 <= business.ended <= 1 and day != yesterday:
-        yield f"data that go on are spoken of as on {day}"
+        yield f"the run of continuing data is as of {day}"
     elif (
         business.ended >= 400
         and business.service_hours < 24
         and business.most_lead <= 30
         and day > TODAY - timedelta(300)
     ):
-        yield f"data that ended are spoken of as on {day}"
+        yield f"the run of ended data is as of {day}"
     ((first, last),) = hub.rows("select first_day, last_day from marts.dim_organization where org_id = %s", org_id)
     if business.bookings == 0 and (first, last) != (None, None):
-        yield f"nothing is known of it, and its days are {first} to {last}"
+        yield f"there are no bookings, and its days are {first} to {last}"
 
 
 def _words(hub: Hub, org_id: UUID, business: Business, folder: Path) -> Iterator[str]:
@@ -121,15 +122,15 @@ def _words(hub: Hub, org_id: UUID, business: Business, folder: Path) -> Iterator
     text = _digest(hub, "--text", "--org", slug(org_id))
     _digest(hub, "--html", str(page), "--org", slug(org_id))
     shown = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", "", page.read_text())))
-    for form, told in (("text", text), ("page", shown)):
-        if _squashed(business.name) not in _squashed(told):
-            yield f"the {form} does not name it"
-        if not business.pays and "Collected revenue" in told:
-            yield f"the {form} shows collected revenue, and no payment is known"
-        if not business.has_capacity and re.search("overload|Workload", told):
-            yield f"the {form} speaks of workload, and no capacity is known"
-        if re.search(r"\b(nan|inf|None|null)\b", told.replace(business.name, "")):
-            yield f"the {form} shows a value that is none"
+    for form, content in (("text", text), ("page", shown)):
+        if _squashed(business.name) not in _squashed(content):
+            yield f"the {form} does not have its name"
+        if not business.pays and "Collected revenue" in content:
+            yield f"the {form} shows collected revenue without payments"
+        if not business.has_capacity and re.search("overload|Workload", content):
+            yield f"the {form} shows workload without capacity"
+        if re.search(r"\b(nan|inf|None|null)\b", content.replace(business.name, "")):
+            yield f"the {form} shows an undefined value"
     if business.bookings <= 2:
         ((forecasts,),) = hub.rows("select count(*) from analytics.v_revenue_forecast where org_id = %s", org_id)
         if forecasts:
@@ -141,7 +142,7 @@ def _squashed(text: str) -> str:
 
 
 def _digest(hub: Hub, *arguments: str) -> str:
-    """What `hub digest` prints, in this process."""
+    """Return the output of `hub digest`, run in this process."""
     from cli import app
 
     with hub.as_environment():

@@ -1,4 +1,4 @@
-"""A real hotel whole, by the real commands, held against a reading of its file that shares no code with the Hub."""
+"""A real hotel through the real commands, compared with a reading of its file that shares no code with the Hub."""
 
 import csv
 import gzip
@@ -32,7 +32,7 @@ PERIOD = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Stay:
-    """A row of the file, read by itself: its days, its outcome and since when that is known."""
+    """A row of the file, read independently: its dates, its outcome and the date of that outcome."""
 
     booked: date
     arrival: date
@@ -41,7 +41,7 @@ class Stay:
     revenue: Decimal
 
     def status_on(self, day: date) -> str:
-        """What a person who reads the file would say of it at the end of `day`, which is not before `booked`."""
+        """Return the status at the end of `day`, which is not before `booked`."""
         return self.outcome if self.ended <= day else "open"
 
 
@@ -54,9 +54,9 @@ def _stay(row: dict[str, str]) -> Stay:
     text = f"{row['arrival_date_day_of_month']} {row['arrival_date_month']} {row['arrival_date_year']}"
     arrival = datetime.strptime(text, "%d %B %Y").date()  # noqa: DTZ007
     outcome = row["reservation_status"]
-    known = date.fromisoformat(row["reservation_status_date"])
-    # A guest neither leaves before arriving nor fails to arrive before the day of arrival.
-    ended = {"Canceled": known, "No-Show": arrival, "Check-Out": max(known, arrival)}[outcome]
+    status_date = date.fromisoformat(row["reservation_status_date"])
+    # Neither a departure nor a no-show is before the day of arrival.
+    ended = {"Canceled": status_date, "No-Show": arrival, "Check-Out": max(status_date, arrival)}[outcome]
     nights = int(row["stays_in_weekend_nights"]) + int(row["stays_in_week_nights"])
     return Stay(
         booked=arrival - timedelta(days=int(row["lead_time"])),
@@ -74,7 +74,7 @@ class Commands:
     environment: dict[str, str]
 
     def hub(self, *arguments: str) -> str:
-        """What the command prints; it has to end well."""
+        """Run the command, which has to succeed, and return its output."""
         done = subprocess.run(
             [sys.executable, "-m", "cli", *arguments],
             cwd=ROOT,
@@ -96,8 +96,8 @@ class Hotel(Commands):
         with psycopg.connect(self.url) as connection:
             return connection.execute(query.encode()).fetchall()
 
-    def standing(self) -> dict[str, int]:
-        """Bookings by what they are as of the day of the last run; `open`: what is neither over nor done."""
+    def status_counts(self) -> dict[str, int]:
+        """Return the number of bookings by status as of the last run; `open` for all that are not closed."""
         rows = self.rows(
             "select case when status_group = 'ongoing' then 'open' else status end, count(*) "
             "from intermediate.int_bookings_as_of group by 1"
@@ -107,16 +107,16 @@ class Hotel(Commands):
 
 @pytest.fixture(scope="module")
 def hotel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hotel, str]]:
-    """The hotel as `hub example hotel` leaves it, and what that printed."""
+    """The hotel after `hub example hotel`, and the output of that command."""
     home = tmp_path_factory.mktemp("example")
     first = Commands({"HUB_HOME": str(home), "HUB_DATABASE_URL": "", "HUB_PORT_DATABASE": str(free_port())})
     example = home / "examples" / "hotel"
     try:
         printed = first.hub("example", "hotel")
         exported = dict(re.findall(r"(HUB_[A-Z_]+)=(\S+)", printed))
-        assert exported["HUB_HOME"] == str(example), "the user's own Hub is left alone"
-        there = Commands({**first.environment, **exported})
-        yield Hotel(there.environment, there.hub("db", "url").strip()), printed
+        assert exported["HUB_HOME"] == str(example), "the user's own Hub is not changed"
+        commands = Commands({**first.environment, **exported})
+        yield Hotel(commands.environment, commands.hub("db", "url").strip()), printed
     finally:
         embedded_server.stop(Settings(home=example))
 
@@ -126,14 +126,14 @@ def stays() -> list[Stay]:
     return read_stays()
 
 
-def expected_standing(stays: list[Stay], day: date) -> dict[str, int]:
+def expected_status_counts(stays: list[Stay], day: date) -> dict[str, int]:
     return dict(Counter(stay.status_on(day) for stay in stays if stay.booked <= day))
 
 
-def assert_stands(hotel: Hotel, stays: list[Stay], day: date) -> None:
-    """What the Hub says of `day`, the day of its last run, is what the file says of it."""
-    expected = expected_standing(stays, day)
-    assert hotel.standing() == expected
+def assert_agrees_with_file(hotel: Hotel, stays: list[Stay], day: date) -> None:
+    """Assert that the figures of `day`, the day of the last run, are those of the file."""
+    expected = expected_status_counts(stays, day)
+    assert hotel.status_counts() == expected
     (shown,) = hotel.rows(
         "select pending_now + active_now + at_risk_now + overdue_now, total_bookings, completed, cancelled "
         "from analytics.v_booking_status_metrics"
@@ -153,12 +153,12 @@ def assert_reads_well(text: str) -> None:
     assert "overload" not in text, "the file has no capacity"
 
 
-def test_the_file_is_the_one_that_was_measured(stays: list[Stay]) -> None:
+def test_the_file_has_the_measured_rows_and_revenue(stays: list[Stay]) -> None:
     assert len(stays) == 40_060
     assert sum(stay.revenue for stay in stays if stay.outcome == "completed") == REALIZED
 
 
-def test_the_example_imports_it_whole_and_speaks_of_a_normal_week(
+def test_the_example_imports_all_rows_and_prints_an_ordinary_day(
     hotel: tuple[Hotel, str], stays: list[Stay], tmp_path: Path
 ) -> None:
     hub, printed = hotel
@@ -166,7 +166,7 @@ def test_the_example_imports_it_whole_and_speaks_of_a_normal_week(
     assert "Resort Hotel: Wednesday, 19 October 2016" in printed
     assert "CC BY 4.0" in printed
     assert_reads_well(printed.partition("How to read it")[0])
-    assert_stands(hub, stays, NORMAL)
+    assert_agrees_with_file(hub, stays, NORMAL)
     page = tmp_path / "digest.html"
     hub.hub("digest", "--html", str(page))
     assert "19 October 2016" in page.read_text(encoding="utf-8")
@@ -180,10 +180,10 @@ def test_importing_again_adds_nothing(hotel: tuple[Hotel, str]) -> None:
     assert hub.rows(newest) == before
 
 
-def test_a_run_in_the_first_weeks_says_what_was_known_then(hotel: tuple[Hotel, str], stays: list[Stay]) -> None:
+def test_a_run_in_the_first_weeks_uses_only_earlier_data(hotel: tuple[Hotel, str], stays: list[Stay]) -> None:
     hub, _ = hotel
     hub.hub("run", "--as-of", FIRST_WEEKS.isoformat())
-    assert_stands(hub, stays, FIRST_WEEKS)
+    assert_agrees_with_file(hub, stays, FIRST_WEEKS)
     digest = hub.hub("digest")
     assert "Resort Hotel: Monday, 20 July 2015" in digest
     assert_reads_well(digest)
@@ -192,7 +192,7 @@ def test_a_run_in_the_first_weeks_says_what_was_known_then(hotel: tuple[Hotel, s
 def test_on_the_last_day_every_day_equals_the_file_to_the_cent(hotel: tuple[Hotel, str], stays: list[Stay]) -> None:
     hub, _ = hotel
     hub.hub("run", "--as-of", LAST.isoformat())
-    assert_stands(hub, stays, LAST)
+    assert_agrees_with_file(hub, stays, LAST)
     assert_reads_well(hub.hub("digest"))
 
     days: defaultdict[date, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 5)
@@ -214,7 +214,7 @@ def test_on_the_last_day_every_day_equals_the_file_to_the_cent(hotel: tuple[Hote
     assert sum(row[5] for row in shown) == REALIZED  # type: ignore[misc]
 
 
-def test_the_two_rows_of_the_readme_go_through(settings: Settings, tmp_path: Path) -> None:
+def test_the_two_rows_of_the_readme_are_imported(settings: Settings, tmp_path: Path) -> None:
     (rows,) = re.findall(
         r"cat > /tmp/bookings.csv <<'END'\n(.*?)\n +END\n", (ROOT / "README.md").read_text(), re.DOTALL
     )

@@ -52,7 +52,8 @@ def looks_like_data(cells: Sequence[str]) -> bool:
 def number_format(cells: Iterable[str], file_format: Format) -> tuple[str, str]:
     """Return the decimal sign and the thousands separator: those of `file_format`, else those of `cells`.
 
-    A point or comma before exactly three digits can be either, and is not used unless other cells decide.
+    A point before exactly three digits can be either, and is used only if other cells decide; a comma there separates
+    thousands.
     """
     decimals: Counter[str] = Counter()
     groups: Counter[str] = Counter()
@@ -71,9 +72,9 @@ def number_format(cells: Iterable[str], file_format: Format) -> tuple[str, str]:
     else:  # the decimal sign is the mark that does not separate thousands
         decimal = "," if groups["."] > groups[","] else "."
     if file_format.thousands is not None:
-        return (
-            decimal if decimal != file_format.thousands else "," if file_format.thousands == "." else "."
-        ), file_format.thousands
+        if decimal == file_format.thousands:
+            decimal = "," if decimal == "." else "."
+        return decimal, file_format.thousands
     groups.update({mark: count for mark, count in unclear.items() if decimals or groups or mark == ","})
     found = [mark for mark, _ in groups.most_common() if mark != decimal]
     thousands = found[0] if found else ""

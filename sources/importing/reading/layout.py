@@ -55,9 +55,9 @@ class Layout:
     given: frozenset[str] = field(default=frozenset())  # the names of the properties in the mapping
 
     def description(self) -> str:
-        """Return the properties to check, such as "separator: semicolon (found); encoding: cp1252 (given)"."""
+        """Return the properties to check, such as "delimiter: semicolon (found); encoding: cp1252 (given)"."""
         parts = {
-            "delimiter": ("separator", DELIMITERS.get(self.delimiter or "", self.delimiter)),
+            "delimiter": ("delimiter", DELIMITERS.get(self.delimiter or "", self.delimiter)),
             "encoding": ("encoding", self.encoding and self.encoding.removesuffix("-sig")),
             "header": ("header on line", str(self.header)),
             "decimal": ("decimal sign", self.decimal),

@@ -134,7 +134,7 @@ class _Drafter:
         time_of_day = self.matches.get(f"{target}_time")
         if time_of_day is None:
             return day, "; ".join(
-                filter(None, [comment, f"the file has no time of day: {DEFAULT_TIMES[target]} is taken"])
+                filter(None, [comment, f"the file has no time of day: {DEFAULT_TIMES[target]} is used"])
             )
         self._use(f"{target}_time", f"{use}, the time of day")
         joined = _date_and_time(text, date_format, time_of_day.column)

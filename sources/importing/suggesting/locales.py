@@ -45,9 +45,9 @@ def guess_locale(columns: Sequence[ColumnProfile], matches: Matches) -> Locale:
 
 def _zones(columns: Sequence[ColumnProfile]) -> Counter[str]:
     """Return the time zones in the cells, with their number of occurrences."""
-    known = available_timezones()
+    zones = available_timezones()
     cells = (cell for column in columns if column.kind == "text" for cell in column.values.items())
-    return Counter({value: count for value, count in cells if "/" in value and value in known})
+    return Counter({value: count for value, count in cells if "/" in value and value in zones})
 
 
 def _language(columns: Sequence[ColumnProfile]) -> str:

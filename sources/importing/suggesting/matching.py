@@ -116,8 +116,8 @@ def _by_values(column: ColumnProfile, words: frozenset[str]) -> Iterator[tuple[s
     if column.kind == "email" and not words & {"provider", "user", "company"}:
         yield "client_email", GOOD
     if column.kind == "text" and 1 < len(column.values) <= MAX_STATUS_VALUES and "paid" not in words:
-        known = sum(count for value, count in column.values.items() if status_of(value))
-        if known >= BY_VALUES * column.filled:
+        recognised = sum(count for value, count in column.values.items() if status_of(value))
+        if recognised >= BY_VALUES * column.filled:
             yield "status", BY_VALUES
     if column.values and all(value.upper() in lists("locales")["currencies"] for value in column.values):
         yield "currency", BY_VALUES

@@ -32,9 +32,11 @@ def plain(text: str) -> str:
 
 @cache
 def _vocabulary() -> Mapping[str, str]:
-    known = {word: meaning for meaning, words in lists("words")["words"].items() for word in words.split()}
-    # ä is also written ae, and so on.
-    return known | {word.replace("ae", "a").replace("oe", "o").replace("ue", "u"): known[word] for word in known}
+    vocabulary = {word: meaning for meaning, words in lists("words")["words"].items() for word in words.split()}
+    # The umlaut ä is also written ae, and so on.
+    return vocabulary | {
+        word.replace("ae", "a").replace("oe", "o").replace("ue", "u"): meaning for word, meaning in vocabulary.items()
+    }
 
 
 @cache
@@ -107,5 +109,5 @@ def status_of(value: str) -> str | None:
     if words in _statuses():
         return _statuses()[words]
     # A longer text that begins with a known value, such as "cancelled (sick)".
-    prefixes = [known for known in _statuses() if len(known) > 4 and words.startswith(f"{known} ")]
+    prefixes = [prefix for prefix in _statuses() if len(prefix) > 4 and words.startswith(f"{prefix} ")]
     return _statuses()[max(prefixes, key=len)] if prefixes else None

@@ -1,0 +1,36 @@
+"""`hub insights show`: drivers are formatted in the unit of the metric, and text is not markup."""
+
+import json
+
+import psycopg
+from typer.testing import CliRunner
+
+from cli import app
+from sources.settings import Settings
+from tests.sources.business import NORTH, seed
+
+DRIVERS = [{"dimension": "service", "member_name": "Audit [x]", "value": 1200, "expected": 300, "contribution": 900}]
+# The part of the warehouse that formats figures: the unit of the metric and the currency of the organisation.
+WAREHOUSE = """
+create schema if not exists marts;
+create table marts.dim_metric as select 'booked_revenue' as metric, 'Booked revenue' as label, 'money' as unit;
+create schema if not exists raw;
+create table raw.organizations as
+select id, name, 'EUR' as currency, timezone, null::timestamptz as _deleted_at from app.organizations;
+"""
+INSIGHT = """
+insert into app.insight_events (
+    org_id, kind, severity, metric, day, title, summary, drivers, dedupe_key, first_seen, last_seen
+)
+values (%s, 'anomaly', 'high', 'booked_revenue', '2026-03-01', 'Revenue [/x]', 'It rose.', %s, 'key', now(), now())
+returning id
+"""
+
+
+def test_drivers_are_shown_in_the_unit_of_the_metric(environment: Settings, connection: psycopg.Connection) -> None:
+    seed(connection)
+    connection.execute(WAREHOUSE)
+    ((insight_id,),) = connection.execute(INSIGHT, [NORTH.id, json.dumps(DRIVERS)]).fetchall()
+    done = CliRunner().invoke(app, ["insights", "show", str(insight_id)], catch_exceptions=False)
+    assert "Revenue [/x]  (high, open, 2026-03-01)" in done.output
+    assert "Audit [x]: €1,200, expected €300" in done.output
