@@ -49,3 +49,9 @@
 {% macro was_done(work, moment) -%}
     ({{ work }}.is_done and ({{ work }}.completed_at is null or {{ work }}.completed_at < {{ moment }}))
 {%- endmacro %}
+
+
+{# True if the group of a status is firm: neither pending nor cancelled. #}
+{% macro is_firm(group) -%}
+    ({{ group }} in ('ongoing', 'completed'))
+{%- endmacro %}

@@ -7,8 +7,8 @@
     'avg_delivery_days': ('scheduled_start', 'delivered_at'),
     'avg_acceptance_days': ('delivered_at', 'completed_at'),
 } %}
-{%- set is_firm = "bookings.status_group in ('ongoing', 'completed')" %}
-{%- set firm_amount = 'case when ' ~ is_firm ~ ' and bookings.is_in_own_currency then bookings.total_amount end' %}
+{%- set firm_amount = 'case when ' ~ is_firm('bookings.status_group')
+    ~ ' and bookings.is_in_own_currency then bookings.total_amount end' %}
 {%- set figures = ['total_bookings'] + derived + [
     'completion_rate', 'cancellation_rate', 'total_revenue', 'avg_booking_value', 'no_show_rate',
     'other_currency_bookings', 'completed_in_period',

@@ -1,6 +1,6 @@
 {%- set completed = count_where("bookings.status_group = 'completed'") %}
 {#- The punctuality of a booking is unknown if the day of its delivery or completion is unknown. #}
-{%- set is_due = "bookings.service_end_day <= run_clock.as_of and bookings.status_group in ('ongoing', 'completed')"
+{%- set is_due = 'bookings.service_end_day <= run_clock.as_of and ' ~ is_firm('bookings.status_group')
     ~ " and (bookings.delivered_day is not null or bookings.status not in ('delivered', 'completed'))"
     ~ " and (bookings.completed_day is not null or bookings.status <> 'completed')" %}
 {%- set due = count_where(is_due) %}

@@ -11,7 +11,7 @@ with booked as (
         {% endfor %}
         sum(bookings.total_amount) as booked_revenue,
         sum(case when bookings.is_realized then bookings.total_amount end) as realized_revenue,
-        avg(case when bookings.status_group in ('ongoing', 'completed') then bookings.total_amount end)
+        avg(case when {{ is_firm('bookings.status_group') }} then bookings.total_amount end)
             as avg_booking_value
     from {{ ref('int_bookings_as_of') }} as bookings
     group by bookings.service_id, bookings.currency

@@ -118,7 +118,7 @@ select
     coalesce(
         service_day <= period_end
         and (
-            status_group in ('ongoing', 'completed')
+            {{ is_firm('status_group') }}
             or (status = 'refunded' and cancelled_day > service_day)
         ),
         false

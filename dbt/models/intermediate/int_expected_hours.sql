@@ -1,5 +1,15 @@
-{{ config(materialized='table', post_hook="{{ analyze_table() }}") }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='only_differences',
+        on_schema_change='sync_all_columns',
+        unique_key=['provider_id', 'day'],
+        post_hook="{{ analyze_table() }}",
+        indexes=[{'columns': ['provider_id', 'day'], 'unique': true}, {'columns': ['org_id']}],
+    )
+}}
 
+{#- The build of the models on forecasts is never a full refresh: changed columns are altered instead. #}
 -- The work that the revenue forecast expects still to come in takes as many hours as the revenue of the last four weeks
 -- took. It goes to the providers who have hours free, in proportion.
 with provider_days as (

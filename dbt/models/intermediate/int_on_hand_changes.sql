@@ -7,11 +7,10 @@ with firm_changes as (
         org_id,
         position,
         valid_from,
-        status_group in ('ongoing', 'completed') as is_firm
+        {{ is_firm('status_group') }} as is_firm
     from {{ ref('fct_booking_statuses') }}
     where
-        (status_group in ('ongoing', 'completed'))
-        <> coalesce(previous_group in ('ongoing', 'completed'), false)
+        {{ is_firm('status_group') }} <> coalesce({{ is_firm('previous_group') }}, false)
 ),
 
 firm_periods as (

@@ -26,7 +26,7 @@ with spans as (
     left join {{ ref('int_bookings_as_of') }} as bookings
         on
             providers.provider_id = bookings.provider_id
-            and bookings.status_group in ('ongoing', 'completed')
+            and {{ is_firm('bookings.status_group') }}
             and bookings.service_day <= {{ add_days('run_clock.as_of', var('horizon_days')) }}
             and coalesce(bookings.service_end_day, bookings.service_day)
             >= {{ add_days('run_clock.as_of', -var('horizon_days')) }}

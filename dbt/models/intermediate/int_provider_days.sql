@@ -40,7 +40,7 @@ with bookings as (
         on bookings.booking_id = states.booking_id and states.periods_ago = 0
     where
         bookings.provider_id is not null
-        and bookings.status_group in ('ongoing', 'completed')
+        and {{ is_firm('bookings.status_group') }}
         and bookings.service_day <= {{ add_days('run_clock.as_of', var('horizon_days')) }}
         and coalesce(bookings.service_end_day, bookings.service_day)
         >= {{ add_days('run_clock.as_of', -var('horizon_days')) }}

@@ -10,7 +10,7 @@ with recent_bookings as (
     from {{ ref('int_bookings_as_of') }} as bookings
     inner join {{ ref('stg_app__run_clock') }} as run_clock on bookings.org_id = run_clock.org_id
     where
-        bookings.status_group in ('ongoing', 'completed')
+        {{ is_firm('bookings.status_group') }}
         and bookings.service_day <= run_clock.as_of
         and bookings.service_day > {{ add_days('run_clock.as_of', -var('workload_weekday_days')) }}
     group by 1, 2, 3
