@@ -13,7 +13,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from sources import database, embedded_server
-from sources.settings import Settings
+from sources.settings import Settings, get_settings
 
 TEMPLATE = "hub_migrated"
 # A busy machine generates examples slowly; that is no fault of the tested code.
@@ -76,3 +76,13 @@ def connection(settings: Settings) -> Iterator[psycopg.Connection]:
     """Yield an open connection to the test's database."""
     with psycopg.connect(settings.database_url, autocommit=True) as open_connection:
         yield open_connection
+
+
+@pytest.fixture
+def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Return `settings`, and set them in the environment for code that reads its own."""
+    monkeypatch.setenv("HUB_HOME", str(settings.home))
+    monkeypatch.setenv("HUB_DATABASE_URL", settings.database_url)
+    get_settings.cache_clear()
+    yield settings
+    get_settings.cache_clear()
