@@ -158,6 +158,7 @@ def test_a_source_table(followed: Followed) -> None:
         "dbt/models/staging/_app__sources.yml",
         "dbt/models/staging/_app__models.yml",
         "dbt/models/staging/stg_app__complaints.sql",
+        "tests/sources/everything.py",
         "tests/dagster_project/definitions.json",  # written by the command
     }
     assert "Too late" in how_to.after[0]
