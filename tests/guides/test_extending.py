@@ -95,7 +95,7 @@ def follow_until_run(followed: Followed, heading: str) -> list[Edit | Commands]:
 
 
 def waitlist(followed: Followed, port: int, log: Path) -> None:
-    """Put a requested booking on the waiting list, by the API of the copy, and date it to the day of the runs."""
+    """Put a requested booking on the waiting list, by the API of the copy, and date this before the end of AS_OF."""
     ((booking_id, org, email),) = followed.rows(
         "select b.id, o.slug, p.email from app.bookings as b inner join app.organizations as o on o.id = b.org_id "
         "inner join app.profiles as p on p.org_id = b.org_id and p.role = 'admin' where b.status = 'requested' "
@@ -115,7 +115,10 @@ def waitlist(followed: Followed, port: int, log: Path) -> None:
     assert answer.json()["status"] == "waitlisted"
     with psycopg.connect(followed.project.settings["HUB_DATABASE_URL"]) as connection:
         connection.execute(
-            "update app.booking_status_history set changed_at = %s where to_status = 'waitlisted'", [AS_OF]
+            "update app.booking_status_history as waitlisted "
+            "set changed_at = requested.changed_at + interval '1 minute' from app.booking_status_history as requested "
+            "where waitlisted.to_status = 'waitlisted' and requested.booking_id = waitlisted.booking_id "
+            "and requested.to_status = 'requested'"
         )
 
 
@@ -155,6 +158,7 @@ def test_a_source_table(followed: Followed) -> None:
         "dbt/models/staging/_app__sources.yml",
         "dbt/models/staging/_app__models.yml",
         "dbt/models/staging/stg_app__complaints.sql",
+        "tests/sources/everything.py",
         "tests/dagster_project/definitions.json",  # written by the command
     }
     assert "Too late" in how_to.after[0]

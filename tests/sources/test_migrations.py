@@ -107,27 +107,27 @@ def book(connection: psycopg.Connection, number: str, status: str) -> None:
 
 def test_a_table_is_made_operational(seeded_one: Settings) -> None:
     with migration(seeded_one):
-        op.execute(f"create table app.complaints ({COLUMNS})")
-        helpers.make_operational("complaints", visible=helpers.own_rows("provider_id"), rights="select, insert")
-    insert = "insert into app.complaints (org_id, provider_id, subject) values (%s, %s, 'Late') returning id"
+        op.execute(f"create table app.objections ({COLUMNS})")
+        helpers.make_operational("objections", visible=helpers.own_rows("provider_id"), rights="select, insert")
+    insert = "insert into app.objections (org_id, provider_id, subject) values (%s, %s, 'Late') returning id"
     with psycopg.connect(seeded_one.database_url, autocommit=True) as owner:
         for org in (NORTH, SOUTH):
             kept = owner.execute(insert, [org.id, org.provider]).fetchone()
             gone = owner.execute(insert, [org.id, org.provider2]).fetchone()
             assert kept
             assert gone
-        owner.execute("update app.complaints set row_version = '1'")
-        assert owner.execute("select count(*) from app.complaints where row_version = '1'").fetchone() == (0,)
-        owner.execute("delete from app.complaints where id = %s", gone)
-        tombstones = owner.execute("select row_id from app.tombstones where table_name = 'complaints'").fetchall()
+        owner.execute("update app.objections set row_version = '1'")
+        assert owner.execute("select count(*) from app.objections where row_version = '1'").fetchone() == (0,)
+        owner.execute("delete from app.objections where id = %s", gone)
+        tombstones = owner.execute("select row_id from app.tombstones where table_name = 'objections'").fetchall()
         assert tombstones == [gone]
         with owner.transaction():
             owner.execute("set local role hub_source")
-            assert owner.execute("select count(*) from app.complaints").fetchone() == (3,)
+            assert owner.execute("select count(*) from app.objections").fetchone() == (3,)
     with psycopg.connect(database.api_url(seeded_one), autocommit=True) as hub_api:
         for person, seen in (("admin", 2), ("provider", 1), ("client", 0)):
             with hub_api.transaction():
                 hub_api.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.id_of(person)])
-                assert hub_api.execute("select count(*) from app.complaints").fetchone() == (seen,)
+                assert hub_api.execute("select count(*) from app.objections").fetchone() == (seen,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            hub_api.execute("delete from app.complaints")
+            hub_api.execute("delete from app.objections")
