@@ -33,8 +33,9 @@ from bench import http_load
 from bench.many_bookings import fill
 from bench.server import serving, temporary_hub
 from sources import database, embedded_server
-from sources.operations import bookings, transaction
-from sources.operations.bookings import NewBooking
+from sources.operations import transaction
+from sources.operations.bookings import booking
+from sources.operations.bookings.booking import NewBooking
 from sources.operations.transaction import Person, Tx
 from sources.settings import Settings
 
@@ -164,7 +165,7 @@ def read_requests(bench: Bench) -> list[bytes]:
 
 
 async def read_once(bench: Bench, tx: Tx, turn: int) -> None:
-    await bookings.get_booking(tx, bench.booking_ids[turn])
+    await booking.get_booking(tx, bench.booking_ids[turn])
 
 
 def create_requests(bench: Bench) -> list[bytes]:
@@ -184,7 +185,7 @@ async def create_once(bench: Bench, tx: Tx, turn: int) -> None:
     request = new_booking(bench, turn)
     request.provider_id = bench.providers[1]  # the other slots of this provider are for pgbench
     request.scheduled_start = RECORDED_SLOTS + turn * SLOT
-    await bookings.create_booking(tx, request)
+    await booking.create_booking(tx, request)
 
 
 async def record(bench: Bench, operate: Callable[[Bench, Tx, int], Any], folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cli import common
 from cli.common import AsJson, console
-from notifications import admin
+from notifications import channel_admin
 from notifications.channels import CHANNELS
 from sources import database
 from sources.insight_values import SEVERITIES
@@ -25,7 +25,7 @@ def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
     """List the channels of an organisation with their deliveries. Example: hub channel list --org SLUG"""
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
-        rows = admin.list_channels(connection, common.organization_id(settings, org))
+        rows = channel_admin.list_channels(connection, common.organization_id(settings, org))
     if as_json:
         common.print_json(rows)
         return
@@ -64,7 +64,7 @@ def add(
     """Add a channel. Example: hub channel add email ana@example.com --min-severity high --org SLUG"""
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
-        admin.add_channel(
+        channel_admin.add_channel(
             connection,
             common.organization_id(settings, org),
             name=name or target,
@@ -83,7 +83,7 @@ def send_test(name: Annotated[str, typer.Argument(help="The channel's name.")], 
     """Send a test message through a channel. Example: hub channel test ana@example.com"""
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
-        recipients = admin.test_channel(
+        recipients = channel_admin.test_channel(
             connection, settings, common.organization_id(settings, org), name, now=datetime.now(UTC)
         )
     console.print(f"Sent to {', '.join(recipients)}.")

@@ -15,8 +15,8 @@ from sources import database, figures
 from sources.errors import HubError
 from sources.insight_values import SEVERITIES
 from sources.operations import transaction
+from sources.operations.communication.insights import Reaction, react_to_insight
 from sources.operations.errors import Refusal
-from sources.operations.insights import Reaction, react_to_insight
 from sources.settings import get_settings
 
 app = typer.Typer(help="List insights and set their status. Example: hub insights list", no_args_is_help=True)

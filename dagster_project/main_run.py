@@ -12,13 +12,13 @@ import dagster as dg
 import psycopg
 from psycopg import sql
 
-from dagster_project.automation import failures
+from dagster_project.automation import failure_alerts
 from dagster_project.automation.jobs import hub_run
 from dagster_project.automation.jobs import jobs as all_jobs
 from dagster_project.definitions import defs
 from dagster_project.ingestion.run_clock import clock_notes
 from dagster_project.instance import fail_killed_runs
-from dagster_project.run_failures import failures_by_organization
+from dagster_project.organization_failures import failures_by_organization
 from notifications.sending import deliver_due
 from sources import database
 from sources.settings import Settings
@@ -56,8 +56,8 @@ def execute(
         fail_killed_runs(settings, instance, hub_run.name)
         result = _execute(instance, _clock(as_of, now), on_step)
         checks = list(defs.resolve_asset_graph().asset_check_keys)
-        current = failures.current_failures(instance, [job.name for job in all_jobs], checks)
-    if failures.report(settings, current).opened:
+        current = failure_alerts.current_failures(instance, [job.name for job in all_jobs], checks)
+    if failure_alerts.report(settings, current).opened:
         deliver_due(settings, now=lambda: datetime.now(UTC))
     with database.connect(database.database_url(settings)) as connection:
         landed = connection.execute("select to_regclass('raw.organizations')").fetchone()
@@ -103,7 +103,7 @@ class _StepHandler(logging.Handler):
 
 def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     failed_steps = {
-        step_event.step_key or "run": failures.failure_message(step_event)
+        step_event.step_key or "run": failure_alerts.failure_message(step_event)
         for step_event in result.all_events
         if step_event.event_type == dg.DagsterEventType.STEP_FAILURE
     }

@@ -1,8 +1,8 @@
 """One-day-ahead forecasts of each day of many series: a robust filter, corrected by two regressions of its residuals.
 
-The predictable part of the residuals of the filter (`ml.anomalies_filter`: the days around holidays, the turn of the
-month, the same date last year, its own last errors) is predicted twice: by a ridge regression (Hoerl and Kennard 1970)
-fitted on all series of the call together and on each by itself, and by boosting (`ml.anomalies_boosting`). The
+The predictable part of the residuals of the filter (`ml.anomalies_level_filter`: the days around holidays, the turn of
+the month, the same date last year, its own last errors) is predicted twice: by a ridge regression (Hoerl and Kennard
+1970) fitted on all series of the call together and on each by itself, and by boosting (`ml.anomalies_boosting`). The
 correction is their mean; without boosting, half of the ridge regression's.
 """
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from ml.anomalies_boosting import boosted
 from ml.anomalies_features import BLOCK, Past, linear_rows, past_of
-from ml.anomalies_filter import filtered_days
+from ml.anomalies_level_filter import filtered_days
 from ml.panel import Flags, Floats
 
 # Measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).

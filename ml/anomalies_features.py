@@ -1,4 +1,4 @@
-"""Features of the models that correct the filter (`ml.anomalies_filter`): known the evening before each day.
+"""Features of the models that correct the filter (`ml.anomalies_level_filter`): known the evening before each day.
 
 Amounts are in spreads of their series, so that the models learn from series of any size.
 """
@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from ml.anomalies_filter import SMALLEST, Filtered
+from ml.anomalies_level_filter import SMALLEST, Filtered
 from ml.panel import Flags, Floats, Positions
 
 BLOCK = 28  # days that are predicted by one state of the models

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import psycopg
 
-from notifications import claims
+from notifications import delivery_claims
 from notifications.channels import channel_of_kind
 from notifications.channels.base import ChannelRow, Delivery, RetryLater, Undeliverable, redacted
-from notifications.claims import Settlement
+from notifications.delivery_claims import Settlement
 from notifications.messages import Message
 from notifications.rendering import message_for
 from notifications.retries import MAX_ATTEMPTS, Jitter, wait_s
@@ -86,7 +86,7 @@ def deliver_due(
     """
     turn = _Turn(settings, now, limit, render, jitter)
     with database.connect(database.database_url(settings)) as connection:
-        channels = claims.due_channels(connection, now())
+        channels = delivery_claims.due_channels(connection, now())
     if not channels:
         return DeliveryReport(())
     with ThreadPoolExecutor(min(len(channels), CHANNELS_AT_ONCE), thread_name_prefix="deliver") as pool:
@@ -110,15 +110,15 @@ def _work_channel(turn: _Turn, channel: ChannelRow, attempts: list[Attempt]) -> 
     with database.connect(database.database_url(turn.settings)) as connection:
         connection.autocommit = True
         while len(attempted) < turn.limit and turn.now() < ends:
-            with claims.claim_next(connection, channel, turn.now(), attempted) as delivery:
+            with delivery_claims.claim_next(connection, channel, turn.now(), attempted) as delivery:
                 if delivery is None:
                     return
                 attempted.add(delivery.id)
                 settlement, wait_until = _attempt(turn, connection, channel, delivery)
-                claims.settle(connection, delivery, settlement, turn.now())
+                delivery_claims.settle(connection, delivery, settlement, turn.now())
             attempts.append(_reported(channel, delivery, settlement))
             if wait_until:
-                claims.postpone(connection, channel, wait_until)
+                delivery_claims.postpone(connection, channel, wait_until)
                 return
 
 

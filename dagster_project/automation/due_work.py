@@ -8,8 +8,6 @@ from sources import database
 from sources.insight_values import WAITING_STATES
 from sources.settings import Settings
 
-DIGEST_HOUR: Final = 7  # local time of the organisation
-
 AWAITING_INSIGHTS: Final = """
     select clock.org_id
     from raw.run_clock as clock
@@ -56,12 +54,12 @@ def organizations_awaiting_insights(settings: Settings) -> list[UUID]:
     return [row[0] for row in _rows(settings, AWAITING_INSIGHTS, {})]
 
 
-def digests_due(settings: Settings, now: datetime) -> list[tuple[UUID, date]]:
+def digests_due(settings: Settings, now: datetime, hour: int) -> list[tuple[UUID, date]]:
     """Return (organisation, day) of the digests that are due at `now` and not in the ledger."""
     landed = _rows(settings, "select to_regclass('raw.organizations')", {})
     if landed == [(None,)]:  # before the first run
         return []
-    return _rows(settings, DIGESTS_DUE, {"now": now, "hour": DIGEST_HOUR})
+    return _rows(settings, DIGESTS_DUE, {"now": now, "hour": hour})
 
 
 def deliveries_due(settings: Settings, now: datetime) -> int:

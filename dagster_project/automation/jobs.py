@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from dagster_project.automation.timed_transitions import transitions_job
+from dagster_project.automation.timed_transitions_job import transitions_job
 from dagster_project.delivery import assets as delivery
 from dagster_project.ingestion import assets as ingestion
 from dagster_project.insights import assets as insights

@@ -7,8 +7,10 @@ import dagster as dg
 
 from dagster_project.automation import due_work
 from dagster_project.automation.jobs import daily_insights, digest, is_under_way, pipeline
-from dagster_project.automation.timed_transitions import transitions_job
+from dagster_project.automation.timed_transitions_job import transitions_job
 from sources.settings import get_settings
+
+DIGEST_HOUR: Final = 7  # in the time zone of the organisation
 
 pipeline_schedule: Final = dg.ScheduleDefinition(
     job=pipeline,
@@ -50,7 +52,7 @@ def digest_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReq
     if is_under_way(context.instance, digest.name):
         yield dg.SkipReason("A digest is under way.")
         return
-    due = due_work.digests_due(get_settings(), context.scheduled_execution_time)
+    due = due_work.digests_due(get_settings(), context.scheduled_execution_time, DIGEST_HOUR)
     for org_id, day in due:
         config = {"org_id": str(org_id), "day": str(day)}
         yield dg.RunRequest(run_config={"ops": {"app__digest_deliveries": {"config": config}}})

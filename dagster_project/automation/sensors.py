@@ -5,7 +5,7 @@ from typing import Final
 
 import dagster as dg
 
-from dagster_project.automation import due_work, failures
+from dagster_project.automation import due_work, failure_alerts
 from dagster_project.automation.jobs import daily_insights, deliver, is_under_way, jobs
 from sources.settings import get_settings
 
@@ -46,8 +46,8 @@ def requested_insights(context: dg.SensorEvaluationContext) -> dg.RunRequest | d
 def report_failures(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     assert context.repository_def is not None
     checks = list(context.repository_def.asset_graph.asset_check_keys)
-    current = failures.current_failures(context.instance, [job.name for job in jobs], checks)
-    changes = failures.report(get_settings(), current)
+    current = failure_alerts.current_failures(context.instance, [job.name for job in jobs], checks)
+    changes = failure_alerts.report(get_settings(), current)
     return dg.SkipReason(f"{len(current)} failures; {len(changes.opened)} opened, {len(changes.resolved)} resolved.")
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dagster_project.ownership import OWNERS
 from notifications.channels import CHANNELS
-from notifications.ledger import enqueue_digests
+from notifications.delivery_ledger import enqueue_digests
 from notifications.sending import deliver_due
 from sources import database
 from sources.settings import get_settings

@@ -9,9 +9,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from dagster_project.insights.messages import enqueue_changes
+from dagster_project.organization_failures import forget_failures, isolated
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
-from dagster_project.run_failures import forget_failures, isolated
 from insights.events import expire_events, update_events, update_questions
 from insights.organizations import Organization, organizations_of_warehouse
 from insights.questions import booking_questions

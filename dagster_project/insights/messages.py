@@ -7,7 +7,7 @@ import psycopg
 
 from insights.events import Changes
 from insights.organizations import Organization
-from notifications.ledger import enqueue_insights
+from notifications.delivery_ledger import enqueue_insights
 
 
 def enqueue_changes(

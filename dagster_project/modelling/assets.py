@@ -15,9 +15,9 @@ from dagster_project.modelling import inputs, outputs
 from dagster_project.modelling.fingerprints import fingerprint, is_unchanged, save_fingerprint
 from dagster_project.modelling.organizations import Organization, organizations
 from dagster_project.modelling.series import revenue_hierarchy
+from dagster_project.organization_failures import forget_failures, isolated
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
-from dagster_project.run_failures import forget_failures, isolated
 from ml.anomalies import detect
 from ml.forecasting import HORIZON_DAYS, forecast
 from ml.workload import load

@@ -10,8 +10,8 @@ import psycopg
 from psycopg import sql
 
 from dagster_project.quality import expectations
+from dagster_project.quality.check_results import last_verdicts
 from dagster_project.quality.expectations import TableResult, rules, validate
-from dagster_project.quality.verdicts import last_verdicts
 from dagster_project.resources import HubDatabase
 from sources.tables import OPERATIONAL
 

@@ -1,11 +1,17 @@
-"""Variables of dbt that Python defines: the lists of statuses, and the horizon of the forecasts."""
+"""Variables of dbt beside those of dbt_project.yml: thresholds, lists of statuses, the horizon of the forecasts."""
 
+from pathlib import Path
 from typing import Any, Final
+
+import yaml
 
 from ml.forecasting import HORIZON_DAYS
 from sources import lifecycle
 
+THRESHOLDS: Final = Path(__file__).parents[2] / "dbt" / "thresholds.yml"
+
 VARIABLES: Final[dict[str, Any]] = {
+    **yaml.safe_load(THRESHOLDS.read_text()),
     "status_groups": lifecycle.GROUPS,
     "status_counts": lifecycle.COUNTS,
     "waits_for_client": lifecycle.WAITS_FOR_CLIENT,

@@ -17,8 +17,8 @@ from sources import database
 from sources.api import live, metrics, openapi, problems
 from sources.api.auth import make_verifier
 from sources.api.last_known import LastKnown
-from sources.api.limits import RateLimits
 from sources.api.middleware import RequestMiddleware
+from sources.api.rate_limits import RateLimits
 from sources.api.routes import (
     approvals,
     bookings,
@@ -38,7 +38,7 @@ from sources.api.routes import (
     time_entries,
     webhooks,
 )
-from sources.operations.summary import Summary
+from sources.operations.bookings.summary import Summary
 from sources.operations.transaction import make_pool
 from sources.settings import Settings, get_settings
 

@@ -12,7 +12,7 @@ from fastapi import HTTPException, Request
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 
-from sources.api import limits
+from sources.api import rate_limits
 from sources.operations.errors import Refusal
 from sources.operations.transaction import Identity, Key, Person
 from sources.settings import Settings
@@ -130,7 +130,7 @@ class _Identify(SecurityBase):
         identity = await _identity(request)
         wait = request.app.state.limits.count("caller", _name(identity))
         if wait is not None:
-            raise HTTPException(429, limits.DETAIL, {"Retry-After": str(wait)})
+            raise HTTPException(429, rate_limits.DETAIL, {"Retry-After": str(wait)})
         return identity
 
 

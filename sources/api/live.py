@@ -18,8 +18,8 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Receive, Scope, Send
 
+from sources.operations.communication.live_changes import LiveChange, Missed
 from sources.operations.errors import Refusal
-from sources.operations.live_changes import LiveChange, Missed
 from sources.operations.transaction import Caller
 
 log = logging.getLogger("hub.api")

@@ -12,7 +12,7 @@ from uuid import uuid4
 from fastapi import HTTPException, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sources.api import limits, logs, metrics, problems
+from sources.api import logs, metrics, problems, rate_limits
 
 log = logging.getLogger("hub.api")
 
@@ -100,7 +100,7 @@ def _refused(asgi_scope: Scope, received: dict[bytes, bytes]) -> Response | None
     if client and asgi_scope["path"] not in UNLIMITED:
         wait = asgi_scope["app"].state.limits.count("address", client[0])
         if wait is not None:
-            return problems.respond(429, "too_many_requests", limits.DETAIL, headers={"Retry-After": str(wait)})
+            return problems.respond(429, "too_many_requests", rate_limits.DETAIL, headers={"Retry-After": str(wait)})
     length = received.get(b"content-length", b"")
     if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
         return problems.respond(413, "content_too_large", TOO_LARGE)

@@ -19,17 +19,17 @@ from psycopg import Connection, sql
 from sources import database
 from sources.errors import HubError
 from sources.importing import report, staging, statements
+from sources.importing.compiled_mapping import FilePlan, compile_file
 from sources.importing.expressions import Rows
-from sources.importing.inputs import Input, match_files
-from sources.importing.loading import find_mapping, load_mapping
+from sources.importing.input_files import Input, match_files
 from sources.importing.lookups import Lookups
 from sources.importing.mapping import MASTER_KINDS, ImportMapping, Organization
-from sources.importing.plans import FilePlan, compile_file
+from sources.importing.mapping_files import find_mapping, load_mapping
 from sources.importing.record_kinds import RECORD_KINDS
 from sources.importing.report import FIRST_SHOWN, ImportReport
 from sources.importing.rows import Progress, stage
 from sources.importing.statements import history, master_data, rejections
-from sources.importing.statements.targets import TARGETS
+from sources.importing.statements.target_tables import TARGETS
 from sources.importing.upsert import Counts, Target, count_missing, delete_missing_records, first_missing, upsert
 from sources.settings import Settings
 

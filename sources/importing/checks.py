@@ -5,9 +5,9 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
 
+from sources.importing.compiled_mapping import field_type
+from sources.importing.expression_functions import as_text
 from sources.importing.expressions import Fault
-from sources.importing.functions import as_text
-from sources.importing.plans import field_type
 from sources.importing.record_kinds import LIMITS, LONG_TEXTS, RecordKind
 from sources.lifecycle import STATUSES
 

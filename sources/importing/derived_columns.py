@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from sources.importing.compiled_mapping import OWN_REF
 from sources.importing.expressions import KEY_SEPARATOR
 from sources.importing.mapping import MASTER_KINDS, Organization
-from sources.importing.plans import OWN_REF
 from sources.importing.record_kinds import RecordKind
 from sources.importing.status_history import as_text, order_events
 from sources.lifecycle import END_COLUMNS, STATUSES

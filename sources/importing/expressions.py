@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
-from sources.importing.functions import (
+from sources.importing.expression_functions import (
     TYPE_NAMES,
     CellError,
     Dialect,

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from sources.importing.expression_functions import MappingError
 from sources.importing.expressions import KEY_SEPARATOR, Expression, Rows, closest
-from sources.importing.functions import MappingError
 
 
 class Lookups:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from sources.importing.compiled_mapping import field_type
 from sources.importing.mapping import MASTER_KINDS, Booking, Client, Provider, Service
-from sources.importing.plans import field_type
 
 SQL_TYPES: Final = {"text": "text", "number": "numeric", "instant": "timestamptz"}
 # Columns of every staged row: its position among all rows read, its place in the files, and its key in the source.

@@ -11,10 +11,10 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from sources.importing.checks import check
+from sources.importing.compiled_mapping import ROW_KEY, FilePlan, RecordPlan
 from sources.importing.derived_columns import add_derived_columns, join_keys
 from sources.importing.expressions import Cells, Fault, Rows
 from sources.importing.mapping import Organization
-from sources.importing.plans import ROW_KEY, FilePlan, RecordPlan
 from sources.importing.reading import Record
 from sources.importing.record_kinds import RECORD_KINDS, RecordKind
 

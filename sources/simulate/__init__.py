@@ -25,13 +25,13 @@ from sources.simulate.bookings import Orders, first_bookings, make_requests, pla
 from sources.simulate.business import BUSINESSES, Business
 from sources.simulate.calendar import NEVER, Texts, day_number
 from sources.simulate.copy import as_text, copy_rows
-from sources.simulate.delivery import plan_delivery
 from sources.simulate.feedback import add_messages, add_reviews
 from sources.simulate.incidents import Incident
 from sources.simulate.people import People, World, add_organization, add_people_and_services, make_world
+from sources.simulate.planned_work import plan_delivery
 from sources.simulate.progress import add_bookings, add_delivery, progress_of
+from sources.simulate.sales_terms import add_terms, settings_terms
 from sources.simulate.statuses import add_history, make_timelines, plan_intake
-from sources.simulate.terms import add_terms, settings_terms
 
 TABLES: Final = (*tables.OPERATIONAL, tables.sample_incidents)  # parents before children
 # Terms on which the API sells services; the warehouse reads none of them.

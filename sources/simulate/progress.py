@@ -9,8 +9,8 @@ from sources import lifecycle
 from sources.simulate.bookings import Orders
 from sources.simulate.calendar import DAY, HOUR, NEVER, Bools, Ids, Ints, Texts
 from sources.simulate.copy import NO_ID, or_null
-from sources.simulate.delivery import Delivery, Tasks
 from sources.simulate.people import People, World
+from sources.simulate.planned_work import Delivery, Tasks
 from sources.simulate.statuses import Timelines, end_reasons
 
 TASK_TITLES: Final = np.array(["Prepare", "Carry out", "Write up"], dtype=object)

@@ -9,9 +9,9 @@ from sources import lifecycle
 from sources.simulate.bookings import WORKDAY, Orders
 from sources.simulate.calendar import DAY, HOUR, MINUTE, NEVER, Bools, Ids, Ints, Texts
 from sources.simulate.copy import NO_ID, or_null
-from sources.simulate.delivery import Delivery
 from sources.simulate.incidents import BURST_SHARE, PAYMENTS_HIT
 from sources.simulate.people import People, World
+from sources.simulate.planned_work import Delivery
 
 # A stage is a step that a booking takes at most once; its status may be one that the booking had before. In order of
 # time. The status of "pause" and of "end" differs by booking.

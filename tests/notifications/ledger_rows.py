@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from notifications.ledger import Enqueued, enqueue_insights
+from notifications.delivery_ledger import Enqueued, enqueue_insights
 from sources.database import records
 from tests.notifications.examples import NOW, ORG
 

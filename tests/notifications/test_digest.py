@@ -10,8 +10,8 @@ import pytest
 
 from insights import workload
 from ml.forecasting import HORIZON_DAYS
-from notifications import ledger
-from notifications.admin import add_channel
+from notifications import delivery_ledger
+from notifications.channel_admin import add_channel
 from notifications.digest import build_digest, digest_html, digest_message, digest_text
 from notifications.digest import queries as digest_queries
 from notifications.digest.facts import Outlook
@@ -109,11 +109,11 @@ def test_digest_fits_slack(filled: psycopg.Connection) -> None:
 
 def test_a_repeat_has_the_same_facts(filled: psycopg.Connection) -> None:
     add_channel(filled, ORG, name="owners", kind="email", target="a@b.org")
-    ledger.enqueue_digests(filled, ORG, DAY, now=NOW)
+    delivery_ledger.enqueue_digests(filled, ORG, DAY, now=NOW)
     first = build_digest(filled, ORG, DAY)
 
     # The next day: another digest, a new insight, one resolved, newer figures and forecasts.
-    ledger.enqueue_digests(filled, ORG, NEXT_DAY, now=NOW + timedelta(days=1))
+    delivery_ledger.enqueue_digests(filled, ORG, NEXT_DAY, now=NOW + timedelta(days=1))
     insert_insight(filled, title="New", dedupe_key="new", first_seen=NOW + timedelta(hours=1))
     filled.execute(
         "update app.insight_events set status = 'resolved', resolved_at = %s where title = 'Less'",
@@ -319,7 +319,7 @@ def test_the_digest_and_alerts_go_through_the_ledger(
     filled: psycopg.Connection, wired: Settings, clock: Clock, mail: MailServer
 ) -> None:
     add_channel(filled, ORG, name="owners", kind="email", target="a@b.org")
-    ledger.enqueue_digests(filled, ORG, DAY, now=NOW)
+    delivery_ledger.enqueue_digests(filled, ORG, DAY, now=NOW)
     filled.execute(
         """
         insert into ml.anomalies (org_id, metric, dimension, member, day, as_of, value, expected, lower, upper, score,
@@ -329,7 +329,7 @@ def test_the_digest_and_alerts_go_through_the_ledger(
         """,
         {"org": ORG, "day": DAY},
     )
-    ledger.enqueue_insights(filled, [INSIGHT], "opened", now=NOW, recipients={})
+    delivery_ledger.enqueue_insights(filled, [INSIGHT], "opened", now=NOW, recipients={})
     report = deliver_due(wired, now=clock)
     assert [attempt.outcome for attempt in report.attempts] == ["sent", "sent"]
     digest, alert = mail.mails

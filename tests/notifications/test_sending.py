@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from notifications.admin import add_channel
-from notifications.admin import test_channel as send_test
+from notifications.channel_admin import add_channel
+from notifications.channel_admin import test_channel as send_test
 from notifications.channels import CHANNELS, base
 from notifications.channels.base import Delivery
-from notifications.claims import Settlement, claim_next, due_channels, settle
+from notifications.delivery_claims import Settlement, claim_next, due_channels, settle
 from notifications.messages import Message
 from notifications.retries import BACKOFF_FIRST_S, BACKOFF_MAX_S, MAX_ATTEMPTS
 from notifications.sending import DeliveryReport, deliver_due

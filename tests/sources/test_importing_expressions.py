@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.importing.compiler import Namespace, compile_expression
+from sources.importing.expression_compiler import Namespace, compile_expression
+from sources.importing.expression_functions import Dialect, MappingError, Value
 from sources.importing.expressions import Cells, Rows
-from sources.importing.functions import Dialect, MappingError, Value
 
 LISBON = Dialect(ZoneInfo("Europe/Lisbon"), nulls=frozenset({"NULL", ""}))
 GERMAN = Dialect(ZoneInfo("Europe/Berlin"), decimal=",", thousands=".")

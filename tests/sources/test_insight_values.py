@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from sources import insight_values
-from sources.operations import insights
+from sources.operations.communication import insights
 
 
 @pytest.mark.parametrize(

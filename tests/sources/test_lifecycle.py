@@ -4,7 +4,7 @@ import pytest
 
 from sources import lifecycle
 from sources.lifecycle import CANCELLED, COMPLETED, INITIAL, STATUSES, TRANSITIONS
-from sources.operations.transitions import ACTIONS
+from sources.operations.bookings.transitions import ACTIONS
 from tools import lifecycle as tool
 
 ENDS = {*COMPLETED, *CANCELLED}

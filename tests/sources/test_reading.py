@@ -16,7 +16,7 @@ import pytest
 
 from sources.errors import HubError
 from sources.importing.date_formats import date_formats, datetime_formats, time_formats
-from sources.importing.functions import CellError, Dialect, functions
+from sources.importing.expression_functions import CellError, Dialect, functions
 from sources.importing.reading import Format, Layout, Record, open_table, open_tables
 
 

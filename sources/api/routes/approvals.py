@@ -4,11 +4,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
-from sources.operations import approvals
-from sources.operations.approvals import Approval, ApprovalRequest, Decision
-from sources.operations.children import All
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.bookings.access import All
+from sources.operations.work import approvals
+from sources.operations.work.approvals import Approval, ApprovalRequest, Decision
 
 router = APIRouter(prefix="/v1", tags=["approvals"], responses=COMMON)
 

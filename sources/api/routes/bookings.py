@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import CHANGES, COMMON, WRITES
-from sources.operations import bookings, listing, scheduling, transitions
-from sources.operations.bookings import Booking, NewBooking
-from sources.operations.children import All
-from sources.operations.listing import BookingPage, BookingQuery
-from sources.operations.scheduling import BookingChange, Reschedule
-from sources.operations.transitions import Cancellation, StatusChange, TransitionRequest
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.bookings import booking, listing, scheduling, transitions
+from sources.operations.bookings.access import All
+from sources.operations.bookings.booking import Booking, NewBooking
+from sources.operations.bookings.listing import BookingPage, BookingQuery
+from sources.operations.bookings.scheduling import BookingChange, Reschedule
+from sources.operations.bookings.transitions import Cancellation, StatusChange, TransitionRequest
 
 router = APIRouter(prefix="/v1/bookings", tags=["bookings"], responses=COMMON)
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/bookings", tags=["bookings"], responses=COMMON)
 @router.post("", status_code=201, response_model=Booking, responses=WRITES, summary="Book a service")
 async def create_booking(context: Writing, body: NewBooking) -> Response:
     return await context.write(
-        lambda tx: bookings.create_booking(tx, body), status=201, location=lambda created: f"/v1/bookings/{created.id}"
+        lambda tx: booking.create_booking(tx, body), status=201, location=lambda created: f"/v1/bookings/{created.id}"
     )
 
 
@@ -35,7 +35,7 @@ async def list_bookings(context: Reading, query: Annotated[BookingQuery, Query()
 
 @router.get("/{booking_id}", response_model=Booking, summary="Read a booking")
 async def get_booking(context: Reading, booking_id: UUID) -> Response:
-    return reply(await context.run(lambda tx: bookings.get_booking(tx, booking_id)))
+    return reply(await context.run(lambda tx: booking.get_booking(tx, booking_id)))
 
 
 @router.patch("/{booking_id}", response_model=Booking, responses=CHANGES, summary="Change details of a booking")

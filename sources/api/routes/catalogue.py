@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Reading, reply
 from sources.api.problems import COMMON
-from sources.operations import catalogue
-from sources.operations.catalogue import PeopleQuery, Person, Service
-from sources.operations.children import All, Page
+from sources.api.request_context import Reading, reply
+from sources.operations.bookings import catalogue
+from sources.operations.bookings.access import All, Page
+from sources.operations.bookings.catalogue import PeopleQuery, Person, Service
 
 router = APIRouter(prefix="/v1", tags=["catalogue"], responses=COMMON)
 

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
-from sources.operations import insights
-from sources.operations.children import Page
-from sources.operations.insights import Feedback, Insight, Kind, Reaction, RequestedRun, Severity, Status
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.bookings.access import Page
+from sources.operations.communication import insights
+from sources.operations.communication.insights import Feedback, Insight, Kind, Reaction, RequestedRun, Severity, Status
 
 router = APIRouter(prefix="/v1/insights", tags=["insights"], responses=COMMON)
 

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import CHANGES, COMMON, WRITES
-from sources.operations import invoices, invoicing
-from sources.operations.children import Page
-from sources.operations.invoices import Invoice, InvoiceFilter, InvoiceSummary
-from sources.operations.invoicing import DraftChanges, NewInvoice, Voiding
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.bookings.access import Page
+from sources.operations.money import invoices, invoicing
+from sources.operations.money.invoices import Invoice, InvoiceFilter, InvoiceSummary
+from sources.operations.money.invoicing import DraftChanges, NewInvoice, Voiding
 
 router = APIRouter(prefix="/v1", tags=["invoices"], responses=COMMON)
 

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
 
-from sources.api.context import Reading
 from sources.api.live import EventStream, Live
 from sources.api.problems import COMMON
-from sources.operations import live_changes
+from sources.api.request_context import Reading
+from sources.operations.communication import live_changes
+from sources.operations.communication.live_changes import Missed
 from sources.operations.errors import Refusal
-from sources.operations.live_changes import Missed
 from sources.operations.transaction import Caller, Tx
 
 router = APIRouter(prefix="/v1/events", tags=["events"], responses=COMMON)

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
-from sources.operations import messages
-from sources.operations.children import Page
-from sources.operations.messages import Message, NewMessage, Read, ReadUpTo
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.bookings.access import Page
+from sources.operations.communication import messages
+from sources.operations.communication.messages import Message, NewMessage, Read, ReadUpTo
 
 router = APIRouter(prefix="/v1/bookings/{booking_id}/messages", tags=["messages"], responses=COMMON)
 

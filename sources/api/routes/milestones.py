@@ -4,11 +4,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import CHANGES, COMMON, WRITES
-from sources.operations import milestones
-from sources.operations.children import All
-from sources.operations.milestones import Milestone, MilestoneChange, MilestoneStep, NewMilestone
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.bookings.access import All
+from sources.operations.work import milestones
+from sources.operations.work.milestones import Milestone, MilestoneChange, MilestoneStep, NewMilestone
 
 router = APIRouter(prefix="/v1", tags=["milestones"], responses=COMMON)
 

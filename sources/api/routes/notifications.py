@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
-from sources.operations import notifications
-from sources.operations.children import Page
-from sources.operations.notifications import Notification, Unread
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.bookings.access import Page
+from sources.operations.communication import notifications
+from sources.operations.communication.notifications import Notification, Unread
 
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"], responses=COMMON)
 

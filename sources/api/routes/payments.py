@@ -4,11 +4,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Writing
 from sources.api.problems import COMMON, WRITES
-from sources.operations import payments
-from sources.operations.invoices import Payment
-from sources.operations.payments import NewPayment, NewRefund, Settlement
+from sources.api.request_context import Writing
+from sources.operations.money import payments
+from sources.operations.money.invoices import Payment
+from sources.operations.money.payments import NewPayment, NewRefund, Settlement
 
 router = APIRouter(prefix="/v1", tags=["payments"], responses=COMMON)
 

@@ -4,10 +4,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
-from sources.operations import reviews
-from sources.operations.reviews import NewReview, Review
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.communication import reviews
+from sources.operations.communication.reviews import NewReview, Review
 
 router = APIRouter(prefix="/v1/bookings/{booking_id}/review", tags=["reviews"], responses=COMMON)
 

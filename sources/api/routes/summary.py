@@ -4,11 +4,11 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Reading, reply
 from sources.api.last_known import LastKnown
 from sources.api.problems import COMMON
-from sources.operations import summary
-from sources.operations.summary import Summary
+from sources.api.request_context import Reading, reply
+from sources.operations.bookings import summary
+from sources.operations.bookings.summary import Summary
 
 router = APIRouter(prefix="/v1/bookings", tags=["bookings"], responses=COMMON)
 

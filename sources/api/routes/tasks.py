@@ -4,11 +4,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import CHANGES, COMMON, WRITES
-from sources.operations import tasks
-from sources.operations.children import All
-from sources.operations.tasks import NewTask, Task, TaskChange
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.bookings.access import All
+from sources.operations.work import tasks
+from sources.operations.work.tasks import NewTask, Task, TaskChange
 
 router = APIRouter(prefix="/v1", tags=["tasks"], responses=COMMON)
 

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from sources.api.context import Reading, Writing, reply
 from sources.api.problems import COMMON, WRITES
-from sources.operations import time_entries
-from sources.operations.children import Page
-from sources.operations.time_entries import NewTimeEntry, NewTimer, TimeEntry, TimeEntryChange, TimeSheetFilter
-from sources.operations.values import Moment
+from sources.api.request_context import Reading, Writing, reply
+from sources.operations.bookings.access import Page
+from sources.operations.field_types import Moment
+from sources.operations.work import time_entries
+from sources.operations.work.time_entries import NewTimeEntry, NewTimer, TimeEntry, TimeEntryChange, TimeSheetFilter
 
 router = APIRouter(prefix="/v1", tags=["time_entries"], responses=COMMON)
 

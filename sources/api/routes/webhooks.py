@@ -6,12 +6,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Request, Response
 
-from sources.api.context import reply
 from sources.api.problems import responses
+from sources.api.request_context import reply
 from sources.errors import HubError
-from sources.operations import processor_events
 from sources.operations.errors import Refusal
-from sources.operations.processor_events import Receipt
+from sources.operations.money import processor_events
+from sources.operations.money.processor_events import Receipt
 from sources.payment_processors import stripe
 from sources.settings import Settings
 

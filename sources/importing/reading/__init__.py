@@ -16,10 +16,10 @@ from typing import BinaryIO, Final, cast
 from python_calamine import CalamineWorkbook
 
 from sources.errors import HubError
+from sources.importing.reading.delimited_text import BROKEN_ARCHIVE, TextPart, open_text
 from sources.importing.reading.encodings import Opener
-from sources.importing.reading.layout import Format, Layout
 from sources.importing.reading.table import Record, Table
-from sources.importing.reading.text import BROKEN_ARCHIVE, TextPart, open_text
+from sources.importing.reading.table_format import Format, Layout
 from sources.importing.reading.workbooks import open_workbook, sheet_names, sheet_table
 
 __all__ = ["Format", "Layout", "Record", "Table", "open_table", "open_tables"]

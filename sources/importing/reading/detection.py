@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final, cast
 
-from sources.importing.reading.layout import DateOrder, Format
+from sources.importing.reading.table_format import DateOrder, Format
 
 Rows = Sequence[tuple[int, Sequence[str]]]  # the first line of each row, and its cells
 

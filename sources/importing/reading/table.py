@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from sources.importing.reading.detection import looks_like_data
-from sources.importing.reading.layout import Layout
+from sources.importing.reading.table_format import Layout
 
 
 class Record(NamedTuple):

@@ -17,8 +17,8 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 
 from sources.errors import HubError
 from sources.importing.reading import detection
-from sources.importing.reading.layout import Format, Layout
 from sources.importing.reading.table import Record, Table, check_row, column_names
+from sources.importing.reading.table_format import Format, Layout
 
 SAMPLE_ROWS: Final = 1_000
 # Bytes of the unpacked sheets. The reader keeps a whole sheet in memory, at about 1.5 times its unpacked size; 150 MB

@@ -11,9 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from sources.errors import HubError
+from sources.importing.compiled_mapping import compile_file
 from sources.importing.lookups import Lookups
 from sources.importing.mapping import ImportMapping
-from sources.importing.plans import compile_file
 from sources.importing.reading import Format, open_tables
 from sources.importing.reading.table import NO_HEADER, Table
 from sources.importing.suggesting.draft import Draft, draft_bookings

@@ -12,6 +12,7 @@ from sources.settings import Settings
 from sources.tables import organizations
 
 DAY = date(2026, 3, 10)
+HOUR = 7
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def org_id(connection: psycopg.Connection) -> UUID:
     ],
 )
 def test_the_digest_is_due_at_seven_local_time(settings: Settings, org_id: UUID, now: datetime, is_due: bool) -> None:
-    assert due_work.digests_due(settings, now) == ([(org_id, DAY)] if is_due else [])
+    assert due_work.digests_due(settings, now, HOUR) == ([(org_id, DAY)] if is_due else [])
 
 
 def test_a_digest_in_the_ledger_is_not_due_again(
@@ -52,11 +53,11 @@ def test_a_digest_in_the_ledger_is_not_due_again(
         "select org_id, id, %s, target, 'digest' from app.notification_channels",
         [DAY],
     )
-    assert due_work.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC)) == []
+    assert due_work.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
 
 
 def test_before_the_first_run_nothing_is_due(settings: Settings) -> None:
-    assert due_work.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC)) == []
+    assert due_work.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
     assert due_work.organizations_awaiting_insights(settings) == []
     assert due_work.deliveries_due(settings, datetime.now(UTC)) == 0
     assert not due_work.insights_requested(settings)

@@ -13,7 +13,7 @@ import pytest
 
 from sources.api import live
 from sources.api.routes import live_changes as live_changes_route
-from sources.operations.live_changes import MISSED_LIMIT
+from sources.operations.communication.live_changes import MISSED_LIMIT
 from tests.sources.api.conftest import Api, token_of
 from tests.sources.api.streams import Event, Stream, listening
 from tests.sources.business import NORTH, SOUTH, Organization

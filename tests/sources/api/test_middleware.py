@@ -55,7 +55,7 @@ def test_failed_logins_are_limited_by_address(serve: Serve) -> None:
 
 
 def test_an_invalid_limit_is_reported() -> None:
-    from sources.api.limits import RateLimits
+    from sources.api.rate_limits import RateLimits
     from sources.settings import Settings
 
     with pytest.raises(HubError, match="HUB_RATE_LIMIT"):
@@ -197,14 +197,14 @@ def test_a_request_is_one_line_without_secrets(api: Api, lines: list[str]) -> No
 def test_an_unexpected_error_is_logged_and_not_shown_to_the_caller(
     api: Api, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sources.operations import bookings
+    from sources.operations.bookings import booking
 
     booking_id = uuid4()
 
     async def fails(*_: object) -> None:
         raise RuntimeError(f"secret of {booking_id}")
 
-    monkeypatch.setattr(bookings, "get_booking", fails)
+    monkeypatch.setattr(booking, "get_booking", fails)
     answer = api.client("client").get(f"/v1/bookings/{booking_id}")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

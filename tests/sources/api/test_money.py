@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from tests.sources.api.conftest import Api, served
 from tests.sources.conftest import seeded_settings
-from tests.sources.operations.money import charge, event, intent
+from tests.sources.operations.money.helpers import charge, event, intent
 
 SECRET: Final = "whsec_" + "a" * 32
 WEBHOOK: Final = "/v1/payments/webhooks/stripe"

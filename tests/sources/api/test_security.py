@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from sources.operations.keys import RESOURCES, SCOPES
+from sources.operations.api_keys import RESOURCES, SCOPES
 from tests.sources.api.conftest import Api, served, token_of
 from tests.sources.api.documented import Operation, operations, random_ids
 from tests.sources.business import NORTH, SOUTH, Organization

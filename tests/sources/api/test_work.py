@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.sources.api.conftest import Api
-from tests.sources.operations.work import booking_in, set_status, status_of
+from tests.sources.operations.work.helpers import booking_in, set_status, status_of
 
 
 def sent(answer: httpx.Response, status: int = 201) -> dict[str, Any]:

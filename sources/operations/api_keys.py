@@ -1,0 +1,114 @@
+"""API keys: create, list and revoke. A key acts as a person, and may be limited to scopes."""
+
+import hashlib
+import secrets
+from typing import Annotated, Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from sources.operations.errors import Refusal, not_found
+from sources.operations.field_types import Line, Moment, Request, one_of
+from sources.operations.transaction import Tx
+
+MARK: Final = "hub_"  # makes a key recognisable in leaked text
+PREFIX_LENGTH: Final = 12
+LISTED: Final = 200
+
+# The resource of a route is its first tag: GET needs `<tag>:read`, every other method `<tag>:write`.
+RESOURCES: Final = (
+    "approvals", "bookings", "catalogue", "events", "insights", "invoices", "keys", "messages", "milestones",
+    "notifications", "payments", "reviews", "tasks", "time_entries",
+)  # fmt: skip
+SCOPES: Final = tuple(f"{resource}:{right}" for resource in RESOURCES for right in ("read", "write"))
+
+
+Scope = Annotated[str, one_of(SCOPES)]
+
+
+class NewKey(Request):
+    """A request for an API key."""
+
+    name: Line = Field(examples=["Calendar sync"])
+    scopes: list[Scope] = Field(
+        default=[], max_length=len(SCOPES), description="What the key may do; empty: all that its person may do.",
+        examples=[["bookings:read"]],
+    )  # fmt: skip
+    profile_id: UUID | None = Field(
+        None, description="The person of the key, by default the caller; other people for admins only."
+    )
+
+
+class ApiKey(BaseModel):
+    """A key without its secret."""
+
+    id: UUID
+    name: str
+    prefix: str = Field(description="The beginning of the secret.", examples=["hub_3q2-7w9x"])
+    profile_id: UUID
+    scopes: list[str]
+    created_at: Moment
+    last_used_at: Moment | None
+    revoked_at: Moment | None
+
+
+class CreatedKey(ApiKey):
+    """A new key with its secret, which is never shown again."""
+
+    secret: str = Field(description="Send it as X-API-Key. Only its hash is stored: it cannot be shown again.")
+
+
+class Keys(BaseModel):
+    """The keys that the caller may see."""
+
+    items: list[ApiKey]
+
+
+COLUMNS: Final = "id, name, prefix, profile_id, scopes, created_at, last_used_at, revoked_at"
+SELECT_PERSON: Final = "select from app.profiles where org_id = $1 and id = $2 and is_active"
+INSERT_KEY: Final = f"""
+insert into app.api_keys (org_id, profile_id, name, prefix, key_hash, scopes, created_at)
+values ($1, $2, $3, $4, $5, $6, $7)
+returning {COLUMNS}
+"""  # noqa: S608  constants of this file
+SELECT_KEYS: Final = f"""
+select {COLUMNS} from app.api_keys where org_id = $1 order by revoked_at is not null, created_at desc, id limit $2
+"""  # noqa: S608
+REVOKE_KEY: Final = """
+update app.api_keys set revoked_at = coalesce(revoked_at, $3) where org_id = $1 and id = $2 returning id
+"""
+
+
+async def create_key(tx: Tx, request: NewKey) -> CreatedKey:
+    """Create a key; the result has its secret.
+
+    Raises Refusal: forbidden where the key is for another person or may do more than the key that requests it; invalid
+    where there is no such person.
+    """
+    owner = request.profile_id or tx.caller.profile_id
+    if owner != tx.caller.profile_id and tx.caller.role != "admin":
+        raise Refusal("forbidden", "not_allowed", "Only admins create keys for other people.", field="profile_id")
+    if tx.caller.scopes and not (request.scopes and tx.caller.scopes.issuperset(request.scopes)):
+        raise Refusal(
+            "forbidden", "scope_wider", "A key cannot create a key that may do more than itself.", field="scopes"
+        )
+    if await tx.row(SELECT_PERSON, tx.org_id, owner) is None:
+        raise Refusal("invalid", "unknown_person", "There is no such active person.", field="profile_id")
+    secret = MARK + secrets.token_urlsafe(32)
+    row = await tx.one(
+        INSERT_KEY, tx.org_id, owner, request.name, secret[:PREFIX_LENGTH], hashlib.sha256(secret.encode()).digest(),
+        sorted(set(request.scopes)), tx.at,
+    )  # fmt: skip
+    return CreatedKey.model_construct(secret=secret, **dict(row))
+
+
+async def list_keys(tx: Tx) -> Keys:
+    """Return the caller's keys, for an admin those of the organisation: the LISTED newest, revoked ones last."""
+    rows = await tx.rows(SELECT_KEYS, tx.org_id, LISTED)
+    return Keys.model_construct(items=[ApiKey.model_construct(**dict(row)) for row in rows])
+
+
+async def revoke_key(tx: Tx, key_id: UUID) -> None:
+    """Revoke a key, at once and for good. A repeat is not an error. Raises Refusal not_found."""
+    if await tx.row(REVOKE_KEY, tx.org_id, key_id, tx.at) is None:
+        raise not_found("key")

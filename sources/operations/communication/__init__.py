@@ -1,0 +1,1 @@
+"""Communication: messages, reviews, notifications, insights and live changes."""

@@ -1,0 +1,1 @@
+"""Money of bookings: prices, fees, invoices and payments."""

@@ -1,0 +1,1 @@
+"""Work on bookings: milestones, tasks, time entries and approvals."""
