@@ -95,7 +95,7 @@ COUNTS: Final[Mapping[str, str]] = {status.count: status.name for status in RECO
 EXPIRES_AFTER_DAYS: Final = 14
 COMPLETES_AFTER_DAYS: Final = 7
 
-# What a transition may require, with the error message where it is missing.
+# The requirements of transitions, each with the error message where it is missing.
 REQUIREMENTS: Final[Mapping[str, str]] = {
     "reason": "a reason is required: say why in `reason`",
     "amount": "a price is required: give `total_amount`",

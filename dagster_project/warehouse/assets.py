@@ -14,10 +14,8 @@ from dagster_project.warehouse import dbt_runner
 from dagster_project.warehouse.dbt_resource import Dbt
 from sources.settings import get_settings
 
-READS_ML: Final = "source:ml+"  # models on the outputs of modelling are built after it,
-READS_FORECASTS: Final = (
-    "source:ml.revenue_forecasts+"  # and those on the forecasts before the workload, which reads one
-)
+READS_ML: Final = "source:ml+"  # models that read outputs of modelling, and are built after it
+READS_FORECASTS: Final = "source:ml.revenue_forecasts+"  # of these, models that the workload needs: built before it
 ACCURACY: Final = dg.AssetKey(["analytics", "v_forecast_accuracy"])
 SHOWN_LEADS: Final = (1, 7, 14, 28)  # days ahead whose accuracy the Dagster UI shows
 
@@ -76,7 +74,7 @@ def _last_fingerprint(connection: psycopg.Connection) -> str | None:
     name="dbt_forecasts",
 )
 def forecast_models(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
-    """The models on the forecasts: their changes, their errors, and the hours that they lead to expect."""
+    """Build the models that read the forecasts: their changes, their errors and the expected hours."""
     with database.connect() as connection:
         connection.autocommit = True
         for reported in dbt.build(context, connection):
@@ -87,7 +85,7 @@ def forecast_models(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDa
 
 
 def _accuracy(connection: psycopg.Connection) -> dict[str, Any]:
-    """The accuracy of the forecasts of total revenue by days ahead, as a table for the Dagster UI."""
+    """Return the accuracy of the forecasts of total revenue by lead time, as a table for the Dagster UI."""
     rows = connection.execute(
         """
         select organizations.organization_name, accuracy.lead_days, accuracy.days,
@@ -102,7 +100,7 @@ def _accuracy(connection: psycopg.Connection) -> dict[str, Any]:
     ).fetchall()
     columns = ("organisation", "days_ahead", "days", "error_percent", "same_weekday_error_percent", "held_80_percent")
     records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
-    return {"total revenue": dg.MetadataValue.table(records) if records else "No forecast's day has come yet."}
+    return {"total revenue": dg.MetadataValue.table(records) if records else "No day of a forecast is over yet."}
 
 
 @dbt_assets(

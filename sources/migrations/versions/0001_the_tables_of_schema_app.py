@@ -1,4 +1,4 @@
-"""Tables of schema app. One file, because Alembic generated it as one revision."""
+"""Tables of schema app. Alembic generated this file in one piece, so it is long."""
 
 from alembic import op
 import sqlalchemy as sa

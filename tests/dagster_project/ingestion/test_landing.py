@@ -1,6 +1,6 @@
-"""Landing with two connections to a real server: after each load raw equals app, whatever other transactions do.
+"""Landing with two connections to a real server: after each load raw equals app, also during other transactions.
 
-One file, because all its cases share one business, one writer and one comparison of raw with app.
+The file is long because its tests share one business and the functions that write to it and compare it.
 """
 
 import os
