@@ -43,7 +43,7 @@ WRITTEN: Final = (
     ".yml",
 )  # the rest is generated
 TOP_LINES: Final = 10  # within which the docstring or comment of a long file says why
-REASON: Final = re.compile(r"\bOne file, because\b|\bis long\b")
+REASON: Final = re.compile(r"\b[Oo]ne file\b|\blong\b")  # of the sentence that says why it is one, and is long
 
 
 @cache
