@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from insights.narrative import RECOMMENDATIONS, describe
+from insights.narrative import DESCRIBERS, RECOMMENDATIONS, describe
 
 GOLDEN = Path(__file__).parent / "golden"
 MONEY = {"metric": "booked_revenue", "label": "booked revenue", "unit": "money", "currency": "EUR"}
@@ -149,7 +149,7 @@ def test_an_empty_frame_gives_no_texts() -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="kind 'gossip' is not one of anomaly, forecast, workload, pipeline"):
+    with pytest.raises(ValueError, match=f"kind 'gossip' is not one of {', '.join(DESCRIBERS)}"):
         describe(pd.DataFrame([{"kind": "gossip"}]))
 
 
