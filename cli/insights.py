@@ -11,7 +11,7 @@ from rich.table import Table
 from cli import common
 from cli.common import AsJson, console
 from notifications import queries
-from sources import database, figures
+from sources import database, formatting
 from sources.errors import HubError
 from sources.insight_values import SEVERITIES
 from sources.operations import transaction
@@ -146,8 +146,8 @@ def _drivers(insight: dict[str, Any]) -> list[str]:
     unit = metric.unit if metric else "count"
     currency = organization.currency if organization else None
     return [
-        f"{driver['member_name']}: {figures.figure(driver['value'], unit, currency)}, "
-        f"expected {figures.figure(driver['expected'], unit, currency)}"
+        f"{driver['member_name']}: {formatting.figure(driver['value'], unit, currency)}, "
+        f"expected {formatting.figure(driver['expected'], unit, currency)}"
         for driver in insight["drivers"]
     ]
 

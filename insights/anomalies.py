@@ -10,22 +10,12 @@ from psycopg import sql
 from insights.findings import Finding, named_drivers
 from insights.narrative import with_texts
 from insights.organizations import Organization
+from insights.thresholds import ANOMALY_SEVERITIES, ANOMALY_SHARES
 from ml.drivers import explain
 from sources.database import records
-from sources.insight_values import Severity
 
 RECENT_DAYS: Final = 2  # an anomaly has ended when the last two days were normal
 USUAL_DAYS: Final = 28  # the business's usual day: the mean of four whole weeks before
-
-# The severity by the money that a day lost or gained, as a share of the business's usual day; the same for totals and
-# members. An owner wants a call for half a day's money; less than a tenth is within the ordinary spread of days.
-MIN_SHARE: Final[Mapping[Severity, float]] = {"critical": 0.50, "high": 0.25, "medium": 0.10, "low": 0.0}
-# About 0.7 of 100 ordinary days are flagged: among some hundred member series only the most severe open an event.
-RAISED_SEVERITIES: Final[Mapping[str, tuple[Severity, ...]]] = {
-    "total": ("critical", "high", "medium"),
-    "service": ("critical", "high"),
-    "provider": ("critical", "high"),
-}
 
 # A difference of this many bookings is ordinary: two clients more or fewer on a day need no cause. For money a booking
 # counts with the amount that 95 of 100 of its kind stay below, so that an expensive one at list price is ordinary too.
@@ -189,12 +179,12 @@ def _grade(row: Mapping[str, Any]) -> dict[str, Any]:
     if not row["usual_money"] or not row["worth"] or row["usual_money"] <= 0:
         return {"share": 0.0}
     share = abs(row["value"] - row["expected"]) * row["worth"] / row["usual_money"]
-    return {"share": share, "severity": next(name for name, least in MIN_SHARE.items() if share >= least)}
+    return {"share": share, "severity": next(name for name, least in ANOMALY_SHARES.items() if share >= least)}
 
 
 def _is_relevant(organization: Organization, row: Mapping[str, Any], large_amounts: Amounts) -> bool:
     return (
-        row["severity"] in RAISED_SEVERITIES[row["dimension"]]
+        row["severity"] in ANOMALY_SEVERITIES[row["dimension"]]
         and not _is_ordinary(row, large_amounts)
         and not _is_cut_off(organization, row)
     )

@@ -7,11 +7,9 @@ import psycopg
 from insights.findings import Finding
 from insights.narrative import with_texts
 from insights.organizations import Organization
+from insights.thresholds import FORECAST_CHANGE, FORECAST_HIGH_FALL
 from insights.workload import will_overload
 from sources.database import records
-
-MIN_CHANGE: Final = 0.15  # a month ahead that differs less from the last one is no news
-HIGH_FALL: Final = -0.40  # a fall of this share or more is of severity high
 
 CHANGES: Final[LiteralString] = """
     select metrics.metric, 'total' as dimension, 'all' as member, changes.days as horizon,
@@ -31,7 +29,7 @@ def forecast_findings(connection: psycopg.Connection, organization: Organization
     """
     if organization.book_until is not None or organization.has_ended:
         return None
-    parameters = {"org_id": organization.id, "as_of": organization.as_of, "min_change": MIN_CHANGE}
+    parameters = {"org_id": organization.id, "as_of": organization.as_of, "min_change": FORECAST_CHANGE}
     return with_texts(
         organization,
         [
@@ -41,7 +39,7 @@ def forecast_findings(connection: psycopg.Connection, organization: Organization
                 "day": organization.as_of,
                 "started_on": organization.as_of,
                 "expected": row["previous"],
-                "severity": "high" if row["change"] <= HIGH_FALL else "medium",
+                "severity": "high" if row["change"] <= FORECAST_HIGH_FALL else "medium",
                 "direction": "up" if row["change"] > 0 else "down",
                 "impact": row["value"] - row["previous"],
                 "overloading": will_overload(connection, organization),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from insights.findings import Finding
 from insights.organizations import Organization
-from sources import figures
+from sources import formatting
 from sources.insight_values import InsightKind
 
 MAX_DRIVERS: Final = 3
@@ -152,10 +152,10 @@ def _forecast(finding: Finding) -> Text:
 
 
 def _workload(finding: Finding) -> Text:
-    days, providers = _days(finding["horizon"]), figures.counted(int(finding["providers"]), "provider")
+    days, providers = _days(finding["horizon"]), formatting.counted(int(finding["providers"]), "provider")
     value, available = _rounded(finding, finding["value"]), _rounded(finding, finding["expected"])
     beyond = _amount(finding, _rounded(finding, finding["beyond"]))
-    first_day = figures.long_day(pd.Timestamp(finding["first_day"]).date())
+    first_day = formatting.long_day(pd.Timestamp(finding["first_day"]).date())
     sentences = [
         f"In the {days} after {_day(finding)}, {providers}{_at_organization(finding)} will have more work than hours, "
         f"from {first_day} on: {beyond} are beyond their available time.",
@@ -172,7 +172,7 @@ def _overloaded_providers(finding: Finding) -> str:
         f"{_amount(finding, _rounded(finding, driver['expected']))} available)"
         for driver in sorted(finding["drivers"], key=lambda each: -float(each["contribution"]))
     ]
-    return f"Most overloaded: {figures.listed(phrases)}." if phrases else ""
+    return f"Most overloaded: {formatting.listed(phrases)}." if phrases else ""
 
 
 def _pipeline(finding: Finding) -> Text:
@@ -204,7 +204,7 @@ def _at_organization(finding: Finding) -> str:
 
 
 def _day(finding: Finding) -> str:
-    return figures.long_day(pd.Timestamp(finding["day"]).date())
+    return formatting.long_day(pd.Timestamp(finding["day"]).date())
 
 
 def _days(horizon: float) -> str:
@@ -212,11 +212,11 @@ def _days(horizon: float) -> str:
 
 
 def _rounded(finding: Finding, number: float) -> float:
-    return figures.rounded(number, finding["unit"], _currency(finding))
+    return formatting.rounded(number, finding["unit"], _currency(finding))
 
 
 def _amount(finding: Finding, rounded: float) -> str:
-    return figures.figure(rounded, finding["unit"], _currency(finding))
+    return formatting.figure(rounded, finding["unit"], _currency(finding))
 
 
 def _currency(finding: Finding) -> str | None:
@@ -234,7 +234,7 @@ def _comparison(finding: Finding, value: float, base: float, base_name: str = "e
             if base_name.startswith("in ")
             else f"where {nothing} was {base_name}"
         )
-    share = figures.change(value, base, finding["unit"], _currency(finding))
+    share = formatting.change(value, base, finding["unit"], _currency(finding))
     percent = f" ({share})" if share else ""
     more = _more_or_less(finding, value, base)
     return f"{_difference(finding, value, base)}{percent} {more} than the {_amount(finding, base)} {base_name}"
@@ -244,7 +244,7 @@ def _short_comparison(finding: Finding, value: float, expected: float) -> str:
     """Compare the value with the expected one in the few words of a title: '25% less than expected'."""
     if value == expected or _is_negligible(finding, value, expected):
         return _comparison(finding, value, expected)
-    share = figures.change(value, expected, finding["unit"], _currency(finding))
+    share = formatting.change(value, expected, finding["unit"], _currency(finding))
     difference = share or _difference(finding, value, expected)
     return f"{difference} {_more_or_less(finding, value, expected)} than expected"
 
@@ -252,7 +252,7 @@ def _short_comparison(finding: Finding, value: float, expected: float) -> str:
 def _is_negligible(finding: Finding, value: float, expected: float) -> bool:
     """Return True if the expected figure is too small beside the value to be worth its number."""
     is_money = finding["unit"] == "money"
-    is_small = figures.is_small(expected, "money", _currency(finding)) if is_money else abs(expected) < 1
+    is_small = formatting.is_small(expected, "money", _currency(finding)) if is_money else abs(expected) < 1
     return is_small and abs(expected) <= NEGLIGIBLE_SHARE * abs(value)
 
 
@@ -283,8 +283,8 @@ def _drivers(finding: Finding) -> str:
         return ""
     listed, rest = phrases[:MAX_DRIVERS], len(phrases) - MAX_DRIVERS
     if rest > 0:
-        listed.append(f"{figures.counted(rest, 'other')} with smaller differences")
-    return f"Main drivers: {figures.listed(listed)}."
+        listed.append(f"{formatting.counted(rest, 'other')} with smaller differences")
+    return f"Main drivers: {formatting.listed(listed)}."
 
 
 def _driver_change(finding: Finding, value: float, expected: float) -> str:

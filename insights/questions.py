@@ -7,7 +7,7 @@ import psycopg
 
 from insights.findings import Finding
 from insights.organizations import Organization
-from sources import figures
+from sources import formatting
 from sources.database import records
 from sources.insight_values import BOOKING_QUESTION
 
@@ -64,13 +64,13 @@ def _question(row: Mapping[str, Any]) -> Finding:
 
 def _summary(row: Mapping[str, Any]) -> str:
     def money(amount: Any) -> str:
-        return figures.money(amount, row["currency"])
+        return formatting.money(amount, row["currency"])
 
     per_day = "" if row["service_days"] == 1 else " per day"
     length = f" for {row['service_days']} days" if per_day else ""
     amount_per_day = f", {money(row['total_amount'] / row['service_days'])} per day" if per_day else ""
     return (
-        f"Booking {row['booking_number']} of {figures.long_day(row['day'])} ({row['service_name']}) has the amount "
+        f"Booking {row['booking_number']} of {formatting.long_day(row['day'])} ({row['service_name']}) has the amount "
         f"{money(row['total_amount'])}{length}{amount_per_day}. The usual amount of such bookings is "
         f"{money(row['lower_amount_a_day'])} to {money(row['upper_amount_a_day'])}{per_day}."
     )

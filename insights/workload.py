@@ -1,6 +1,5 @@
 """Rule `workload`: providers whose expected hours of the next days exceed their available hours."""
 
-from collections.abc import Mapping
 from typing import Any, Final, LiteralString
 
 import pandas as pd
@@ -9,12 +8,10 @@ import psycopg
 from insights.findings import Finding, named_drivers
 from insights.narrative import with_texts
 from insights.organizations import Organization
+from insights.thresholds import WORKLOAD_SHARES
 from sources.database import records
-from sources.insight_values import Severity
 
 WORKLOAD_DAYS: Final = 7
-# The severity by the hours beyond capacity, as a share of all available hours; less is no news.
-MIN_SHARE: Final[Mapping[Severity, float]] = {"high": 0.25, "medium": 0.10}
 
 LOADS: Final[LiteralString] = """
     select loads.provider_id::text as member, providers.provider_name as member_name, loads.day,
@@ -39,7 +36,7 @@ def workload_findings(connection: psycopg.Connection, organization: Organization
         return []
     overloaded = loads[loads["will_overload"]]
     beyond = float(overloaded["overload_hours"].sum())
-    severity = next((name for name, least in MIN_SHARE.items() if beyond / available >= least), None)
+    severity = next((name for name, least in WORKLOAD_SHARES.items() if beyond / available >= least), None)
     if severity is None:
         return []
     providers = _overloaded_providers(overloaded)

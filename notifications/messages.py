@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from notifications.queries import Metric
-from sources import figures
+from sources import formatting
 from sources.insight_values import InsightOccasion, Severity
 
 Tone = Literal["neutral", "good", Severity]
@@ -63,7 +63,7 @@ class Plot:
     @property
     def description(self) -> str:
         """Return the text for readers without pictures."""
-        return f"{self.title}, {figures.short_day(self.days[0])} to {figures.short_day(self.days[-1])}"
+        return f"{self.title}, {formatting.short_day(self.days[0])} to {formatting.short_day(self.days[-1])}"
 
 
 @dataclass(frozen=True)
@@ -143,18 +143,18 @@ def _opened_blocks(insight: Mapping[str, Any], currency: str | None, metric: Met
 
 def _resolved_blocks(insight: Mapping[str, Any], metric: Metric | None) -> list[Block]:
     name = [("Metric", metric.label)] if metric else []
-    return [Text(BACK_TO_NORMAL), Facts((*name, ("Alert of", figures.long_day(insight["day"]))))]
+    return [Text(BACK_TO_NORMAL), Facts((*name, ("Alert of", formatting.long_day(insight["day"]))))]
 
 
 def _insight_facts(
     insight: Mapping[str, Any], currency: str | None, metric: Metric | None
 ) -> tuple[tuple[str, str], ...]:
-    facts = [("Severity", insight["severity"].capitalize()), ("Day", figures.long_day(insight["day"]))]
+    facts = [("Severity", insight["severity"].capitalize()), ("Day", formatting.long_day(insight["day"]))]
     if metric:
         facts.insert(1, ("Metric", metric.label))
         facts += _comparison(insight, currency, metric)
     if insight["impact"] is not None and currency:
-        facts.append(("Impact", figures.money(insight["impact"], currency)))
+        facts.append(("Impact", formatting.money(insight["impact"], currency)))
     return tuple(facts)
 
 
@@ -162,7 +162,7 @@ def _comparison(insight: Mapping[str, Any], currency: str | None, metric: Metric
     """Return the value and its base: forecast and previous period, or value and expected value."""
 
     def figure(name: str) -> str:
-        return figures.figure(insight[name], metric.unit, currency)
+        return formatting.figure(insight[name], metric.unit, currency)
 
     value, base = ("Forecast", "Previous period") if insight["kind"] == "forecast" else ("Value", "Expected")
     facts = [(value, figure("value"))] if insight["value"] is not None else []

@@ -5,7 +5,7 @@ from typing import Final
 
 import dagster as dg
 
-from dagster_project.automation import due_work
+from dagster_project.automation import due_queries
 from dagster_project.automation.jobs import daily_insights, digest, is_under_way, pipeline
 from dagster_project.automation.timed_transitions_job import transitions_job
 from sources.settings import get_settings
@@ -37,7 +37,7 @@ transitions_schedule: Final = dg.ScheduleDefinition(
 def insights_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     if is_under_way(context.instance, daily_insights.name):
         return dg.SkipReason("Insights are under way.")
-    if not due_work.organizations_awaiting_insights(get_settings()):
+    if not due_queries.organizations_awaiting_insights(get_settings()):
         return dg.SkipReason("Every complete day has insights.")
     return dg.RunRequest()  # no run key: work of a failed run is due again
 
@@ -52,7 +52,7 @@ def digest_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReq
     if is_under_way(context.instance, digest.name):
         yield dg.SkipReason("A digest is under way.")
         return
-    due = due_work.digests_due(get_settings(), context.scheduled_execution_time, DIGEST_HOUR)
+    due = due_queries.digests_due(get_settings(), context.scheduled_execution_time, DIGEST_HOUR)
     for org_id, day in due:
         config = {"org_id": str(org_id), "day": str(day)}
         yield dg.RunRequest(run_config={"ops": {"app__digest_deliveries": {"config": config}}})

@@ -5,7 +5,7 @@ from typing import Final
 
 import dagster as dg
 
-from dagster_project.automation import due_work, failure_alerts
+from dagster_project.automation import due_queries, failure_alerts
 from dagster_project.automation.jobs import daily_insights, deliver, is_under_way, jobs
 from sources.settings import get_settings
 
@@ -19,7 +19,7 @@ from sources.settings import get_settings
 def deliver_insights(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     if is_under_way(context.instance, deliver.name):
         return dg.SkipReason("A delivery is under way.")
-    if not due_work.deliveries_due(get_settings(), datetime.now(UTC)):
+    if not due_queries.deliveries_due(get_settings(), datetime.now(UTC)):
         return dg.SkipReason("Nothing is due.")
     return dg.RunRequest()  # no run key: a key is used once, and a retry is due again
 
@@ -33,7 +33,7 @@ def deliver_insights(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
 def requested_insights(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     if is_under_way(context.instance, daily_insights.name):
         return dg.SkipReason("Insights are under way.")
-    if not due_work.insights_requested(get_settings()):
+    if not due_queries.insights_requested(get_settings()):
         return dg.SkipReason("No insights are requested.")
     return dg.RunRequest()  # the run marks the requests as answered
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from sources.errors import HubError
-from sources.figures import date_words
+from sources.formatting import date_words
 from sources.lifecycle import FIRM, NOT_CANCELLED
 
 # Four whole weeks: the horizon of the forecasts, and longer than a business closes for its holidays.

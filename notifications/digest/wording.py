@@ -9,7 +9,7 @@ from notifications.digest.facts import Digest, KeyFigure, Outlook, Row
 from notifications.digest.queries import WORKLOAD_DAYS
 from notifications.formats import email_html, text
 from notifications.messages import Block, Entry, Facts, Heading, Message, Text, open_hub
-from sources import figures
+from sources import formatting
 
 INSIGHTS_SHOWN: Final = 8
 EARLIER_SHOWN: Final = 5
@@ -48,7 +48,7 @@ def digest_text(digest: Digest, *, link_base: str = "") -> str:
 
 def digest_message(digest: Digest, *, link_base: str) -> Message:
     """Return the digest as a message."""
-    title = f"{digest.organization.name}: {figures.long_day(digest.day)}"
+    title = f"{digest.organization.name}: {formatting.long_day(digest.day)}"
     facts = asdict(digest)
     facts.pop("plot")  # it is among the blocks
     return Message(
@@ -63,7 +63,7 @@ def digest_message(digest: Digest, *, link_base: str) -> Message:
 def _gist(digest: Digest) -> str:
     """Return the digest in a few words, for the subject."""
     if digest.new_insights:
-        return figures.counted(len(digest.new_insights), "new insight")
+        return formatting.counted(len(digest.new_insights), "new insight")
     if digest.earlier_insights:
         return f"nothing new, {len(digest.earlier_insights)} still open"
     return "nothing unusual" if digest.key_figures and not digest.is_past_its_end else "no data"
@@ -105,15 +105,15 @@ def _what_happened(digest: Digest) -> list[Block]:
 
 
 def _last_activity(last_day: date) -> str:
-    return f"Nothing was recorded on this day. The last recorded activity was on {figures.long_day(last_day)}."
+    return f"Nothing was recorded on this day. The last recorded activity was on {formatting.long_day(last_day)}."
 
 
 def _key_figure(key: KeyFigure, currency: str) -> tuple[str, str]:
     unit = key.metric.unit
-    value = figures.figure(key.value, unit, currency)
+    value = formatting.figure(key.value, unit, currency)
     if key.usual is None:
         return key.metric.label, value
-    return key.metric.label, f"{value}, {figures.against_usual(key.value, key.usual, unit, currency)}"
+    return key.metric.label, f"{value}, {formatting.against_usual(key.value, key.usual, unit, currency)}"
 
 
 def _usual_note(digest: Digest) -> str:
@@ -132,7 +132,7 @@ def _usual_note(digest: Digest) -> str:
         return usual
     return (
         f"{usual} New and cancelled bookings are not compared: bookings for days after "
-        f"{figures.date_words(digest.known.book_until)} are not in the data."
+        f"{formatting.date_words(digest.known.book_until)} are not in the data."
     )
 
 
@@ -154,7 +154,7 @@ def _insights(digest: Digest) -> list[Block]:
 
 
 def _insight(row: Row, currency: str) -> Entry:
-    impact = f" ({figures.money(row['impact'], currency)})" if row["impact"] is not None else ""
+    impact = f" ({formatting.money(row['impact'], currency)})" if row["impact"] is not None else ""
     advice = f"\nWhat to do: {row['recommendation']}" if row["recommendation"] else ""
     return Entry(
         f"{row['severity'].capitalize()}{impact}: {row['title']}", row["summary"] + advice, tone=row["severity"]
@@ -162,13 +162,13 @@ def _insight(row: Row, currency: str) -> Entry:
 
 
 def _earlier_insight(row: Row) -> Entry:
-    return Entry(f"{row['title']} (since {figures.date_words(row['first_day'])})", "", tone=row["severity"])
+    return Entry(f"{row['title']} (since {formatting.date_words(row['first_day'])})", "", tone=row["severity"])
 
 
 def _resolved(digest: Digest) -> list[Block]:
     if not digest.resolved_insights or digest.is_past_its_end:
         return []
-    entries = (Entry(row["title"], figures.long_day(row["day"]), tone="good") for row in digest.resolved_insights)
+    entries = (Entry(row["title"], formatting.long_day(row["day"]), tone="good") for row in digest.resolved_insights)
     return [Heading("Back to normal", level=2), *entries]
 
 
@@ -193,11 +193,11 @@ def _outlook(digest: Digest) -> list[Block]:
 
 def _outlook_fact(outlook: Outlook, currency: str) -> tuple[str, str]:
     period = f"next {outlook.days} days"
-    booked = None if outlook.on_hand is None else figures.money(outlook.on_hand, currency)
+    booked = None if outlook.on_hand is None else formatting.money(outlook.on_hand, currency)
     if outlook.forecast is None or outlook.lower is None or outlook.upper is None:
         return f"Booked, {period}", booked or ""
-    lower, upper = (figures.money(bound, currency) for bound in (outlook.lower, outlook.upper))
-    forecast = f"{figures.money(outlook.forecast, currency)} forecast (80% range {lower} to {upper})"
+    lower, upper = (formatting.money(bound, currency) for bound in (outlook.lower, outlook.upper))
+    forecast = f"{formatting.money(outlook.forecast, currency)} forecast (80% range {lower} to {upper})"
     if booked is None:
         return f"Revenue, {period}", forecast
     cancellations = ", part of which is usually cancelled" if _exceeds(outlook.on_hand, outlook.forecast) else ""
@@ -214,18 +214,18 @@ def _edge(digest: Digest, *, has_forecast: bool) -> list[str]:
     if edge is None:
         return []
     beyond = " The forecast of later days is based on past days alone." if has_forecast else ""
-    return [f"There are no data of service days after {figures.date_words(edge)}.{beyond}"]
+    return [f"There are no data of service days after {formatting.date_words(edge)}.{beyond}"]
 
 
 def _accuracy(accuracy: Row) -> str:
     naive = accuracy["naive_error_share"]
     comparison = (
-        "" if naive is None else f"; repeating the same weekday would have been off by {figures.percent(naive)}"
+        "" if naive is None else f"; repeating the same weekday would have been off by {formatting.percent(naive)}"
     )
     return (
         f"Forecast accuracy: over the last {accuracy['days']} days, forecasts made a week ahead were off by "
-        f"{figures.percent(accuracy['error_share'])} of the revenue{comparison}. The actual revenue was within the 80% "
-        f"range on {figures.percent(accuracy['covered_80_share'])} of the days."
+        f"{formatting.percent(accuracy['error_share'])} of the revenue{comparison}. The actual revenue was within "
+        f"the 80% range on {formatting.percent(accuracy['covered_80_share'])} of the days."
     )
 
 
@@ -237,7 +237,7 @@ def _workload(digest: Digest) -> list[Block]:
         return [heading, Text("No provider will overload.")]
     shown, more = digest.overloads[:OVERLOADS_SHOWN], len(digest.overloads) - OVERLOADS_SHOWN
     rest = [Text(f"And {more} more: analytics.v_provider_workload_analytics lists them all.", muted=True)]
-    providers = figures.counted(len(digest.overloads), "provider")
+    providers = formatting.counted(len(digest.overloads), "provider")
     return [
         heading,
         Text(f"{providers} will overload. What to do: move bookings, or give some to a colleague."),
@@ -249,7 +249,7 @@ def _workload(digest: Digest) -> list[Block]:
 def _overload(row: Row) -> str:
     return (
         f"{row['expected_hours']:.0f} h expected ({row['booked_hours']:.0f} h booked) in {row['capacity_hours']:.0f} h "
-        f"on {figures.counted(row['days'], 'day')}, from {figures.short_day(row['first_day'])}"
+        f"on {formatting.counted(row['days'], 'day')}, from {formatting.short_day(row['first_day'])}"
     )
 
 
@@ -297,7 +297,7 @@ def _cohort(statuses: Row, *, start: str, end: str, suffix: str) -> tuple[str, s
     still_open = sum(statuses[status + suffix] for status in ("pending", "active", "at_risk", "overdue"))
     parts = [f"{number:,} {words}" for number, words in (*counts, (still_open, "open")) if number]
     return (
-        f"Made {figures.day_month(statuses[start])} to {figures.day_month(statuses[end])}",
+        f"Made {formatting.day_month(statuses[start])} to {formatting.day_month(statuses[end])}",
         f"{statuses['total_bookings' + suffix]:,}" + (f", of which {', '.join(parts)}" if parts else ""),
     )
 
@@ -313,5 +313,5 @@ def _not_recorded(digest: Digest) -> list[Block]:
 
 
 def _undated(number: int) -> str:
-    bookings = f"{figures.counted(number, 'booking')} {'was' if number == 1 else 'were'} cancelled on an unknown day"
+    bookings = f"{formatting.counted(number, 'booking')} {'was' if number == 1 else 'were'} cancelled on an unknown day"
     return f"{bookings}, and {'is' if number == 1 else 'are'} in no day's figures."

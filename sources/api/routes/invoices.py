@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Response
 from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.api.request_context import Reading, Writing, reply
 from sources.operations.bookings.access import Page
-from sources.operations.money import invoices, invoicing
+from sources.operations.money import invoice_writing, invoices
+from sources.operations.money.invoice_writing import DraftChanges, NewInvoice, Voiding
 from sources.operations.money.invoices import Invoice, InvoiceFilter, InvoiceSummary
-from sources.operations.money.invoicing import DraftChanges, NewInvoice, Voiding
 
 router = APIRouter(prefix="/v1", tags=["invoices"], responses=COMMON)
 
@@ -38,7 +38,7 @@ async def list_booking_invoices(
 async def create_invoice(context: Writing, booking_id: UUID, body: NewInvoice) -> Response:
     """A `deposit`, `final` or `fee` invoice is computed from the booking, each once; a `custom` one needs `lines`."""
     return await context.write(
-        lambda tx: invoicing.create_draft(tx, booking_id, body),
+        lambda tx: invoice_writing.create_draft(tx, booking_id, body),
         status=201,
         location=lambda created: f"/v1/invoices/{created.id}",
     )
@@ -52,16 +52,16 @@ async def get_invoice(context: Reading, invoice_id: UUID) -> Response:
 
 @router.patch("/invoices/{invoice_id}", response_model=Invoice, responses=CHANGES, summary="Change a draft invoice")
 async def change_invoice(context: Writing, invoice_id: UUID, body: DraftChanges) -> Response:
-    return await context.write(lambda tx: invoicing.change_draft(tx, invoice_id, body, context.if_match))
+    return await context.write(lambda tx: invoice_writing.change_draft(tx, invoice_id, body, context.if_match))
 
 
 @router.post("/invoices/{invoice_id}/issue", response_model=Invoice, responses=WRITES, summary="Issue a draft invoice")
 async def issue_invoice(context: Writing, invoice_id: UUID) -> Response:
     """The invoice gets the organisation's next number; after that it changes by payments only."""
-    return await context.write(lambda tx: invoicing.issue_invoice(tx, invoice_id, context.if_match))
+    return await context.write(lambda tx: invoice_writing.issue_invoice(tx, invoice_id, context.if_match))
 
 
 @router.post("/invoices/{invoice_id}/void", response_model=Invoice, responses=WRITES, summary="Void an invoice")
 async def void_invoice(context: Writing, invoice_id: UUID, body: Voiding) -> Response:
     """Only if it has no payments, or all are refunded. Its number is not used again."""
-    return await context.write(lambda tx: invoicing.void_invoice(tx, invoice_id, body, context.if_match))
+    return await context.write(lambda tx: invoice_writing.void_invoice(tx, invoice_id, body, context.if_match))

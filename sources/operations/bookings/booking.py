@@ -12,7 +12,7 @@ from sources import lifecycle
 from sources.operations.bookings.status_changes import record_status
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Money, Named, Note, Request
-from sources.operations.money.pricing import AddOn, BookingPrice, price_booking
+from sources.operations.money.prices_and_deposits import AddOn, BookingPrice, price_booking
 from sources.operations.transaction import Tx
 
 Priority = Literal["low", "normal", "high", "urgent"]

@@ -14,7 +14,7 @@ from sources.operations.errors import Refusal
 from sources.operations.field_types import Moment, Named, Note, Price, Request, one_of
 from sources.operations.money import effects_of_status
 from sources.operations.money.fees import cancellation_fee
-from sources.operations.money.pricing import to_cents
+from sources.operations.money.prices_and_deposits import to_cents
 from sources.operations.transaction import Tx
 
 # Every action that a person may take; the others are the system's alone.

@@ -7,8 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from sources.operations.money.balance import PAID_OF_INVOICE
-from sources.operations.money.invoices import InvoiceKind
-from sources.operations.money.invoicing import (
+from sources.operations.money.invoice_writing import (
     LOCK_INVOICE,
     SELECT_VALID,
     VOID,
@@ -16,6 +15,7 @@ from sources.operations.money.invoicing import (
     issue_draft,
     update_status,
 )
+from sources.operations.money.invoices import InvoiceKind
 from sources.operations.money.payments import insert_money, order_refund
 from sources.operations.transaction import Tx
 

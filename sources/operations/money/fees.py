@@ -6,7 +6,7 @@ from typing import Final
 import asyncpg
 
 from sources import lifecycle
-from sources.operations.money.pricing import to_cents
+from sources.operations.money.prices_and_deposits import to_cents
 from sources.operations.transaction import Tx
 
 SELECT_RULES: Final = "select settings -> 'cancellation_rules' as rules from app.organizations where id = $1"

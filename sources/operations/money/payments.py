@@ -11,8 +11,8 @@ from sources.operations.bookings.access import demand_staff, demand_status
 from sources.operations.bookings.status_changes import take_automatic_transition
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Note, Request
+from sources.operations.money.invoice_writing import SELECT_PAID, lock_invoice, update_status
 from sources.operations.money.invoices import PAYMENT_COLUMNS, Payment, as_payment
-from sources.operations.money.invoicing import SELECT_PAID, lock_invoice, update_status
 from sources.operations.transaction import Tx
 from sources.payment_processors import PROCESSORS
 from sources.payment_processors.interface import MoneyStatus

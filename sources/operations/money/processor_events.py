@@ -13,7 +13,7 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from sources.operations import transaction
-from sources.operations.money.invoicing import lock_invoice, update_status
+from sources.operations.money.invoice_writing import lock_invoice, update_status
 from sources.operations.money.payments import insert_money, update_after_payment
 from sources.operations.transaction import Pool, System, Tx
 from sources.payment_processors import stripe

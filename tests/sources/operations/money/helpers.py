@@ -5,8 +5,8 @@ from itertools import count
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from sources.operations.money.invoice_writing import NewInvoice, create_draft, issue_invoice
 from sources.operations.money.invoices import Invoice, InvoiceSummary, Payment, get_invoice
-from sources.operations.money.invoicing import NewInvoice, create_draft, issue_invoice
 from sources.operations.money.payments import NewPayment, record_payment
 from sources.operations.transaction import Tx
 from tests.sources.business import NORTH, Business

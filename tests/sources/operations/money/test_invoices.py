@@ -9,8 +9,7 @@ from pydantic import ValidationError
 
 from sources.operations.bookings.summary import summarise
 from sources.operations.errors import Refusal
-from sources.operations.money.invoices import InvoiceFilter, get_invoice, list_invoices
-from sources.operations.money.invoicing import (
+from sources.operations.money.invoice_writing import (
     DraftChanges,
     NewInvoice,
     Voiding,
@@ -19,6 +18,7 @@ from sources.operations.money.invoicing import (
     issue_invoice,
     void_invoice,
 )
+from sources.operations.money.invoices import InvoiceFilter, get_invoice, list_invoices
 from sources.operations.money.payments import NewRefund, refund_payment
 from sources.operations.transaction import Tx
 from tests.sources.business import NORTH, Business

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from dagster_project.automation import due_work
+from dagster_project.automation import due_queries
 from dagster_project.ingestion.landing import create_raw_table
 from sources.settings import Settings
 from sources.tables import organizations
@@ -42,7 +42,7 @@ def org_id(connection: psycopg.Connection) -> UUID:
     ],
 )
 def test_the_digest_is_due_at_seven_local_time(settings: Settings, org_id: UUID, now: datetime, is_due: bool) -> None:
-    assert due_work.digests_due(settings, now, HOUR) == ([(org_id, DAY)] if is_due else [])
+    assert due_queries.digests_due(settings, now, HOUR) == ([(org_id, DAY)] if is_due else [])
 
 
 def test_a_digest_in_the_ledger_is_not_due_again(
@@ -53,34 +53,34 @@ def test_a_digest_in_the_ledger_is_not_due_again(
         "select org_id, id, %s, target, 'digest' from app.notification_channels",
         [DAY],
     )
-    assert due_work.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
+    assert due_queries.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
 
 
 def test_before_the_first_run_nothing_is_due(settings: Settings) -> None:
-    assert due_work.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
-    assert due_work.organizations_awaiting_insights(settings) == []
-    assert due_work.deliveries_due(settings, datetime.now(UTC)) == 0
-    assert not due_work.insights_requested(settings)
+    assert due_queries.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
+    assert due_queries.organizations_awaiting_insights(settings) == []
+    assert due_queries.deliveries_due(settings, datetime.now(UTC)) == 0
+    assert not due_queries.insights_requested(settings)
 
 
 def test_a_day_awaits_insights_until_its_forecast_was_made(
     settings: Settings, connection: psycopg.Connection, org_id: UUID
 ) -> None:
     """Or until there was too little to forecast, or it failed: neither is repeated every 15 minutes."""
-    assert due_work.organizations_awaiting_insights(settings) == [org_id]
+    assert due_queries.organizations_awaiting_insights(settings) == [org_id]
     mark = "insert into ml.fingerprints (org_id, model, fingerprint, as_of) values (%s, %s, 'x', %s)"
     connection.execute(mark, [org_id, "anomalies", DAY])
-    assert due_work.organizations_awaiting_insights(settings) == [org_id]
+    assert due_queries.organizations_awaiting_insights(settings) == [org_id]
     connection.execute(mark, [org_id, "revenue_forecasts", DAY])
-    assert due_work.organizations_awaiting_insights(settings) == []
+    assert due_queries.organizations_awaiting_insights(settings) == []
     connection.execute("update ml.fingerprints set as_of = as_of - 1")
-    assert due_work.organizations_awaiting_insights(settings) == [org_id]
+    assert due_queries.organizations_awaiting_insights(settings) == [org_id]
     connection.execute("insert into raw.run_failures values (%s, 'anomalies', %s, 'It failed.')", [org_id, DAY])
-    assert due_work.organizations_awaiting_insights(settings) == []
+    assert due_queries.organizations_awaiting_insights(settings) == []
 
 
 def test_a_request_is_open_until_it_is_answered(settings: Settings, connection: psycopg.Connection) -> None:
     connection.execute("insert into app.insight_run_logs (requested_by) values ('a test')")
-    assert due_work.insights_requested(settings)
+    assert due_queries.insights_requested(settings)
     connection.execute("update app.insight_run_logs set status = 'succeeded'")
-    assert not due_work.insights_requested(settings)
+    assert not due_queries.insights_requested(settings)

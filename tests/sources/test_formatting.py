@@ -2,7 +2,7 @@
 
 import pytest
 
-from sources.figures import against_usual, change, figure, listed, money, rounded
+from sources.formatting import against_usual, change, figure, listed, money, rounded
 
 
 @pytest.mark.parametrize(
