@@ -36,13 +36,13 @@ def show(report: ImportReport) -> None:
         _print(f"{sentence} ({number:,} times).")
     for kind, number in report.left_out.items():
         _print(f"The condition of the mapping leaves {number:,} rows out as {kind}.")
-    if report.kept_in_hub:
+    if report.kept:
         _print(
-            f"{report.kept_in_hub:,} records were changed in the files and in the Hub, and were not written: "
+            f"{report.kept:,} records were changed in the files and in the Hub, and were not written: "
             "--overwrite replaces them by those of the files."
         )
     _print_missing(report)
-    for sentence in report.data_gaps:
+    for sentence in report.lacking:
         _print(sentence)
     console.print(escape(_conclusion(report)))
 
@@ -69,7 +69,7 @@ def _counts(report: ImportReport) -> Table:
     table = Table("Records", "New", "Changed", "Same", "Kept in the Hub", "Rejected", "Not in the files", box=None)
     for kind, counts in report.records.items():
         numbers = (
-            counts.new, counts.changed, counts.same, counts.kept_in_hub, counts.rejected, counts.missing,
+            counts.new, counts.changed, counts.same, counts.kept, counts.rejected, counts.vanished,
         )  # fmt: skip
         table.add_row(kind, *(f"{number:,}" for number in numbers))
     return table
@@ -109,11 +109,11 @@ def _rejections(report: ImportReport) -> Table:
 
 
 def _print_missing(report: ImportReport) -> None:
-    for kind, refs in report.missing.items():
+    for kind, refs in report.vanished.items():
         counts = report.records[kind]
         result = "deleted" if counts.deleted else "left in the Hub"
-        more = ", ..." if counts.missing > len(refs) else ""
+        more = ", ..." if counts.vanished > len(refs) else ""
         _print(
-            f"Of an earlier import, no longer in the files, and {result}: {counts.missing:,} of kind {kind} "
+            f"Of an earlier import, no longer in the files, and {result}: {counts.vanished:,} of kind {kind} "
             f"({', '.join(refs)}{more})."
         )

@@ -113,16 +113,16 @@ def import_files(
                 imported=sum(counts[kind].new for kind in mapped),
                 changed=sum(counts[kind].changed for kind in mapped),
                 already_there=sum(counts[kind].same for kind in mapped),
-                kept_in_hub=sum(counts[kind].kept_in_hub for kind in mapped),
+                kept=sum(counts[kind].kept for kind in mapped),
                 rejected=rejected,
                 left_out={kind: number for kind, number in read.left_out.items() if number},
                 by_reason=report.count_reasons(connection),
                 first_rejections=report.first_rejections(connection),
                 warnings={sentence: number for sentence, number in read.warnings.items() if number},
                 records={kind: found for kind, found in counts.items() if found != Counts()},
-                missing={kind: refs for kind, refs in missing.items() if refs},
+                vanished={kind: refs for kind, refs in missing.items() if refs},
                 first_bookings=report.first_bookings(connection, parameters),
-                data_gaps=report.data_gaps(connection, parameters),
+                lacking=report.data_gaps(connection, parameters),
                 notes=tuple(f"{table.title}: {note}" for table in inputs for note in table.notes),
             )
     except psycopg.Error as error:
@@ -262,7 +262,7 @@ def _count_missing(
             # Services and people are never deleted: other rows refer to them.
             deletes = may_delete and missing and target.table not in ("services", "profiles")
             deleted = delete_missing_records(connection, target, parameters) if deletes else 0
-            found[target.kind] = replace(counts[target.kind], missing=missing, deleted=deleted)
+            found[target.kind] = replace(counts[target.kind], vanished=missing, deleted=deleted)
     return found
 
 

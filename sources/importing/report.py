@@ -19,7 +19,7 @@ class ImportReport:
     """The result of an import; of a dry run, the result that the import would have.
 
     `imported` counts new records, `changed` those that differed, `already_there` those that were the same,
-    `kept_in_hub` those that were changed in the file and in the Hub and were not written, `rejected` rows. `records`
+    `kept` those that were changed in the file and in the Hub and were not written, `rejected` rows. `records`
     has the same for each kind. `by_reason` counts rejections by field and reason: a row with two faults counts twice.
     """
 
@@ -33,16 +33,16 @@ class ImportReport:
     imported: int
     changed: int
     already_there: int
-    kept_in_hub: int
+    kept: int
     rejected: int
     left_out: dict[str, int]  # rows that a condition of the mapping left out, by kind of record
     by_reason: dict[str, int]
     first_rejections: tuple[Rejection, ...]
     warnings: dict[str, int]
     records: dict[str, Counts]
-    missing: dict[str, list[str]]  # the first references of records that the files no longer have, by kind
+    vanished: dict[str, list[str]]  # the first references of records that the files no longer have, by kind
     first_bookings: tuple[dict[str, Any], ...]
-    data_gaps: tuple[str, ...]  # a sentence for each kind of data that the organisation lacks
+    lacking: tuple[str, ...]  # a sentence for each kind of data that the organisation lacks
     notes: tuple[str, ...]
 
     @property

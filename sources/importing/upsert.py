@@ -36,7 +36,7 @@ select external_ref, position, {extra} {columns}, digest,
         when existing_id is null then 'new'
         when previous_digest = digest then 'same'
         when is_equal and coalesce(previous_digest >> 32 = digest >> 32, true) then 'same'
-        when previous_digest is not null and is_changed_in_hub and not %(overwrite)s then 'kept_in_hub'
+        when previous_digest is not null and is_changed_in_hub and not %(overwrite)s then 'kept'
         else 'changed'
     end as outcome,
     previous_digest is null or not is_changed_in_hub as is_unchanged_in_hub,
@@ -106,19 +106,19 @@ class Target:
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of records of a kind by outcome; `kept_in_hub`: changed in the file and in the Hub, and not written."""
+    """Numbers of records of a kind by outcome; `kept`: changed in the file and in the Hub, and not written."""
 
     new: int = 0
     changed: int = 0
     same: int = 0
-    kept_in_hub: int = 0
+    kept: int = 0
     rejected: int = 0
-    missing: int = 0
+    vanished: int = 0
     deleted: int = 0
 
     @property
     def accepted(self) -> int:
-        return self.new + self.changed + self.same + self.kept_in_hub
+        return self.new + self.changed + self.same + self.kept
 
 
 def upsert(connection: Connection, target: Target, parameters: Mapping[str, Any], *, optional: Sequence[str]) -> Counts:

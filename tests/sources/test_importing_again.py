@@ -133,13 +133,13 @@ def test_missing_records_are_reported_and_deleted_only_on_request(
 ) -> None:
     run([OPEN, DONE], now=NOW)
     report = run([OPEN])
-    assert (outcomes(report), report.missing) == ({"same": 1, "missing": 1}, {"booking": ["2"]})
+    assert (outcomes(report), report.vanished) == ({"same": 1, "vanished": 1}, {"booking": ["2"]})
     assert len(rows_of(connection, "select from app.bookings")) == 2
     rejected = run([OPEN, DONE.replace("Done", "Lost")])
     assert outcomes(rejected) == {"same": 1, "rejected": 1}  # a rejected row is not missing
     careful = run([OPEN, "3,too,short"], delete_missing=True)
-    assert outcomes(careful) == {"same": 1, "rejected": 1, "missing": 1}  # the rejected row has no key
-    assert outcomes(run([OPEN], delete_missing=True)) == {"same": 1, "missing": 1, "deleted": 1}
+    assert outcomes(careful) == {"same": 1, "rejected": 1, "vanished": 1}  # the rejected row has no key
+    assert outcomes(run([OPEN], delete_missing=True)) == {"same": 1, "vanished": 1, "deleted": 1}
     assert rows_of(connection, "select booking_number from app.bookings") == [("1",)]
     assert rows_of(connection, "select from app.import_records where external_ref = '2'") == []
     assert outcomes(run([OPEN])) == {"same": 1}
@@ -158,7 +158,7 @@ def test_records_changed_in_the_hub_are_kept_unless_overwrite_is_set(
     connection.execute("update app.bookings set total_amount = 999 where booking_number = '1'")
     assert outcomes(run([OPEN, DONE])) == {"same": 2}  # the file is unchanged
     newer = OPEN.replace(",100,", ",120,")
-    assert outcomes(run([newer, DONE])) == {"kept_in_hub": 1, "same": 1}
+    assert outcomes(run([newer, DONE])) == {"kept": 1, "same": 1}
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = '1'") == [(Decimal(999),)]
     assert outcomes(run([newer, DONE], overwrite=True)) == {"changed": 1, "same": 1}
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = '1'") == [(Decimal(120),)]
@@ -191,7 +191,7 @@ def test_unknown_times_stay_unknown(run: Importer, connection: psycopg.Connectio
     assert rows_of(connection, HISTORY, "1") == [(None, "completed", start, False)]
     assert rows_of(connection, HISTORY, "2")[1][2:] == (NOW, False)  # its start is in the future
     assert rows_of(connection, HISTORY, "3")[1][2:] == (datetime(2025, 4, 30, 23, tzinfo=UTC), False)
-    assert "1 booking is no show at an unknown time, and counted on no day." in report.data_gaps
+    assert "1 booking is no show at an unknown time, and counted on no day." in report.lacking
     before = rows_of(connection, VERSIONS)
     assert outcomes(run(no_day)) == {"same": 3}
     assert rows_of(connection, VERSIONS) == before
@@ -201,4 +201,4 @@ def test_without_a_key_a_changed_row_is_a_new_booking(run: Importer) -> None:
     no_key = ("key: [number]\n", ""), ("column('number')", "concat('B-', row_key)")
     run([OPEN, DONE], *no_key, now=NOW)
     report = run([OPEN.replace(",100,", ",120,"), DONE], *no_key)
-    assert outcomes(report) == {"new": 1, "same": 1, "missing": 1}
+    assert outcomes(report) == {"new": 1, "same": 1, "vanished": 1}

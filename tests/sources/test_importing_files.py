@@ -120,7 +120,7 @@ def test_the_marketplace_of_the_documentation(run: Importer, connection: psycopg
     approved = datetime(2018, 1, 2, 13, tzinfo=UTC)  # in São Paulo two hours behind
     assert paid[:2] == [(Decimal(150), "credit_card", approved, None), (Decimal(40), "voucher", approved, None)]
     assert rows_of(connection, "select rating, comment from app.reviews") == [(5, "Good")]
-    assert "1 booking is cancelled at an unknown time, and counted on no day." in report.data_gaps
+    assert "1 booking is cancelled at an unknown time, and counted on no day." in report.lacking
 
 
 def test_a_repeated_import_of_related_files_writes_only_changes(run: Importer, connection: psycopg.Connection) -> None:
@@ -143,7 +143,7 @@ def test_an_import_of_some_files_does_not_change_records_of_the_others(
     mapping, files = documented()
     run(mapping, files)
     report = run(mapping, {"orders.csv": files["orders.csv"]})
-    assert (report.records["booking"].same, report.changed, report.missing) == (3, 0, {})
+    assert (report.records["booking"].same, report.changed, report.vanished) == (3, 0, {})
     assert rows_of(connection, "select total_amount from app.bookings where booking_number = 'o1'") == [(Decimal(190),)]
     connection.execute("update app.bookings set total_amount = 999 where booking_number = 'o1'")
     run(mapping, {"orders.csv": files["orders.csv"]})
@@ -272,7 +272,7 @@ files:
                    "join app.invoices as invoice on invoice.id = invoice_id order by paid_at") == [
         ("payment", Decimal(900), "R-1"), ("refund", Decimal(100), "R-1"),
     ]  # fmt: skip
-    assert not [sentence for sentence in report.data_gaps if "payments" in sentence or "hours" in sentence]
+    assert not [sentence for sentence in report.lacking if "payments" in sentence or "hours" in sentence]
 
 
 @pytest.mark.parametrize(
