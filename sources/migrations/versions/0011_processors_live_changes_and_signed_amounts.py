@@ -14,10 +14,11 @@ alter table app.payments add column signed_amount numeric(14, 2) not null
 alter table app.invoices add column is_receivable boolean not null
     generated always as (status not in ('draft', 'void')) stored;
 
--- The outstanding amount of an invoice, of which `p_paid` was paid less refunds.
-create function app.outstanding_amount(p_is_receivable boolean, p_total numeric, p_paid numeric) returns numeric
+-- The outstanding amount of an invoice, of which `p_paid` was paid less refunds; 0 in status paid, also where an import
+-- has no payments.
+create function app.outstanding_amount(p_status text, p_total numeric, p_paid numeric) returns numeric
     immutable parallel safe language sql
-    return case when p_is_receivable then greatest(p_total - p_paid, 0) else 0 end;
+    return case when p_status in ('draft', 'void', 'paid') then 0 else greatest(p_total - p_paid, 0) end;
 
 -- Outstanding by currency, of the invoices that the caller sees. Those in status paid have nothing outstanding, and
 -- are left out: there are many of them.
@@ -32,7 +33,7 @@ declare
 begin
     return query
     select invoices.currency,
-        sum(app.outstanding_amount(invoices.is_receivable, invoices.total_amount, payments.paid))
+        sum(app.outstanding_amount(invoices.status, invoices.total_amount, payments.paid))
     from app.invoices as invoices
     join app.bookings as bookings on bookings.org_id = invoices.org_id and bookings.id = invoices.booking_id,
     lateral (

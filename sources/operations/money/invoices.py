@@ -81,7 +81,7 @@ COLUMNS: Final = """
     invoices.id, invoices.booking_id, invoices.client_id, clients.full_name as client_name, invoices.kind,
     invoices.invoice_number, invoices.status, invoices.total_amount, payments.paid as paid_amount,
     app.outstanding_amount(
-        invoices.is_receivable, invoices.total_amount, payments.paid
+        invoices.status, invoices.total_amount, payments.paid
     )::numeric(14, 2) as outstanding_amount,
     invoices.currency, invoices.issued_at, invoices.due_at, invoices.void_reason, invoices.created_at,
     invoices.row_version::text as version"""
