@@ -130,10 +130,12 @@ def test_another_currency_is_in_no_sum_and_shown_apart(example: Settings) -> Non
     ]
 
 
-def test_a_refund_does_not_change_the_revenue_of_the_service_day(example: Settings, dbt: Dbt) -> None:
+def test_a_refund_does_not_change_the_revenue_of_the_service_day(server: str, example: Settings, dbt: Dbt) -> None:
     now = money(example)["realized_revenue"]
-    set_clock(example, date(2025, 5, 24))
-    dbt(example, *BUILD)
-    before = money(example)
+    name = example.database_url.rpartition("/")[2]
+    earlier = example.model_copy(update={"database_url": clone(server, name)})
+    set_clock(earlier, date(2025, 5, 24))
+    dbt(earlier, *BUILD)
+    before = money(earlier)
     assert before["realized_revenue"] == now
     assert "refunded_revenue" not in before
