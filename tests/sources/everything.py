@@ -1,10 +1,15 @@
-"""One row of each table in each organisation, which other organisations and people must neither see nor change."""
+"""One row of each table in each organisation, which other organisations and people must neither see nor change.
+
+Operational tables that are not listed in ROWS get a row made from their required columns.
+"""
 
 from typing import Final
 
 import psycopg
 from psycopg.types.json import Jsonb
+from sqlalchemy import Boolean, Date, DateTime, Numeric, Table, Text
 
+from sources.tables import OPERATIONAL
 from tests.sources.business import NORTH, SOUTH, Organization
 
 # Table -> the name of its row (its id is `org.id_of(name)`) and the columns beside id and org_id.
@@ -100,13 +105,16 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "idempotency_keys": ("idempotency_key", {"profile_id": "client", "key": "secret", "request_hash": b""}),
 }  # fmt: skip
 _NAMES: Final = {name for name, _ in ROWS.values()} | {"client", "provider", "service", "admin"}
+_EXAMPLES: Final[tuple[tuple[type, object], ...]] = (
+    (Text, "Secret text"), (DateTime, "2030-01-01T00:00Z"), (Date, "2030-01-01"), (Boolean, True), (Numeric, 1),
+)  # fmt: skip
 _UNIQUE_COLUMNS: Final = ("event_id", "key_hash")  # unique across organisations
 
 
 def write_everything(connection: psycopg.Connection) -> None:
     """Insert the rows of both organisations."""
     for org in (NORTH, SOUTH):
-        for table, (name, columns) in ROWS.items():
+        for table, (name, columns) in (ROWS | _generated_rows()).items():
             values = {"id": org.id_of(name), "org_id": org.id} | {
                 column: _value(org, column, value) for column, value in columns.items()
             }
@@ -114,6 +122,35 @@ def write_everything(connection: psycopg.Connection) -> None:
                 f"insert into app.{table} ({', '.join(values)}) values ({', '.join(['%s'] * len(values))})",
                 list(values.values()),
             )
+
+
+def _generated_rows() -> dict[str, tuple[str, dict[str, object]]]:
+    """Return a row of each operational table that neither ROWS nor the seed has, from its required columns."""
+    seeded = {"organizations", "profiles", "services", "service_packages"}
+    return {
+        table.name: (table.name, _required_values(table))
+        for table in OPERATIONAL
+        if table.name not in ROWS.keys() | seeded
+    }
+
+
+def _required_values(table: Table) -> dict[str, object]:
+    parents = {key.parent.name: key.column.table.name for key in table.foreign_keys}
+    names = {table_name: name for table_name, (name, _) in ROWS.items()} | {"services": "service"}
+    values: dict[str, object] = {}
+    for column in table.columns:
+        if column.nullable or column.server_default is not None or column.name in ("id", "org_id"):
+            continue
+        parent = parents.get(column.name)
+        if parent == "profiles":
+            values[column.name] = "provider" if column.name == "provider_id" else "client"
+        elif parent:
+            values[column.name] = names[parent]
+        else:
+            values[column.name] = next(
+                value for kind, value in _EXAMPLES if isinstance(column.type, kind)
+            )  # StopIteration: add a row of this table to ROWS
+    return values
 
 
 def _value(org: Organization, column: str, value: object) -> object:

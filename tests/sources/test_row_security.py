@@ -1,6 +1,6 @@
 """Row security: the rows that hub_api sees and may change in SQL, independently of the API's own checks.
 
-The tables are read from the catalog, so new ones are tested too; each needs a row in everything.py.
+The tables are read from the catalog, so new ones are tested too; everything.py has a row of each.
 """
 
 from collections.abc import Iterator
