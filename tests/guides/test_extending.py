@@ -205,7 +205,7 @@ def test_a_csv_mapping(followed: Followed) -> None:
     how_to = followed.how_tos["Add a CSV mapping"]
     assert how_to.touched == {"sources/mappings/salon_diary.yml"}
     tried, imported_again = how_to.before
-    assert "Dry run: nothing was kept" in tried
+    assert "Dry run: nothing was written" in tried
     assert "'missed' is not in the value map" in tried
     assert "3 rows read: 1 new, 0 changed, 2 the same, 0 rejected" in imported_again
     assert followed.rows(
