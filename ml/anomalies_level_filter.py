@@ -18,14 +18,15 @@ CLIP = 2.5  # spreads: larger residuals update the effects as if they were this 
 SHIFT_DAYS = 4  # this many clipped residuals in a row on one side are a new level
 YOUNG_DAYS = 21  # days of a series in which no residual is clipped
 SHARE_FLOOR = 0.02  # of the level: least spread
-IDLE_FLOOR = 0.005  # of the mean size of nonzero days: least spread; 0.02 changes verdicts of days after a collapse
+# Of the mean size of nonzero days: least spread; with 0.02 other days after a collapse are anomalies.
+IDLE_FLOOR = 0.005
 SMALLEST = 1e-9  # least spread, so that residuals in spreads are finite
 
 
 class Filtered(NamedTuple):
     """Arrays (series, day): forecast, residual (NaN where unknown), clipped residual, spread; season (series, day, 7).
 
-    Each is as known before the day, but for the residuals. `season` holds the weekday effects.
+    All but the residuals are computed from earlier days only. `season` holds the weekday effects.
     """
 
     forecast: Floats

@@ -120,7 +120,7 @@ def to_panel(history: pd.DataFrame, *, as_of: Day, also: pd.Index | None = None)
 
 
 def snapshots(on_hand: pd.DataFrame) -> pd.Series:
-    """Return the day at whose end each on-hand row was true; NaT where its lead is missing.
+    """Return the snapshot of each on-hand row: the day at whose end its value was on hand; NaT without a lead time.
 
     Raises ValueError like `to_panel`.
     """
