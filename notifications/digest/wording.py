@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Final
 
 from notifications.digest.facts import Digest, KeyFigure, Outlook, Row
-from notifications.digest.queries import WORKLOAD_DAYS
 from notifications.formats import email_html, text
 from notifications.messages import Block, Entry, Facts, Heading, Message, Text, open_hub
 from sources import formatting
+from sources.insight_values import WORKLOAD_DAYS
 
 INSIGHTS_SHOWN: Final = 8
 EARLIER_SHOWN: Final = 5

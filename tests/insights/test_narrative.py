@@ -50,8 +50,6 @@ DRIVERS = [
     driver("Gardening", 900, 800),
     driver("Deep cleaning", 300, 2500),
     driver("Window cleaning", 0, 950.5),
-    driver("Repairs", 40, 60),
-    driver("Moving", 10, 12),
     driver("Painting", 5, 5),
 ]
 CASES: dict[str, dict[str, Any]] = {
