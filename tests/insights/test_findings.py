@@ -103,7 +103,7 @@ def test_a_fall_of_the_forecast_has_a_recommendation(falling: psycopg.Connection
     assert "Fill the free days ahead" in found["recommendation"]
 
 
-def test_it_does_not_recommend_to_fill_days_where_providers_overload(falling: psycopg.Connection) -> None:
+def test_filling_days_is_not_recommended_where_providers_overload(falling: psycopg.Connection) -> None:
     insert_load(falling, ANA, 2, 10.0)
     (found,) = forecast_findings(falling, ORGANIZATION) or []
     assert "Fill the free days" not in found["recommendation"]
