@@ -39,7 +39,7 @@ class RunOutcome:
 
     @property
     def has_succeeded(self) -> bool:
-        """Return True if no step and no check of severity error failed."""
+        """Return True if nothing failed; warnings do not count."""
         return not self.failures
 
 

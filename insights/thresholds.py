@@ -21,5 +21,6 @@ ANOMALY_SEVERITIES: Final[Mapping[str, tuple[Severity, ...]]] = {
 FORECAST_CHANGE: Final = 0.15
 FORECAST_HIGH_FALL: Final = -0.40  # a fall of this share or more is of severity high
 
-# The least share of all available hours that is beyond capacity, for each severity of an overload; less is not reported.
+# The least share of all available hours that is beyond capacity, for each severity of an overload; a smaller one is not
+# reported.
 WORKLOAD_SHARES: Final[Mapping[Severity, float]] = {"high": 0.25, "medium": 0.10}
