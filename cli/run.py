@@ -41,7 +41,7 @@ def run(
     with database.connect(database.database_url(settings)) as connection:
         rows = main_run.rows_by_layer(connection)
     report = {
-        "held": outcome.held,
+        "held": outcome.has_succeeded,
         "failures": outcome.failures,
         "warnings": outcome.warnings,
         "notes": outcome.notes,
@@ -52,11 +52,11 @@ def run(
         common.print_json(report)
     else:
         _print(report)
-        if digest and outcome.held:
+        if digest and outcome.has_succeeded:
             with database.connect(database.database_url(settings)) as connection:
                 print_digests(connection, list(common.organizations(settings).values()), day)
             _print_next_steps()
-    if not outcome.held:
+    if not outcome.has_succeeded:
         raise typer.Exit(1)
 
 

@@ -38,7 +38,8 @@ class RunOutcome:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def held(self) -> bool:
+    def has_succeeded(self) -> bool:
+        """Return True if nothing failed; warnings do not count."""
         return not self.failures
 
 

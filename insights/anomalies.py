@@ -139,7 +139,7 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
     """Return the current anomalies; those that open an event are one per cause. A total's drivers are its services.
 
     The others have `opens` False: where they have an open event, it has not ended.
-    None where the data have ended: no day is usual any more.
+    None where the data have ended: there are no usual days to compare with.
     """
     if organization.is_past_its_end:
         return None

@@ -113,7 +113,8 @@ def _refresh(connection: psycopg.Connection, values: Finding) -> bool:
 def _open(connection: psycopg.Connection, values: Finding) -> list[UUID]:
     """Open an event and return its id.
 
-    Return nothing where a person resolved the event of the same beginning: people were notified of that one already.
+    Return nothing if a resolved event of the same identity and start exists, whether a person or a run resolved
+    it: people were notified of that one already.
     """
     rows = connection.execute(
         """

@@ -8,7 +8,7 @@ import psycopg
 
 from insights.organizations import Organization
 
-NAMED_DRIVERS: Final = 3
+NAMED_DRIVERS: Final = 3  # in an event and its texts: the largest ones
 
 # kind, severity, metric, dimension, member, direction, started_on, day, title, summary, value, expected, lower, upper,
 # impact, drivers, recommendation: the columns of app.insight_events. opens: False if it opens no event and only keeps
@@ -19,7 +19,7 @@ Rule = Callable[[psycopg.Connection, Organization], list[Finding] | None]
 
 
 def named_drivers(members: pd.DataFrame, dimension: str) -> list[dict[str, Any]]:
-    """Return the first members (member_name, value, expected, contribution) in the form of the column `drivers`."""
+    """Return the first NAMED_DRIVERS members (member_name, value, expected, contribution) as the column `drivers`."""
     return [
         {
             "dimension": dimension,

@@ -11,7 +11,6 @@ from insights.organizations import Organization
 from sources import formatting
 from sources.insight_values import InsightKind
 
-MAX_DRIVERS: Final = 3
 # An expected figure below this share of the value is described as (hardly) anything instead of by its number.
 NEGLIGIBLE_SHARE: Final = 0.1
 
@@ -88,7 +87,7 @@ def describe(findings: pd.DataFrame) -> pd.DataFrame:
     expected, lower, upper, severity, direction (up, down), pattern (of an anomaly, as `ml.anomalies.detect` names it),
     good_direction, drivers (a list of mappings with member_name, dimension, value, expected, contribution).
     Of a forecast: horizon (days), previous (the actual sum of as many days before; `value` is the forecast sum) and
-    overloading (True if some provider will have more work than hours in the same days). Of a workload: horizon,
+    overloading (True if some provider will have more work than hours in WORKLOAD_DAYS). Of a workload: horizon,
     providers (how many will overload), beyond (hours beyond capacity) and first_day (of an overload); value is the
     expected and expected the available hours. Of a pipeline finding: detail. Columns that do not apply may be absent or
     null. Raises ValueError for an unknown kind.
@@ -279,12 +278,7 @@ def _drivers(finding: Finding) -> str:
         value, expected = _rounded(finding, driver["value"]), _rounded(finding, driver["expected"])
         if value != expected:
             phrases.append(f"{driver['member_name']} ({_driver_change(finding, value, expected)})")
-    if not phrases:
-        return ""
-    listed, rest = phrases[:MAX_DRIVERS], len(phrases) - MAX_DRIVERS
-    if rest > 0:
-        listed.append(f"{formatting.counted(rest, 'other')} with smaller differences")
-    return f"Main drivers: {formatting.listed(listed)}."
+    return f"Main drivers: {formatting.listed(phrases)}." if phrases else ""
 
 
 def _driver_change(finding: Finding, value: float, expected: float) -> str:

@@ -15,7 +15,8 @@ class Organization:
     name: str
     currency: str
     as_of: date
-    as_of_at: datetime  # the moment that counts as now: of the run, or the end of as_of where a day is given
+    # The moment that counts as now: of the run, or the end of as_of where a day was given or the data have ended.
+    as_of_at: datetime
     first_day: date | None = None  # with any recorded activity
     last_day: date | None = None
     has_ended: bool = False  # True if the data end with last_day

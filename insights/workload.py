@@ -1,4 +1,4 @@
-"""Rule `workload`: providers whose expected hours of the next days exceed their available hours."""
+"""Rule `workload`: providers whose expected hours of the next WORKLOAD_DAYS days exceed their available hours."""
 
 from typing import Any, Final, LiteralString
 
@@ -10,8 +10,7 @@ from insights.narrative import with_texts
 from insights.organizations import Organization
 from insights.thresholds import WORKLOAD_SHARES
 from sources.database import records
-
-WORKLOAD_DAYS: Final = 7
+from sources.insight_values import WORKLOAD_DAYS
 
 LOADS: Final[LiteralString] = """
     select loads.provider_id::text as member, providers.provider_name as member_name, loads.day,
@@ -24,7 +23,7 @@ LOADS: Final[LiteralString] = """
 
 
 def workload_findings(connection: psycopg.Connection, organization: Organization) -> list[Finding] | None:
-    """Return one finding if providers have substantially more work than hours in the next days, else none.
+    """Return one finding if providers have substantially more work than hours in WORKLOAD_DAYS, else none.
 
     None where no available hours are recorded, or where the data have ended.
     """
@@ -72,7 +71,7 @@ def workload_findings(connection: psycopg.Connection, organization: Organization
 
 
 def will_overload(connection: psycopg.Connection, organization: Organization) -> bool:
-    """Return True if some provider will have more work than hours on one of the next days."""
+    """Return True if some provider will have more work than hours on one of the next WORKLOAD_DAYS days."""
     return organization.knows_capacity and any(row["will_overload"] for row in _loads(connection, organization))
 
 

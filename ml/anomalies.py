@@ -20,12 +20,12 @@ from ml.panel import Day, Flags, Floats, Panel, beyond_largest, checked, holiday
 # Measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
 THRESHOLD = 4.6  # scores from here on are anomalies: 0.45 clean days in 100; a score is in robust standard deviations
 SCALE_DAYS = 182  # days of residuals that the scale is computed from
-# The scale above is this quantile of the residuals over its value in a standard normal, below likewise from the other
-# end: a business that rain can halve but no sun can double has two scales, and the middle of the residuals would make
-# the scale of heavy-tailed series too small.
+# The scale of residuals above zero is their TAIL quantile divided by that of a standard normal, below zero likewise.
+# Two scales, because falls may be larger than rises: rain can halve a day, sun cannot double it. A middle quantile
+# would make the scale of heavy-tailed series too small.
 TAIL, NORMAL_TAIL = 0.95, 1.6449
 LEAST_SCALE = 0.3  # of the running spread
-LARGEST_RESIDUAL = 50.0  # spreads: larger ones enter the scale as this, or one such day would blind it for SCALE_DAYS
+LARGEST_RESIDUAL = 50.0  # spreads: larger ones enter the scale as this: one such day would widen it for SCALE_DAYS
 MINIMUM_DAYS = 21  # with fewer earlier days nothing is judged
 MINIMUM_NONZERO = 9  # amounts with fewer nonzero values in NONZERO_DAYS are not judged: no scale can be computed
 NONZERO_DAYS = 84
@@ -34,9 +34,9 @@ COUNT_FLOOR = 0.5  # standard deviation of the square root of a Poisson count
 SHARE_FLOOR = 0.02  # of the level: least scale
 HOLIDAY_WIDTH, NEAR_WIDTH = 2.5, 2.0  # factors of the scale on holidays and on two days either side, less predictable
 
-# Of many series that are tested on one day some stand out by chance: the alarms of a day may be expected to hold at
-# most this share of false ones (Benjamini, Hochberg 1995). Scores have a heavy tail: on clean series one beyond s comes
-# with a probability of about TAIL_SHARE * (THRESHOLD / s) ** TAIL_POWER.
+# Multiple testing: where many series are judged on one day, at most this share of the alarms of the day is expected to
+# be false (Benjamini, Hochberg 1995). Scores have a heavy tail: on clean series a score beyond s has a probability of
+# about TAIL_SHARE * (THRESHOLD / s) ** TAIL_POWER.
 FALSE_SHARE = 0.5
 TAIL_SHARE, TAIL_POWER = 0.005, 3.0
 
@@ -49,9 +49,9 @@ USUAL_DAYS = 28
 
 # Patterns over several days. A score counts towards one from this part of the threshold on.
 SIGN_SHARE = 0.5
-SHIFT_DAYS = 3  # this many of them in a row on one side are a level shift
-TREND_DAYS, TREND_MEAN = 10, 0.75  # a mean score beyond that over the days before those is a broken trend
-MISSING_WEEKS = 4  # a missing day is reported if its weekday was there in all but one of this many weeks before
+SHIFT_DAYS = 3  # this many such scores in a row on one side are a level shift
+TREND_DAYS, TREND_MEAN = 10, 0.75  # a mean score beyond TREND_MEAN in the TREND_DAYS before those is a trend break
+MISSING_WEEKS = 4  # a missing day is reported if its weekday has a value in all but one of this many weeks before
 MISSING_FOR = 7  # days; a series without a value for longer has ended
 
 Labels = npt.NDArray[np.object_]
@@ -88,7 +88,7 @@ def detect(
 
     history: series_id, day, value; holidays: day, name; incidents: series_id, day (judged, but not learnt from);
     on_hand: series_id, service_day, lead_days, value: where the evening before is known, the day is judged by
-    how it differs from the amount on hand then; money: worth of one unit of a series (1 for amounts of money, a mean
+    how it differs from that amount on hand; money: worth of one unit of a series (1 for amounts of money, a mean
     price for counts), for all or by series_id: with it the severity depends on the size.
 
     Returns series_id, day, value, expected, lower, upper (the range that is not an anomaly, in the value's unit),

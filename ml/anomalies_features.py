@@ -33,7 +33,7 @@ class Calendar(NamedTuple):
 
 
 class Past(NamedTuple):
-    """Arrays (series, day), padded to whole blocks: later days change not even the order of a day's sums."""
+    """Arrays (series, day), padded to whole blocks, so that a day's sums add up in the same order on later days."""
 
     # in spreads
     recent: Floats  # residuals as the filter clipped them

@@ -18,14 +18,15 @@ CLIP = 2.5  # spreads: larger residuals update the effects as if they were this 
 SHIFT_DAYS = 4  # this many clipped residuals in a row on one side are a new level
 YOUNG_DAYS = 21  # days of a series in which no residual is clipped
 SHARE_FLOOR = 0.02  # of the level: least spread
-IDLE_FLOOR = 0.005  # of the mean size of nonzero days: least spread; 0.02 changes verdicts of days after a collapse
+# Of the mean size of nonzero days: least spread; with 0.02 other days after a collapse are anomalies.
+IDLE_FLOOR = 0.005
 SMALLEST = 1e-9  # least spread, so that residuals in spreads are finite
 
 
 class Filtered(NamedTuple):
     """Arrays (series, day): forecast, residual (NaN where unknown), clipped residual, spread; season (series, day, 7).
 
-    Each is as known before the day, but for the residuals. `season` holds the weekday effects.
+    All but the residuals are computed from earlier days only. `season` holds the weekday effects.
     """
 
     forecast: Floats
@@ -63,7 +64,7 @@ def filtered_days(work: Floats, is_holiday: Flags, is_training: Flags) -> Filter
         spreads[:, day] = np.maximum(spread, SHARE_FLOOR * np.abs(level) + SMALLEST)
         seasons[:, day] = season
         residuals[:, day] = work[:, day] - forecasts[:, day]
-        # residual to learn from
+        # residual that updates the effects
         learns = known[:, day] & is_training[:, day]
         size = np.where(learns, np.abs(np.nan_to_num(work[:, day])), 0.0)
         total_size, nonzero_days = total_size + size, nonzero_days + (size > 0)
@@ -85,7 +86,7 @@ def filtered_days(work: Floats, is_holiday: Flags, is_training: Flags) -> Filter
         deviation = np.minimum(1.25 * np.abs(error), np.where(is_young, np.inf, 3 * spread + 1e-12))
         spread_rate = np.maximum(SPREAD_RATE, 1 / np.maximum(days_seen, 1))
         spread = np.where(learns, spread + spread_rate * (deviation - spread), spread)
-        # A run of clipped residuals on one side is a new level: the median of the latest residuals away.
+        # A run of clipped residuals on one side is a new level: it differs by the median of the latest residuals.
         side = np.where(np.abs(error) > limit, np.sign(error), 0.0)
         extended = np.where(side == 0, 0.0, np.where(side == np.sign(run), run, 0) + side)
         run = np.where(learns, extended, run)

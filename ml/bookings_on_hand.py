@@ -1,7 +1,7 @@
 """Forecasts from the book: pick-up by lead time and weekday, as a mean and by regression.
 
 The book holds the amounts on hand (booked and not cancelled) of each service day at each lead time. The pick-up of a
-lead time is the amount that still comes in from then until the service day: bookings less cancellations. The forecast
+lead time is the amount that is still added from then until the service day: bookings less cancellations. The forecast
 of revenue managers is the amount on hand now plus the mean pick-up of recent days of that weekday from the same lead
 time (Weatherford and Kimes 2003). The regression (Talluri and van Ryzin 2004, 9.3) predicts the pick-up from the
 amounts on hand for that day and for the days around it.

@@ -37,11 +37,14 @@ REGRESSION_FROM = 180  # days of history from which the regression joins the smo
 SMOOTHING_UNTIL = seasonal.YEARLY_FROM
 COMPONENTS = ("smoothing", "regression", "boosting")
 WEIGHTS = (1.0, 2.0, 3.0)  # of the components, among those that have a forecast
-BOOKED = ("pickup+boosting", "pickup regression", "pickup")  # models for the steps that the book covers
-# Of BOOKED and the model without a book, before their errors are looked at; equal ones are 0.5 % worse.
+BOOKED = ("pickup+boosting", "pickup regression", "pickup")  # models for days with amounts on hand
+# Prior weights of the models of BOOKED and of the model without a book; multiplied by error ** -TRUST_POWER. With equal
+# prior weights WAPE is 0.5 % worse.
 BOOKED_WEIGHTS = np.array([3.0, 1.0, 1.0, 1.0])
-PROVEN = 4  # past origins from which a model must have a forecast to count
-TRUST_POWER = 16  # WAPE with a hotel's book and a synthetic clinic's: 4 is 2 % worse, the best alone 0.5 %
+PROVEN = 4  # a model is used only if it has forecasts from at least this many past origins
+# WAPE on the books of a hotel and a synthetic clinic: a power of 4 is 2 % worse, the model with the least error alone
+# 0.5 % worse.
+TRUST_POWER = 16
 DEGENERATE = ("constant", "dormant", "empty")  # models of series that do not vary: their interval is a point
 RECENT_DAYS = 182  # days from which a series is found to be intermittent
 INTERMITTENT_ZEROS = 0.5  # share of zeros from which the regression is left out

@@ -60,7 +60,7 @@ def checked(frame: pd.DataFrame, name: str, columns: tuple[str, ...], days: tupl
 
 
 def _plain(cells: pd.Series) -> pd.Series:
-    """Return a categorical column in the type of its categories, an object column in the type of its cells, if one."""
+    """Return a categorical column in the type of its categories, an object column in the common type of its cells."""
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype(cells.cat.categories.dtype)
     return cells.infer_objects()
@@ -101,7 +101,7 @@ def to_panel(history: pd.DataFrame, *, as_of: Day, also: pd.Index | None = None)
     Raises ValueError for a missing column, an unreadable value, or two rows of one series and day.
     """
     end = midnight(as_of)
-    # Later rows are not even read: they must not be able to change anything.
+    # Later rows are not read at all, so that they cannot change the result.
     day = checked(history, "history", ("day",), ("day",))["day"]
     rows = checked(history[(day <= end).to_numpy()], "history", ("series_id", "day", "value"), ("day",))
     refuse_duplicates(rows, "history", ["series_id", "day"])
@@ -120,7 +120,7 @@ def to_panel(history: pd.DataFrame, *, as_of: Day, also: pd.Index | None = None)
 
 
 def snapshots(on_hand: pd.DataFrame) -> pd.Series:
-    """Return the day at whose end each on-hand row was true; NaT where its lead is missing.
+    """Return the snapshot of each on-hand row: the day at whose end its value was on hand; NaT without a lead time.
 
     Raises ValueError like `to_panel`.
     """

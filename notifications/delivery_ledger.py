@@ -1,4 +1,6 @@
-"""The delivery ledger (app.notification_deliveries): every message is a row first, written with its insight or digest.
+"""The delivery ledger (app.notification_deliveries): each message is stored as a row before it is sent.
+
+The row of an insight is written in the transaction of the insight.
 
 Guarantees: a committed row is sent at least once, or ends in state dead and is reported; a receiver that gets it twice
 (a worker died between sending and recording it) gets the same id twice.

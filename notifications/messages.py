@@ -122,14 +122,14 @@ def insight_message(
             Heading(title, tone="good" if resolved else insight["severity"]),
             *blocks,
             *([plot] if plot else []),
-            *open_hub(link_base),
+            *hub_link(link_base),
             *([] if resolved else [Text(_how_to_answer(insight), muted=True)]),
         ),
         data={"insight": dict(insight)},
     )
 
 
-def open_hub(link_base: str) -> Iterable[Block]:
+def hub_link(link_base: str) -> Iterable[Block]:
     """Return the link at the end of a message; nothing where the Hub's address is not set."""
     return [Actions((Link("Open the Hub", link_base),))] if link_base else []
 
@@ -190,7 +190,7 @@ def trial_message(channel_name: str, *, at: datetime, link_base: str) -> Message
         blocks=(
             Heading("It works"),
             Text(f"The Hub can reach you through the channel {channel_name}. Alerts and digests use it too."),
-            *open_hub(link_base),
+            *hub_link(link_base),
         ),
         data={"channel": channel_name},
     )

@@ -64,7 +64,7 @@ def routes_of_opened(connection: psycopg.Connection, insight_ids: Sequence[UUID]
 
 
 def routes_of_resolved(connection: psycopg.Connection, insight_ids: Sequence[UUID]) -> list[Route]:
-    """Return the routes of resolved insights: to the recipients of the opened ones, whatever the routing is by now."""
+    """Return the routes of resolved insights: to the recipients of the opened ones, also if the routing has changed."""
     rows = records(connection, _RECIPIENTS_OF_OPENED, {"ids": list(insight_ids)})
     return [Route(**row) for row in rows]
 

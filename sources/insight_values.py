@@ -19,5 +19,8 @@ DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 WAITING_STATES: Final[tuple[DeliveryState, ...]] = ("pending", "sending", "failed")  # neither sent nor dead
 ATTEMPT_OUTCOMES: Final[tuple[AttemptOutcome, ...]] = get_args(AttemptOutcome)
 
+# The coming days of which the workload is reported, by insights and the digest.
+WORKLOAD_DAYS: Final = 7
+
 # The dimension of an insight that asks about one booking, its member; a person answers it.
 BOOKING_QUESTION: Final = "booking"

@@ -1,4 +1,4 @@
-"""Due work: the queries by which schedules and sensors decide. The state of the database decides, never a cursor."""
+"""Due work: queries for schedules and sensors. The state of the database decides what is due, never a cursor."""
 
 from datetime import date, datetime
 from typing import Final, LiteralString
@@ -23,7 +23,7 @@ AWAITING_INSIGHTS: Final = """
     )
 """
 
-# The figures have to reach to the organisation's yesterday; a digest is due until it is in the ledger.
+# A digest is due if as_of is the organisation's yesterday, until the digest is in the ledger.
 DIGESTS_DUE: Final = """
     select clock.org_id, clock.as_of
     from raw.run_clock as clock

@@ -8,7 +8,7 @@ import psycopg
 
 from dagster_project.insights.messages import enqueue_changes
 from dagster_project.organization_failures import MESSAGE_MAX, failures_by_organization, first_line
-from dagster_project.quality.check_results import last_verdicts
+from dagster_project.quality.check_results import last_results
 from insights.events import Changes, update_events
 from insights.failures import failure_findings
 from insights.organizations import organizations_of_run
@@ -85,9 +85,9 @@ def _failed_jobs(instance: dg.DagsterInstance, jobs: list[str]) -> Iterator[tupl
 
 
 def _failed_checks(instance: dg.DagsterInstance, checks: list[dg.AssetCheckKey]) -> Iterator[tuple[str, str]]:
-    for key, verdict in sorted(last_verdicts(instance, checks).items(), key=lambda item: str(item[0])):
-        if not verdict.passed and verdict.severity == dg.AssetCheckSeverity.ERROR:
-            message = verdict.description or "The check failed; its metadata in Dagster shows the rows."
+    for key, result in sorted(last_results(instance, checks).items(), key=lambda item: str(item[0])):
+        if not result.passed and result.severity == dg.AssetCheckSeverity.ERROR:
+            message = result.description or "The check failed; its metadata in Dagster shows the rows."
             yield f"check {key.name} of {key.asset_key.to_user_string()}", message[:MESSAGE_MAX]
 
 

@@ -11,7 +11,7 @@ from dagster_project.ingestion import assets as ingestion
 from dagster_project.insights import assets as insights
 from dagster_project.modelling import assets as modelling
 
-LOST_AFTER: Final = timedelta(hours=1)  # a run without news for longer was killed
+LOST_AFTER: Final = timedelta(hours=1)  # a run without an event for longer was killed
 RUNNING: Final = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 WAREHOUSE_GROUPS: Final = ("staging", "snapshots", "intermediate", "marts", "analytics")
 
@@ -47,6 +47,6 @@ jobs: Final[list[Any]] = [hub_run, pipeline, daily_insights, deliver, digest, tr
 
 
 def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
-    """Return True if a run of `job` is queued or running; one without news for LOST_AFTER does not count."""
-    news_since = datetime.now(UTC) - LOST_AFTER
-    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=RUNNING, updated_after=news_since)) > 0
+    """Return True if a run of `job` is queued or running; one without an event for LOST_AFTER does not count."""
+    updated_since = datetime.now(UTC) - LOST_AFTER
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=RUNNING, updated_after=updated_since)) > 0

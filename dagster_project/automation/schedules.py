@@ -32,7 +32,7 @@ transitions_schedule: Final = dg.ScheduleDefinition(
     job=daily_insights,
     cron_schedule="*/15 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Once a day, as soon as an organisation's last complete day is in the warehouse.",
+    description="Once a day, as soon as an organisation's last complete day is ingested.",
 )
 def insights_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     if is_under_way(context.instance, daily_insights.name):

@@ -98,12 +98,12 @@ SET_CLOCK: Final = """
     clock as (
         select org_id, has_ended,
             case when first_day <= last_day then first_day end as first_day,
-            case when goes_back then last_booked_day else last_day end as last_day,
-            case when goes_back then last_booked_day else day end as as_of,
-            case when goes_back then (last_booked_day + 1)::timestamp at time zone timezone else known_until end
-                as as_of_at
+            case when uses_last_booked_day then last_booked_day else last_day end as last_day,
+            case when uses_last_booked_day then last_booked_day else day end as as_of,
+            case when uses_last_booked_day then (last_booked_day + 1)::timestamp at time zone timezone
+                else known_until end as as_of_at
         from activity
-        cross join lateral (select has_ended and %(as_of)s::date is null) as choices (goes_back)
+        cross join lateral (select has_ended and %(as_of)s::date is null) as modes (uses_last_booked_day)
     )
     merge into raw.run_clock as existing
     using clock on existing.org_id = clock.org_id

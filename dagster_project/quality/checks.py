@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from dagster_project.quality import expectations
-from dagster_project.quality.check_results import last_verdicts
+from dagster_project.quality.check_results import last_results
 from dagster_project.quality.expectations import TableResult, rules, validate
 from dagster_project.resources import HubDatabase
 from sources.tables import OPERATIONAL
@@ -93,7 +93,7 @@ def _results_of_state(
             description=evaluation.description,
             metadata=evaluation.metadata,
         )
-        for evaluation in last_verdicts(instance, keys).values()
+        for evaluation in last_results(instance, keys).values()
         if STATE in evaluation.metadata and evaluation.metadata[STATE].value == state
     ]
 

@@ -20,12 +20,11 @@ from notifications.messages import Plot
 from notifications.queries import Organization, find_organization, metrics_by_name
 from sources.database import records
 from sources.errors import HubError
-from sources.insight_values import BOOKING_QUESTION, SEVERITIES
+from sources.insight_values import BOOKING_QUESTION, SEVERITIES, WORKLOAD_DAYS
 
 HISTORY_DAYS: Final = 28
 WEEKS: Final = 4  # the usual figure: the average of the same weekday of this many weeks
 HORIZONS: Final = (7, 28)  # a week, and the whole horizon of the forecasts
-WORKLOAD_DAYS: Final = 7
 ACCURACY_LEAD: Final = 7
 # If the day of cancellation is unknown for a larger share of the cancelled bookings, the day's count is far too low to
 # be shown.
@@ -316,7 +315,7 @@ def _accuracy(connection: psycopg.Connection, params: dict[str, Any]) -> Row | N
 
 
 def _overloads(connection: psycopg.Connection, params: dict[str, Any]) -> tuple[Row, ...]:
-    """Return providers with overloaded days ahead: the number of days, the first one, and the hours of those days."""
+    """Return the providers that will overload in WORKLOAD_DAYS: number of such days, the first one, their hours."""
     rows = records(
         connection,
         """

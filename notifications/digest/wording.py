@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Final
 
 from notifications.digest.facts import Digest, KeyFigure, Outlook, Row
-from notifications.digest.queries import WORKLOAD_DAYS
 from notifications.formats import email_html, text
-from notifications.messages import Block, Entry, Facts, Heading, Message, Text, open_hub
+from notifications.messages import Block, Entry, Facts, Heading, Message, Text, hub_link
 from sources import formatting
+from sources.insight_values import WORKLOAD_DAYS
 
 INSIGHTS_SHOWN: Final = 8
 EARLIER_SHOWN: Final = 5
@@ -54,13 +54,13 @@ def digest_message(digest: Digest, *, link_base: str) -> Message:
     return Message(
         id=f"digest:{digest.org_id}:{digest.day.isoformat()}",
         type="digest",
-        subject=f"{title}, {_gist(digest)}",
-        blocks=(Heading(title), *_sections(digest), *open_hub(link_base)),
+        subject=f"{title}, {_short_summary(digest)}",
+        blocks=(Heading(title), *_sections(digest), *hub_link(link_base)),
         data={"digest": facts},
     )
 
 
-def _gist(digest: Digest) -> str:
+def _short_summary(digest: Digest) -> str:
     """Return the digest in a few words, for the subject."""
     if digest.new_insights:
         return formatting.counted(len(digest.new_insights), "new insight")
@@ -180,7 +180,7 @@ def _outlook(digest: Digest) -> list[Block]:
     no_forecast = "There is no forecast of this day: hub run makes one after some weeks of bookings."
     notes = [
         *([] if has_forecast else [no_forecast]),
-        *_edge(digest, has_forecast=has_forecast),
+        *_edge_note(digest, has_forecast=has_forecast),
         *([_accuracy(digest.accuracy)] if digest.accuracy else []),
     ]
     return [
@@ -208,7 +208,7 @@ def _exceeds(on_hand: Decimal | None, forecast: Decimal) -> bool:
     return on_hand is not None and on_hand > forecast
 
 
-def _edge(digest: Digest, *, has_forecast: bool) -> list[str]:
+def _edge_note(digest: Digest, *, has_forecast: bool) -> list[str]:
     """Return the note about the last known service day, where the data end there."""
     edge = digest.known.book_until
     if edge is None:

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pandas as pd
 import psycopg
 import pytest
 
+from insights.findings import NAMED_DRIVERS, named_drivers
 from insights.forecasts import forecast_findings
 from insights.organizations import Organization
 from insights.workload import workload_findings
@@ -101,7 +103,7 @@ def test_a_fall_of_the_forecast_has_a_recommendation(falling: psycopg.Connection
     assert "Fill the free days ahead" in found["recommendation"]
 
 
-def test_it_does_not_recommend_to_fill_days_where_providers_overload(falling: psycopg.Connection) -> None:
+def test_filling_days_is_not_recommended_where_providers_overload(falling: psycopg.Connection) -> None:
     insert_load(falling, ANA, 2, 10.0)
     (found,) = forecast_findings(falling, ORGANIZATION) or []
     assert "Fill the free days" not in found["recommendation"]
@@ -138,3 +140,9 @@ def test_without_a_whole_horizon_or_revenue_there_is_no_finding(forecasting: psy
 
 def test_a_change_of_another_day_is_no_finding(falling: psycopg.Connection) -> None:
     assert forecast_findings(falling, replace(ORGANIZATION, as_of=DAY + timedelta(days=1))) == []
+
+
+def test_only_the_first_members_are_named_as_drivers() -> None:
+    names = ["Repairs", "Moving", "Gardening", "Painting"]
+    members = pd.DataFrame({"member_name": names, "value": 1.0, "expected": 2.0, "contribution": -1.0})
+    assert [driver["member_name"] for driver in named_drivers(members, "service")] == names[:NAMED_DRIVERS]

@@ -129,7 +129,7 @@ def test_with_the_book_of_the_evening_before_smaller_anomalies_are_found() -> No
 
 
 @pytest.mark.parametrize(("count", "with_book"), [(400, False), (400, True), (750, False)])
-def test_later_days_change_no_verdict(count: int, with_book: bool) -> None:
+def test_later_days_change_no_result_of_earlier_ones(count: int, with_book: bool) -> None:
     # With 750 days boosting is fitted again on the last but one day of the earliest end.
     values = seasonal(count, noise=40.0)
     values[-12] *= 3

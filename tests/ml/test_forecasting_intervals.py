@@ -29,7 +29,7 @@ def intervals(errors: Floats, levels: tuple[int, ...] = (80, 95), **flags: bool)
     return bounds(centre, np.ones_like(centre), errors, values, levels=levels, **by_series)
 
 
-def test_their_coverage_is_the_level() -> None:
+def test_coverage_of_intervals_is_their_level() -> None:
     errors, next_errors = series_errors(150)
     for level, (lower, upper) in intervals(errors).items():
         inside = (10 + next_errors >= lower) & (10 + next_errors <= upper)
@@ -49,7 +49,7 @@ def test_with_few_origins_the_errors_of_other_series_weigh() -> None:
     assert widths.std() < 0.9 * np.std(widths_alone)
 
 
-def test_they_widen_when_errors_have_grown_and_narrow_when_they_shrink() -> None:
+def test_intervals_widen_when_errors_have_grown_and_narrow_when_they_shrink() -> None:
     errors, _ = series_errors(40, shared=0.0)
     usual = intervals(errors)[80]
     for factor in (0.3, 3.0):
@@ -59,7 +59,7 @@ def test_they_widen_when_errors_have_grown_and_narrow_when_they_shrink() -> None
         assert (width < 0.8) if factor < 1 else (width > 1.5)
 
 
-def test_past_bias_shifts_them_by_half() -> None:
+def test_past_bias_shifts_intervals_by_half() -> None:
     errors, _ = series_errors(40, shared=0.0)
     lower, upper = intervals(errors + 5.0)[80]
     assert (lower + upper).mean() / 2 == pytest.approx(10 + 5.0 / 2, abs=0.5)

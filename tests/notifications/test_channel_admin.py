@@ -38,7 +38,7 @@ def test_channels_are_added_once_and_listed(connection: psycopg.Connection) -> N
     with pytest.raises(HubError, match="severity"):
         channel_admin.add_channel(connection, ORG, name="x", kind="slack", target="#alerts", min_severity="awful")
     with pytest.raises(HubError, match="kind of insight"):
-        channel_admin.add_channel(connection, ORG, name="x", kind="slack", target="#alerts", insight_kinds=["gossip"])
+        channel_admin.add_channel(connection, ORG, name="x", kind="slack", target="#alerts", insight_kinds=["unknown"])
     with pytest.raises(HubError, match=", ".join(CHANNELS)):
         channel_admin.add_channel(connection, ORG, name="x", kind="pigeon", target="loft")
     with pytest.raises(HubError, match="#name"):

@@ -8,12 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from insights import workload
 from ml.forecasting import HORIZON_DAYS
 from notifications import delivery_ledger
 from notifications.channel_admin import add_channel
 from notifications.digest import build_digest, digest_html, digest_message, digest_text
-from notifications.digest import queries as digest_queries
 from notifications.digest.facts import Outlook
 from notifications.digest.queries import HORIZONS
 from notifications.formats import slack as slack_format
@@ -86,9 +84,8 @@ def test_figures_of_the_digest(filled: psycopg.Connection) -> None:
     assert len(digest.plot.days) == 56
 
 
-def test_periods_are_those_of_the_models_and_rules() -> None:
+def test_horizons_are_those_of_the_models() -> None:
     assert max(HORIZONS) == HORIZON_DAYS
-    assert digest_queries.WORKLOAD_DAYS == workload.WORKLOAD_DAYS
 
 
 def test_digest_html_is_one_valid_page(filled: psycopg.Connection) -> None:

@@ -241,7 +241,7 @@ def test_the_count_is_of_all_rows_although_only_the_first_are_named(landed: psyc
 
 @pytest.mark.parametrize("table", ["bookings", "invoices"])
 def test_another_currency_is_a_warning(landed: psycopg.Connection, table: str) -> None:
-    """It is in no sum of the organisation, which analysts should know; but it is no error."""
+    """Such a row is in no sum of the organisation, which is worth a warning; but it is no error."""
     landed.execute(f"update raw.{table} set currency = 'USD'".encode())
 
     failure = failures(landed, table)["currency_of_organization"]
