@@ -33,7 +33,8 @@ class Status:
 
 
 # A status is added here, with the transitions that lead to it and from it, and with a migration for the constraints
-# of the database: sources/migrations/helpers.py.
+# of the database: sources/migrations/helpers.py. The pending statuses are in order of time, on which the sample
+# business relies.
 RECORDS: Final = (
     Status("draft", "pending", holds_time=False),
     Status("requested", "pending", approvable=True),
@@ -72,6 +73,7 @@ CANCELLED: Final = _names(lambda status: status.group == "cancelled")
 GROUPS: Final[Mapping[Group, tuple[str, ...]]] = {
     "pending": PENDING, "ongoing": ONGOING, "completed": COMPLETED, "cancelled": CANCELLED,
 }  # fmt: skip
+GROUP_OF: Final[Mapping[str, Group]] = {status.name: status.group for status in RECORDS}
 FIRM: Final = ONGOING + COMPLETED  # agreed between client and provider, and not cancelled
 NOT_CANCELLED: Final = PENDING + FIRM
 

@@ -17,7 +17,6 @@ from sources.operations.errors import Refusal
 from sources.operations.field_types import Moment, Named, Note, PersonRole, Request
 from sources.operations.transaction import Tx
 from sources.operations.work.milestones import (
-    ANSWERABLE,
     CLOSE_LEVELS,
     EDITABLE,
     SELECT_MILESTONE,
@@ -26,8 +25,6 @@ from sources.operations.work.milestones import (
     return_milestone,
 )
 
-# Statuses in which approvals of a booking itself are requested and given: until it is confirmed or awaits payment.
-APPROVABLE: Final = lifecycle.APPROVABLE
 MOST_ROUNDS: Final = 100
 
 Status = Literal["pending", "approved", "rejected", "closed"]
@@ -145,7 +142,7 @@ async def request_booking_approvals(tx: Tx, booking_id: UUID, request: ApprovalR
     """
     booking = await lock_booking(tx, booking_id)
     demand_staff(tx, "request approvals")
-    demand_status(booking["status"], APPROVABLE, "booking", "request approvals")
+    demand_status(booking["status"], lifecycle.APPROVABLE, "booking", "request approvals")
     return await _open_round(tx, booking, booking_id, None, request)
 
 
@@ -175,7 +172,9 @@ async def decide_approval(tx: Tx, approval_id: UUID, decision: Decision) -> Appr
         raise Refusal("conflict", "already_decided", f"This level is already {level['status']}.")
     booking_id, milestone_id = level["booking_id"], level["milestone_id"]
     milestone = await tx.one(SELECT_MILESTONE, tx.org_id, milestone_id) if milestone_id else None
-    demand_status(booking["status"], ANSWERABLE if milestone else APPROVABLE, "booking", "decide on approvals")
+    demand_status(
+        booking["status"], lifecycle.ANSWERABLE if milestone else lifecycle.APPROVABLE, "booking", "decide on approvals"
+    )
     if milestone:
         demand_status(milestone["status"], ("submitted",), "milestone", "decide on approvals")
     pending = await tx.one(COUNT_PENDING, tx.org_id, booking_id, milestone_id, level["round"], level["level"])

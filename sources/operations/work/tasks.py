@@ -6,9 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.lifecycle import UNDELIVERED
+from sources import lifecycle
 from sources.operations.bookings.access import (
-    WORKABLE,
     All,
     Hours,
     Percent,
@@ -134,7 +133,7 @@ async def create_task(tx: Tx, milestone_id: UUID, request: NewTask) -> Task:
     """
     booking, milestone = await lock_child(tx, SELECT_MILESTONE, milestone_id, "milestone")
     demand_staff(tx, "plan tasks")
-    demand_status(booking["status"], UNDELIVERED, "booking", "plan tasks")
+    demand_status(booking["status"], lifecycle.UNDELIVERED, "booking", "plan tasks")
     demand_status(milestone["status"], EDITABLE, "milestone", "plan tasks")
     if (await tx.one(COUNT_TASKS, tx.org_id, milestone_id))["tasks"] >= MOST_TASKS:
         raise Refusal("conflict", "too_many", f"A milestone has at most {MOST_TASKS} tasks.")
@@ -161,9 +160,9 @@ async def edit_task(tx: Tx, task_id: UUID, change: TaskChange, expected: str | N
     changes |= _progress_of(changes, dict(row))
     is_work = changes["status"] != row["status"] or changes["progress_pct"] != row["progress_pct"]
     if is_work and changes["status"] != "cancelled":
-        demand_status(booking["status"], WORKABLE, "booking", "work on tasks")
+        demand_status(booking["status"], lifecycle.WORKABLE, "booking", "work on tasks")
     else:
-        demand_status(booking["status"], UNDELIVERED, "booking", "edit tasks")
+        demand_status(booking["status"], lifecycle.UNDELIVERED, "booking", "edit tasks")
     await _demand_assignable(tx, changes.get("assignee_id"))
     new = dict(row) | changes
     await tx.execute(
