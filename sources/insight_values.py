@@ -19,5 +19,5 @@ DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 WAITING_STATES: Final[tuple[DeliveryState, ...]] = ("pending", "sending", "failed")  # neither sent nor dead
 ATTEMPT_OUTCOMES: Final[tuple[AttemptOutcome, ...]] = get_args(AttemptOutcome)
 
-# The dimension of an insight that asks about one booking, its member; a person answers it.
+# The dimension of insights that ask a person about one booking; the member is the booking.
 BOOKING_QUESTION: Final = "booking"

@@ -146,7 +146,7 @@ booking_add_ons = hub_table(
     UniqueConstraint("org_id", "booking_id", "add_on_id"),
 )
 
-# The services of a booking with several ones, as imported; not ingested yet.
+# The lines of an imported booking of several services. Ingestion does not copy this table.
 booking_lines = hub_table(
     "booking_lines",
     uuid_column("booking_id"),

@@ -1,4 +1,4 @@
-"""Migrations of a database that has rows: from 0010, the revision before live changes and payment processors, and back."""
+"""Migrations of a database with rows: from revision 0010 to the newest one, back, and forward again."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,8 +70,8 @@ def insert_rows(connection: psycopg.Connection) -> None:
     )
     for status, total in (("part_paid", 100), ("paid", 50), ("draft", 30), ("void", 20)):
         connection.execute(
-            "insert into app.invoices (id, org_id, booking_id, client_id, invoice_number, status, total_amount, currency, "
-            "issued_at) values (%s, %s, %s, %s, %s, %s, %s, 'EUR', '2026-01-02T09:00Z')",
+            "insert into app.invoices (id, org_id, booking_id, client_id, invoice_number, status, total_amount, "
+            "currency, issued_at) values (%s, %s, %s, %s, %s, %s, %s, 'EUR', '2026-01-02T09:00Z')",
             [id_of(status), NORTH.id, id_of("booking"), NORTH.client, f"INV-{total:06d}", status, total],
         )
     payments = (

@@ -130,7 +130,7 @@ def _summary(row: asyncpg.Record) -> dict[str, Any]:
     return values
 
 
-# Filter -> its condition, for the number of its parameter.
+# Filter -> its condition; {} is the number of the parameter that has the value of the filter.
 FILTERS: Final = {
     "booking_id": "invoices.booking_id = ${}",
     "client_id": "invoices.client_id = ${}",
