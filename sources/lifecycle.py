@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
+from sources.row_values import PERSON_ROLES, PersonRole
+
 Group = Literal["pending", "ongoing", "completed", "cancelled"]
 Work = Literal["none", "begun", "resting", "over"]
 Waiting = Literal["client", "payment", "provider"]
 EndColumn = Literal["completed_at", "cancelled_at"]
-Role = Literal["client", "provider", "admin", "system"]
+Role = Literal[PersonRole, "system"]
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Transition:
 
 _CLIENT: Final[tuple[Role, ...]] = ("client", "admin")
 _PROVIDER: Final[tuple[Role, ...]] = ("provider", "admin")
-_ANYONE: Final[tuple[Role, ...]] = ("client", "provider", "admin")
+_ANYONE: Final[tuple[Role, ...]] = PERSON_ROLES
 
 TRANSITIONS: Final = (
     # from request to confirmation

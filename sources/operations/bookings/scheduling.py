@@ -8,12 +8,13 @@ import asyncpg
 from pydantic import ConfigDict, Field
 
 from sources import lifecycle
-from sources.operations.bookings.booking import Booking, Priority, get_booking
+from sources.operations.bookings.booking import Booking, get_booking
 from sources.operations.bookings.status_changes import lock_booking, take_automatic_transition
 from sources.operations.errors import Refusal
 from sources.operations.field_types import Line, Moment, Note, Request
 from sources.operations.money import effects_of_status
 from sources.operations.transaction import Tx
+from sources.row_values import Priority
 
 # The fields that each role may change of a booking that has not ended. Prices change by a quote, times by rescheduling.
 MAY_CHANGE: Final = {

@@ -13,8 +13,9 @@ from sources.operations.bookings.status_changes import lock_booking
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Note, Request
 from sources.operations.money.balance import PAID_OF_INVOICE, derived_status
-from sources.operations.money.invoices import Invoice, InvoiceKind, get_invoice
+from sources.operations.money.invoices import Invoice, get_invoice
 from sources.operations.transaction import Tx
+from sources.row_values import InvoiceKind
 
 DUE_AFTER_DAYS: Final[dict[str, int]] = {"deposit": 7, "final": 15, "fee": 15, "custom": 15}
 MAX_LINES: Final = 100

@@ -18,6 +18,7 @@ from sources.operations.money.payments import insert_money, update_after_payment
 from sources.operations.transaction import Pool, System, Tx
 from sources.payment_processors import stripe
 from sources.payment_processors.interface import Failed, Paid, ProcessorEvent, Refund, Refunds
+from sources.row_values import PaymentStatus
 
 log = logging.getLogger("hub.payments")
 
@@ -74,7 +75,7 @@ where org_id = $1 and id = $2
 # is one row, with the reference of their source and this suffix.
 UNNAMED: Final = "/refunds"
 # An event changes the status of a refund only to a higher rank: an older event that arrives late changes nothing.
-RANK: Final = {"pending": 0, "succeeded": 1, "failed": 2}
+RANK: Final[dict[PaymentStatus, int]] = {"pending": 0, "succeeded": 1, "failed": 2}
 
 
 async def receive(pool: Pool, event: ProcessorEvent, *, at: datetime, timeout_ms: int) -> Receipt:

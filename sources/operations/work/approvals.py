@@ -14,7 +14,7 @@ from sources import lifecycle
 from sources.operations.bookings.access import All, demand_booking, demand_staff, demand_status, lock_child
 from sources.operations.bookings.status_changes import lock_booking, take_automatic_transition
 from sources.operations.errors import Refusal
-from sources.operations.field_types import Moment, Named, Note, PersonRole, Request
+from sources.operations.field_types import Moment, Named, Note, Request
 from sources.operations.transaction import Tx
 from sources.operations.work.milestones import (
     CLOSE_LEVELS,
@@ -24,10 +24,9 @@ from sources.operations.work.milestones import (
     get_milestone,
     return_milestone,
 )
+from sources.row_values import ApprovalStatus, PersonRole
 
 MOST_ROUNDS: Final = 100
-
-Status = Literal["pending", "approved", "rejected", "closed"]
 
 
 class Level(Request):
@@ -70,7 +69,7 @@ class Approval(BaseModel):
     level: int
     approver: Named | None
     approver_role: PersonRole | None
-    status: Status = Field(description="closed: the round ended before this level was decided.")
+    status: ApprovalStatus = Field(description="closed: the round ended before this level was decided.")
     reason: str | None
     decided_by: Named | None
     decided_at: Moment | None

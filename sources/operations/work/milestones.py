@@ -24,10 +24,10 @@ from sources.operations.bookings.status_changes import lock_booking, take_automa
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Note, Request
 from sources.operations.transaction import Tx
+from sources.row_values import MilestoneStatus
 
 MOST_MILESTONES: Final = 200  # of one booking
 
-Status = Literal["pending", "in_progress", "submitted", "approved", "cancelled"]
 Action = Literal["start", "submit", "approve", "reject", "cancel"]
 Position = Annotated[int, Field(ge=1, le=10_000)]
 EDITABLE: Final = ("pending", "in_progress", "submitted")
@@ -71,7 +71,7 @@ class Milestone(BaseModel):
     title: str
     position: int
     weight: Decimal
-    status: Status
+    status: MilestoneStatus
     progress_pct: Decimal = Field(description="The progress of its tasks by weight; without tasks 100 once approved.")
     due_at: Moment | None
     completed_at: Moment | None
@@ -84,8 +84,8 @@ class Milestone(BaseModel):
 class Step:
     """A step from one of `sources` to `target`, by the roles in `by`, where the booking has a status in `bookings`."""
 
-    sources: tuple[Status, ...]
-    target: Status
+    sources: tuple[MilestoneStatus, ...]
+    target: MilestoneStatus
     by: tuple[Role, ...]
     bookings: tuple[str, ...]
 
@@ -275,7 +275,7 @@ async def _deliver_when_done(tx: Tx, booking: asyncpg.Record, booking_id: UUID) 
     await take_automatic_transition(tx, booking_id, booking, "deliver", "every milestone approved")
 
 
-async def _set_status(tx: Tx, milestone_id: UUID, status: Status) -> None:
+async def _set_status(tx: Tx, milestone_id: UUID, status: MilestoneStatus) -> None:
     await tx.execute(UPDATE_STATUS, tx.org_id, milestone_id, status, tx.at)
 
 

@@ -1,7 +1,7 @@
 """Tasks of a milestone. The database rolls up their progress, by weight, to the milestone and the booking."""
 
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,11 +21,10 @@ from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Named, Request
 from sources.operations.transaction import Tx
 from sources.operations.work.milestones import EDITABLE, SELECT_MILESTONE, get_milestone
+from sources.row_values import TaskStatus
 
 MOST_TASKS: Final = 500  # of one milestone
 DONE: Final = Decimal(100)
-
-Status = Literal["todo", "in_progress", "done", "cancelled"]
 
 
 class NewTask(Request):
@@ -54,7 +53,7 @@ class TaskChange(Request):
     due_at: Moment | None = None
     assignee_id: UUID | None = None
     progress_pct: Percent = Field(default_factory=Decimal)
-    status: Status = Field(default_factory=lambda: "todo")
+    status: TaskStatus = Field(default_factory=lambda: "todo")
 
 
 class Task(BaseModel):
@@ -64,7 +63,7 @@ class Task(BaseModel):
     booking_id: UUID
     milestone_id: UUID
     title: str
-    status: Status
+    status: TaskStatus
     weight: Decimal
     progress_pct: Decimal
     estimated_hours: Decimal | None
