@@ -139,15 +139,20 @@ def _find(insight: str) -> dict[str, Any]:
 
 
 def _drivers(insight: dict[str, Any]) -> list[str]:
-    """Return a line for each driver of an insight, with its figures in the unit of the metric."""
+    """Return a line for each driver of an insight, with its figures in the unit of the metric.
+
+    The figures of an unknown metric have two decimals.
+    """
     with database.connect(database.database_url(get_settings())) as connection:
         metric = queries.metrics_by_name(connection).get(insight["metric"])
         organization = queries.find_organization(connection, insight["org_id"])
-    unit = metric.unit if metric else "count"
     currency = organization.currency if organization else None
+
+    def figure(value: float) -> str:
+        return formatting.figure(value, metric.unit, currency) if metric else f"{value:,.2f}"
+
     return [
-        f"{driver['member_name']}: {formatting.figure(driver['value'], unit, currency)}, "
-        f"expected {formatting.figure(driver['expected'], unit, currency)}"
+        f"{driver['member_name']}: {figure(driver['value'])}, expected {figure(driver['expected'])}"
         for driver in insight["drivers"]
     ]
 

@@ -1,17 +1,18 @@
 """Command `hub token`: a bearer token for the API."""
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from sources import database
+from sources.row_values import PersonRole
 from sources.settings import get_settings
 from sources.tokens import issue_token
 
 
 def token(
-    role: Annotated[Literal["admin", "provider", "client"], typer.Option(help="The role of the person.")],
+    role: Annotated[PersonRole, typer.Option(help="The role of the person.")],
     email: Annotated[str, typer.Option(help="The e-mail address of the person.")],
     org: Annotated[
         str | None, typer.Option(metavar="SLUG", help="The organisation; required if the address is in several.")

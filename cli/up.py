@@ -33,10 +33,8 @@ def up() -> None:
     settings = get_settings()
     ports.check_free(settings.port_dagster, wanted_by="the Dagster UI", setting="HUB_PORT_DAGSTER")
     ports.check_free(settings.port_api, wanted_by="the API", setting="HUB_PORT_API")
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # a background shell job ignores SIGINT
+    # SIGINT as well: a process that a shell starts in the background ignores it by default.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     started = database.start(settings)
     try:

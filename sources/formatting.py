@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
@@ -10,9 +10,8 @@ from babel.numbers import format_currency, format_decimal, format_percent, get_c
 LOCALE: Final = "en_US"
 
 Number = Decimal | float
-Unit = Literal["money", "count", "hours"]  # as marts.dim_metric.unit has them
 
-# From these sizes on, cents and tenths are not shown: they are less than one part in a hundred.
+# Unit (of marts.dim_metric) -> the size from which on cents and tenths are not shown: they are less than 1% of it.
 WHOLE_FROM: Final[dict[str, int]] = {"money": 100, "count": 10, "hours": 100}
 
 # The least base of a percentage. One booking changes a count of ten by ten points; with a smaller base the percentage

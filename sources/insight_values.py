@@ -22,5 +22,5 @@ ATTEMPT_OUTCOMES: Final[tuple[AttemptOutcome, ...]] = get_args(AttemptOutcome)
 # The coming days of which the workload is reported, by insights and the digest.
 WORKLOAD_DAYS: Final = 7
 
-# The dimension of an insight that asks about one booking, its member; a person answers it.
+# The dimension of insights that ask a person about one booking; the member is the booking.
 BOOKING_QUESTION: Final = "booking"

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
+from sources.row_values import PERSON_ROLES, PersonRole
+
 Group = Literal["pending", "ongoing", "completed", "cancelled"]
 Work = Literal["none", "begun", "resting", "over"]
 Waiting = Literal["client", "payment", "provider"]
 EndColumn = Literal["completed_at", "cancelled_at"]
-Role = Literal["client", "provider", "admin", "system"]
+Role = Literal[PersonRole, "system"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Status:
 
 
 # A status is added here, with the transitions that lead to it and from it, and with a migration for the constraints
-# of the database: sources/migrations/helpers.py.
+# of the database: sources/migrations/helpers.py. The pending statuses are in order of time, on which the sample
+# business relies.
 RECORDS: Final = (
     Status("draft", "pending", holds_time=False),
     Status("requested", "pending", approvable=True),
@@ -72,6 +75,7 @@ CANCELLED: Final = _names(lambda status: status.group == "cancelled")
 GROUPS: Final[Mapping[Group, tuple[str, ...]]] = {
     "pending": PENDING, "ongoing": ONGOING, "completed": COMPLETED, "cancelled": CANCELLED,
 }  # fmt: skip
+GROUP_OF: Final[Mapping[str, Group]] = {status.name: status.group for status in RECORDS}
 FIRM: Final = ONGOING + COMPLETED  # agreed between client and provider, and not cancelled
 NOT_CANCELLED: Final = PENDING + FIRM
 
@@ -126,7 +130,7 @@ class Transition:
 
 _CLIENT: Final[tuple[Role, ...]] = ("client", "admin")
 _PROVIDER: Final[tuple[Role, ...]] = ("provider", "admin")
-_ANYONE: Final[tuple[Role, ...]] = ("client", "provider", "admin")
+_ANYONE: Final[tuple[Role, ...]] = PERSON_ROLES
 
 TRANSITIONS: Final = (
     # from request to confirmation

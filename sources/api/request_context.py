@@ -1,4 +1,7 @@
-"""The context of a request: routes run operations and respond with it. `Reading` to read, `Writing` to write."""
+"""The context of a request: routes run operations and respond with it.
+
+`Writing` adds If-Match and Idempotency-Key to `Reading`.
+"""
 
 import hashlib
 from collections.abc import Awaitable, Callable

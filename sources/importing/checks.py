@@ -10,14 +10,15 @@ from sources.importing.expression_functions import as_text
 from sources.importing.expressions import Fault
 from sources.importing.record_kinds import LIMITS, LONG_TEXTS, RecordKind
 from sources.lifecycle import STATUSES
+from sources.row_values import INVOICE_STATUSES, PAYMENT_KINDS, PAYMENT_STATUSES
 
 MAX_TEXT: Final = 500  # characters: a B-tree key of the server ends at 2,704 bytes
 # The values that a column may have.
 CHOICES: Final = {
     ("booking", "status"): STATUSES,
-    ("invoice", "status"): ("draft", "issued", "part_paid", "paid", "overdue", "void"),
-    ("payment", "status"): ("pending", "succeeded", "failed"),
-    ("payment", "kind"): ("payment", "refund"),
+    ("invoice", "status"): INVOICE_STATUSES,
+    ("payment", "status"): PAYMENT_STATUSES,
+    ("payment", "kind"): PAYMENT_KINDS,
 }
 # Columns of a start and its end, by kind of record.
 PERIODS: Final = {"booking": ("scheduled_start", "scheduled_end"), "hours": ("started_at", "ended_at")}

@@ -26,14 +26,14 @@ EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero
 DIVISION: Final = Context(prec=34, traps=[InvalidOperation, DivisionByZero, Overflow])
 MONTHS: Final = [name.lower() for name in month_name[1:]]  # English: the process never sets a locale
 ISO_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?")
-DURATION: Final = re.compile(
+HOURS_AND_MINUTES: Final = re.compile(
     r"(?:([0-9]+(?:[.,][0-9]+)?)\s*(?:h|hrs?|hours?|std|stunden?|horas?|heures?|ore|uur)\.?)?\s*"
     r"(?:([0-9]+)\s*(?:m|min|mins|minutes?|minuten|minutos|minuti)?\.?)?",
     re.IGNORECASE,
 )
-CURRENCY: Final = re.compile(
+CURRENCY_OF_AMOUNT: Final = re.compile(
     r"^(?:[A-Z]{3}(?=[ 0-9+-])|[A-Z]{1,2}(?=\$)|Fr\.|kr)|(?:(?<=[ 0-9])[A-Z]{3}|kr|zł|,-)$"
-)  # its code or symbol
+)  # the code or symbol of the currency, before or after the number
 TYPE_NAMES: Final[Mapping[ValueType, str]] = {
     "text": "text",
     "number": "a number",
@@ -154,7 +154,7 @@ def _number(value: str | Decimal, dialect: Dialect) -> Decimal:
 
 def _money(value: str | Decimal, dialect: Dialect) -> Decimal:
     if isinstance(value, str):
-        value = CURRENCY.sub("", value.strip())
+        value = CURRENCY_OF_AMOUNT.sub("", value.strip())
         value = "".join(character for character in value if unicodedata.category(character) not in ("Sc", "Zs"))
     amount = _number(value, dialect)
     if amount != amount.quantize(Decimal("0.01"), context=DIVISION):
@@ -169,7 +169,7 @@ def _minutes(value: str | Decimal, dialect: Dialect) -> Decimal:
     clock = re.fullmatch(r"([0-9]{1,3}):([0-5][0-9])(?::[0-5][0-9])?", value.strip())
     if clock:
         return Decimal(int(clock[1]) * 60 + int(clock[2]))
-    units = DURATION.fullmatch(value.strip())
+    units = HOURS_AND_MINUTES.fullmatch(value.strip())
     if units and (units[1] or units[2]):
         hours, minutes = (_number(part, dialect) if part else Decimal(0) for part in units.groups())
         return hours * 60 + minutes

@@ -215,7 +215,7 @@ def _extreme(name: str, arguments: list[Expression]) -> Expression:
     return columnwise(_common_type(name, arguments), max if name == "latest" else min, arguments)
 
 
-# Functions that decide by themselves what a null in a column gives, and accept any type.
+# Functions with their own treatment of null, which accept arguments of any type.
 COLUMN_FUNCTIONS: Final[Mapping[str, Callable[[str, list[Expression]], Expression]]] = {
     "when": _when,
     "coalesce": _coalesce,

@@ -59,8 +59,8 @@ def match_files(mapping: ImportMapping, mapping_name: str, files: Sequence[str])
                     found.append(Input(section, path, own, table.header, table.layout, table.notes))
         if not found:
             raise HubError(
-                f"{path.name} is none of the files of {mapping_name}: {', '.join(sections)}. Name the one that it is "
-                f"(NAME={path}) to see which column is missing."
+                f"{path.name} is none of the files of {mapping_name}: {', '.join(sections)}. Write NAME={path} "
+                "with the name of its section to see which column is missing."
             )
         inputs += found
     order = list(sections)
@@ -94,8 +94,8 @@ def _sections_of(mapping: ImportMapping, mapping_name: str, path: Path, title: s
         fitting = [section for section in fitting if any(section.lower() in name.lower() for name in names)] or fitting
     if len(fitting) > 1 and not matching:
         raise HubError(
-            f"{path.name} could be {' or '.join(fitting)} of {mapping_name}: name the one that it is, for example "
-            f"{fitting[0]}={path}."
+            f"{path.name} could be {' or '.join(fitting)} of {mapping_name}: write NAME=FILE with the name of "
+            f"its section, for example {fitting[0]}={path}."
         )
     return matching or fitting
 

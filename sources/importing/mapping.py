@@ -272,7 +272,7 @@ class FileMapping(Section):
         return names - {"sale", *MASTER_KINDS} | {"booking"} if self.booking or self.sale else names
 
 
-# Kinds of master data. A row of bookings contains fields of these, whose column names begin with the kind.
+# Kinds of master data. The columns of bookings that describe master data begin with its kind, such as client_name.
 MASTER_KINDS: Final = ("service", "client", "provider")
 SECTIONS: Final = (
     "booking", "sale", "service", "client", "provider", "line", "invoice", "payment", "review", "hours",

@@ -10,8 +10,9 @@ from typing import Any, Final, LiteralString
 
 from psycopg import Connection, sql
 
-# `source` has the columns of the table as the files have them, null where they have no value. The upper half of the
-# digest is of the extra columns: they may change alone, and an equal row may come from fewer files.
+# `source` has the values of the files, null if a file has none. The upper 32 bits of `digest` are a hash of the extra
+# columns, the lower ones of the columns of the table. Extra columns may change while the row stays equal; and a row may
+# be equal although its digest differs, if it is imported from fewer files than before.
 _CANDIDATES: Final = """
 create temporary table {candidate} on commit drop as
 with source as ({source}),

@@ -1,6 +1,6 @@
 """Functions for migrations: what each operational table has, and the constraints that list the statuses of a booking.
 
-Released migrations run these functions: what they execute must not change.
+They are for new migrations. Once a released migration calls a function, what the function executes must not change.
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Final
 
 from alembic import op
 
-# Conditions on the rows that hub_api sees, beside the organisation's: parameters of `make_operational`.
+# Values of `visible` for `make_operational`: the rows of the caller's organisation that hub_api sees.
 EVERYONE: Final = "true"
 ADMINS: Final = "(select app.sees_all())"
 OWN_BOOKINGS: Final = f"{ADMINS} or exists (select 1 from app.bookings as b where b.org_id = {{table}}.org_id and b.id = {{table}}.booking_id)"

@@ -82,8 +82,8 @@ update app.api_keys set revoked_at = coalesce(revoked_at, $3) where org_id = $1 
 async def create_key(tx: Tx, request: NewKey) -> CreatedKey:
     """Create a key; the result has its secret.
 
-    Raises Refusal: forbidden where the key is for another person or may do more than the key that requests it; invalid
-    where there is no such person.
+    Raises Refusal: forbidden where the key is for another person, unless the caller is an admin, or may do more than
+    the key that requests it; invalid where there is no such person.
     """
     owner = request.profile_id or tx.caller.profile_id
     if owner != tx.caller.profile_id and tx.caller.role != "admin":

@@ -1,7 +1,8 @@
 """Idempotent writes: a request repeated with its Idempotency-Key gets the stored response of the first one.
 
 The first request with a key inserts it, within its own transaction; the unique index makes every other request wait
-until that transaction has ended, and then read the stored response. Keys belong to a person; timed.py prunes old ones.
+until that transaction has ended, and then read the stored response. Keys belong to a person;
+bookings/timed_transitions.py prunes old ones.
 """
 
 from collections.abc import Awaitable, Callable

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from sources.lifecycle import Role
-
-MoneyStatus = Literal["pending", "succeeded", "failed"]
+from sources.row_values import PaymentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Refund:
 
     ref: str
     amount: Decimal
-    status: MoneyStatus
+    status: PaymentStatus
     failure_reason: str | None
 
 
@@ -68,10 +67,10 @@ class PaymentProcessor(Protocol):
 
     name: ClassVar[str]
 
-    def payment_status(self, by: Role, reference: str | None) -> MoneyStatus:
+    def payment_status(self, by: Role, reference: str | None) -> PaymentStatus:
         """Return the status of a payment that a caller of this role records. Raises Refusal."""
         ...
 
-    def refund_status(self) -> MoneyStatus:
+    def refund_status(self) -> PaymentStatus:
         """Return the status of a refund that a person orders."""
         ...

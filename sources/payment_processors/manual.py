@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from sources.lifecycle import Role
-from sources.payment_processors.interface import MoneyStatus
+from sources.row_values import PaymentStatus
 
 
 class Manual:
@@ -11,8 +11,8 @@ class Manual:
 
     name: ClassVar[str] = "manual"
 
-    def payment_status(self, by: Role, reference: str | None) -> MoneyStatus:
+    def payment_status(self, by: Role, reference: str | None) -> PaymentStatus:
         return "pending" if by == "client" else "succeeded"
 
-    def refund_status(self) -> MoneyStatus:
+    def refund_status(self) -> PaymentStatus:
         return "succeeded"

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from sources.lifecycle import Role
 from sources.operations.errors import Refusal
-from sources.payment_processors.interface import Failed, MoneyStatus, Paid, ProcessorEvent, Refund, Refunds
+from sources.payment_processors.interface import Failed, Paid, ProcessorEvent, Refund, Refunds
+from sources.row_values import PaymentStatus
 
 # Amounts are in the smallest unit of the currency (https://docs.stripe.com/currencies); all other currencies have two
 # decimals.
@@ -23,7 +24,7 @@ DECIMALS: Final = {
     **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3),
 }
 
-REFUND_STATUS: Final[Mapping[str, MoneyStatus]] = {
+REFUND_STATUS: Final[Mapping[str, PaymentStatus]] = {
     "succeeded": "succeeded",
     "pending": "pending",
     "requires_action": "pending",
@@ -38,7 +39,7 @@ class Stripe:
 
     name: ClassVar[str] = "stripe"
 
-    def payment_status(self, by: Role, reference: str | None) -> MoneyStatus:
+    def payment_status(self, by: Role, reference: str | None) -> PaymentStatus:
         if reference is None or not reference.startswith("pi_"):
             raise Refusal(
                 "invalid", "reference_required", "Give the id of the payment intent, pi_..., in `reference`.",
@@ -46,7 +47,7 @@ class Stripe:
             )  # fmt: skip
         return "pending"
 
-    def refund_status(self) -> MoneyStatus:
+    def refund_status(self) -> PaymentStatus:
         return "pending"
 
 

@@ -1,9 +1,9 @@
 """The sample business: two organisations with a history, generated in memory and loaded by COPY.
 
 Each organisation is made by vectorised steps, one module per step: people (people, services and packages),
-availability (working hours and absences), bookings (requests with day, provider and price), statuses (intake), delivery
-(planned milestones, tasks and hours), statuses (timelines cut off at as_of), then the rows that depend on them:
-progress, billing, feedback, terms. The module incidents plants the anomalies that an analyst should find.
+availability (working hours and absences), bookings (requests with day, provider and price), statuses (intake),
+planned_work (milestones, tasks and hours), statuses (timelines cut off at as_of), then the rows that depend on them:
+progress, billing, feedback, sales_terms. The module incidents plants the anomalies that an analyst should find.
 """
 
 from collections.abc import Callable

@@ -33,8 +33,8 @@ class Invoices:
     total: Ints
     issued: Ints
     due: Ints
-    first_attempt: Ints  # of the client to pay
-    paid: Ints  # when a payment succeeds, of several the first; NEVER if none does
+    first_attempt: Ints  # the moment of the client's first attempt to pay
+    paid: Ints  # the moment of the first successful payment; NEVER if there is none
     is_final: Bools
     deposit: Ints  # deducted on a final invoice
     is_void: Bools

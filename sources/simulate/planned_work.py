@@ -1,6 +1,6 @@
-"""Planned delivery of each booking: milestones, tasks and hours in worked time, to the end.
+"""Planned delivery of each booking, until every milestone is approved: milestones, tasks and hours, in worked time.
 
-The module progress decides which part of it is done by the end of as_of.
+The module progress selects the part that is done by the end of as_of.
 """
 
 from dataclasses import dataclass

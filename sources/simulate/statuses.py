@@ -44,7 +44,7 @@ END_REASONS: Final = {
     DECLINED: "outside our services",
     NO_SHOW: "client did not appear",
     REFUNDED: "dispute settled in favour of the client",
-    EXPIRED: "unanswered for 14 days",
+    EXPIRED: f"unanswered for {lifecycle.EXPIRES_AFTER_DAYS} days",
 }
 CANCEL_REASONS: Final = ("client: change of plans", "client: budget", "client: found another provider",
                          "provider: not available", "client: moved to a later date")  # fmt: skip
@@ -68,7 +68,7 @@ class Timelines:
     ended: Ints  # when the booking reached its outcome; NEVER if not yet
     outcome: Ints  # position in OUTCOMES
     is_paused_by_client: Bools
-    is_unanswered: Bools  # the delivery, which then completes by itself
+    is_unanswered: Bools  # the client does not answer the delivery, and the booking is completed automatically
     is_in_burst: Bools  # cancelled by the burst of cancellations
     cut_off: Ints  # what was planned for this moment or later is not part of the sample
     first_attempt: Ints
@@ -275,6 +275,7 @@ def end_reasons(timelines: Timelines) -> Texts:
         reasons[timelines.outcome == outcome] = reason
     is_cancelled = timelines.outcome == CANCELLED
     reasons[is_cancelled] = np.array(CANCEL_REASONS, dtype=object)[turn[is_cancelled]]
-    reasons[(timelines.outcome == COMPLETED) & timelines.is_unanswered] = "delivery unanswered for 7 days"
+    is_unanswered = (timelines.outcome == COMPLETED) & timelines.is_unanswered
+    reasons[is_unanswered] = f"delivery unanswered for {lifecycle.COMPLETES_AFTER_DAYS} days"
     reasons[timelines.is_in_burst] = "client: storm warning"
     return reasons

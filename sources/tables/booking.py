@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR, UUID
 
 from sources.lifecycle import END_COLUMNS, STATUSES, EndColumn
+from sources.row_values import PRIORITIES
 from sources.tables.columns import (
     INDEX_KEY,
     SCHEMA,
@@ -91,7 +92,7 @@ bookings = operational_table(
     one_of("status", STATUSES),
     check("deposit_amount >= 0", "deposit_amount"),
     check("cancellation_fee >= 0", "cancellation_fee"),
-    one_of("priority", ("low", "normal", "high", "urgent")),
+    one_of("priority", PRIORITIES),
     check("progress_pct between 0 and 100", "progress_pct"),
     check("scheduled_end >= scheduled_start", "scheduled_start", "scheduled_end", name="schedule"),
     _require_end("completed_at"),
@@ -146,7 +147,7 @@ booking_add_ons = hub_table(
     UniqueConstraint("org_id", "booking_id", "add_on_id"),
 )
 
-# The services of a booking with several ones, as imported; not ingested yet.
+# The lines of an imported booking of several services. Ingestion does not copy this table.
 booking_lines = hub_table(
     "booking_lines",
     uuid_column("booking_id"),

@@ -9,6 +9,7 @@ from sources.tables.columns import (
     belongs_to,
     check,
     hub_table,
+    listed,
     one_of,
     text_column,
     timestamp_column,
@@ -74,7 +75,7 @@ notification_deliveries = hub_table(
     Index(
         "ix_notification_deliveries_due",
         "next_attempt_at",
-        postgresql_where=text(f"state in {WAITING_STATES}"),
+        postgresql_where=text(f"state in {listed(WAITING_STATES)}"),
     ),
 )
 

@@ -114,7 +114,7 @@ def hub_table(name: str, *items: SchemaItem) -> Table:
 def operational_table(name: str, *items: SchemaItem, in_organization: bool = True) -> Table:
     """Return a table that ingestion reads: a Hub table with row_version, which a trigger updates.
 
-    Its migration calls `make_operational` of sources/migrations/helpers.py.
+    A migration that adds such a table calls `make_operational` of sources/migrations/helpers.py.
     """
     version = Column("row_version", XID8(), nullable=False, server_default=text("pg_current_xact_id()"))
     owner = [ForeignKeyConstraint(["org_id"], [f"{SCHEMA}.organizations.id"], ondelete="CASCADE")]

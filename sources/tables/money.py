@@ -14,6 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from sources.row_values import INVOICE_KINDS, INVOICE_STATUSES, PAYMENT_KINDS, PAYMENT_STATUSES
 from sources.tables.columns import (
     SCHEMA,
     Money,
@@ -49,8 +50,8 @@ invoices = operational_table(
         nullable=False,
     ),
     UniqueConstraint("org_id", "external_ref"),
-    one_of("status", ("draft", "issued", "part_paid", "paid", "overdue", "void")),
-    one_of("kind", ("deposit", "final", "fee", "custom")),
+    one_of("status", INVOICE_STATUSES),
+    one_of("kind", INVOICE_KINDS),
     check("status in ('draft', 'void') or issued_at is not null", "issued_at", "status"),
     check("issued_at is null or invoice_number is not null", "invoice_number", "issued_at"),
     belongs_to("bookings", "booking_id"),
@@ -91,8 +92,8 @@ payments = operational_table(
     timestamp_column("paid_at"),  # null although succeeded: unknown
     text_column("external_ref", required=False),
     UniqueConstraint("org_id", "external_ref"),
-    one_of("kind", ("payment", "refund")),
-    one_of("status", ("pending", "succeeded", "failed")),
+    one_of("kind", PAYMENT_KINDS),
+    one_of("status", PAYMENT_STATUSES),
     Column(
         "signed_amount",
         Money,

@@ -3,6 +3,7 @@
 from sqlalchemy import Boolean, CheckConstraint, Column, Date, Index, Numeric, SmallInteger, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from sources.row_values import PERSON_ROLES
 from sources.tables.columns import (
     belongs_to,
     check,
@@ -43,7 +44,7 @@ profiles = operational_table(
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     text_column("external_ref", required=False),
     *_working_days(),  # of a provider; null: those of the organisation
-    one_of("role", ("client", "provider", "admin")),
+    one_of("role", PERSON_ROLES),
     check("capacity_hours_per_day between 0 and 24", "capacity_hours_per_day", name="capacity"),
     UniqueConstraint("org_id", "email"),
     UniqueConstraint("org_id", "external_ref"),

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Numeric, SmallInteger, UniqueConstraint, text
 
+from sources.row_values import APPROVAL_STATUSES, MILESTONE_STATUSES, PERSON_ROLES, TASK_STATUSES
 from sources.tables.columns import (
     belongs_to,
     check,
@@ -22,7 +23,7 @@ milestones = operational_table(
     Column("progress_pct", Numeric(5, 2), nullable=False, server_default=text("0")),
     timestamp_column("due_at"),
     timestamp_column("completed_at"),
-    one_of("status", ("pending", "in_progress", "submitted", "approved", "cancelled")),
+    one_of("status", MILESTONE_STATUSES),
     check("weight > 0", "weight"),
     check("progress_pct between 0 and 100", "progress_pct"),
     belongs_to("bookings", "booking_id"),
@@ -41,7 +42,7 @@ tasks = operational_table(
     Column("estimated_hours", Numeric(8, 2)),
     timestamp_column("due_at"),
     timestamp_column("completed_at"),
-    one_of("status", ("todo", "in_progress", "done", "cancelled")),
+    one_of("status", TASK_STATUSES),
     check("weight > 0", "weight"),
     check("progress_pct between 0 and 100", "progress_pct"),
     belongs_to("bookings", "booking_id"),
@@ -85,8 +86,8 @@ approvals = operational_table(
     text_column("reason", required=False),
     uuid_column("decided_by", required=False),  # null: unknown
     timestamp_column("decided_at"),
-    one_of("approver_role", ("client", "provider", "admin")),
-    one_of("status", ("pending", "approved", "rejected", "closed")),  # closed: its round ended before
+    one_of("approver_role", PERSON_ROLES),
+    one_of("status", APPROVAL_STATUSES),
     check("level > 0", "level"),
     check("round > 0", "round"),
     check("(status = 'pending') = (decided_at is null)", "decided_at", "status"),

@@ -34,3 +34,13 @@ def test_drivers_are_shown_in_the_unit_of_the_metric(environment: Settings, conn
     done = CliRunner().invoke(app, ["insights", "show", str(insight_id)], catch_exceptions=False)
     assert "Revenue [/x]  (high, open, 2026-03-01)" in done.output
     assert "Audit [x]: €1,200, expected €300" in done.output
+
+
+def test_drivers_of_an_unknown_metric_have_two_decimals(environment: Settings, connection: psycopg.Connection) -> None:
+    seed(connection)
+    connection.execute(WAREHOUSE)
+    connection.execute("delete from marts.dim_metric")
+    drivers = [DRIVERS[0] | {"value": 1234.56, "expected": 12}]
+    ((insight_id,),) = connection.execute(INSIGHT, [NORTH.id, json.dumps(drivers)]).fetchall()
+    done = CliRunner().invoke(app, ["insights", "show", str(insight_id)], catch_exceptions=False)
+    assert "Audit [x]: 1,234.56, expected 12.00" in done.output

@@ -332,7 +332,7 @@ def test_files_that_fit_no_section_or_two_are_one_sentence(run: Importer) -> Non
     with pytest.raises(HubError, match=r"other.csv is none of the files of mapping.yml: orders, items"):
         run(mapping, {"other.csv": "a,b\n1,2\n"})
     twice = mapping.replace("  sellers:", "  shops:\n    client: {external_ref: seller_id, name: city}\n  sellers:")
-    with pytest.raises(HubError, match=r"x\.csv could be shops or sellers of mapping.yml: name the one that it is"):
+    with pytest.raises(HubError, match=r"x\.csv could be shops or sellers of mapping.yml: write NAME=FILE"):
         run(twice, {"x.csv": files["sellers.csv"]})
     with pytest.raises(HubError, match="The mapping has no file 'shop': it has orders"):
         run(mapping, {"sellers.csv": files["sellers.csv"]}, {"sellers.csv": "shop="})

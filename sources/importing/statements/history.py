@@ -74,8 +74,9 @@ from stated_entries
 where recorded_id is null and not is_last
 order by booking_id, nth
 """),
-    # The current status of a booking follows all recorded entries. If the file has no later time for it, its time is
-    # that of the last entry where the booking was closed at the stated time, and else unknown.
+    # The current status of a booking follows all recorded entries. Its time is the stated one if that is later
+    # than the last entry; the time of the last entry if the stated time is when the booking was closed; otherwise it is
+    # unknown.
     sql.SQL("""
 insert into app.booking_status_history (
     org_id, booking_id, to_status, changed_at, changed_at_known, created_at, updated_at

@@ -16,7 +16,8 @@ from sources.importing.suggesting.words import meanings
 from sources.lifecycle import PENDING
 
 MAX_HOURS: Final = 12  # durations up to this number are hours, if the column name does not say minutes
-# The time of day of a date without a time. On the day of the booking itself, later events come after it.
+# The time of day for a date without a time, in the order of a booking's events: if all are on one day, creation comes
+# first and completion or cancellation last.
 DEFAULT_TIMES: Final = {
     "created": "00:00",
     "start": "09:00",

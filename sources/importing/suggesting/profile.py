@@ -20,7 +20,7 @@ LINK: Final = re.compile(r"(?:https?://|www\.)\S+")
 CURRENCY_BEFORE: Final = r"(?:[A-Z]{3}|[A-Z]{0,2}[^\w\s.,'+\-]|Fr\.|kr)?"
 CURRENCY_AFTER: Final = r"(?:[A-Z]{3}|[^\w\s.,]|kr|zł|,-)?"
 NUMBER: Final = re.compile(rf"([+-]?){CURRENCY_BEFORE}\s*([+-]?[0-9][0-9.,'’\s]*?)\s*{CURRENCY_AFTER}")
-DURATION: Final = re.compile(
+DURATION_VALUE: Final = re.compile(
     r"(?:[0-9]{1,3}\s*(?:h|hrs?|hours?|std|stunden?|horas?|heures?)\.?)?\s*"
     r"(?:[0-9]{1,4}\s*(?:m|mins?|minutes?|minuten|minutos)?\.?)?",
     re.IGNORECASE,
@@ -94,7 +94,7 @@ def _kind_of(value: str, layout: Layout) -> str:
                 return kind
     if is_number:
         return "number"
-    if DURATION.fullmatch(value):
+    if DURATION_VALUE.fullmatch(value):
         return "duration"
     return "phone" if PHONE.fullmatch(value) else "text"
 

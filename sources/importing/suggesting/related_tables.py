@@ -15,7 +15,7 @@ from sources.importing.suggesting.profile import ColumnProfile, best_format
 from sources.importing.suggesting.words import meanings
 
 OVERLAP: Final = 0.9  # the least share of a column's values that are keys of another table, for it to be a reference
-MASTER_KINDS: Final = ("client", "provider", "service")  # a table whose name means several is of the first kind
+KINDS_BY_PRIORITY: Final = ("client", "provider", "service")  # if several kinds fit a table, it has the first of them
 BOOKING_TARGETS: Final = (
     "start", "created", "status", "amount", "client_name", "client_id", "service_name", "service_id",
 )  # fmt: skip
@@ -97,8 +97,8 @@ def _references(source: Source, bookings: Source) -> Iterator[tuple[ColumnProfil
 
 def _master_kind(source: Source) -> str | None:
     """Return the kind of master data in a table, by its name or else by its columns."""
-    by_name = next((kind for kind in MASTER_KINDS if kind in source.meanings()), None)
-    return by_name or next((kind for kind in MASTER_KINDS if f"{kind}_name" in source.matches), None)
+    by_name = next((kind for kind in KINDS_BY_PRIORITY if kind in source.meanings()), None)
+    return by_name or next((kind for kind in KINDS_BY_PRIORITY if f"{kind}_name" in source.matches), None)
 
 
 def _booking_column(source: Source, bookings: Source) -> ColumnProfile | None:

@@ -9,21 +9,23 @@ from sources.importing.suggesting.matching import Matches
 from sources.importing.suggesting.profile import as_boolean
 from sources.importing.suggesting.words import status_of
 
+# Target of a yes/no column -> the status if its value is yes. If several are yes, the last status applies.
 FLAGS: Final = {
     "is_completed": "completed",
     "is_cancelled": "cancelled",
     "is_no_show": "no_show",
-}  # the last one takes precedence
-MOST: Final = 0.8  # the least share of the rows of an unknown status value with a time that decides its status
+}
+# An unknown status value becomes cancelled or completed if at least this share of its rows has the time of that status.
+MOST: Final = 0.8
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The derivation of a booking's status."""
 
-    values: Mapping[str, str]  # the status of each status value in the file
+    values: Mapping[str, str]  # status value in the file -> status
     conditions: Sequence[tuple[str, str]]  # pairs of a condition and the status where it holds
-    fallback: str  # the expression where nothing else decides; once the status has a name, that name
+    fallback: str  # the expression if no condition holds; later the name in `let` that has the status
     comment: str
     possible: frozenset[str]
     flags: frozenset[str]  # the yes/no targets that are used

@@ -13,7 +13,7 @@ FOLDER: Final = Path(__file__).parent
 MEANINGLESS: Final = "nothing"
 SHORTEST_PART: Final = 3  # letters of a part of a compound word
 SHORTEST_END: Final = 5  # letters of the end of a compound word whose beginning is unknown
-ENDINGS: Final = ("s", "es", "n", "en", "e", "in", "innen")  # of plurals and feminine formats
+ENDINGS: Final = ("s", "es", "n", "en", "e", "in", "innen")  # of plurals and feminine forms
 LINKS: Final = ("", "s", "n", "en", "es")  # letters between the parts of a compound word
 
 

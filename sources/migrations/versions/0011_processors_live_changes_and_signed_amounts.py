@@ -140,8 +140,8 @@ begin
     ) as changes on true;
 end $$;
 
--- Where a reader resumes: the horizon of the row that they received last (null where it is not kept any more), and the
--- newest row of the organisation, of which a reader who has seen everything learns no more than the id.
+-- The point from which a reader resumes: the horizon of the row that they received last (null if the row was deleted),
+-- and the id of the organisation's newest row, also if the reader may not see that row.
 create or replace function app.resume_point(p_event_id uuid, out horizon text, out latest uuid) language sql stable
     security definer set search_path = app, pg_temp as $$
     select (select horizon::text from app.{table} where id = p_event_id and org_id = app.org_id()),

@@ -8,16 +8,12 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, Field
 
-from sources import lifecycle
 from sources.lifecycle import words
 from sources.operations.bookings.status_changes import lock_booking
 from sources.operations.errors import Refusal, not_found
 from sources.operations.transaction import Tx
 
 Item = TypeVar("Item", bound=BaseModel)
-
-# Statuses of a booking in which work may be done.
-WORKABLE: Final = lifecycle.WORKABLE
 
 Weight = Annotated[Decimal, Field(gt=0, max_digits=6, decimal_places=2, examples=["2.50"])]
 Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2, examples=["40"])]

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -14,8 +14,7 @@ from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Money, Named, Note, Request
 from sources.operations.money.prices_and_deposits import AddOn, BookingPrice, price_booking
 from sources.operations.transaction import Tx
-
-Priority = Literal["low", "normal", "high", "urgent"]
+from sources.row_values import Priority
 
 
 class NewBooking(Request):

@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from sources.operations.bookings.access import All, Page, page_of
-from sources.operations.field_types import Money, PersonRole, Request, Words
+from sources.operations.field_types import Money, Request, Words
 from sources.operations.transaction import Tx
+from sources.row_values import PersonRole
 
 MOST_SERVICES: Final = 500
 

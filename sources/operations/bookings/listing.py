@@ -22,13 +22,13 @@ from sources.operations.bookings.booking import COLUMNS, JOINS, Booking, as_book
 from sources.operations.field_types import Moment, Money, Request, Words, one_of
 from sources.operations.transaction import Tx
 
-SCANNED: Final = 10_000  # most bookings that the scan of a page reads
-SCANNED_WORDS: Final = 3_000  # where it reads their words as well
-LONG_SCAN: Final = 4  # times as many, where there are too many matches to collect
-COLLECTED: Final = 40_000  # most bookings that are collected and sorted
-COLLECTED_WORDS: Final = 3_000  # of a search
-COUNTED: Final = 1_000
-TERMS: Final = 8  # of a search that may be parts of words
+SCANNED: Final = 10_000  # the most bookings that the scan of a page reads
+SCANNED_WORDS: Final = 3_000  # the same for a search, which reads their words as well
+LONG_SCAN: Final = 4  # the factor of these limits if there are too many matches to collect
+COLLECTED: Final = 40_000  # the most bookings that are collected and sorted
+COLLECTED_WORDS: Final = 3_000  # the same for a search
+COUNTED: Final = 1_000  # the highest number of matches that is counted
+TERMS: Final = 8  # the number of terms of a search that may match parts of words
 SHORTEST_PART: Final = 3  # characters; a shorter term matches only the beginning of a word
 
 NEVER: Final = "9999-12-31T00:00:00+00:00"  # start_key of a booking without a start
@@ -56,7 +56,8 @@ OWN: Final = {
     "client": ("client_id", "bookings.client_id = %(person)s"),
     "provider": ("provider_id", "bookings.provider_id = %(person)s"),
 }
-# Sort key -> the filters by which an index is divided, the most selective first: the scan reads only their bookings.
+# Sort key -> the filters that have an index in the order of the key, the most selective first. The scan uses the first
+# one that the query has, and reads only the bookings that meet it.
 SCANNED_WITHIN: Final = {
     "created_at": ("client_id", "provider_id", "status", "service_id"),
     "scheduled_start": ("provider_id", "status"),

@@ -8,12 +8,13 @@ import asyncpg
 from pydantic import ConfigDict, Field
 
 from sources import lifecycle
-from sources.operations.bookings.booking import Booking, Priority, get_booking
+from sources.operations.bookings.booking import Booking, get_booking
 from sources.operations.bookings.status_changes import lock_booking, take_automatic_transition
 from sources.operations.errors import Refusal
 from sources.operations.field_types import Line, Moment, Note, Request
 from sources.operations.money import effects_of_status
 from sources.operations.transaction import Tx
+from sources.row_values import Priority
 
 # The fields that each role may change of a booking that has not ended. Prices change by a quote, times by rescheduling.
 MAY_CHANGE: Final = {
@@ -21,9 +22,6 @@ MAY_CHANGE: Final = {
     "provider": ("title", "notes", "priority"),
     "admin": ("title", "notes", "priority", "provider_id"),
 }
-# Providers and admins move a booking whose work has begun.
-MOVABLE_BY_CLIENT: Final = lifecycle.MOVABLE_BY_CLIENT
-NEEDS_PROVIDER: Final = lifecycle.NEEDS_PROVIDER
 
 UPDATE_DETAILS: Final = """
 update app.bookings set
@@ -103,7 +101,7 @@ async def reschedule_booking(tx: Tx, booking_id: UUID, request: Reschedule, expe
     booking = await lock_booking(tx, booking_id, expected)
     if booking["status"] not in lifecycle.UNDELIVERED:
         raise _wrong_status(booking, "be moved")
-    if tx.caller.role == "client" and booking["status"] not in MOVABLE_BY_CLIENT:
+    if tx.caller.role == "client" and booking["status"] not in lifecycle.MOVABLE_BY_CLIENT:
         raise Refusal("forbidden", "not_allowed", "A client may not move a booking that is under way.")
     if request.provider_id not in (None, booking["provider_id"]):
         if tx.caller.role != "admin":
@@ -126,7 +124,7 @@ async def reschedule_booking(tx: Tx, booking_id: UUID, request: Reschedule, expe
 
 async def _check_provider(tx: Tx, provider_id: UUID | None, booking: asyncpg.Record) -> None:
     if provider_id is None:
-        if booking["status"] in NEEDS_PROVIDER:
+        if booking["status"] in lifecycle.NEEDS_PROVIDER:
             raise Refusal(
                 "conflict", "provider_required",
                 f"A booking that is {lifecycle.words(booking['status'])} needs its provider.", field="provider_id",

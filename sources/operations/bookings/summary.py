@@ -10,12 +10,6 @@ from sources.operations.field_types import Moment, Money
 from sources.operations.transaction import Tx
 
 ZERO: Final = Decimal("0.00")
-GROUPS: Final = {
-    **dict.fromkeys(lifecycle.PENDING, "pending"),
-    **dict.fromkeys(lifecycle.ONGOING, "ongoing"),
-    **dict.fromkeys(lifecycle.COMPLETED, "completed"),
-    **dict.fromkeys(lifecycle.CANCELLED, "cancelled"),
-}
 
 COUNT_BOOKINGS: Final = "select status, currency, bookings, amount_minor from app.booking_figures()"
 SUM_OUTSTANDING: Final = "select currency, outstanding from app.outstanding()"
@@ -71,7 +65,7 @@ async def summarise(tx: Tx) -> Summary:
     counts, by_status = GroupCounts(), dict.fromkeys(lifecycle.STATUSES, 0)
     totals: dict[str, list[Decimal]] = {}
     for row in await tx.rows(COUNT_BOOKINGS):
-        group = GROUPS[row["status"]]
+        group = lifecycle.GROUP_OF[row["status"]]
         setattr(counts, group, getattr(counts, group) + row["bookings"])
         by_status[row["status"]] += row["bookings"]
         total = totals.setdefault(row["currency"], [ZERO, ZERO])

@@ -9,7 +9,7 @@ from uuid import UUID
 from sources import lifecycle
 from sources.lifecycle import COMPLETES_AFTER_DAYS, EXPIRES_AFTER_DAYS
 from sources.operations import transaction
-from sources.operations.money.balance import PAID_OF_INVOICE
+from sources.operations.money.balance import derived_status
 from sources.operations.money.effects_of_status import UNPAID_VOID, void_unpaid
 from sources.operations.transaction import Pool, System, Tx
 
@@ -40,8 +40,8 @@ TIMED_TRANSITIONS: Final = (
 )
 
 SELECT_ORGANIZATIONS: Final = "select id from app.organizations order by id"
-# A booking entered its status with the latest history row of that status; without history, when it was created.
-# $3: the status, $4: the latest moment at which a booking that is due entered it.
+# The time of entry into a status is that of the latest history row with this status; without such a row, the creation
+# of the booking. $3: the status, $4: a booking is due if it entered the status at this time or before.
 CHANGE_STATUS: Final = """
 with due as (
     select bookings.id from app.bookings as bookings
@@ -78,9 +78,7 @@ with due as (
     for update skip locked
 )
 
-update app.invoices as invoices set status = app.invoice_status(
-    invoices.status, invoices.total_amount, {PAID_OF_INVOICE}, invoices.due_at, $2
-)
+update app.invoices as invoices set status = {derived_status("$2")}
 from due where invoices.org_id = $1 and invoices.id = due.id
 returning invoices.id
 """  # noqa: S608  constants of this package

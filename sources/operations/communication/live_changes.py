@@ -1,4 +1,7 @@
-"""Live changes that a reader missed. Triggers write them to app.live_changes; timed.py deletes old ones."""
+"""Live changes that a reader missed.
+
+Triggers write them to app.live_changes; bookings/timed_transitions.py deletes old ones.
+"""
 
 from typing import Final, NamedTuple
 from uuid import UUID

@@ -17,3 +17,11 @@ def paid_less_refunded(condition: str) -> str:
 
 # Of a query or statement on app.invoices as invoices.
 PAID_OF_INVOICE: Final = paid_less_refunded("payments.org_id = invoices.org_id and payments.invoice_id = invoices.id")
+
+
+def derived_status(at: str) -> str:
+    """Return the status of an invoice at the moment of the parameter `at` (such as $2), from its payments and due date.
+
+    Of a statement on app.invoices as invoices.
+    """
+    return f"app.invoice_status(invoices.status, invoices.total_amount, {PAID_OF_INVOICE}, invoices.due_at, {at})"

@@ -15,9 +15,9 @@ from sources.operations.money.invoice_writing import (
     issue_draft,
     update_status,
 )
-from sources.operations.money.invoices import InvoiceKind
 from sources.operations.money.payments import insert_money, order_refund
 from sources.operations.transaction import Tx
+from sources.row_values import InvoiceKind
 
 # Final status of a booking that ended before work was due -> statuses of its unpaid invoices that become void.
 UNPAID_VOID: Final = {

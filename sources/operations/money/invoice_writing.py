@@ -12,9 +12,10 @@ from sources.operations.bookings.access import demand_staff, demand_status, dema
 from sources.operations.bookings.status_changes import lock_booking
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Note, Request
-from sources.operations.money.balance import PAID_OF_INVOICE
-from sources.operations.money.invoices import Invoice, InvoiceKind, get_invoice
+from sources.operations.money.balance import PAID_OF_INVOICE, derived_status
+from sources.operations.money.invoices import Invoice, get_invoice
 from sources.operations.transaction import Tx
+from sources.row_values import InvoiceKind
 
 DUE_AFTER_DAYS: Final[dict[str, int]] = {"deposit": 7, "final": 15, "fee": 15, "custom": 15}
 MAX_LINES: Final = 100
@@ -120,9 +121,7 @@ where org_id = $1 and id = $2
 """
 # Writes the row even where the status stays: a payment changes the invoice, and so its version.
 UPDATE_STATUS: Final = f"""
-update app.invoices as invoices set status = app.invoice_status(
-    invoices.status, invoices.total_amount, {PAID_OF_INVOICE}, invoices.due_at, $3
-)
+update app.invoices as invoices set status = {derived_status("$3")}
 where invoices.org_id = $1 and invoices.id = any($2::uuid[])
 """  # noqa: S608  constants of this package
 VOID: Final = "update app.invoices set status = 'void', void_reason = $3 where org_id = $1 and id = any($2::uuid[])"

@@ -1,7 +1,7 @@
 """Reading invoices: with their lines, payments and outstanding amounts."""
 
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -12,10 +12,7 @@ from sources.operations.errors import not_found
 from sources.operations.field_types import Moment, Money, Named
 from sources.operations.money.balance import PAID_OF_INVOICE
 from sources.operations.transaction import Tx
-from sources.payment_processors.interface import MoneyStatus
-
-InvoiceKind = Literal["deposit", "final", "fee", "custom"]
-InvoiceStatus = Literal["draft", "issued", "part_paid", "paid", "overdue", "void"]
+from sources.row_values import InvoiceKind, InvoiceStatus, PaymentKind, PaymentStatus
 
 
 class InvoiceLine(BaseModel):
@@ -34,8 +31,8 @@ class Payment(BaseModel):
     id: UUID
     invoice_id: UUID
     booking_id: UUID
-    kind: Literal["payment", "refund"]
-    status: MoneyStatus
+    kind: PaymentKind
+    status: PaymentStatus
     amount: Money
     currency: str
     method: str
@@ -130,7 +127,7 @@ def _summary(row: asyncpg.Record) -> dict[str, Any]:
     return values
 
 
-# Filter -> its condition, for the number of its parameter.
+# Filter -> its condition; {} is the number of the parameter that has the value of the filter.
 FILTERS: Final = {
     "booking_id": "invoices.booking_id = ${}",
     "client_id": "invoices.client_id = ${}",

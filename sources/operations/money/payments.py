@@ -15,8 +15,8 @@ from sources.operations.money.invoice_writing import SELECT_PAID, lock_invoice, 
 from sources.operations.money.invoices import PAYMENT_COLUMNS, Payment, as_payment
 from sources.operations.transaction import Tx
 from sources.payment_processors import PROCESSORS
-from sources.payment_processors.interface import MoneyStatus
 from sources.payment_processors.manual import Manual
+from sources.row_values import PaymentKind, PaymentStatus
 
 Method = Literal["cash", "transfer", "card", "other"]
 Amount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2, examples=["150.00"])]
@@ -186,7 +186,7 @@ async def order_refund(
 
 
 async def insert_money(
-    tx: Tx, invoice: asyncpg.Record, kind: Literal["payment", "refund"], status: MoneyStatus, amount: Decimal,
+    tx: Tx, invoice: asyncpg.Record, kind: PaymentKind, status: PaymentStatus, amount: Decimal,
     method: str, *, processor: str = Manual.name, reference: str | None = None, refund_of: UUID | None = None,
     note: str | None = None, failure_reason: str | None = None, paid_at: Moment | None = None,
 ) -> asyncpg.Record:  # fmt: skip

@@ -18,6 +18,7 @@ from sources.operations.money.payments import insert_money, update_after_payment
 from sources.operations.transaction import Pool, System, Tx
 from sources.payment_processors import stripe
 from sources.payment_processors.interface import Failed, Paid, ProcessorEvent, Refund, Refunds
+from sources.row_values import PaymentStatus
 
 log = logging.getLogger("hub.payments")
 
@@ -70,12 +71,11 @@ update app.payments set processor_ref = $3, amount = $4, status = $5, failure_re
     paid_at = case when $5 = 'succeeded' then coalesce(paid_at, $7) end
 where org_id = $1 and id = $2
 """
-UNNAMED: Final = "/refunds"  # suffix of the reference of the amount refunded in total beyond the named refunds
-RANK: Final = {
-    "pending": 0,
-    "succeeded": 1,
-    "failed": 2,
-}  # the status of a refund never goes back: older events change nothing
+# A processor may report the total refunded amount without its refunds. The part of it that no reported refund covers
+# is one row, with the reference of their source and this suffix.
+UNNAMED: Final = "/refunds"
+# An event changes the status of a refund only to a higher rank: an older event that arrives late changes nothing.
+RANK: Final[dict[PaymentStatus, int]] = {"pending": 0, "succeeded": 1, "failed": 2}
 
 
 async def receive(pool: Pool, event: ProcessorEvent, *, at: datetime, timeout_ms: int) -> Receipt:

@@ -14,10 +14,9 @@ from sources import lifecycle
 from sources.operations.bookings.access import All, demand_booking, demand_staff, demand_status, lock_child
 from sources.operations.bookings.status_changes import lock_booking, take_automatic_transition
 from sources.operations.errors import Refusal
-from sources.operations.field_types import Moment, Named, Note, PersonRole, Request
+from sources.operations.field_types import Moment, Named, Note, Request
 from sources.operations.transaction import Tx
 from sources.operations.work.milestones import (
-    ANSWERABLE,
     CLOSE_LEVELS,
     EDITABLE,
     SELECT_MILESTONE,
@@ -25,12 +24,9 @@ from sources.operations.work.milestones import (
     get_milestone,
     return_milestone,
 )
+from sources.row_values import ApprovalStatus, PersonRole
 
-# Statuses in which approvals of a booking itself are requested and given: until it is confirmed or awaits payment.
-APPROVABLE: Final = lifecycle.APPROVABLE
 MOST_ROUNDS: Final = 100
-
-Status = Literal["pending", "approved", "rejected", "closed"]
 
 
 class Level(Request):
@@ -73,7 +69,7 @@ class Approval(BaseModel):
     level: int
     approver: Named | None
     approver_role: PersonRole | None
-    status: Status = Field(description="closed: the round ended before this level was decided.")
+    status: ApprovalStatus = Field(description="closed: the round ended before this level was decided.")
     reason: str | None
     decided_by: Named | None
     decided_at: Moment | None
@@ -145,7 +141,7 @@ async def request_booking_approvals(tx: Tx, booking_id: UUID, request: ApprovalR
     """
     booking = await lock_booking(tx, booking_id)
     demand_staff(tx, "request approvals")
-    demand_status(booking["status"], APPROVABLE, "booking", "request approvals")
+    demand_status(booking["status"], lifecycle.APPROVABLE, "booking", "request approvals")
     return await _open_round(tx, booking, booking_id, None, request)
 
 
@@ -175,7 +171,9 @@ async def decide_approval(tx: Tx, approval_id: UUID, decision: Decision) -> Appr
         raise Refusal("conflict", "already_decided", f"This level is already {level['status']}.")
     booking_id, milestone_id = level["booking_id"], level["milestone_id"]
     milestone = await tx.one(SELECT_MILESTONE, tx.org_id, milestone_id) if milestone_id else None
-    demand_status(booking["status"], ANSWERABLE if milestone else APPROVABLE, "booking", "decide on approvals")
+    demand_status(
+        booking["status"], lifecycle.ANSWERABLE if milestone else lifecycle.APPROVABLE, "booking", "decide on approvals"
+    )
     if milestone:
         demand_status(milestone["status"], ("submitted",), "milestone", "decide on approvals")
     pending = await tx.one(COUNT_PENDING, tx.org_id, booking_id, milestone_id, level["round"], level["level"])

@@ -10,9 +10,8 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from sources import lifecycle
-from sources.lifecycle import UNDELIVERED, Role
+from sources.lifecycle import Role
 from sources.operations.bookings.access import (
-    WORKABLE,
     All,
     Weight,
     demand_booking,
@@ -25,10 +24,10 @@ from sources.operations.bookings.status_changes import lock_booking, take_automa
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Note, Request
 from sources.operations.transaction import Tx
+from sources.row_values import MilestoneStatus
 
 MOST_MILESTONES: Final = 200  # of one booking
 
-Status = Literal["pending", "in_progress", "submitted", "approved", "cancelled"]
 Action = Literal["start", "submit", "approve", "reject", "cancel"]
 Position = Annotated[int, Field(ge=1, le=10_000)]
 EDITABLE: Final = ("pending", "in_progress", "submitted")
@@ -72,7 +71,7 @@ class Milestone(BaseModel):
     title: str
     position: int
     weight: Decimal
-    status: Status
+    status: MilestoneStatus
     progress_pct: Decimal = Field(description="The progress of its tasks by weight; without tasks 100 once approved.")
     due_at: Moment | None
     completed_at: Moment | None
@@ -85,20 +84,18 @@ class Milestone(BaseModel):
 class Step:
     """A step from one of `sources` to `target`, by the roles in `by`, where the booking has a status in `bookings`."""
 
-    sources: tuple[Status, ...]
-    target: Status
+    sources: tuple[MilestoneStatus, ...]
+    target: MilestoneStatus
     by: tuple[Role, ...]
     bookings: tuple[str, ...]
 
 
-# Statuses of a booking in which a client may approve or reject a submitted milestone.
-ANSWERABLE: Final = lifecycle.ANSWERABLE
 STEPS: Final[Mapping[Action, Step]] = {
-    "start": Step(("pending",), "in_progress", ("provider", "admin"), WORKABLE),
-    "submit": Step(("pending", "in_progress"), "submitted", ("provider", "admin"), WORKABLE),
-    "approve": Step(("submitted",), "approved", ("client", "admin"), ANSWERABLE),
-    "reject": Step(("submitted",), "in_progress", ("client", "admin"), ANSWERABLE),
-    "cancel": Step(EDITABLE, "cancelled", ("provider", "admin"), UNDELIVERED),
+    "start": Step(("pending",), "in_progress", ("provider", "admin"), lifecycle.WORKABLE),
+    "submit": Step(("pending", "in_progress"), "submitted", ("provider", "admin"), lifecycle.WORKABLE),
+    "approve": Step(("submitted",), "approved", ("client", "admin"), lifecycle.ANSWERABLE),
+    "reject": Step(("submitted",), "in_progress", ("client", "admin"), lifecycle.ANSWERABLE),
+    "cancel": Step(EDITABLE, "cancelled", ("provider", "admin"), lifecycle.UNDELIVERED),
 }
 # An approved milestone may still be rejected while the booking is delivered.
 REJECT_DELIVERED: Final = Step(("approved",), "in_progress", ("client", "admin"), ("delivered",))
@@ -188,7 +185,7 @@ async def create_milestone(tx: Tx, booking_id: UUID, request: NewMilestone) -> M
     """
     booking = await lock_booking(tx, booking_id)
     demand_staff(tx, "plan milestones")
-    demand_status(booking["status"], UNDELIVERED, "booking", "plan milestones")
+    demand_status(booking["status"], lifecycle.UNDELIVERED, "booking", "plan milestones")
     existing = await tx.one(COUNT_MILESTONES, tx.org_id, booking_id)
     if existing["milestones"] >= MOST_MILESTONES:
         raise Refusal("conflict", "too_many", f"A booking has at most {MOST_MILESTONES} milestones.")
@@ -207,7 +204,7 @@ async def edit_milestone(tx: Tx, milestone_id: UUID, change: MilestoneChange, ex
     booking, row = await lock_child(tx, SELECT_MILESTONE, milestone_id, "milestone")
     demand_staff(tx, "edit milestones")
     demand_version(row, expected, "milestone")
-    demand_status(booking["status"], UNDELIVERED, "booking", "edit milestones")
+    demand_status(booking["status"], lifecycle.UNDELIVERED, "booking", "edit milestones")
     demand_status(row["status"], EDITABLE, "milestone", "edit it")
     new = dict(row) | change.model_dump(exclude_unset=True)
     changed = await tx.one(
@@ -278,7 +275,7 @@ async def _deliver_when_done(tx: Tx, booking: asyncpg.Record, booking_id: UUID) 
     await take_automatic_transition(tx, booking_id, booking, "deliver", "every milestone approved")
 
 
-async def _set_status(tx: Tx, milestone_id: UUID, status: Status) -> None:
+async def _set_status(tx: Tx, milestone_id: UUID, status: MilestoneStatus) -> None:
     await tx.execute(UPDATE_STATUS, tx.org_id, milestone_id, status, tx.at)
 
 

@@ -1,14 +1,13 @@
 """Tasks of a milestone. The database rolls up their progress, by weight, to the milestone and the booking."""
 
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.lifecycle import UNDELIVERED
+from sources import lifecycle
 from sources.operations.bookings.access import (
-    WORKABLE,
     All,
     Hours,
     Percent,
@@ -22,11 +21,10 @@ from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Named, Request
 from sources.operations.transaction import Tx
 from sources.operations.work.milestones import EDITABLE, SELECT_MILESTONE, get_milestone
+from sources.row_values import TaskStatus
 
 MOST_TASKS: Final = 500  # of one milestone
 DONE: Final = Decimal(100)
-
-Status = Literal["todo", "in_progress", "done", "cancelled"]
 
 
 class NewTask(Request):
@@ -55,7 +53,7 @@ class TaskChange(Request):
     due_at: Moment | None = None
     assignee_id: UUID | None = None
     progress_pct: Percent = Field(default_factory=Decimal)
-    status: Status = Field(default_factory=lambda: "todo")
+    status: TaskStatus = Field(default_factory=lambda: "todo")
 
 
 class Task(BaseModel):
@@ -65,7 +63,7 @@ class Task(BaseModel):
     booking_id: UUID
     milestone_id: UUID
     title: str
-    status: Status
+    status: TaskStatus
     weight: Decimal
     progress_pct: Decimal
     estimated_hours: Decimal | None
@@ -134,7 +132,7 @@ async def create_task(tx: Tx, milestone_id: UUID, request: NewTask) -> Task:
     """
     booking, milestone = await lock_child(tx, SELECT_MILESTONE, milestone_id, "milestone")
     demand_staff(tx, "plan tasks")
-    demand_status(booking["status"], UNDELIVERED, "booking", "plan tasks")
+    demand_status(booking["status"], lifecycle.UNDELIVERED, "booking", "plan tasks")
     demand_status(milestone["status"], EDITABLE, "milestone", "plan tasks")
     if (await tx.one(COUNT_TASKS, tx.org_id, milestone_id))["tasks"] >= MOST_TASKS:
         raise Refusal("conflict", "too_many", f"A milestone has at most {MOST_TASKS} tasks.")
@@ -161,9 +159,9 @@ async def edit_task(tx: Tx, task_id: UUID, change: TaskChange, expected: str | N
     changes |= _progress_of(changes, dict(row))
     is_work = changes["status"] != row["status"] or changes["progress_pct"] != row["progress_pct"]
     if is_work and changes["status"] != "cancelled":
-        demand_status(booking["status"], WORKABLE, "booking", "work on tasks")
+        demand_status(booking["status"], lifecycle.WORKABLE, "booking", "work on tasks")
     else:
-        demand_status(booking["status"], UNDELIVERED, "booking", "edit tasks")
+        demand_status(booking["status"], lifecycle.UNDELIVERED, "booking", "edit tasks")
     await _demand_assignable(tx, changes.get("assignee_id"))
     new = dict(row) | changes
     await tx.execute(

@@ -11,9 +11,8 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.lifecycle import ONGOING, PENDING
+from sources.lifecycle import ONGOING, PENDING, WORKABLE
 from sources.operations.bookings.access import (
-    WORKABLE,
     Page,
     demand_booking,
     demand_staff,

@@ -1,0 +1,26 @@
+"""The values that columns of bookings, money and work may have; tables, operations and the import derive theirs.
+
+The statuses of a booking are in lifecycle.
+"""
+
+from typing import Final, Literal, get_args
+
+PersonRole = Literal["client", "provider", "admin"]
+Priority = Literal["low", "normal", "high", "urgent"]
+InvoiceKind = Literal["deposit", "final", "fee", "custom"]
+InvoiceStatus = Literal["draft", "issued", "part_paid", "paid", "overdue", "void"]
+PaymentKind = Literal["payment", "refund"]
+PaymentStatus = Literal["pending", "succeeded", "failed"]
+MilestoneStatus = Literal["pending", "in_progress", "submitted", "approved", "cancelled"]
+TaskStatus = Literal["todo", "in_progress", "done", "cancelled"]
+ApprovalStatus = Literal["pending", "approved", "rejected", "closed"]  # closed: its round ended before
+
+PERSON_ROLES: Final[tuple[PersonRole, ...]] = get_args(PersonRole)
+PRIORITIES: Final[tuple[Priority, ...]] = get_args(Priority)
+INVOICE_KINDS: Final[tuple[InvoiceKind, ...]] = get_args(InvoiceKind)
+INVOICE_STATUSES: Final[tuple[InvoiceStatus, ...]] = get_args(InvoiceStatus)
+PAYMENT_KINDS: Final[tuple[PaymentKind, ...]] = get_args(PaymentKind)
+PAYMENT_STATUSES: Final[tuple[PaymentStatus, ...]] = get_args(PaymentStatus)
+MILESTONE_STATUSES: Final[tuple[MilestoneStatus, ...]] = get_args(MilestoneStatus)
+TASK_STATUSES: Final[tuple[TaskStatus, ...]] = get_args(TaskStatus)
+APPROVAL_STATUSES: Final[tuple[ApprovalStatus, ...]] = get_args(ApprovalStatus)
