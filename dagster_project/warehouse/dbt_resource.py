@@ -59,9 +59,9 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
                 dbt_events.put(None)
 
         worker = threading.Thread(target=work, name="dbt")
-        worker.start()
         with database.connect() as connection:
             connection.autocommit = True  # an open transaction would hold locks on the counted tables
+            worker.start()
             while (dbt_event := dbt_events.get()) is not None:
                 if dbt_event.info.name in RESULT_EVENTS:
                     yield from _as_dagster_events(context, dbt_event, selection, connection)
