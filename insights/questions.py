@@ -16,11 +16,11 @@ MAX_QUESTIONS: Final = 5  # at a time: where a whole file has wrong amounts, a f
 UNUSUAL: Final[LiteralString] = """
     select bookings.booking_id::text as member, bookings.booking_number, bookings.known_day as day,
         bookings.total_amount, bookings.currency, bookings.service_days, services.service_name,
-        bookings.usual_amount_a_day, bookings.lower_amount_a_day, bookings.upper_amount_a_day
+        bookings.usual_amount_per_day, bookings.lower_amount_per_day, bookings.upper_amount_per_day
     from intermediate.int_unusual_bookings as bookings
     inner join marts.dim_service as services on services.service_id = bookings.service_id
     where bookings.org_id = %(org_id)s
-    order by abs(ln(bookings.total_amount / bookings.service_days / nullif(bookings.usual_amount_a_day, 0))) desc,
+    order by abs(ln(bookings.total_amount / bookings.service_days / nullif(bookings.usual_amount_per_day, 0))) desc,
         bookings.booking_id
     limit %(limit)s
 """
@@ -39,7 +39,7 @@ def booking_questions(connection: psycopg.Connection, organization: Organization
 
 def _question(row: Mapping[str, Any]) -> Finding:
     days = row["service_days"]
-    is_high = row["total_amount"] > row["usual_amount_a_day"] * days
+    is_high = row["total_amount"] > row["usual_amount_per_day"] * days
     return {
         "kind": "pipeline",
         # Too large an amount inflates every sum; too small a one hardly changes them.
@@ -53,9 +53,9 @@ def _question(row: Mapping[str, Any]) -> Finding:
         "title": f"Is the amount of booking {row['booking_number']} right?",
         "summary": _summary(row),
         "value": row["total_amount"],
-        "expected": row["usual_amount_a_day"] * days,
-        "lower": row["lower_amount_a_day"] * days,
-        "upper": row["upper_amount_a_day"] * days,
+        "expected": row["usual_amount_per_day"] * days,
+        "lower": row["lower_amount_per_day"] * days,
+        "upper": row["upper_amount_per_day"] * days,
         "impact": None,
         "drivers": [],
         "recommendation": ADVICE,
@@ -72,5 +72,5 @@ def _summary(row: Mapping[str, Any]) -> str:
     return (
         f"Booking {row['booking_number']} of {formatting.long_day(row['day'])} ({row['service_name']}) has the amount "
         f"{money(row['total_amount'])}{length}{amount_per_day}. The usual amount of such bookings is "
-        f"{money(row['lower_amount_a_day'])} to {money(row['upper_amount_a_day'])}{per_day}."
+        f"{money(row['lower_amount_per_day'])} to {money(row['upper_amount_per_day'])}{per_day}."
     )

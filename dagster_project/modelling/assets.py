@@ -150,7 +150,10 @@ def _forecast_model(connection: psycopg.Connection, organization: Organization) 
 
 
 def _loads(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:
-    """Return the load of the organisation's providers on the coming days; no rows where its data have ended."""
+    """Return the load of the organisation's providers on the coming days.
+
+    No rows where its data have not begun, or have ended.
+    """
     hours = inputs.coming_hours(connection, organization)
     kinds = {
         kind: hours[["provider_id", "day"]].assign(hours=hours[kind]) for kind in ("booked", "available", "expected")

@@ -8,8 +8,8 @@ import psycopg
 
 from dagster_project.modelling.organizations import Organization
 from dagster_project.modelling.series import (
-    MOVING_DAYS,
-    MOVING_WITHIN_DAYS,
+    LEAST_NONZERO_DAYS,
+    NONZERO_WITHIN_DAYS,
     REST_REVENUE,
     REVENUE,
     SEPARATOR,
@@ -26,8 +26,8 @@ DAY_OF_BOOKING: Final = "created_day"  # dim_metric.day_column of the metrics by
 def history(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:
     """Return the daily figures up to as_of of every series to be checked for anomalies: series_id, day, value.
 
-    Totals of the watched metrics, and their services and providers that moved of late, with their zeros. Metrics by day
-    of booking are left out so near the edge of an export that bookings are missing.
+    Totals of the watched metrics, and their services and providers with enough recent nonzero days; days without a row
+    are zero. All metrics by day of booking are left out if as_of is after bookings_complete_until.
     """
     complete_until = organization.bookings_complete_until
     sparse = _read(
@@ -40,7 +40,7 @@ def history(connection: psycopg.Connection, organization: Organization) -> pd.Da
             group by metric, dimension, member
             having dimension = 'total' or count(*) filter (
                 where value <> 0 and day > %(as_of)s::date - %(within)s
-            ) >= %(moving)s
+            ) >= %(least_nonzero)s
         )
         select concat_ws(%(separator)s, metric, dimension, member), kpis.day, kpis.value::float8, series.first_day
         from marts.kpi_daily as kpis
@@ -52,8 +52,8 @@ def history(connection: psycopg.Connection, organization: Organization) -> pd.Da
         organization,
         ["series_id", "day", "value", "first_day"],
         memory=MEMORY_DAYS,
-        within=MOVING_WITHIN_DAYS,
-        moving=MOVING_DAYS,
+        within=NONZERO_WITHIN_DAYS,
+        least_nonzero=LEAST_NONZERO_DAYS,
         is_complete=complete_until is None or complete_until >= organization.as_of,
         day_of_booking=DAY_OF_BOOKING,
     )
@@ -63,7 +63,7 @@ def history(connection: psycopg.Connection, organization: Organization) -> pd.Da
 def revenue_history(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:
     """Return daily realized revenue up to as_of, with its zeros: series_id, day, value.
 
-    The series are the total, each service that moves, and the rest. Empty where the total moves too little.
+    The series are the total, each service with enough nonzero days, and the rest. Empty where the total has too few.
     """
     sparse = _read(
         connection,

@@ -1,4 +1,4 @@
-"""Daily series: their names, which of them move enough to be modelled, and the parts of total revenue."""
+"""Daily series: their names, those with enough nonzero days to be modelled, and the parts of total revenue."""
 
 from datetime import date
 from typing import Final
@@ -11,34 +11,39 @@ from ml.panel import MEMORY_DAYS
 SEPARATOR: Final = "|"  # a series is metric|dimension|member
 REVENUE: Final = "realized_revenue"
 TOTAL_REVENUE: Final = SEPARATOR.join((REVENUE, "total", "all"))
-REST_REVENUE: Final = SEPARATOR.join((REVENUE, "rest", "all"))  # of the services that move too little to be forecast
+REST_REVENUE: Final = SEPARATOR.join(
+    (REVENUE, "rest", "all")
+)  # of the services with too few nonzero days to be forecast
 
 # A service or provider is modelled by itself, and revenue is forecast at all, where at least this many days of the last
 # twelve weeks are not zero: ml.anomalies needs as many to estimate a scale, and of fewer a daily forecast is a guess.
-MOVING_DAYS: Final = MINIMUM_NONZERO
-MOVING_WITHIN_DAYS: Final = NONZERO_DAYS
-SEASON_DAYS: Final = 365  # a business that opens for a season moved at this time of the last year
+LEAST_NONZERO_DAYS: Final = MINIMUM_NONZERO
+NONZERO_WITHIN_DAYS: Final = NONZERO_DAYS
+SEASON_DAYS: Final = 365  # a business that opens for a season had revenue at this time of the last year
 
 
 def forecastable(sparse: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """Return the rows of total revenue and of each service that moves (series_id, day, value, first_day).
+    """Return the rows of total revenue and of each service with enough nonzero days: series_id, day, value, first_day.
 
-    Empty where total revenue moves too little to be forecast: neither of late nor in the coming weeks of a year ago.
+    Empty where total revenue has too few nonzero days both up to as_of and in the coming weeks of a year ago.
     """
     today = pd.Timestamp(as_of)
     is_total = sparse["series_id"] == TOTAL_REVENUE
-    last_season = today - pd.Timedelta(days=SEASON_DAYS - MOVING_WITHIN_DAYS)
-    if not (_moves(sparse[is_total], today).any() or _moves(sparse[is_total], last_season).any()):
+    last_season = today - pd.Timedelta(days=SEASON_DAYS - NONZERO_WITHIN_DAYS)
+    if not (
+        _has_enough_nonzero_days(sparse[is_total], today).any()
+        or _has_enough_nonzero_days(sparse[is_total], last_season).any()
+    ):
         return sparse.head(0)
-    is_moving = sparse["series_id"].map(_moves(sparse, today)).fillna(False).astype(bool)
-    return sparse[(is_total | is_moving) & (sparse["day"] > today - pd.Timedelta(days=MEMORY_DAYS))]
+    is_active = sparse["series_id"].map(_has_enough_nonzero_days(sparse, today)).fillna(False).astype(bool)
+    return sparse[(is_total | is_active) & (sparse["day"] > today - pd.Timedelta(days=MEMORY_DAYS))]
 
 
-def _moves(sparse: pd.DataFrame, last: pd.Timestamp) -> "pd.Series[bool]":
-    """Return, by series_id, whether enough of the days up to `last` are not zero."""
-    within = (sparse["day"] <= last) & (sparse["day"] > last - pd.Timedelta(days=MOVING_WITHIN_DAYS))
-    moved = (within & (sparse["value"] != 0)).groupby(sparse["series_id"]).sum()
-    return moved >= MOVING_DAYS
+def _has_enough_nonzero_days(sparse: pd.DataFrame, last: pd.Timestamp) -> "pd.Series[bool]":
+    """Return, by series_id, True if enough of the days up to `last` are not zero."""
+    within = (sparse["day"] <= last) & (sparse["day"] > last - pd.Timedelta(days=NONZERO_WITHIN_DAYS))
+    nonzero_days = (within & (sparse["value"] != 0)).groupby(sparse["series_id"]).sum()
+    return nonzero_days >= LEAST_NONZERO_DAYS
 
 
 def dense(sparse: pd.DataFrame, as_of: date) -> pd.DataFrame:

@@ -55,10 +55,10 @@ def warehouse(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase
     This is a full refresh if the dbt project has changed since the last complete build of this database.
     """
     with database.connect() as connection:
-        connection.autocommit = True
         last, current = _last_fingerprint(connection), dbt_runner.fingerprint()
-        yield from dbt.build(context, connection, full_refresh=last not in (None, current))
-        if not context.is_subset:
+    yield from dbt.build(context, database, full_refresh=last not in (None, current))
+    if not context.is_subset:
+        with database.connect() as connection:
             connection.execute(sql.SQL("comment on schema marts is {}").format(current))
 
 
@@ -76,14 +76,16 @@ def _last_fingerprint(connection: psycopg.Connection) -> str | None:
     name="dbt_forecasts",
 )
 def forecast_models(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
-    """Build the models that read the forecasts: their changes, their errors and the expected hours."""
-    with database.connect() as connection:
-        connection.autocommit = True
-        for reported in dbt.build(context, connection):
-            if isinstance(reported, dg.Output) and reported.output_name == ACCURACY.to_python_identifier():
-                yield reported.with_metadata({**reported.metadata, **_accuracy(connection)})
-            else:
-                yield reported
+    """Build the models that read the forecasts: int_forecast_changes, int_forecast_errors, int_expected_hours,
+    v_revenue_forecast and v_forecast_accuracy.
+    """
+    for reported in dbt.build(context, database):
+        if isinstance(reported, dg.Output) and reported.output_name == ACCURACY.to_python_identifier():
+            with database.connect() as connection:
+                accuracy = _accuracy(connection)
+            yield reported.with_metadata({**reported.metadata, **accuracy})
+        else:
+            yield reported
 
 
 def _accuracy(connection: psycopg.Connection) -> dict[str, Any]:
@@ -115,6 +117,4 @@ def _accuracy(connection: psycopg.Connection) -> dict[str, Any]:
 )
 def published(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
     """Build the models that read the other tables of schema ml."""
-    with database.connect() as connection:
-        connection.autocommit = True
-        yield from dbt.build(context, connection)
+    yield from dbt.build(context, database)

@@ -17,6 +17,7 @@ from google.protobuf.json_format import MessageToDict
 from psycopg import sql
 from pydantic import PrivateAttr
 
+from dagster_project.resources import HubDatabase
 from dagster_project.warehouse import dbt_runner
 from sources.settings import get_settings
 
@@ -30,9 +31,9 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
     _manifest: Any = PrivateAttr(default=None)
 
     def build(
-        self, context: dg.AssetExecutionContext, connection: psycopg.Connection, *, full_refresh: bool = False
+        self, context: dg.AssetExecutionContext, database: HubDatabase, *, full_refresh: bool = False
     ) -> Iterator[Any]:
-        """Run `dbt build` for the selected models with their tests; `connection` (autocommit) counts their rows.
+        """Run `dbt build` for the selected models with their tests, and count the rows of the tables built.
 
         Yields an Output per model and an AssetCheckResult per test. Raises dagster.Failure if a model failed;
         a failed test fails its check only.
@@ -58,10 +59,12 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
                 dbt_events.put(None)
 
         worker = threading.Thread(target=work, name="dbt")
-        worker.start()
-        while (dbt_event := dbt_events.get()) is not None:
-            if dbt_event.info.name in RESULT_EVENTS:
-                yield from _as_dagster_events(context, dbt_event, selection, connection)
+        with database.connect() as connection:
+            connection.autocommit = True  # an open transaction would hold locks on the counted tables
+            worker.start()
+            while (dbt_event := dbt_events.get()) is not None:
+                if dbt_event.info.name in RESULT_EVENTS:
+                    yield from _as_dagster_events(context, dbt_event, selection, connection)
         worker.join()
         if isinstance(outcome[0], BaseException):
             raise outcome[0]

@@ -13,6 +13,7 @@ THRESHOLDS: Final = Path(__file__).parents[2] / "dbt" / "thresholds.yml"
 VARIABLES: Final[dict[str, Any]] = {
     **yaml.safe_load(THRESHOLDS.read_text()),
     "status_groups": lifecycle.GROUPS,
+    "firm_groups": [group for group, statuses in lifecycle.GROUPS.items() if set(statuses) <= set(lifecycle.FIRM)],
     "status_counts": lifecycle.COUNTS,
     "waits_for_client": lifecycle.WAITS_FOR_CLIENT,
     "waits_for_payment": lifecycle.WAITS_FOR_PAYMENT,

@@ -24,7 +24,6 @@ def _calls(name: str) -> Any:
     return lambda *arguments, **_: f"{name}({', '.join(map(str, arguments))})"
 
 
-a_day_before = _calls("a_day_before")
 add_days = _calls("add_days")
 as_money = _calls("as_money")
 count_where = _calls("count_where")

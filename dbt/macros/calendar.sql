@@ -47,11 +47,6 @@
 {%- endmacro %}
 
 
-{% macro a_day_before(moment) -%}
-    {{ dbt.dateadd('day', -1, moment) }}
-{%- endmacro %}
-
-
 {# Whole days from one date to a later one. #}
 {% macro days_from_to(first_day, last_day) -%}
     {{ dbt.datediff(first_day, last_day, 'day') }}

@@ -45,8 +45,8 @@ where booking_id in (
     {%- endif %}
 {%- endmacro %}
 
-{# After only_changed: also the bookings with another day of their end in `endings`, because their history may change
-   without them. #}
+{# After only_changed: also the cancelled bookings whose cancelled_day differs from the day in `endings`. Their status
+   history may have changed although the booking itself did not. #}
 {% macro or_changed_end(staged, endings) -%}
     {%- if is_incremental() %}
 or {{ staged }}.booking_id in (

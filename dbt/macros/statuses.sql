@@ -10,7 +10,7 @@
 {%- endmacro %}
 
 
-{# The statuses in var(`name`) as a list in SQL. #}
+{# The statuses, or groups of them, in var(`name`) as a list in SQL. #}
 {% macro statuses_from(name) -%}
     ('{{ var(name) | join("', '") }}')
 {%- endmacro %}
@@ -34,5 +34,5 @@
 
 {# True if the group of a status is firm: neither pending nor cancelled. #}
 {% macro is_firm(group) -%}
-    ({{ group }} in ('ongoing', 'completed'))
+    ({{ group }} in {{ statuses_from('firm_groups') }})
 {%- endmacro %}

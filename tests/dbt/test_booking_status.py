@@ -42,8 +42,11 @@ select b.id as booking_id, b.org_id, b.booking_number, b.total_amount, b.currenc
     b.progress_pct as progress_pct_today,
     coalesce((select sum(total_amount) from app.invoices i where i.booking_id = b.id
         and i.status in ('issued', 'part_paid', 'paid', 'overdue') and i.issued_at < c.seen_at), 0) as invoiced_amount,
-    coalesce((select sum(total_amount) from app.invoices i where i.booking_id = b.id and i.due_at < c.seen_at
-        and i.status in ('issued', 'part_paid', 'paid', 'overdue') and i.issued_at < c.seen_at), 0) as due_amount,
+    coalesce((select sum(greatest(0, i.total_amount - coalesce(
+            (select sum(case kind when 'refund' then -amount else amount end) from app.payments p
+            where p.invoice_id = i.id and p.status = 'succeeded' and p.paid_at < c.seen_at), 0)))
+        from app.invoices i where i.booking_id = b.id and i.status in ('issued', 'part_paid', 'paid', 'overdue')
+        and i.issued_at < c.seen_at and i.due_at < c.seen_at), 0) as past_due_amount,
     coalesce((select sum(case kind when 'refund' then -amount else amount end) from app.payments p
         where p.booking_id = b.id and p.status = 'succeeded' and p.paid_at < c.seen_at), 0) as paid_amount,
     coalesce((select sum(greatest(0, i.total_amount - coalesce(
@@ -102,7 +105,7 @@ def overdue_reason(booking: dict[str, Any]) -> str | None:
         return None
     if booking["status"] in ("delivered", "awaiting_client"):
         return "client"
-    is_unpaid = booking["due_amount"] > booking["paid_amount"]
+    is_unpaid = booking["past_due_amount"] > 0
     return "payment" if is_unpaid and booking["status"] in ("confirmed", "scheduled", "on_hold") else "provider"
 
 

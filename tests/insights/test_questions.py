@@ -23,8 +23,9 @@ def warehouse(connection: psycopg.Connection) -> psycopg.Connection:
         create table marts.dim_service (service_id uuid, service_name text);
         create table intermediate.int_unusual_bookings (
             booking_id uuid, org_id uuid, booking_number text, service_id uuid, known_day date,
-            total_amount numeric(14, 2), currency text, service_days integer, kind_bookings bigint,
-            usual_amount_a_day numeric(14, 2), lower_amount_a_day numeric(14, 2), upper_amount_a_day numeric(14, 2)
+            total_amount numeric(14, 2), currency text, service_days integer, service_bookings bigint,
+            usual_amount_per_day numeric(14, 2), lower_amount_per_day numeric(14, 2),
+            upper_amount_per_day numeric(14, 2)
         );
         """
     )

@@ -18,7 +18,8 @@ with months as (
         {% for name, status in outcomes() %}
             {{ count_where("bookings.status = '" ~ status ~ "'") }} as {{ name }},
         {% endfor %}
-        {{ count_where("bookings.completed_day is not null or bookings.status_group <> 'completed'") }} as dated,
+        {{ count_where("bookings.completed_day is not null or bookings.status_group <> 'completed'") }}
+            as completion_known,
         {% for age in var('completion_ages') %}
             {{ count_where('bookings.completed_day <= ' ~ add_days('bookings.created_day', age)) }}
                 as completed_in_{{ age }}_days,
@@ -37,7 +38,7 @@ with months as (
     group by bookings.org_id, {{ month }}, bookings.service_id, run_clock.as_of
 ),
 
-dated_months as (
+months_with_ends as (
     select
         months.*,
         {{ last_day_of('month', 'month') }} as month_end
@@ -45,33 +46,33 @@ dated_months as (
 )
 
 select
-    dated_months.org_id,
-    dated_months.month,
-    dated_months.service_id,
+    months_with_ends.org_id,
+    months_with_ends.month,
+    months_with_ends.service_id,
     services.service_name,
-    dated_months.bookings,
-    dated_months.completed,
-    dated_months.cancelled,
-    {{ share('dated_months.completed', 'dated_months.bookings') }} as completion_rate,
-    {{ share('dated_months.cancellations', 'dated_months.bookings') }} as cancellation_rate,
-    dated_months.avg_completion_days,
-    {{ share('dated_months.delivered_on_time', 'dated_months.due') }} as on_time_rate,
-    dated_months.month as period_start,
-    dated_months.month_end as period_end,
-    dated_months.month_end > dated_months.as_of as is_partial,
+    months_with_ends.bookings,
+    months_with_ends.completed,
+    months_with_ends.cancelled,
+    {{ share('months_with_ends.completed', 'months_with_ends.bookings') }} as completion_rate,
+    {{ share('months_with_ends.cancellations', 'months_with_ends.bookings') }} as cancellation_rate,
+    months_with_ends.avg_completion_days,
+    {{ share('months_with_ends.delivered_on_time', 'months_with_ends.due') }} as on_time_rate,
+    months_with_ends.month as period_start,
+    months_with_ends.month_end as period_end,
+    months_with_ends.month_end > months_with_ends.as_of as is_partial,
     {% for name, _ in outcomes() %}
-        dated_months.{{ name }},
+        months_with_ends.{{ name }},
     {% endfor %}
-    {{ share('dated_months.no_shows', 'dated_months.bookings') }} as no_show_rate,
+    {{ share('months_with_ends.no_shows', 'months_with_ends.bookings') }} as no_show_rate,
     {% for age in var('completion_ages') %}
         case
-            when {{ add_days('dated_months.month_end', age) }} <= dated_months.as_of
-                then {{ share('dated_months.completed_in_' ~ age ~ '_days', 'dated_months.dated') }}
+            when {{ add_days('months_with_ends.month_end', age) }} <= months_with_ends.as_of
+                then {{ share('months_with_ends.completed_in_' ~ age ~ '_days', 'months_with_ends.completion_known') }}
         end as completion_rate_{{ age }}_days,
     {% endfor %}
-    dated_months.avg_lead_days,
-    dated_months.avg_delivery_days,
-    dated_months.due,
-    {{ share('dated_months.accepted_on_time', 'dated_months.due') }} as accepted_on_time_rate
-from dated_months
-left join {{ ref('dim_service') }} as services on dated_months.service_id = services.service_id
+    months_with_ends.avg_lead_days,
+    months_with_ends.avg_delivery_days,
+    months_with_ends.due,
+    {{ share('months_with_ends.accepted_on_time', 'months_with_ends.due') }} as accepted_on_time_rate
+from months_with_ends
+left join {{ ref('dim_service') }} as services on months_with_ends.service_id = services.service_id

@@ -1,4 +1,4 @@
--- The bookings in their state at the end of as_of: every figure as of as_of counts these.
+-- The bookings in their state at as_of_at. Every metric of bookings is computed from them.
 select *
 from {{ ref('int_bookings_at') }}
 where periods_ago = 0

@@ -9,8 +9,8 @@
     )
 }}
 
--- Each booking in its state at the end of as_of, and at the end of the period before: of the latter only bookings that
--- were open at that moment or made in that period, because no figure needs more.
+-- Each booking in its state at as_of_at, and at the end of the period before. The latter only for bookings that were
+-- open at that moment or made in that period: no metric uses others.
 with statuses_at as (
     select
         statuses.booking_id,

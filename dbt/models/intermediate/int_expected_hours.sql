@@ -10,8 +10,10 @@
 }}
 
 {#- The build of the models on forecasts is never a full refresh: changed columns are altered instead. #}
--- The work that the revenue forecast expects still to come in takes as many hours as the revenue of the last four weeks
--- took. It goes to the providers who have hours free, in proportion.
+-- The revenue that is forecast and not yet on hand is converted to hours by the ratio of hours to revenue of the last
+-- four weeks. These hours are given to the providers in proportion to their free hours. Revenue that is not positive
+-- has no ratio. No provider is given more than 24 hours per day: after a very small revenue the hours could exceed the
+-- type.
 with provider_days as (
     select
         capacity.org_id,
@@ -56,7 +58,7 @@ coming_hours as (
         forecasts.org_id,
         forecasts.day,
         greatest(forecasts.forecast - coalesce(forecasts.on_hand, 0), 0)
-        * past_hours.hours / nullif(past_revenue.revenue, 0) as hours
+        * past_hours.hours / nullif(greatest(past_revenue.revenue, 0), 0) as hours
     from {{ source('ml', 'revenue_forecasts') }} as forecasts
     inner join past_hours on forecasts.org_id = past_hours.org_id and forecasts.as_of = past_hours.as_of
     inner join past_revenue on forecasts.org_id = past_revenue.org_id
@@ -90,7 +92,7 @@ select
     shares.booked_hours,
     shares.capacity_hours,
     cast(
-        shares.booked_hours + coalesce(coming_hours.hours * shares.free_share, 0) as numeric(16, 10)
+        shares.booked_hours + least(coalesce(coming_hours.hours * shares.free_share, 0), 24) as numeric(16, 10)
     ) as expected_hours
 from shares
 left join coming_hours on shares.org_id = coming_hours.org_id and shares.day = coming_hours.day

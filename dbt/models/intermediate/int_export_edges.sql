@@ -1,7 +1,8 @@
 {%- set horizon = var('horizon_days') %}
 
--- Bookings on hand end at the edge of an export where there are none for the service days after some day of the coming
--- weeks, although on every day of the past year there were bookings as far ahead, and further ahead by a closure.
+-- An export that contains only bookings up to some service day has an edge there. An organisation has an edge if its
+-- bookings on hand end before the horizon, although on every past day (of edge_history_days, without the last four
+-- weeks) there were bookings on hand for service days further ahead than that, by more than edge_closure_days.
 with bookings as (
     select
         bookings.org_id,
@@ -108,7 +109,7 @@ edges as (
     from candidates
     inner join always_booked on candidates.org_id = always_booked.org_id
     union
-    -- Of data that have ended nothing is known after their last day.
+    -- If the data have ended, no booking after their last day is known.
     select
         org_id,
         as_of as book_until

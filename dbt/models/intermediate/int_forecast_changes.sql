@@ -1,6 +1,7 @@
 {%- set horizon = var('horizon_days') %}
 
--- Only where every day of the horizon is forecast, and revenue began early enough for as many days to be compared with.
+-- Only organisations with a forecast of every day of the horizon, and with revenue since at least as many days before:
+-- the days that the forecast is compared with.
 with forecasts as (
     select
         forecasts.org_id,

@@ -1,5 +1,5 @@
--- The worth of one unit of each metric, from the totals of the last quarter: 1 of an amount, the mean booked amount of
--- a booking, the realized revenue per tracked hour of an hour.
+-- The money that one unit of each metric is worth, from the totals of the last worth_days days: an amount 1, a booking
+-- the mean booked amount, an hour the realized revenue per tracked hour.
 with totals as (
     select
         organizations.org_id,
@@ -21,7 +21,6 @@ with totals as (
 select
     totals.org_id,
     metrics.metric,
-    metrics.unit,
     cast(
         case metrics.unit
             when 'money' then 1

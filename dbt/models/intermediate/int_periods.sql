@@ -1,4 +1,5 @@
--- The period that ends with as_of and the one before it; seen_at is the end of each.
+-- The period that ends with as_of and the period before it. The state shown is that at seen_at: as_of_at for the first,
+-- the end of the period for the second.
 select
     run_clock.org_id,
     numbers.number as periods_ago,

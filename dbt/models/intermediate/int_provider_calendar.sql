@@ -9,8 +9,8 @@
     )
 }}
 
--- Each provider's days from 28 before to 28 after as_of, and beyond them as far as the bookings extend that overlap
--- them, with the working days and the capacity that were recorded for each day.
+-- Each provider's days from 28 before to 28 after as_of, extended to the first and last day of every booking that has a
+-- day among them, with the working days and the capacity that were recorded for each day.
 with spans as (
     select
         providers.org_id,

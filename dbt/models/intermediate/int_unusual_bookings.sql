@@ -22,7 +22,7 @@ with usual_amounts as (
         and {{ known_day }} <= run_clock.as_of
         and {{ known_day }} > {{ add_days('run_clock.as_of', -var('unusual_booking_history_days')) }}
     group by bookings.org_id, bookings.service_id, bookings.currency
-    having count(*) >= {{ var('unusual_booking_least_kind') }}
+    having count(*) >= {{ var('unusual_booking_least_bookings') }}
 ),
 
 -- A normal distribution with these quartiles has a standard deviation of their distance over 1.349.
@@ -43,10 +43,10 @@ select
     bookings.total_amount,
     bookings.currency,
     {{ service_days }} as service_days,
-    ranges.bookings as kind_bookings,
-    {{ as_money('exp(ranges.median)') }} as usual_amount_a_day,
-    {{ as_money('exp(ranges.lower_quartile)') }} as lower_amount_a_day,
-    {{ as_money('exp(ranges.upper_quartile)') }} as upper_amount_a_day
+    ranges.bookings as service_bookings,
+    {{ as_money('exp(ranges.median)') }} as usual_amount_per_day,
+    {{ as_money('exp(ranges.lower_quartile)') }} as lower_amount_per_day,
+    {{ as_money('exp(ranges.upper_quartile)') }} as upper_amount_per_day
 from {{ ref('fct_bookings') }} as bookings
 inner join {{ ref('stg_app__run_clock') }} as run_clock on bookings.org_id = run_clock.org_id
 inner join ranges

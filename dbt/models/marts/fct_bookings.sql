@@ -12,7 +12,7 @@
     )
 }}
 
--- A booking that expired or was declined may lack the time of that; its history may have it.
+-- Bookings that expired or were declined may have no time of their end: it is then taken from the status history.
 with endings as (
     select
         booking_id,
@@ -36,7 +36,7 @@ local_days as (
         bookings.*,
         coalesce(
             bookings.created_at,
-            least(bookings.earliest_known_at, {{ a_day_before('first_snapshots.recorded_at') }})
+            least(bookings.earliest_known_at, first_snapshots.recorded_at - interval '1 day')
         ) as known_from,
         organizations._loaded_at as _organization_loaded_at,
         bookings.currency = organizations.currency as is_in_own_currency,

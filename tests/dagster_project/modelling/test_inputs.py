@@ -28,7 +28,7 @@ def sell(connection: psycopg.Connection, organization: Organization, member: str
 
 @pytest.fixture
 def shop(connection: psycopg.Connection, organization: Organization) -> Organization:
-    """A service that moves on 14 days of twelve weeks, and one that moves on 2."""
+    """A service with 14 nonzero days in twelve weeks, and one with 2."""
     connection.execute("delete from marts.kpi_daily")
     sell(connection, organization, "busy", count=84, every=6)
     sell(connection, organization, "rare", count=84, every=50)
@@ -41,7 +41,7 @@ def shop(connection: psycopg.Connection, organization: Organization) -> Organiza
     return organization
 
 
-def test_the_history_has_totals_and_moving_members_with_their_zeros(
+def test_the_history_has_totals_and_members_with_enough_nonzero_days(
     connection: psycopg.Connection, shop: Organization
 ) -> None:
     history = inputs.history(connection, shop)
@@ -52,7 +52,7 @@ def test_the_history_has_totals_and_moving_members_with_their_zeros(
     assert inputs.history(connection, replace(shop, is_modelled=False)).empty
 
 
-def test_services_that_move_too_little_are_forecast_as_the_rest(
+def test_services_with_too_few_nonzero_days_are_forecast_as_the_rest(
     connection: psycopg.Connection, shop: Organization
 ) -> None:
     history = inputs.revenue_history(connection, shop)
