@@ -10,7 +10,7 @@ from psycopg import sql
 from insights.findings import Finding, named_drivers
 from insights.narrative import with_texts
 from insights.organizations import Organization
-from insights.thresholds import ANOMALY_SEVERITIES, ANOMALY_SHARES
+from insights.severity_thresholds import ANOMALY_SEVERITIES, ANOMALY_SHARES
 from ml.drivers import explain
 from sources.database import records
 

@@ -7,7 +7,7 @@ import psycopg
 from insights.findings import Finding
 from insights.narrative import with_texts
 from insights.organizations import Organization
-from insights.thresholds import FORECAST_CHANGE, FORECAST_HIGH_FALL
+from insights.severity_thresholds import FORECAST_CHANGE, FORECAST_HIGH_FALL
 from insights.workload import will_overload
 from sources.database import records
 

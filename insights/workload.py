@@ -8,7 +8,7 @@ import psycopg
 from insights.findings import Finding, named_drivers
 from insights.narrative import with_texts
 from insights.organizations import Organization
-from insights.thresholds import WORKLOAD_SHARES
+from insights.severity_thresholds import WORKLOAD_SHARES
 from sources.database import records
 from sources.insight_values import WORKLOAD_DAYS
 
