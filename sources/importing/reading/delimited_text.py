@@ -4,7 +4,6 @@ import csv
 import gzip
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,13 +57,13 @@ def open_text(part: TextPart, file_format: Format) -> Iterator[Table]:
 def _table(name: str, text: TextIO, encoding: str, file_format: Format) -> Table:
     lines = _lines(name, text)
     sample = list(islice(lines, SAMPLE_LINES))
-    skipped, declared = _declared_delimiter(sample)
+    skipped, declared = detection.declared_delimiter(sample)
     if not any(line.strip() for line in sample[skipped:]):
         raise HubError(f"{name} is empty: there is nothing to import. Export it again.")
-    delimiter = file_format.delimiter or declared or _delimiter(sample[skipped:])
+    delimiter = file_format.delimiter or declared or detection.find_delimiter(sample[skipped:])
     if file_format.delimiter:
         _check_delimiter(name, sample[skipped:], delimiter)
-    rows = _rows(sample[skipped:], delimiter, skipped)
+    rows = detection.rows_of(sample[skipped:], delimiter, skipped)
     position = detection.header_position(rows)
     header_line = file_format.header or rows[position][0]
     if header_line > len(sample):
@@ -100,45 +99,10 @@ def _lines(name: str, text: TextIO) -> Iterator[str]:
         yield line
 
 
-def _declared_delimiter(sample: Sequence[str]) -> tuple[int, str | None]:
-    """Return the number of lines and the delimiter of a first line `sep=;`, which some spreadsheets write."""
-    first = sample[0].strip().strip('"') if sample else ""
-    if first.lower().startswith("sep=") and len(first) == 5:
-        return 1, first[4]
-    return (1, "\t") if first.lower() == "sep=" else (0, None)
-
-
-def _delimiter(sample: Sequence[str]) -> str:
-    """Return the delimiter that splits most rows into the same number of fields, and into many."""
-
-    def score(delimiter: str) -> float:
-        widths = Counter(len(cells) for _, cells in _rows(sample, delimiter, 0) if any(cells))
-        if not widths:
-            return 0.0
-        width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-        return (count / widths.total()) ** 3 * (width - 1)
-
-    return max(DELIMITERS, key=score)
-
-
-def _rows(sample: Sequence[str], delimiter: str, skipped: int) -> list[tuple[int, list[str]]]:
-    """Return the rows of the sample, each with its line, without those after an unclosed quote."""
-    reader = csv.reader(sample, delimiter=delimiter)
-    rows = []
-    while True:
-        line = reader.line_num + 1 + skipped
-        try:
-            rows.append((line, next(reader)))
-        except StopIteration:
-            return rows
-        except csv.Error:
-            continue
-
-
 def _check_delimiter(name: str, sample: Sequence[str], delimiter: str) -> None:
     """Raise HubError if the header lacks the delimiter of the mapping and has another one."""
-    found = _delimiter(sample)
-    rows = _rows(sample, found, 0)
+    found = detection.find_delimiter(sample)
+    rows = detection.rows_of(sample, found, 0)
     header = rows[detection.header_position(rows)][1]
     if found != delimiter and len(header) > 1 and delimiter not in "".join(header):
         raise HubError(

@@ -1,12 +1,13 @@
-"""Detection, from the first rows of a table, of the header, the number format and the order of dates."""
+"""Detection, from the first rows of a table, of the delimiter, the header, the number format and the order of dates."""
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final, cast
 
-from sources.importing.reading.table_format import DateOrder, Format
+from sources.importing.reading.table_format import DELIMITERS, DateOrder, Format
 
 Rows = Sequence[tuple[int, Sequence[str]]]  # the first line of each row, and its cells
 
@@ -19,6 +20,41 @@ WHOLE: Final = re.compile(r"[0-9]*|[0-9]{1,3}([.,'’\s])[0-9]{3}(\1[0-9]{3})*")
 GROUPED: Final = re.compile(r"[1-9][0-9]{0,2}([.,'’\s])[0-9]{3}(\1[0-9]{3})*")
 SHORT_DATE: Final = re.compile(r"([0-9]{1,4})([./-])([0-9]{1,2})\2([0-9]{2,4})(?![0-9])")
 DATA: Final = re.compile(r"[+-]?[0-9][0-9.,:/ -]*%?|[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}.*|[^@\s]+@[^@\s]+\.\w+")
+
+
+def declared_delimiter(sample: Sequence[str]) -> tuple[int, str | None]:
+    """Return the number of lines and the delimiter of a first line `sep=;`, which some spreadsheets write."""
+    first = sample[0].strip().strip('"') if sample else ""
+    if first.lower().startswith("sep=") and len(first) == 5:
+        return 1, first[4]
+    return (1, "\t") if first.lower() == "sep=" else (0, None)
+
+
+def find_delimiter(sample: Sequence[str]) -> str:
+    """Return the delimiter that splits most rows into the same number of fields, and into many."""
+
+    def score(delimiter: str) -> float:
+        widths = Counter(len(cells) for _, cells in rows_of(sample, delimiter, 0) if any(cells))
+        if not widths:
+            return 0.0
+        width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
+        return (count / widths.total()) ** 3 * (width - 1)
+
+    return max(DELIMITERS, key=score)
+
+
+def rows_of(sample: Sequence[str], delimiter: str, skipped: int) -> list[tuple[int, list[str]]]:
+    """Return the rows of the sample, each with its line, without those after an unclosed quote."""
+    reader = csv.reader(sample, delimiter=delimiter)
+    rows = []
+    while True:
+        line = reader.line_num + 1 + skipped
+        try:
+            rows.append((line, next(reader)))
+        except StopIteration:
+            return rows
+        except csv.Error:
+            continue
 
 
 def header_position(rows: Rows) -> int:
