@@ -99,7 +99,7 @@ def first_line(shell: Shell, block: str, file: Path) -> str:
     """Return the first line of an endless output."""
     shell.run(f"{block.strip()} > /tmp/{file.name} &\nLISTENER=$!")
     wait_until(lambda: file.exists() and "\n" in file.read_text())
-    shell.run("kill $LISTENER")
+    shell.run("kill -KILL $LISTENER")  # a test runner may ignore SIGTERM, and its children inherit that
     return file.read_text()
 
 
