@@ -35,7 +35,9 @@ class Project:
     def environment(self) -> dict[str, str]:
         """The shell's: no HUB_* but `settings`; the modules are those of the copy, `hub` and psql are found."""
         programs = [self.root / ".venv" / "bin", embedded_server.BIN, os.environ["PATH"]]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "PYTEST_XDIST"))}
+        # Neither of the Hub, nor of the test runner, nor of a make that runs the tests.
+        dropped = ("HUB_", "PYTEST_XDIST", "MAKE", "MFLAGS")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         return {
             **kept,
             "PATH": os.pathsep.join(map(str, programs)),
