@@ -129,6 +129,9 @@ class Live:
                     connection.terminate()
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 log.warning("live_reading_failed", extra={"error": type(error).__name__})
+            except Exception:  # a defect must not end the streams of this process: every listener gets `reload`
+                log.exception("live_reading_failed")
+                self._snapshot = None
             await asyncio.sleep(RECONNECT_S)
 
     async def end_at(self, stopping: asyncio.Event) -> None:
@@ -138,7 +141,8 @@ class Live:
             listener.end()
 
     async def _read(self, connection: asyncpg.Connection) -> None:
-        await connection.add_listener(CHANNEL, lambda *_: self._notified.set())
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            await connection.add_listener(CHANNEL, lambda *_: self._notified.set())
         while True:
             self._notified.clear()
             self.readings += 1

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
+from threading import Event
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -15,7 +16,8 @@ from sources.api import live
 from sources.api.routes import live_changes as live_changes_route
 from sources.operations.communication.live_changes import MISSED_LIMIT
 from tests.sources.api.conftest import Api, token_of
-from tests.sources.api.streams import Event, Stream, listening
+from tests.sources.api.streams import Event as StreamEvent
+from tests.sources.api.streams import Stream, listening
 from tests.sources.business import NORTH, SOUTH, Organization
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -41,7 +43,7 @@ def listeners_of(api: Api) -> live.Live:
     return running
 
 
-def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[Event]:
+def rest(api: Api, stream: Stream, org: Organization = NORTH) -> list[StreamEvent]:
     """Return the events of `stream` up to now, found by a `reload` that everyone of `org` gets."""
     mark = uuid4().hex
     api.business.connection.execute(
@@ -145,6 +147,7 @@ def test_an_unknown_foreign_or_invalid_id_starts_with_a_reload(api: Api) -> None
 
 
 def test_a_reader_who_missed_too_many_changes_gets_a_reload(api: Api) -> None:
+    api.book()  # without any change there is no position to resume from
     with ExitStack() as stack:
         position = listen_as(api, stack, "admin").position
     api.business.connection.execute(
@@ -165,6 +168,24 @@ def test_no_change_is_missed_after_a_lost_connection(api: Api) -> None:
         )
         ids = [api.book()["id"] for _ in range(3)]
         assert [stream.next().data["booking_id"] for _ in ids] == ids
+
+
+def test_after_a_defect_readers_get_a_reload_and_then_changes_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Event()
+
+    def broken(_: object) -> bytes:
+        failed.set()
+        raise ValueError
+
+    with ExitStack() as stack:
+        stream = listen_as(api, stack, "client")
+        with monkeypatch.context() as patch:
+            patch.setattr(live, "frame_of", broken)
+            api.book()
+            assert failed.wait(PATIENCE_S)
+        assert stream.next().kind == "reload"
+        booking = api.book()
+        assert stream.next().data["booking_id"] == booking["id"]
 
 
 def test_a_slow_reader_is_dropped_without_delaying_others(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
