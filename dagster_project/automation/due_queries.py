@@ -42,8 +42,10 @@ DIGESTS_DUE: Final = """
 """
 
 DELIVERIES_DUE: Final = """
-    select count(*) from app.notification_deliveries
-    where state = any(%(waiting)s) and next_attempt_at <= %(now)s
+    select count(*)
+    from app.notification_deliveries as deliveries
+    inner join app.notification_channels as channels on channels.id = deliveries.channel_id
+    where channels.is_active and deliveries.state = any(%(waiting)s) and deliveries.next_attempt_at <= %(now)s
 """
 
 INSIGHTS_REQUESTED: Final = "select id from app.insight_run_logs where status = 'requested'"
@@ -63,7 +65,7 @@ def digests_due(settings: Settings, now: datetime, hour: int) -> list[tuple[UUID
 
 
 def deliveries_due(settings: Settings, now: datetime) -> int:
-    """Return the number of deliveries that are due at `now`."""
+    """Return the number of deliveries that are due at `now`; those of a paused channel are not."""
     return int(_rows(settings, DELIVERIES_DUE, {"now": now, "waiting": list(WAITING_STATES)})[0][0])
 
 

@@ -46,7 +46,7 @@ def insights_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | 
     job=digest,
     cron_schedule="*/15 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Once a day for each organisation, at 07:00 in its own time zone or soon after.",
+    description=f"Once a day for each organisation, at {DIGEST_HOUR:02}:00 in its own time zone or soon after.",
 )
 def digest_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
     if is_under_way(context.instance, digest.name):

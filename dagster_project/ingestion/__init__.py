@@ -1,0 +1,1 @@
+"""Ingestion: operational tables to raw, the day of each organisation, public holidays."""

@@ -1,4 +1,16 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='only_differences',
+        on_schema_change='sync_all_columns',
+        unique_key=['org_id'],
+        post_hook="{{ analyze_table() }}",
+    )
+}}
 {%- set horizon = var('horizon_days') %}
+
+{#- The build of the models on forecasts is never a full refresh: changed columns are altered instead. #}
+-- A table, because insights read it once per organisation.
 
 -- Only organisations with a forecast of every day of the horizon, and with revenue since at least as many days before:
 -- the days that the forecast is compared with.

@@ -56,6 +56,19 @@ def test_a_digest_in_the_ledger_is_not_due_again(
     assert due_queries.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
 
 
+def test_deliveries_of_a_paused_channel_are_not_due(
+    settings: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    connection.execute(
+        "insert into app.notification_deliveries (org_id, channel_id, digest_day, recipient, event) "
+        "select org_id, id, %s, target, 'digest' from app.notification_channels",
+        [DAY],
+    )
+    assert due_queries.deliveries_due(settings, datetime.now(UTC)) == 1
+    connection.execute("update app.notification_channels set is_active = false")
+    assert due_queries.deliveries_due(settings, datetime.now(UTC)) == 0
+
+
 def test_before_the_first_run_nothing_is_due(settings: Settings) -> None:
     assert due_queries.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
     assert due_queries.organizations_awaiting_insights(settings) == []
