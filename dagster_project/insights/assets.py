@@ -15,7 +15,7 @@ from dagster_project.resources import HubDatabase
 from insights.events import expire_events, update_events, update_questions
 from insights.organizations import Organization, organizations_of_warehouse
 from insights.questions import booking_questions
-from insights.rules import RULES
+from insights.rules import RULES, current_findings
 
 GROUP: Final = "insights"
 
@@ -61,11 +61,9 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
 
 def _update(connection: psycopg.Connection, organization: Organization, now: datetime) -> dict[str, int]:
     """Apply the rules to one organisation, update its events and enqueue their messages; return counts of each."""
-    by_kind = {kind: rule(connection, organization) for kind, rule in RULES.items()}
-    expire_events(connection, organization, [kind for kind, findings in by_kind.items() if findings is None])
-    judged = {kind: findings for kind, findings in by_kind.items() if findings is not None}
-    findings = [finding for of_kind in judged.values() for finding in of_kind]
-    changes = update_events(connection, organization, findings, kinds=list(judged))
+    findings, judged = current_findings(connection, organization)
+    expire_events(connection, organization, [kind for kind in RULES if kind not in judged])
+    changes = update_events(connection, organization, findings, kinds=judged)
     enqueue_changes(connection, organization, changes, now=now)
     questions = update_questions(connection, organization, booking_questions(connection, organization))
     enqueue_changes(connection, organization, questions, now=now)
