@@ -1,5 +1,5 @@
 -- The money that one unit of each metric is worth, from the totals of the last worth_days days: an amount 1, a booking
--- the mean booked amount, an hour the realized revenue per tracked hour.
+-- the mean booked amount, an hour the realized revenue per tracked hour. A unit of a ratio has no worth of its own.
 with totals as (
     select
         organizations.org_id,
@@ -22,10 +22,11 @@ select
     totals.org_id,
     metrics.metric,
     cast(
-        case metrics.unit
-            when 'money' then 1
-            when 'count' then totals.booked_revenue / nullif(totals.bookings_created, 0)
-            when 'hours' then totals.realized_revenue / nullif(totals.tracked_hours, 0)
+        case
+            when metrics.kind = 'ratio' then null
+            when metrics.unit = 'money' then 1
+            when metrics.unit = 'count' then totals.booked_revenue / nullif(totals.bookings_created, 0)
+            when metrics.unit = 'hours' then totals.realized_revenue / nullif(totals.tracked_hours, 0)
         end as numeric(24, 6)
     ) as worth
 from totals
