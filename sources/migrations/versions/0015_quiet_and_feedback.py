@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 
 KINDS_BEFORE = ("anomaly", "forecast", "workload", "milestone", "revenue", "pipeline")
 KINDS = (*KINDS_BEFORE, "pace", "receivable", "retention", "no_show")

@@ -1,0 +1,46 @@
+-- Milestones with a due day, in their state at the end of as_of: how far each has slipped, or None known yet. Of a booking
+-- that was cancelled, none.
+with milestones as (
+    select
+        milestones.milestone_id,
+        milestones.org_id,
+        milestones.booking_id,
+        milestones.service_id,
+        milestones.provider_id,
+        milestones.position,
+        milestones.title,
+        milestones.due_day,
+        run_clock.as_of,
+        bookings.total_amount,
+        bookings.is_in_own_currency,
+        bookings.status_group,
+        case when milestones.is_done and milestones.completed_day <= run_clock.as_of then milestones.completed_day end
+            as done_day,
+        milestones.is_done and milestones.completed_day is null as is_done_sometime
+    from {{ ref('fct_milestones') }} as milestones
+    inner join {{ ref('int_bookings_as_of') }} as bookings on milestones.booking_id = bookings.booking_id
+    inner join {{ ref('stg_app__run_clock') }} as run_clock on milestones.org_id = run_clock.org_id
+    where
+        milestones.status <> 'cancelled'
+        and milestones.due_day is not null
+        and bookings.status_group in ('ongoing', 'completed')
+)
+
+select
+    milestone_id,
+    org_id,
+    booking_id,
+    service_id,
+    provider_id,
+    position,
+    title,
+    due_day,
+    done_day,
+    done_day is null and status_group = 'ongoing' as is_open,
+    case
+        when done_day is not null then greatest({{ days_from_to('due_day', 'done_day') }}, 0)
+        when due_day < as_of then {{ days_from_to('due_day', 'as_of') }}
+    end as slipped_days,
+    case when is_in_own_currency then total_amount end as booking_amount
+from milestones
+where not is_done_sometime
