@@ -9,74 +9,48 @@
     )
 }}
 
--- The rhythm of each client's visits up to as_of: a visit is a day with a service that took place.
-with visits as (
+-- The rhythm of each client's visits up to as_of. A client is missed after an interval as long as hardly any of his own:
+-- beyond the upper quartile by rhythm_spreads times the distance of the quartiles, which are at least a quarter of the
+-- median apart: a rhythm of few intervals looks steadier than it is.
+with intervals as (
     select
-        bookings.org_id,
-        bookings.client_id,
-        states.service_day,
-        sum(case when states.is_in_own_currency then states.total_amount else 0 end) as amount
-    from {{ ref('int_bookings_as_of') }} as states
-    inner join {{ ref('fct_bookings') }} as bookings on states.booking_id = bookings.booking_id
-    where states.is_realized and {{ is_firm('states.status_group') }}
-    group by 1, 2, 3
-),
-
-intervals as (
-    select
-        visits.*,
-        {{ days_from_to(
-            'lag(visits.service_day) over (partition by visits.client_id order by visits.service_day)',
-            'visits.service_day',
-        ) }} as days
-    from visits
+        visits.org_id,
+        visits.client_id,
+        visits.visit_day,
+        visits.amount,
+        {{ days_from_to('visits.visit_day', 'visits.next_day') }} as days,
+        run_clock.as_of
+    from {{ ref('int_client_visits') }} as visits
+    inner join {{ ref('stg_app__run_clock') }} as run_clock on visits.org_id = run_clock.org_id
 ),
 
 rhythms as (
     select
-        intervals.org_id,
-        intervals.client_id,
-        run_clock.as_of,
+        org_id,
+        client_id,
+        as_of,
         count(*) as visits,
-        min(intervals.service_day) as first_visit_day,
-        max(intervals.service_day) as last_visit_day,
-        percentile_cont(0.5) within group (order by intervals.days) as median_days,
-        percentile_cont(0.25) within group (order by intervals.days) as lower_quartile_days,
-        percentile_cont(0.75) within group (order by intervals.days) as upper_quartile_days,
-        sum(
-            case when intervals.service_day > {{ add_days('run_clock.as_of', -365) }} then intervals.amount else 0 end
-        ) as yearly_amount
+        max(visit_day) as last_visit_day,
+        percentile_cont(0.5) within group (order by days) as median_days,
+        percentile_cont(0.25) within group (order by days) as lower_quartile_days,
+        percentile_cont(0.75) within group (order by days) as upper_quartile_days,
+        sum(case when visit_day > {{ add_days('as_of', -365) }} then amount else 0 end) as yearly_amount
     from intervals
-    inner join {{ ref('stg_app__run_clock') }} as run_clock on intervals.org_id = run_clock.org_id
-    group by intervals.org_id, intervals.client_id, run_clock.as_of
+    group by org_id, client_id, as_of
     having count(*) >= {{ var('rhythm_least_visits') }}
-),
-
--- A client who has asked for a date is not missing.
-coming as (
-    select
-        bookings.client_id,
-        max(states.service_day) as next_day
-    from {{ ref('int_bookings_as_of') }} as states
-    inner join {{ ref('fct_bookings') }} as bookings on states.booking_id = bookings.booking_id
-    inner join {{ ref('stg_app__run_clock') }} as run_clock on states.org_id = run_clock.org_id
-    where
-        states.status_group in ('pending', 'ongoing')
-        and (states.service_day > run_clock.as_of or states.service_day is null or states.status_group = 'ongoing')
-    group by bookings.client_id
 )
 
 select
-    rhythms.client_id,
-    rhythms.org_id,
-    cast(rhythms.visits as integer) as visits,
-    rhythms.first_visit_day,
-    rhythms.last_visit_day,
-    cast(rhythms.median_days as numeric(8, 2)) as median_days,
-    cast(rhythms.lower_quartile_days as numeric(8, 2)) as lower_quartile_days,
-    cast(rhythms.upper_quartile_days as numeric(8, 2)) as upper_quartile_days,
-    {{ days_from_to('rhythms.last_visit_day', 'rhythms.as_of') }} as days_since,
-    coming.client_id is not null as has_coming,
-    {{ as_money('rhythms.yearly_amount') }} as yearly_amount
+    client_id,
+    org_id,
+    cast(visits as integer) as visits,
+    last_visit_day,
+    cast(median_days as numeric(8, 2)) as median_days,
+    cast(
+        ceil(
+            upper_quartile_days
+            + {{ var('rhythm_spreads') }} * greatest(upper_quartile_days - lower_quartile_days, median_days / 4)
+        ) as integer
+    ) as missed_after_days,
+    {{ as_money('yearly_amount') }} as yearly_amount
 from rhythms
-left join coming on rhythms.client_id = coming.client_id

@@ -1,5 +1,6 @@
--- Milestones with a due day, in their state at the end of as_of: how far each has slipped, or None known yet. Of a booking
--- that was cancelled, none.
+-- Milestones with a due day, in their state at the end of as_of: how far each has slipped, and whether the milestone before it
+-- in the booking was behind: on the evening before its own due day, or at as_of where that is earlier. Milestones done at an
+-- unknown time, and those of cancelled bookings, are left out.
 with milestones as (
     select
         milestones.milestone_id,
@@ -24,6 +25,17 @@ with milestones as (
         milestones.status <> 'cancelled'
         and milestones.due_day is not null
         and bookings.status_group in ('ongoing', 'completed')
+),
+
+ordered as (
+    select
+        milestones.*,
+        lag(due_day) over booking as previous_due_day,
+        lag(done_day) over booking as previous_done_day,
+        least({{ add_days('due_day', -1) }}, as_of) as foretold_day
+    from milestones
+    where not is_done_sometime
+    window booking as (partition by booking_id order by position)
 )
 
 select
@@ -41,6 +53,10 @@ select
         when done_day is not null then greatest({{ days_from_to('due_day', 'done_day') }}, 0)
         when due_day < as_of then {{ days_from_to('due_day', 'as_of') }}
     end as slipped_days,
+    coalesce(
+        least(coalesce(previous_done_day, foretold_day), foretold_day)
+        > {{ add_days('previous_due_day', var('milestone_tolerance_days')) }},
+        false
+    ) as is_behind,
     case when is_in_own_currency then total_amount end as booking_amount
-from milestones
-where not is_done_sometime
+from ordered
