@@ -15,7 +15,7 @@ from insights.severity_thresholds import (
     UNBILLED_GROWTH,
     UNBILLED_SHARE,
 )
-from insights.state_findings import booking_link, state_finding
+from insights.state_findings import booking_link, state_finding, weekly
 from ml.usual_range import usual_range
 from sources import formatting
 from sources.database import records
@@ -30,7 +30,6 @@ OVERDUE_WEEKS: Final[LiteralString] = """
     select weeks_ago, overdue_amount::float8 as amount
     from intermediate.int_overdue_weeks
     where org_id = %(org_id)s
-    order by weeks_ago
 """
 OVERDUE: Final[LiteralString] = """
     select invoice_id::text, invoice_number, client_name, due_day, days_overdue, age, open_amount::float8 as amount
@@ -38,12 +37,11 @@ OVERDUE: Final[LiteralString] = """
     where org_id = %(org_id)s and age <> 'not due'
     order by open_amount * least(days_overdue, 90) desc, invoice_id
 """
-REVENUE: Final[LiteralString] = """
-    select coalesce(sum(value) filter (where metric = 'invoiced_revenue' and day > %(month_ago)s), 0)::float8 as invoiced,
-        coalesce(sum(value) filter (where metric = 'realized_revenue' and day > %(month_ago)s), 0)::float8 as realized
+INVOICED: Final[LiteralString] = """
+    select coalesce(sum(value), 0)::float8 as invoiced
     from marts.kpi_daily
-    where org_id = %(org_id)s and dimension = 'total' and day <= %(as_of)s
-        and metric in ('invoiced_revenue', 'realized_revenue')
+    where org_id = %(org_id)s and metric = 'invoiced_revenue' and dimension = 'total'
+        and day > %(month_ago)s and day <= %(as_of)s
 """
 UNBILLED: Final[LiteralString] = """
     select unbilled.booking_id::text, bookings.booking_number, clients.client_name, services.service_name,
@@ -85,18 +83,13 @@ def receivable_findings(connection: psycopg.Connection, organization: Organizati
     return [finding for finding in found if finding]
 
 
-def _overdue(
-    connection: psycopg.Connection, organization: Organization, parameters: dict[str, Any]
-) -> Finding | None:
+def _overdue(connection: psycopg.Connection, organization: Organization, parameters: dict[str, Any]) -> Finding | None:
     """Return the finding of overdue invoices; the usual sum is that of the weeks before."""
-    weeks = pd.DataFrame(records(connection, OVERDUE_WEEKS, parameters))
-    if weeks.empty or not (weeks["weeks_ago"] == 0).any() or organization.first_day is None:
-        return None
-    weeks_known = min((organization.as_of - organization.first_day).days // 7, int(weeks["weeks_ago"].max()))
-    sums = weeks.set_index("weeks_ago")["amount"].reindex(range(weeks_known + 1), fill_value=0.0).tolist()
-    (revenue,) = records(connection, REVENUE, parameters)
-    usual, amount = usual_range(sums[1:]), float(sums[0])
-    if usual is None or amount < OVERDUE_SHARE * revenue["invoiced"]:
+    of_weeks = {row["weeks_ago"]: row["amount"] for row in records(connection, OVERDUE_WEEKS, parameters)}
+    amount, *earlier = weekly(organization, of_weeks) or [0.0]
+    usual = usual_range(earlier)
+    (invoiced,) = [row["invoiced"] for row in records(connection, INVOICED, parameters)]
+    if usual is None or not amount or amount < OVERDUE_SHARE * invoiced:
         return None
     if amount <= usual.upper or amount < OVERDUE_GROWTH * usual.middle:
         return None
@@ -112,7 +105,7 @@ def _overdue(
         lower=round(max(usual.lower, 0.0), 2),
         upper=round(usual.upper, 2),
         impact=round(amount - usual.middle, 2),
-        severity="high" if amount - usual.middle >= OVERDUE_HIGH_SHARE * revenue["invoiced"] else "medium",
+        severity="high" if amount - usual.middle >= OVERDUE_HIGH_SHARE * invoiced else "medium",
         direction="up",
         good_direction="down",
         invoices=len(invoices),
@@ -134,9 +127,7 @@ def _overdue(
     )
 
 
-def _unbilled(
-    connection: psycopg.Connection, organization: Organization, parameters: dict[str, Any]
-) -> Finding | None:
+def _unbilled(connection: psycopg.Connection, organization: Organization, parameters: dict[str, Any]) -> Finding | None:
     """Return the finding of finished bookings without an invoice; usual is their share in the year before."""
     unbilled = pd.DataFrame(records(connection, UNBILLED, parameters))
     if unbilled.empty:

@@ -9,8 +9,13 @@ from insights.anomalies import anomaly_findings
 from insights.findings import Finding, Rule
 from insights.forecasts import forecast_findings
 from insights.incidents import combined
+from insights.milestones import milestone_findings
 from insights.narrative import with_texts
+from insights.no_shows import no_show_findings
 from insights.organizations import Organization
+from insights.pace import pace_findings
+from insights.receivables import receivable_findings
+from insights.retention import retention_findings
 from insights.workload import workload_findings
 from sources.insight_values import InsightKind
 
@@ -19,6 +24,11 @@ RULES: Final[Mapping[InsightKind, Rule]] = {
     "anomaly": anomaly_findings,
     "forecast": forecast_findings,
     "workload": workload_findings,
+    "pace": pace_findings,
+    "receivable": receivable_findings,
+    "milestone": milestone_findings,
+    "retention": retention_findings,
+    "no_show": no_show_findings,
 }
 
 

@@ -14,31 +14,35 @@ TOLD_BY_PREVIOUS_DAYS: Final = 3
 
 
 def lateness(history: pd.DataFrame, coming: pd.DataFrame, *, as_of: date) -> pd.DataFrame:
-    """Return `coming` with probability (of being late) and slip_days (the median of the late ones).
+    """Return `coming` with probability (of being late) and slip_days (by which the late ones slipped).
 
-    history: service_id, position, is_behind, is_late, slipped_days of milestones whose due day is past;
-    coming: service_id, position, is_behind, due_day of open ones.
+    history: service_id, position, is_behind (the milestone before was), milestones, late (their numbers), slip_days
+    (of the late ones; missing: none), one row of each kind; coming: service_id, position, is_behind, due_day.
     """
-    if history.empty or coming.empty:
-        return coming.assign(probability=pd.Series(dtype=float), slip_days=pd.Series(dtype=float)).head(0)
-    every = float(history["is_late"].mean())
-    of_kind = _rate(history, KEYS, every)
-    by_previous = _rate(history, [*KEYS, "is_behind"], every)
-    late = history[history["is_late"]]
-    slips, slip = late.groupby(KEYS)["slipped_days"].median(), float(late["slipped_days"].median() if len(late) else 0)
+    whole = _rates(history, KEYS)
+    told = _rates(history, [*KEYS, "is_behind"])
+    every = float(history["late"].sum()) / max(float(history["milestones"].sum()), 1.0)
     kind = pd.MultiIndex.from_frame(coming[KEYS])
     known = pd.MultiIndex.from_frame(coming[[*KEYS, "is_behind"]])
     days_ahead = (pd.to_datetime(coming["due_day"]) - pd.Timestamp(as_of)).dt.days
     is_told = (days_ahead <= TOLD_BY_PREVIOUS_DAYS) | coming["is_behind"].astype(bool)
-    whole = pd.Series(of_kind.reindex(kind).fillna(every).to_numpy(), index=coming.index)
-    told = pd.Series(by_previous.reindex(known).to_numpy(), index=coming.index).fillna(whole)
+    of_kind = whole["rate"].reindex(kind).fillna(every).to_numpy()
+    by_previous = told["rate"].reindex(known).to_numpy()
+    rate = pd.Series(by_previous, index=coming.index).fillna(pd.Series(of_kind, index=coming.index))
     return coming.assign(
-        probability=told.where(is_told, whole),
-        slip_days=slips.reindex(kind).fillna(slip).to_numpy(),
+        probability=rate.where(is_told, of_kind),
+        slip_days=whole["slip_days"].reindex(kind).fillna(0.0).to_numpy(),
     )
 
 
-def _rate(history: pd.DataFrame, keys: list[str], every: float) -> "pd.Series[float]":
-    """Return the share of late milestones of each kind, shrunk to that of all."""
-    groups = history.groupby(keys)["is_late"]
-    return (groups.sum() + RATE_WEIGHT * every) / (groups.size() + RATE_WEIGHT)
+def _rates(history: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return the share of late milestones of each kind, shrunk to that of all, and their mean slip."""
+    every = float(history["late"].sum()) / max(float(history["milestones"].sum()), 1.0)
+    slipped = (history["late"] * history["slip_days"].fillna(0.0)).groupby([history[key] for key in keys]).sum()
+    sums = history.groupby(keys)[["milestones", "late"]].sum()
+    return pd.DataFrame(
+        {
+            "rate": (sums["late"] + RATE_WEIGHT * every) / (sums["milestones"] + RATE_WEIGHT),
+            "slip_days": slipped / sums["late"].where(sums["late"] > 0),
+        }
+    )

@@ -1,6 +1,7 @@
 """No-shows: the calibrated probability of each coming booking that its client does not come."""
 
-from typing import Final, Literal, NamedTuple
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,6 @@ import pandas as pd
 from ml.panel import Day, midnight
 
 Floats = npt.NDArray[np.float64]
-Outcome = Literal["came", "missed", "cancelled"]
 
 COLUMNS: Final = (
     "booking_id", "client_id", "service_id", "provider_id", "booked_day", "service_day", "hour", "amount",
@@ -68,7 +68,7 @@ def no_show_probabilities(bookings: pd.DataFrame, *, as_of: Day, horizon: int) -
     judged = known[known["outcome"].isin(["came", "missed"]) & (known["service_day"] <= today)]
     judged = judged.sort_values(["service_day", "booking_id"]).tail(MOST_OUTCOMES)
     described = pd.concat([judged, coming], ignore_index=True)
-    missed = (judged["outcome"] == "missed").to_numpy(dtype=float)
+    missed: Floats = (judged["outcome"] == "missed").to_numpy().astype(np.float64)
     features = _features(described, known, missed)
     past, ahead = features.iloc[: len(judged)], features.iloc[len(judged) :]
     return pd.DataFrame(
@@ -121,9 +121,9 @@ def _features(described: pd.DataFrame, known: pd.DataFrame, missed: Floats) -> p
 def _past(described: pd.DataFrame, outcomes: pd.DataFrame, key: str) -> Past:
     """Return the outcomes of the same `key` that were known before each service day."""
     days = outcomes.assign(
-        day=outcomes[["outcome_day", "service_day"]].min(axis=1).where(
-            outcomes["outcome"] == "cancelled", outcomes[["outcome_day", "service_day"]].max(axis=1)
-        ),
+        day=outcomes[["outcome_day", "service_day"]]
+        .min(axis=1)
+        .where(outcomes["outcome"] == "cancelled", outcomes[["outcome_day", "service_day"]].max(axis=1)),
         missed=(outcomes["outcome"] == "missed").astype(float),
     ).sort_values("day", kind="stable")
     groups = days.groupby(key, dropna=False)
@@ -145,10 +145,10 @@ def _past(described: pd.DataFrame, outcomes: pd.DataFrame, key: str) -> Past:
 
 def _beside(base: Floats, past: Past, missed: Floats) -> Floats:
     """Return the log-odds of a rate beside those of all bookings, shrunk with the weight that foretold best."""
-    log_odds = {
-        weight: _log_odds((past.missed + weight * base) / (past.visits + weight)) for weight in WEIGHTS
-    }
-    losses = {weight: _log_loss(each[: len(missed)], missed) for weight, each in log_odds.items()} if len(missed) else {}
+    log_odds = {weight: _log_odds((past.missed + weight * base) / (past.visits + weight)) for weight in WEIGHTS}
+    losses = (
+        {weight: _log_loss(each[: len(missed)], missed) for weight, each in log_odds.items()} if len(missed) else {}
+    )
     best = min(losses, key=lambda weight: losses[weight], default=WEIGHTS[-1])
     return log_odds[best] - _log_odds(base)
 
@@ -167,10 +167,7 @@ def _probabilities(past: pd.DataFrame, missed: Floats, ahead: pd.DataFrame) -> F
     spread = np.r_[RATE_SPREAD, np.full(len(RATES), RATE_SPREAD), np.full(len(figures), FIGURE_SPREAD)]
     edges = [round(share * len(x)) for share in FOLD_SHARES]
     later = np.concatenate(
-        [
-            x[first:last] @ _fit(x[:first], missed[:first], prior, spread)
-            for first, last in zip(edges, edges[1:], strict=False)
-        ]
+        [x[first:last] @ _fit(x[:first], missed[:first], prior, spread) for first, last in pairwise(edges)]
     )
     intercept, slope = _calibration(later, missed[edges[0] :])
     return _sigmoid(intercept + slope * (x_ahead @ _fit(x, missed, prior, spread)))

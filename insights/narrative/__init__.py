@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from insights.findings import Finding
-from insights.narrative import anomaly, forecast, pipeline, workload
+from insights.narrative import (
+    anomaly,
+    forecast,
+    milestone,
+    no_show,
+    pace,
+    pipeline,
+    receivable,
+    retention,
+    workload,
+)
 from insights.narrative.phrases import Text
 from insights.organizations import Organization
 from sources.insight_values import InsightKind
@@ -14,6 +24,11 @@ DESCRIBERS: Final[Mapping[InsightKind, Callable[[Finding], Text]]] = {
     "forecast": forecast.describe,
     "workload": workload.describe,
     "pipeline": pipeline.describe,
+    "pace": pace.describe,
+    "receivable": receivable.describe,
+    "milestone": milestone.describe,
+    "retention": retention.describe,
+    "no_show": no_show.describe,
 }
 
 

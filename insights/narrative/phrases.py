@@ -118,6 +118,12 @@ def driver_change(finding: Finding, value: float, expected: float) -> str:
     return f"{difference(finding, value, expected)} {more} than the {amount(finding, expected)} expected"
 
 
+def steps(finding: Finding, opening: str = "") -> str:
+    """Return the actions of the finding as sentences, after an opening."""
+    sentences = [f"{action['text']}." for action in finding["actions"]]
+    return f"{opening}{' '.join(sentences)}" if sentences else ""
+
+
 def capitalised(text: str) -> str:
     """Return the text with a capital letter at its beginning."""
     return text[:1].upper() + text[1:]

@@ -9,8 +9,8 @@
     )
 }}
 
--- What was on hand at the end of as_of, of the same weekday of each week before, and of each of these a year (52 weeks)
--- earlier, for each of the weeks after that day.
+-- What was on hand at the end of as_of, of the same weekday of each week before, and of each of these a year (52
+-- weeks) earlier, for each of the weeks after that day.
 with periods as (
     select
         periods.org_id,

@@ -9,9 +9,9 @@
     )
 }}
 
--- The rhythm of each client's visits up to as_of. A client is missed after an interval as long as hardly any of his own:
--- beyond the upper quartile by rhythm_spreads times the distance of the quartiles, which are at least a quarter of the
--- median apart: a rhythm of few intervals looks steadier than it is.
+-- The rhythm of each client's visits up to as_of. A client is missed after an interval as long as hardly any of his
+-- own: beyond the upper quartile by rhythm_spreads times the distance of the quartiles, which are at least a quarter
+-- of the median apart: a rhythm of few intervals looks steadier than it is.
 with intervals as (
     select
         visits.org_id,

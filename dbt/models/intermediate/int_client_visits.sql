@@ -1,5 +1,5 @@
--- The visits of each client up to as_of (days with a service that took place), each with the day from which the next one
--- was known. Of the last visit, that of a coming or requested booking.
+-- The visits of each client up to as_of (days with a service that took place), each with the day from which the next
+-- one was known. Of the last visit, that of a coming or requested booking.
 with bookings as (
     select
         bookings.org_id,

@@ -1,6 +1,6 @@
--- Milestones with a due day, in their state at the end of as_of: how far each has slipped, and whether the milestone before it
--- in the booking was behind: on the evening before its own due day, or at as_of where that is earlier. Milestones done at an
--- unknown time, and those of cancelled bookings, are left out.
+-- Milestones with a due day, in their state at the end of as_of: how far each has slipped, and whether the milestone
+-- before it in the booking was behind: on the evening before its own due day, or at as_of where that is earlier.
+-- Milestones done at an unknown time, and those of cancelled bookings, are left out.
 with milestones as (
     select
         milestones.milestone_id,
@@ -30,12 +30,18 @@ with milestones as (
 ordered as (
     select
         milestones.*,
-        lag(due_day) over booking as previous_due_day,
-        lag(done_day) over booking as previous_done_day,
-        least({{ add_days('due_day', -1) }}, as_of) as foretold_day
+        case
+            when milestones.done_day is not null
+                then greatest({{ days_from_to('milestones.due_day', 'milestones.done_day') }}, 0)
+            when milestones.due_day < milestones.as_of
+                then {{ days_from_to('milestones.due_day', 'milestones.as_of') }}
+        end as slipped_days,
+        lag(milestones.due_day) over booking as previous_due_day,
+        lag(milestones.done_day) over booking as previous_done_day,
+        least({{ add_days('milestones.due_day', -1) }}, milestones.as_of) as foretold_day
     from milestones
-    where not is_done_sometime
-    window booking as (partition by booking_id order by position)
+    where not milestones.is_done_sometime
+    window booking as (partition by milestones.booking_id order by milestones.position)
 )
 
 select
@@ -49,10 +55,8 @@ select
     due_day,
     done_day,
     done_day is null and status_group = 'ongoing' as is_open,
-    case
-        when done_day is not null then greatest({{ days_from_to('due_day', 'done_day') }}, 0)
-        when due_day < as_of then {{ days_from_to('due_day', 'as_of') }}
-    end as slipped_days,
+    slipped_days,
+    coalesce(slipped_days > {{ var('milestone_tolerance_days') }}, false) as is_late,
     coalesce(
         least(coalesce(previous_done_day, foretold_day), foretold_day)
         > {{ add_days('previous_due_day', var('milestone_tolerance_days')) }},

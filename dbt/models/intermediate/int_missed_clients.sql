@@ -1,5 +1,5 @@
--- The regular clients who were missed at the end of as_of, and of the same weekday of each week before: their last visit
--- was longer ago than their own rhythm explains, the next was not booked yet, and they were not lost for good.
+-- The regular clients who were missed at the end of as_of, and of the same weekday of each week before: their last
+-- visit was longer ago than their own rhythm explains, the next was not booked yet, and they were not lost for good.
 with gaps as (
     select
         visits.org_id,

@@ -1,5 +1,5 @@
--- Bookings by whether the client came, of organisations that record no-shows: what is known of each on the evening before
--- its service day, and its outcome. Open: not over yet, or it is not known whether the client came.
+-- Bookings by whether the client came, of organisations that record no-shows: what is known of each on the evening
+-- before its service day, and its outcome. Open: not over yet, or it is not known whether the client came.
 with organizations as (
     select
         organizations.org_id,

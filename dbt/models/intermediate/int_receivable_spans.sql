@@ -9,8 +9,9 @@
     )
 }}
 
--- What was open of each invoice, from one payment to the next. A refund opens no invoice again: the client paid it. If the
--- payments do not cover an invoice in status paid, the rest was paid at an unknown time, and is open on no day.
+-- What was open of each invoice, from one payment to the next. A refund opens no invoice again: the client paid it.
+-- If the payments do not cover an invoice in status paid, the rest was paid at an unknown time, and is open on no
+-- day.
 with payments as (
     select
         invoices.invoice_id,
@@ -36,7 +37,12 @@ payables as (
     from {{ ref('fct_invoices') }} as invoices
     left join payments on invoices.invoice_id = payments.invoice_id
     where invoices.is_invoiced and invoices.is_in_own_currency and invoices.issued_day is not null
-    group by invoices.invoice_id, invoices.org_id, invoices.due_day, invoices.issued_day, invoices.status,
+    group by
+        invoices.invoice_id,
+        invoices.org_id,
+        invoices.due_day,
+        invoices.issued_day,
+        invoices.status,
         invoices.invoiced_amount
 ),
 

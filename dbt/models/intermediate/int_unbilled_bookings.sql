@@ -1,4 +1,5 @@
--- Bookings whose work is done and whose amount is not invoiced in full. Draft invoices do not count, they ask for nothing.
+-- Bookings whose work is done and whose amount is not invoiced in full. Draft invoices do not count, they ask for
+-- nothing.
 with hours as (
     select
         booking_id,
