@@ -10,6 +10,7 @@ from dagster_project.ingestion import assets as ingestion
 from dagster_project.ingestion import public_holidays, run_clock
 from dagster_project.insights import assets as insights
 from dagster_project.modelling import assets as modelling
+from dagster_project.modelling.no_shows import no_shows
 from dagster_project.quality import checks as quality
 from dagster_project.resources import HubDatabase
 from dagster_project.warehouse import assets as warehouse
@@ -26,6 +27,7 @@ defs = dg.Definitions(
         modelling.revenue_forecasts,
         warehouse.forecast_models,
         modelling.provider_workload,
+        no_shows,
         warehouse.published,
         insights.events,
         delivery.digest_deliveries,

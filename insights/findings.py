@@ -11,8 +11,11 @@ from insights.organizations import Organization
 NAMED_DRIVERS: Final = 3  # in an event and its texts: the largest ones
 
 # kind, severity, metric, dimension, member, direction, started_on, day, title, summary, value, expected, lower, upper,
-# impact, drivers, recommendation: the columns of app.insight_events. opens: False if it opens no event and only keeps
-# an open one from being resolved.
+# impact, drivers, recommendation, pattern, effects, facts, actions: the columns of app.insight_events. opens: False if
+# it opens no event and only keeps an open one from being resolved.
+# effects: what the same cause moved, mappings with metric, label, dimension, member_name, value, expected, impact and
+# sentence. facts: sentences known beside it. actions: what to do and for whom, mappings with text and, where they
+# apply, link and impact (money).
 Finding = Mapping[str, Any]
 # Returns all current findings of its kind; None if the data do not allow a judgement.
 Rule = Callable[[psycopg.Connection, Organization], list[Finding] | None]

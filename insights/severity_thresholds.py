@@ -24,3 +24,41 @@ FORECAST_HIGH_FALL: Final = -0.40  # a fall of this share or more is of severity
 # The least share of all available hours that is beyond capacity, for each severity of an overload; a smaller one is not
 # reported.
 WORKLOAD_SHARES: Final[Mapping[Severity, float]] = {"high": 0.25, "medium": 0.10}
+
+# The least difference of what is on hand from the same moment of the last year; within it, one large booking or a
+# moved holiday makes the difference. It must leave its usual range too, whose spread (of the logarithms of weekly
+# ratios) is at least PACE_LEAST_SPREAD: steadier ratios come from few bookings.
+PACE_CHANGE: Final = 0.15
+PACE_HIGH_FALL: Final = -0.40  # a fall of this share or more is of severity high
+PACE_LEAST_SPREAD: Final = 0.05
+
+# Overdue invoices are reported if they leave the usual range of their own weekly sums, exceed its middle by a third
+# (an owner does not act on less), and are at least a twentieth of what is invoiced in four weeks.
+OVERDUE_GROWTH: Final = 4 / 3
+OVERDUE_SHARE: Final = 0.05
+OVERDUE_HIGH_SHARE: Final = 0.50  # of four weeks' invoices, beyond what is usual: severity high
+
+# Finished work without an invoice is reported from a twentieth of the quarter's finished work on, and if twice the
+# share of the year before is not invoiced: a business may never invoice some of it.
+UNBILLED_SHARE: Final = 0.05
+UNBILLED_GROWTH: Final = 2.0
+
+# Milestones that will probably be late are reported if their expected number leaves the usual range of the past
+# fortnights, exceeds its middle by a third, and is at least MILESTONES_LEAST: some are late in every business.
+MILESTONES_LEAST: Final = 3.0
+MILESTONES_GROWTH: Final = 4 / 3
+
+# Regular clients who are missed are reported if there are more of them than usual (a third more, and at least
+# MISSED_LEAST), or if single ones among them bring a twentieth of a year's revenue.
+MISSED_LEAST: Final = 3
+MISSED_GROWTH: Final = 4 / 3
+MISSED_SHARE: Final = 0.05
+
+# Bookings are named as likely no-shows from this probability on, if it is also this many times the usual one: one in
+# four is worth a reminder, and where one in four never comes, only the outstanding ones are.
+NO_SHOW_LEAST: Final = 0.25
+NO_SHOW_LIFT: Final = 2.0
+
+# The hours beyond capacity must also exceed those of each of the last four weeks by a quarter: a team that works long
+# days every week does not need to be told. Of 60 days of two sample businesses it opens on few.
+WORKLOAD_GROWTH: Final = 1.25

@@ -15,7 +15,7 @@ from dagster_project.resources import HubDatabase
 from insights.events import expire_events, update_events, update_questions
 from insights.organizations import Organization, organizations_of_warehouse
 from insights.questions import booking_questions
-from insights.rules import RULES
+from insights.rules import RULES, current_findings
 
 GROUP: Final = "insights"
 
@@ -25,16 +25,30 @@ GROUP: Final = "insights"
     # A test compares them with the relations that the SQL of the insights reads.
     deps=[
         ["analytics", "v_booking_anomalies"],
+        ["analytics", "v_receivables"],
+        ["intermediate", "int_booking_pace"],
+        ["intermediate", "int_client_rhythm"],
         ["intermediate", "int_forecast_changes"],
         ["intermediate", "int_metric_worth"],
+        ["intermediate", "int_milestone_delays"],
+        ["intermediate", "int_missed_clients"],
+        ["intermediate", "int_no_show_bookings"],
+        ["intermediate", "int_overdue_weeks"],
+        ["intermediate", "int_provider_capacity"],
+        ["intermediate", "int_provider_days"],
+        ["intermediate", "int_provider_services"],
+        ["intermediate", "int_unbilled_bookings"],
         ["intermediate", "int_unusual_bookings"],
+        ["marts", "dim_client"],
         ["marts", "dim_metric"],
         ["marts", "dim_organization"],
         ["marts", "dim_provider"],
         ["marts", "dim_service"],
         ["marts", "fct_bookings"],
+        ["marts", "fct_invoices"],
         ["marts", "kpi_daily"],
         ["ml", "anomalies"],
+        ["ml", "no_shows"],
         ["ml", "provider_workload"],
         ["raw", "run_clock"],
         ["staging", "stg_app__organizations"],
@@ -61,11 +75,9 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
 
 def _update(connection: psycopg.Connection, organization: Organization, now: datetime) -> dict[str, int]:
     """Apply the rules to one organisation, update its events and enqueue their messages; return counts of each."""
-    by_kind = {kind: rule(connection, organization) for kind, rule in RULES.items()}
-    expire_events(connection, organization, [kind for kind, findings in by_kind.items() if findings is None])
-    judged = {kind: findings for kind, findings in by_kind.items() if findings is not None}
-    findings = [finding for of_kind in judged.values() for finding in of_kind]
-    changes = update_events(connection, organization, findings, kinds=list(judged))
+    findings, judged = current_findings(connection, organization)
+    expire_events(connection, organization, [kind for kind in RULES if kind not in judged])
+    changes = update_events(connection, organization, findings, kinds=judged)
     enqueue_changes(connection, organization, changes, now=now)
     questions = update_questions(connection, organization, booking_questions(connection, organization))
     enqueue_changes(connection, organization, questions, now=now)

@@ -1,17 +1,20 @@
 """The text of insights: golden files for each kind, sign and size; HUB_WRITE_GOLDEN=1 rewrites them: read the diff."""
 
 import os
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from insights.narrative import DESCRIBERS, RECOMMENDATIONS, describe
+from insights.narrative import DESCRIBERS, with_texts
+from insights.narrative.anomaly import RECOMMENDATIONS
+from insights.organizations import Organization
 
+DAY = date(2025, 6, 30)
 GOLDEN = Path(__file__).parent / "golden"
 MONEY = {"metric": "booked_revenue", "label": "booked revenue", "unit": "money", "currency": "EUR"}
 COUNT = {"metric": "bookings_created", "label": "bookings created", "unit": "count", "currency": None}
@@ -21,7 +24,7 @@ ANOMALY: dict[str, Any] = {
     "dimension": "total",
     "member_name": None,
     "organization": "Northwind Studio",
-    "day": date(2025, 6, 30),
+    "day": DAY,
     "severity": "high",
     "direction": "down",
     "good_direction": "up",
@@ -110,14 +113,13 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "pipeline": {
         "kind": "pipeline", "label": "the check of invoices failed", "organization": "Northwind Studio",
-        "day": date(2025, 6, 30), "detail": "3 invoices name a booking that does not exist",
+        "day": DAY, "detail": "3 invoices name a booking that does not exist",
     },
 }  # fmt: skip
 
 
 def text_of(case: dict[str, Any]) -> str:
-    texts = describe(pd.DataFrame([case])).iloc[0]
-    return f"{texts['title']}\n\n{texts['summary']}\n\n{texts['recommendation']}\n"
+    return "\n\n".join(DESCRIBERS[case["kind"]](case)) + "\n"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -132,23 +134,18 @@ def test_there_is_no_golden_file_without_a_case() -> None:
     assert {path.stem for path in GOLDEN.glob("*.txt")} == set(CASES)
 
 
-def test_findings_of_several_kinds_in_one_frame_get_the_same_texts() -> None:
-    findings = pd.DataFrame(list(CASES.values()), index=range(10, 10 + len(CASES)))
-    texts = describe(findings)
-    assert list(texts.index) == list(findings.index)
-    for (_, row), case in zip(texts.iterrows(), CASES.values(), strict=True):
-        assert f"{row['title']}\n\n{row['summary']}\n\n{row['recommendation']}\n" == text_of(case)
-
-
-def test_an_empty_frame_gives_no_texts() -> None:
-    empty = describe(pd.DataFrame([CASES["pipeline"]]).head(0))
-    assert empty.empty
-    assert {"title", "summary", "recommendation"} <= set(empty.columns)
+def test_findings_of_several_kinds_get_the_texts_of_their_kind_and_organisation() -> None:
+    cases = [CASES["revenue_shifted_down"], CASES["forecast_down"], CASES["pipeline"]]
+    organization = Organization(uuid4(), "Northwind Studio", "EUR", DAY, datetime(2025, 7, 1, tzinfo=UTC))
+    for found, case in zip(with_texts(organization, cases), cases, strict=True):
+        assert "\n\n".join(found[part] for part in ("title", "summary", "recommendation")) + "\n" == text_of(case)
+        assert (found["effects"], found["facts"], found["actions"]) == ([], [], [])
 
 
 def test_an_unknown_kind_is_refused() -> None:
+    organization = Organization(uuid4(), "Northwind Studio", "EUR", DAY, datetime(2025, 7, 1, tzinfo=UTC))
     with pytest.raises(ValueError, match=f"kind 'unknown' is not one of {', '.join(DESCRIBERS)}"):
-        describe(pd.DataFrame([{"kind": "unknown"}]))
+        with_texts(organization, [{"kind": "unknown"}])
 
 
 def test_each_metric_has_recommendations_for_both_directions() -> None:

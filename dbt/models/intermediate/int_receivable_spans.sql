@@ -1,0 +1,93 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='only_differences',
+        on_schema_change='fail',
+        unique_key=['invoice_id', 'first_day'],
+        post_hook="{{ analyze_table() }}",
+        indexes=[{'columns': ['invoice_id', 'first_day'], 'unique': true}, {'columns': ['org_id', 'first_day']}],
+    )
+}}
+
+-- What was open of each invoice, from one payment to the next. A refund opens no invoice again: the client paid it.
+-- If the payments do not cover an invoice in status paid, the rest was paid at an unknown time, and is open on no
+-- day.
+with payments as (
+    select
+        invoices.invoice_id,
+        greatest(payments.paid_day, invoices.issued_day) as day,
+        sum(payments.collected_amount) as amount
+    from {{ ref('fct_invoices') }} as invoices
+    inner join {{ ref('fct_payments') }} as payments
+        on invoices.invoice_id = payments.invoice_id and invoices.currency = payments.currency
+    where payments.kind = 'payment' and payments.status = 'succeeded'
+    group by 1, 2
+),
+
+payables as (
+    select
+        invoices.invoice_id,
+        invoices.org_id,
+        invoices.due_day,
+        invoices.issued_day,
+        case
+            when invoices.status = 'paid' then least(invoices.invoiced_amount, coalesce(sum(payments.amount), 0))
+            else invoices.invoiced_amount
+        end as amount
+    from {{ ref('fct_invoices') }} as invoices
+    left join payments on invoices.invoice_id = payments.invoice_id
+    where invoices.is_invoiced and invoices.is_in_own_currency and invoices.issued_day is not null
+    group by
+        invoices.invoice_id,
+        invoices.org_id,
+        invoices.due_day,
+        invoices.issued_day,
+        invoices.status,
+        invoices.invoiced_amount
+),
+
+-- A payment without a day is taken as made when the invoice was issued.
+changes as (
+    select
+        invoice_id,
+        issued_day as day,
+        amount
+    from payables
+    union all
+    select
+        payments.invoice_id,
+        coalesce(payments.day, payables.issued_day) as day,
+        -payments.amount as amount
+    from payments
+    inner join payables on payments.invoice_id = payables.invoice_id
+),
+
+days as (
+    select
+        invoice_id,
+        day,
+        sum(amount) as amount
+    from changes
+    group by 1, 2
+),
+
+balances as (
+    select
+        invoice_id,
+        day as first_day,
+        lead(day) over invoice as until_day,
+        sum(amount) over invoice as open_amount
+    from days
+    window invoice as (partition by invoice_id order by day)
+)
+
+select
+    balances.invoice_id,
+    payables.org_id,
+    payables.due_day,
+    balances.first_day,
+    balances.until_day,
+    {{ as_money('balances.open_amount') }} as open_amount
+from balances
+inner join payables on balances.invoice_id = payables.invoice_id
+where balances.open_amount > 0

@@ -1,0 +1,40 @@
+"""The text of a changed forecast."""
+
+from typing import Final
+
+from insights.findings import Finding
+from insights.narrative import phrases
+
+FORECAST_RECOMMENDATIONS: Final = {
+    "up": "Check that capacity covers the days ahead.",
+    "down": "Fill the free days ahead: follow up open quotes and invite past clients.",
+    "level": "No action is needed.",
+}
+
+# For a fall while some providers have more work than hours: more bookings as such would not help.
+FORECAST_DOWN_OVERLOADED: Final = (
+    "Find out which services lack bookings; their providers may have time for work that others cannot fit in."
+)
+
+
+def describe(finding: Finding) -> phrases.Text:
+    """Return title, summary and recommendation."""
+    value, subject, days = (
+        phrases.rounded(finding, finding["value"]),
+        phrases.subject(finding),
+        phrases.days(finding["horizon"]),
+    )
+    title = f"{phrases.capitalised(subject)}: {phrases.amount(finding, value)} forecast for the next {days}"
+    summary = (
+        f"For the {days} after {phrases.day(finding)}, the forecast of {subject}{phrases.at_organization(finding)} is "
+    )
+    summary += phrases.amount(finding, value)
+    trend = "level"
+    if finding.get("previous"):
+        previous = phrases.rounded(finding, finding["previous"])
+        trend = "level" if value == previous else "up" if value > previous else "down"
+        summary += f", {phrases.comparison(finding, value, previous, f'in the {days} before')}"
+    sentences = [f"{summary}.", phrases.range_of(finding, "The likely range is"), phrases.drivers(finding)]
+    is_overloaded = trend == "down" and finding.get("overloading") is True
+    recommendation = FORECAST_DOWN_OVERLOADED if is_overloaded else FORECAST_RECOMMENDATIONS[trend]
+    return title, phrases.joined(sentences), recommendation

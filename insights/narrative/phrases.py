@@ -1,0 +1,134 @@
+"""Phrases that the texts of all kinds share: amounts, comparisons, ranges, days and drivers of a finding."""
+
+from typing import Final
+
+import pandas as pd
+
+from insights.findings import Finding
+from sources import formatting
+
+# An expected figure below this share of the value is described as (hardly) anything instead of by its number.
+NEGLIGIBLE_SHARE: Final = 0.1
+
+Text = tuple[str, str, str]  # title, summary, recommendation
+
+
+def subject(finding: Finding) -> str:
+    """Return the name of the figure, as in 'bookings created for Massage'."""
+    preposition = {"service": " for ", "provider": " of "}.get(str(finding.get("dimension")))
+    if preposition is None or not finding.get("member_name"):
+        return str(finding["label"])
+    return f"{finding['label']}{preposition}{finding['member_name']}"
+
+
+def at_organization(finding: Finding) -> str:
+    """Return the name of the organisation with 'at'; empty where it is not known."""
+    return f" at {finding['organization']}" if finding.get("organization") else ""
+
+
+def day(finding: Finding) -> str:
+    """Return the day of the finding in words."""
+    return formatting.long_day(pd.Timestamp(finding["day"]).date())
+
+
+def days(horizon: float) -> str:
+    """Return the length of the horizon: 'day' or '28 days'."""
+    return "day" if int(horizon) == 1 else f"{int(horizon)} days"
+
+
+def rounded(finding: Finding, number: float) -> float:
+    return formatting.rounded(number, finding["unit"], currency(finding))
+
+
+def amount(finding: Finding, rounded: float) -> str:
+    """Return the figure in its unit."""
+    return formatting.figure(rounded, finding["unit"], currency(finding))
+
+
+def currency(finding: Finding) -> str | None:
+    return str(finding["currency"]) if finding.get("currency") else None
+
+
+def comparison(finding: Finding, value: float, base: float, base_name: str = "expected") -> str:
+    """Compare the value with its base, as in '€300 (25%) less than the €1,200 expected'."""
+    if value == base:
+        return f"the same as {'' if base_name.startswith('in ') else 'was '}{base_name}"
+    if is_negligible(finding, value, base):
+        nothing = "nothing" if base == 0 else "hardly anything"
+        return (
+            f"where there was {nothing} {base_name}"
+            if base_name.startswith("in ")
+            else f"where {nothing} was {base_name}"
+        )
+    share = formatting.change(value, base, finding["unit"], currency(finding))
+    percent = f" ({share})" if share else ""
+    more = more_or_less(finding, value, base)
+    return f"{difference(finding, value, base)}{percent} {more} than the {amount(finding, base)} {base_name}"
+
+
+def short_comparison(finding: Finding, value: float, expected: float) -> str:
+    """Compare the value with the expected one in the few words of a title: '25% less than expected'."""
+    if value == expected or is_negligible(finding, value, expected):
+        return comparison(finding, value, expected)
+    share = formatting.change(value, expected, finding["unit"], currency(finding))
+    size = share or difference(finding, value, expected)
+    return f"{size} {more_or_less(finding, value, expected)} than expected"
+
+
+def is_negligible(finding: Finding, value: float, expected: float) -> bool:
+    """Return True if the expected figure is too small beside the value to be worth its number."""
+    is_money = finding["unit"] == "money"
+    is_small = formatting.is_small(expected, "money", currency(finding)) if is_money else abs(expected) < 1
+    return is_small and abs(expected) <= NEGLIGIBLE_SHARE * abs(value)
+
+
+def difference(finding: Finding, value: float, expected: float) -> str:
+    """Return the distance between value and base, in its unit."""
+    return amount(finding, rounded(finding, abs(value - expected)))
+
+
+def more_or_less(finding: Finding, value: float, expected: float) -> str:
+    """Return 'more', 'fewer' (of counts) or 'less'."""
+    return "more" if value > expected else "fewer" if finding["unit"] == "count" else "less"
+
+
+def range_of(finding: Finding, opening: str) -> str:
+    """Return the sentence of the range; empty where there is none."""
+    if finding["lower"] is None or finding["upper"] is None:
+        return ""
+    lower, upper = (amount(finding, rounded(finding, finding[side])) for side in ("lower", "upper"))
+    return f"{opening} {lower} to {upper}." if lower != upper else f"{opening} {lower}."
+
+
+def drivers(finding: Finding) -> str:
+    """Return the sentence of the drivers, the largest first; empty where there are none."""
+    phrases = []
+    for driver in sorted(finding["drivers"], key=lambda each: -abs(float(each["contribution"]))):
+        value, expected = rounded(finding, driver["value"]), rounded(finding, driver["expected"])
+        if value != expected:
+            phrases.append(f"{driver['member_name']} ({driver_change(finding, value, expected)})")
+    return f"Main drivers: {formatting.listed(phrases)}." if phrases else ""
+
+
+def driver_change(finding: Finding, value: float, expected: float) -> str:
+    """Return the change of one driver in words."""
+    if is_negligible(finding, value, expected):
+        return f"{amount(finding, value)}, {comparison(finding, value, expected)}"
+    more = more_or_less(finding, value, expected)
+    return f"{difference(finding, value, expected)} {more} than the {amount(finding, expected)} expected"
+
+
+def steps(finding: Finding, opening: str = "") -> str:
+    """Return the actions of the finding as sentences, after an opening."""
+    sentences = [f"{action['text']}." for action in finding["actions"]]
+    return f"{opening}{' '.join(sentences)}" if sentences else ""
+
+
+def capitalised(text: str) -> str:
+    """Return the text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def joined(sentences: list[str]) -> str:
+    """Join the sentences that are not empty."""
+    return " ".join(sentence for sentence in sentences if sentence)

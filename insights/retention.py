@@ -1,0 +1,92 @@
+"""Rule `retention`: regular clients who would have come again by now, more of them than usual."""
+
+from collections import Counter
+from typing import Any, Final, LiteralString
+
+import pandas as pd
+import psycopg
+
+from insights.findings import Finding
+from insights.organizations import Organization
+from insights.severity_thresholds import MISSED_GROWTH, MISSED_LEAST, MISSED_SHARE
+from insights.state_findings import state_finding, weekly
+from ml.usual_range import usual_range
+from sources import formatting
+from sources.database import records
+
+NAMED: Final = 5  # clients to call
+
+MISSED_WEEKS: Final[LiteralString] = """
+    select weeks_ago, count(*) as clients
+    from intermediate.int_missed_clients
+    where org_id = %(org_id)s
+    group by weeks_ago
+"""
+MISSED: Final[LiteralString] = """
+    select rhythms.client_id::text, clients.client_name, clients.email, rhythms.visits, rhythms.median_days::float8,
+        rhythms.last_visit_day, rhythms.yearly_amount::float8 as amount
+    from intermediate.int_missed_clients as missed
+    inner join intermediate.int_client_rhythm as rhythms on rhythms.client_id = missed.client_id
+    inner join marts.dim_client as clients on clients.client_id = missed.client_id
+    where missed.org_id = %(org_id)s and missed.weeks_ago = 0
+    order by amount desc, client_id
+"""
+YEARLY: Final[LiteralString] = """
+    select coalesce(sum(value), 0)::float8 as revenue
+    from marts.kpi_daily
+    where org_id = %(org_id)s and metric = 'realized_revenue' and dimension = 'total'
+        and day > %(as_of)s::date - 365 and day <= %(as_of)s
+"""
+
+
+def retention_findings(connection: psycopg.Connection, organization: Organization) -> list[Finding] | None:
+    """Return one finding if clearly more regular clients than usual are missed, or one of great worth, else none.
+
+    None where the data have ended, or the coming service days are known only in part.
+    """
+    if organization.has_ended or organization.book_until is not None:
+        return None
+    parameters = {"org_id": organization.id, "as_of": organization.as_of}
+    missed = pd.DataFrame(records(connection, MISSED, parameters))
+    if missed.empty:
+        return []
+    of_weeks = Counter({row["weeks_ago"]: row["clients"] for row in records(connection, MISSED_WEEKS, parameters)})
+    count, *earlier = weekly(organization, of_weeks)
+    middle = pd.Series(earlier, dtype=float).median() if earlier else 0.0
+    usual = usual_range(earlier, least_spread=max(middle, 1.0) ** 0.5 / 3)  # a count's own chance: a third of its root
+    (revenue,) = [row["revenue"] for row in records(connection, YEARLY, parameters)]
+    is_many = usual is not None and count > usual.upper and count >= max(MISSED_LEAST, MISSED_GROWTH * usual.middle)
+    great = missed[missed["amount"] >= MISSED_SHARE * revenue] if revenue > 0 else missed.head(0)
+    if usual is None or not (is_many or len(great)):
+        return []
+    named = missed if is_many else great
+    return [
+        state_finding(
+            organization,
+            kind="retention",
+            metric="missed_clients",
+            label="regular clients who are overdue",
+            unit="count",
+            value=len(named),
+            expected=round(usual.middle) if is_many else 0,
+            lower=round(max(usual.lower, 0.0)) if is_many else None,
+            upper=round(usual.upper) if is_many else None,
+            impact=-round(float(named["amount"].sum()), 2),
+            severity="medium",
+            direction="up",
+            good_direction="down",
+            yearly_amount=round(float(named["amount"].sum()), 2),
+            revenue_share=float(named["amount"].sum()) / revenue if revenue > 0 else None,
+            actions=[_action(row, organization) for row in named.head(NAMED).to_dict("records")],
+        )
+    ]
+
+
+def _action(row: dict[Any, Any], organization: Organization) -> dict[str, Any]:
+    return {
+        "text": f"Call {row['client_name']}: came about every {formatting.counted(round(row['median_days']), 'day')}, "
+        f"last on {formatting.date_words(row['last_visit_day'])}; "
+        f"{formatting.money(row['amount'], organization.currency)} in the last year",
+        "impact": round(row["amount"], 2),
+        **({"link": f"mailto:{row['email']}"} if row["email"] else {}),
+    }

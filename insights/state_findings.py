@@ -1,0 +1,39 @@
+"""Findings on the state of the whole organisation at the end of as_of: what they have in common."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from insights.organizations import Organization
+
+USUAL_WEEKS: Final = 26  # before as_of: pace_weeks of dbt/thresholds.yml, as a test checks
+
+
+def state_finding(organization: Organization, **columns: Any) -> dict[str, Any]:
+    """Return a finding of the total on as_of, with the given columns; those that do not apply are None or empty."""
+    return {
+        "dimension": "total",
+        "member": "all",
+        "member_name": "all",
+        "day": organization.as_of,
+        "started_on": organization.as_of,
+        "lower": None,
+        "upper": None,
+        "impact": None,
+        "drivers": [],
+        "facts": [],
+        "actions": [],
+        **columns,
+    }
+
+
+def weekly(organization: Organization, figures: Mapping[int, float]) -> list[float]:
+    """Return the figure of as_of and of each week before it since data began; a week that is not in `figures` has 0."""
+    if organization.first_day is None:
+        return []
+    weeks_known = min((organization.as_of - organization.first_day).days // 7, USUAL_WEEKS)
+    return [float(figures.get(ago, 0.0)) for ago in range(weeks_known + 1)]
+
+
+def booking_link(booking_id: str) -> str:
+    """Return the path of a booking in the API."""
+    return f"/v1/bookings/{booking_id}"
