@@ -58,11 +58,13 @@ insight_events = hub_table(
     _list_column("actions"),  # text, link, impact: what to do
     timestamp_column("told_at"),  # when people were last told of it, with its size and severity of then
     Column("told_size", Numeric(18, 4)),
+    Column("told_share", Numeric(18, 4)),  # of the expected figure
     text_column("told_severity", required=False),
     timestamp_column("worsened_at"),
     Column("worsened_times", Integer, nullable=False, server_default=text("0")),
     text_column("feedback_reason", required=False),  # of a dismissed one
     Column("useful", Boolean),
+    text_column("closed_by", required=False),  # the person who resolved or dismissed it; null: a run
     one_of("kind", INSIGHT_KINDS),
     one_of("severity", SEVERITIES),
     one_of("feedback_reason", DISMISSAL_REASONS),
