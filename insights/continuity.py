@@ -41,6 +41,12 @@ def is_part_of(event: Event, finding: Finding) -> bool:
 
 
 def _is_same_incident(event: Event, finding: Finding) -> bool:
+    """Return True if the finding is what the event has become.
+
+    What a person dismissed covers its own parts, and not a larger incident that it turns out to be a part of.
+    """
+    if event["status"] == "dismissed" and finding["dimension"] == "total":
+        return _is_effect(finding, event)
     return is_part_of(event, finding) or _is_effect(finding, event)
 
 

@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 from insights.continuity import Event, continued, identity, is_part_of
 from insights.findings import Finding
 from insights.organizations import Organization
+from insights.sizes import Size, size_of
 from sources.database import records
 from sources.insight_values import BOOKING_QUESTION, SEVERITIES, InsightKind
 
@@ -142,18 +143,6 @@ def _open_or_refresh(
     return changes, current
 
 
-def size(values: Finding) -> float | None:
-    """Return how large a finding or an event is: its money, or the distance from what was expected where it has none.
-
-    None where it has neither.
-    """
-    if values["impact"] is not None:
-        return abs(float(values["impact"]))
-    if values["value"] is None or values["expected"] is None:
-        return None
-    return abs(float(values["value"]) - float(values["expected"]))
-
-
 def has_worsened(event: Event, finding: Finding) -> bool:
     """Return True if people are to be told again: of a higher severity or another kind, or that it grew by a half.
 
@@ -163,24 +152,13 @@ def has_worsened(event: Event, finding: Finding) -> bool:
         return False
     if event["status"] != "dismissed" and (event["kind"] != finding["kind"] or _is_more_severe(event, finding)):
         return True
-    now, told = size(finding), event["told_size"]
-    # A size in money is not comparable with one without.
-    if now is None or told is None or (event["impact"] is None) != (finding["impact"] is None):
-        return False
-    share, told_share = _share(finding), event["told_share"]
-    if finding["kind"] == "anomaly" and share is not None and told_share is not None:
-        return now >= WORSE * float(told) and share >= WORSE_SHARE * float(told_share)
-    return now >= WORSE * float(told) and now > 0
+    told = Size(event["told_size"], event["told_share"], bool(event["is_told_size_money"]))
+    return size_of(finding).exceeds(told, WORSE, WORSE_SHARE if finding["kind"] == "anomaly" else None)
 
 
 def _is_more_severe(event: Event, finding: Finding) -> bool:
     told = event["told_severity"] or event["severity"]
     return SEVERITIES.index(finding["severity"]) < SEVERITIES.index(told)
-
-
-def _share(finding: Finding) -> float | None:
-    value, expected = finding["value"], finding["expected"]
-    return abs(float(value) - float(expected)) / abs(float(expected)) if value is not None and expected else None
 
 
 def _paused(connection: psycopg.Connection, organization: Organization, finding: Finding) -> Event | None:
@@ -219,9 +197,11 @@ def _refresh(
                 when status = 'resolved' then 'open'
                 else status
             end,
+            size = %(size)s, share = %(share)s, is_size_money = %(is_size_money)s,
             told_at = case when %(worsened)s then %(now)s else told_at end,
             told_size = case when %(worsened)s then %(size)s else told_size end,
             told_share = case when %(worsened)s then %(share)s else told_share end,
+            is_told_size_money = case when %(worsened)s then %(is_size_money)s else is_told_size_money end,
             told_severity = case when %(worsened)s then %(severity)s else told_severity end,
             worsened_at = case when %(worsened)s then %(now)s else worsened_at end,
             worsened_times = worsened_times + %(worsened)s::int
@@ -247,12 +227,14 @@ def _open(connection: psycopg.Connection, organization: Organization, finding: F
         insert into app.insight_events (
             org_id, kind, severity, metric, dimension, member, direction, day, started_on, title, summary, value,
             expected, lower, upper, impact, drivers, recommendation, pattern, effects, facts, actions, dedupe_key,
-            first_seen, last_seen, told_at, told_size, told_share, told_severity
+            first_seen, last_seen, size, share, is_size_money, told_at, told_size, told_share, is_told_size_money,
+            told_severity
         )
         select %(org_id)s, %(kind)s, %(severity)s, %(metric)s, %(dimension)s, %(member)s, %(direction)s, %(day)s,
             %(began)s, %(title)s, %(summary)s, %(value)s, %(expected)s, %(lower)s, %(upper)s, %(impact)s, %(drivers)s,
             %(recommendation)s, %(pattern)s, %(effects)s, %(facts)s, %(actions)s,
-            %(identity)s || '|' || %(started_on)s::text, %(now)s, %(now)s, %(now)s, %(size)s, %(share)s, %(severity)s
+            %(identity)s || '|' || %(started_on)s::text, %(now)s, %(now)s, %(size)s, %(share)s, %(is_size_money)s,
+            %(now)s, %(size)s, %(share)s, %(is_size_money)s, %(severity)s
         where not exists (
             select from app.insight_events as closed
             where (closed.org_id, closed.kind, closed.metric, closed.dimension, closed.member, closed.direction)
@@ -271,7 +253,7 @@ def _open(connection: psycopg.Connection, organization: Organization, finding: F
 
 def _values(organization: Organization, finding: Finding) -> dict[str, Any]:
     """Return the parameters of the statements: the columns of the finding, and what follows from it."""
-    started_on = finding["started_on"]
+    started_on, size = finding["started_on"], size_of(finding)
     return {
         "recommendation": None,
         "pattern": None,
@@ -282,8 +264,9 @@ def _values(organization: Organization, finding: Finding) -> dict[str, Any]:
         "org_id": organization.id,
         "now": organization.as_of_at,
         "identity": identity(finding),
-        "size": size(finding),
-        "share": _share(finding),
+        "size": size.amount,
+        "share": size.share,
+        "is_size_money": size.is_money,
         "worse": WORSE,
         "question": BOOKING_QUESTION,
     }

@@ -185,6 +185,13 @@ def test_the_event_of_a_member_goes_on_as_that_of_the_total(connection: psycopg.
     assert messages(connection) == ["opened", "resolved"]
 
 
+def test_a_dismissed_member_does_not_silence_the_total(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, **MEMBER))
+    connection.execute("update app.insight_events set status = 'dismissed', closed_by = 'admin'")
+    later = DAY + timedelta(days=1)
+    assert run(connection, org_id, later, finding(later)) == (1, 0)
+
+
 def test_the_event_of_an_effect_goes_on_as_that_of_the_root(connection: psycopg.Connection, org_id: UUID) -> None:
     run(connection, org_id, DAY, finding(DAY, metric="collected_revenue"))
     later = DAY + timedelta(days=1)
