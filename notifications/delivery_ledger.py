@@ -16,8 +16,8 @@ import psycopg
 from psycopg import sql
 
 from notifications import routing
+from notifications.alerts import BACK_TO_NORMAL, PREFIXES
 from notifications.budget import within_budget
-from notifications.messages import BACK_TO_NORMAL, RESOLVED_PREFIX, WORSENED_PREFIX
 from notifications.routing import Route
 from sources.insight_values import InsightOccasion, Occasion
 
@@ -119,7 +119,7 @@ def _notify_in_app(
         "profiles": [profile_id for _, profile_id in pairs],
         "occasion": occasion,
         "now": now,
-        "prefix": {"opened": "", "worsened": WORSENED_PREFIX, "resolved": RESOLVED_PREFIX}[occasion],
+        "prefix": PREFIXES[occasion],
         "body": BACK_TO_NORMAL,
     }
     return connection.execute(insert, params).rowcount

@@ -4,9 +4,10 @@ from typing import Any, Final, cast
 
 import psycopg
 
+from notifications.alerts import insight_message
 from notifications.channels.base import Delivery
 from notifications.digest import build_digest, digest_message
-from notifications.messages import Message, Plot, insight_message
+from notifications.messages import Message, Plot
 from notifications.queries import Metric, find_organization, metrics_by_name
 from sources.database import records
 from sources.errors import HubError
