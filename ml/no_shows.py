@@ -21,6 +21,7 @@ PART_OF_DAY_HOURS: Final = 3
 # A rate is shrunk to that of all bookings as if so many bookings at that rate were known beside its own: the number
 # with which the rates before each past booking foretold its outcome best.
 WEIGHTS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+UNTRIED_WEIGHT: Final = 8.0  # with too few outcomes to try them
 # Of an organisation whose bookings have not begun to be missed: two in a hundred, as if a hundred were known.
 FIRST_RATE: Final = 0.02
 FIRST_WEIGHT: Final = 100.0
@@ -83,7 +84,7 @@ def _known(bookings: pd.DataFrame, today: pd.Timestamp) -> pd.DataFrame:
         known[name] = pd.to_datetime(known[name]).astype("datetime64[s]")
     known = known[known["booked_day"].isna() | (known["booked_day"] <= today)]
     known["outcome"] = known["outcome"].where(known["outcome_day"] <= today, None)
-    known["weekday"] = known["service_day"].dt.dayofweek
+    known["weekday"] = known["service_day"].dt.day_of_week
     known["part_of_day"] = known["hour"].astype(float).fillna(-1) // PART_OF_DAY_HOURS
     return known.reset_index(drop=True)
 
@@ -145,17 +146,24 @@ def _past(described: pd.DataFrame, outcomes: pd.DataFrame, key: str) -> Past:
 
 def _beside(base: Floats, past: Past, missed: Floats) -> Floats:
     """Return the log-odds of a rate beside those of all bookings, shrunk with the weight that foretold best."""
-    log_odds = {weight: _log_odds((past.missed + weight * base) / (past.visits + weight)) for weight in WEIGHTS}
-    losses = (
-        {weight: _log_loss(each[: len(missed)], missed) for weight, each in log_odds.items()} if len(missed) else {}
-    )
-    best = min(losses, key=lambda weight: losses[weight], default=WEIGHTS[-1])
-    return log_odds[best] - _log_odds(base)
+
+    def shrunk(weight: float) -> Floats:
+        return _log_odds((past.missed + weight * base) / (past.visits + weight))
+
+    def loss(weight: float) -> float:
+        return _log_loss(shrunk(weight)[: len(missed)], missed)
+
+    return shrunk(min(WEIGHTS, key=loss) if _is_enough(missed) else UNTRIED_WEIGHT) - _log_odds(base)
+
+
+def _is_enough(missed: Floats) -> bool:
+    """Return True if there are enough outcomes of both kinds to learn from."""
+    return bool(min(missed.sum(), len(missed) - missed.sum()) >= LEAST_MISSED)
 
 
 def _probabilities(past: pd.DataFrame, missed: Floats, ahead: pd.DataFrame) -> Floats:
     """Return the probability of each row of `ahead`, from the earlier rows `past`, in order of time."""
-    if missed.sum() < LEAST_MISSED or len(missed) - missed.sum() < LEAST_MISSED:
+    if not _is_enough(missed):
         return _sigmoid((ahead["base"] + ahead["client"]).to_numpy())
     figures = [name for name in past.columns if name not in RATES]
     centre, scale = past[figures].mean(), past[figures].std().replace(0.0, 1.0)

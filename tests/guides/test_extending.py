@@ -191,14 +191,15 @@ def test_a_notification_channel(followed: Followed) -> None:
 def test_an_insight_rule(followed: Followed) -> None:
     how_to = followed.how_tos["Add an insight rule"]
     assert how_to.touched == {
-        "insights/milestones.py",
-        "insights/narrative.py",
+        "insights/waiting_revenue.py",
+        "insights/narrative/revenue.py",
+        "insights/narrative/__init__.py",
         "insights/rules.py",
         "dagster_project/insights/assets.py",
         "dbt/models/_exposures.yml",
         "tests/dagster_project/definitions.json",  # written by the command
     }
-    assert "Milestones: 8 are past due" in how_to.after[0]
+    assert "waits for tasks that are past due" in how_to.after[0]
 
 
 def test_a_csv_mapping(followed: Followed) -> None:
