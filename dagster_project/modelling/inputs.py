@@ -36,8 +36,8 @@ def history(connection: psycopg.Connection, organization: Organization) -> pd.Da
     """Return the daily figures up to as_of of every series to be checked for anomalies: series_id, day, value.
 
     Totals of the watched metrics, and their largest members with enough recent nonzero days; days without a row are
-    zero. Metrics by day of booking are left out if as_of is after bookings_complete_until, stocks if the book ends within
-    the horizon.
+    zero. Metrics by day of booking are left out if as_of is after bookings_complete_until, stocks if the book ends
+    within the horizon.
     """
     sparse = _read(
         connection,
@@ -190,8 +190,8 @@ def known_events(connection: psycopg.Connection, organization: Organization, ser
     """Return the known events of each of `series`, past and coming: series_id, day, kind.
 
     An event of the whole organisation concerns all its series, one of a service or provider the series of that member
-    and, unless it is a closure, the totals. A closure closes what is counted by the day of service or work; bookings and
-    payments may come nevertheless, so that for them it is an event whose effect the past shows.
+    and, unless it is a closure, the totals. A closure closes what is counted by the day of service or work; bookings
+    and payments may come nevertheless, so that for them it is an event whose effect the past shows.
     """
     events = _read(
         connection,
@@ -243,7 +243,7 @@ def incidents(connection: psycopg.Connection, organization: Organization) -> pd.
 
 
 def unit_worth(connection: psycopg.Connection, organization: Organization, series: pd.Series) -> dict[str, float]:
-    """Return the money that one unit of each of `series` is worth, of a ratio its numerator; 0 where it is not known."""
+    """Return the money that one unit of each of `series` is worth (of a ratio: of its numerator); 0 where unknown."""
     rows = connection.execute(
         """
         select metrics.metric, worth.worth::float8
