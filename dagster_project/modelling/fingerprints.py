@@ -5,10 +5,10 @@ They are computed in the database, because reading the inputs takes longer than 
 
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, LiteralString
 
-import holidays
 import psycopg
 from psycopg import sql
 
@@ -53,8 +53,8 @@ def fingerprint(connection: psycopg.Connection, organization: Organization) -> s
 @cache
 def _code() -> bytes:
     folders = [Path(str(package.__file__)).parent for package in (ml, dagster_project.modelling)]
-    code = b"".join(file.read_bytes() for folder in folders for file in sorted(folder.glob("*.py")))
-    return code + holidays.__version__.encode()
+    code = [file.read_bytes() for folder in folders for file in sorted(folder.glob("*.py"))]
+    return b"".join([*code, version("holidays").encode()])
 
 
 def is_unchanged(connection: psycopg.Connection, organization: Organization, model: str, fingerprint: str) -> bool:
