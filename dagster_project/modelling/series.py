@@ -16,8 +16,8 @@ REST: Final = "rest"  # the dimension of what the members that are forecast leav
 # are not zero: ml.anomalies needs as many to estimate a scale, and of fewer a daily forecast is a guess.
 LEAST_NONZERO_DAYS: Final = MINIMUM_NONZERO
 NONZERO_WITHIN_DAYS: Final = NONZERO_DAYS
-# Of each metric and dimension, the members with the largest sums of these twelve weeks. More are too small a part of the
-# total to be worth a message, and each costs time.
+# Of each metric and dimension, the members with the largest sums of these twelve weeks. Smaller ones are too small a
+# part of the total to be worth a message, and each costs time.
 MOST_MEMBERS: Final = 20
 SEASON_DAYS: Final = 365  # a business that opens for a season had figures at this time of the last year
 

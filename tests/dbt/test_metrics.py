@@ -68,7 +68,8 @@ def test_shares_are_parts_of_one(built: Settings) -> None:
             from marts.kpi_daily
             where metric in (%s, %s) and dimension = any(%s)
             group by org_id, day, dimension, member
-            having coalesce(sum(value) filter (where metric = %s), 0) > coalesce(sum(value) filter (where metric = %s), 0)
+            having coalesce(sum(value) filter (where metric = %s), 0)
+                > coalesce(sum(value) filter (where metric = %s), 0)
             """,
             *(share["numerator"], share["denominator"]) * 2,
             share["dimensions"],
