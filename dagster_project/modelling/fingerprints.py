@@ -3,6 +3,7 @@
 They are computed in the database, because reading the inputs takes longer than all the rest of a run without changes.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -37,12 +38,19 @@ READ: Final[tuple[LiteralString, ...]] = (
 )
 
 
-def fingerprint(connection: psycopg.Connection, organization: Organization) -> str:
-    """Return a hash of the rows in READ (their order does not matter), of as_of, and of the code that uses them."""
+def fingerprint(
+    connection: psycopg.Connection, organization: Organization, read: Sequence[LiteralString] = READ
+) -> str:
+    """Return a hash of the rows of the queries `read` (in any order), of as_of, and of the code that uses them."""
     digest = sha256(_code())
     digest.update(f"{organization}".encode())
-    parameters = {"org_id": organization.id, "as_of": organization.as_of, "memory": MEMORY_DAYS}
-    for query in READ:
+    parameters = {
+        "org_id": organization.id,
+        "as_of": organization.as_of,
+        "is_modelled": organization.is_modelled,
+        "memory": MEMORY_DAYS,
+    }
+    for query in read:
         hashed = sql.SQL("select count(*), sum(hash_record_extended(read, 0)::numeric) from ({}) as read").format(
             sql.SQL(query)
         )
