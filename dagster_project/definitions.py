@@ -24,7 +24,7 @@ defs = dg.Definitions(
         public_holidays.public_holidays,
         warehouse.warehouse,
         modelling.anomalies,
-        modelling.revenue_forecasts,
+        modelling.forecasts,
         warehouse.forecast_models,
         modelling.provider_workload,
         no_shows,

@@ -1,7 +1,7 @@
 """Modelling assets: anomalies, revenue forecasts and provider workload, from the marts to schema ml."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -10,15 +10,16 @@ from typing import Final
 import dagster as dg
 import pandas as pd
 import psycopg
+from psycopg import sql
 
 from dagster_project.modelling import inputs, outputs
 from dagster_project.modelling.fingerprints import fingerprint, is_unchanged, save_fingerprint
+from dagster_project.modelling.judgement import judge
 from dagster_project.modelling.organizations import Organization, organizations
-from dagster_project.modelling.series import revenue_hierarchy
+from dagster_project.modelling.series import hierarchy
 from dagster_project.organization_failures import forget_failures, isolated
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
-from ml.anomalies import detect
 from ml.forecasting import HORIZON_DAYS, forecast
 from ml.workload import load
 
@@ -36,6 +37,7 @@ _Model = partial[pd.DataFrame]
         ["marts", "dim_organization"],
         ["marts", "fct_bookings_on_hand"],
         ["marts", "kpi_daily"],
+        ["staging", "stg_app__calendar_events"],
     ],
     group_name=GROUP,
     kinds={"python", "postgres"},
@@ -52,19 +54,45 @@ def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
     )
 
 
-@dg.asset(
-    key=["ml", "revenue_forecasts"],
-    deps=[["marts", "kpi_daily"], ["marts", "dim_organization"], ["marts", "fct_bookings_on_hand"]],
-    group_name=GROUP,
-    kinds={"python", "postgres"},
-    owners=OWNERS,
-    description="Realized revenue of the next four weeks, in total and by service, with 80 and 95 % intervals.",
+def _forecast_spec(table: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        ["ml", table],
+        deps=[
+            ["marts", "dim_metric"],
+            ["marts", "dim_organization"],
+            ["marts", "fct_bookings_on_hand"],
+            ["marts", "kpi_daily"],
+            ["staging", "stg_app__calendar_events"],
+        ],
+        group_name=GROUP,
+        kinds={"python", "postgres"},
+        owners=OWNERS,
+        description=description,
+    )
+
+
+@dg.multi_asset(
+    name="forecasts",
+    specs=[
+        _forecast_spec(
+            "forecasts", "Bookings, revenue, payments and booked hours of the next 90 days, with 80 and 95 % intervals."
+        ),
+        _forecast_spec(
+            "revenue_forecasts",
+            "Realized revenue of the next four weeks, in total and by service, with 80 and 95 % intervals.",
+        ),
+    ],
 )
-def revenue_forecasts(database: HubDatabase) -> dg.MaterializeResult[None]:
+def forecasts(database: HubDatabase) -> Iterator[dg.MaterializeResult[None]]:
     with database.connect() as connection:
         written = _run_models(connection, "revenue_forecasts", _forecast_model, outputs.write_forecasts)
-        rows = connection.execute("select count(*) from ml.revenue_forecasts").fetchone()
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0, "rows of this run": written})
+        for table in ("forecasts", "revenue_forecasts"):
+            count = sql.SQL("select count(*) from {}").format(sql.Identifier("ml", table))
+            rows = connection.execute(count).fetchone()
+            yield dg.MaterializeResult(
+                asset_key=["ml", table],
+                metadata={"dagster/row_count": rows[0] if rows else 0, "forecasts of this run": written},
+            )
 
 
 @dg.asset(
@@ -94,7 +122,7 @@ def _run_models(
     prepare: Callable[[psycopg.Connection, Organization], _Model],
     write: Callable[[psycopg.Connection, Organization, pd.DataFrame], int],
 ) -> int:
-    """Run a model for each organisation whose inputs, or the model itself, changed since its last run.
+    """Run a model for each organisation of which what models read, or their code, changed since its last run.
 
     Organisations run in parallel threads, one per core: training, which takes most of the time, releases Python's
     global lock. They run in batches, so that memory does not grow with their number. Returns how many rows it wrote.
@@ -108,10 +136,9 @@ def _run_models(
             running = []
             for organization in batch:
                 with isolated(connection, organization.id, organization.as_of, name):
-                    model = prepare(connection, organization)
-                    mark = fingerprint(model)
+                    mark = fingerprint(connection, organization)
                     if not is_unchanged(connection, organization, name, mark):
-                        running.append((organization, mark, workers.submit(model)))
+                        running.append((organization, mark, workers.submit(prepare(connection, organization))))
             for organization, mark, future in running:
                 with isolated(connection, organization.id, organization.as_of, name):
                     rows += write(connection, organization, future.result())
@@ -120,32 +147,36 @@ def _run_models(
 
 
 def _anomaly_model(connection: psycopg.Connection, organization: Organization) -> _Model:
-    """Return ml.anomalies.detect for an organisation's last days, with its inputs bound."""
+    """Return `judge` for an organisation's last days, with its inputs bound."""
     history = inputs.history(connection, organization)
+    series = history["series_id"]
     return partial(
-        detect,
+        judge,
         history,
+        on_hand=inputs.on_hand(connection, organization, history["series_id"], longest_lead=1),  # the evening before
+        worth=inputs.unit_worth(connection, organization, series),
         start=organization.as_of - timedelta(days=outputs.SCORED_DAYS - 1),
         as_of=organization.as_of,
-        holidays=inputs.public_holidays(organization.country, history["day"]),
-        on_hand=inputs.on_hand(connection, organization, history["series_id"], longest_lead=1),  # the evening before
+        holidays=inputs.public_holidays(organization, history["day"]),
         incidents=inputs.incidents(connection, organization),
-        money=inputs.unit_worth(connection, organization, history["series_id"]),
+        events=inputs.known_events(connection, organization, series),
+        sensitivity=organization.sensitivity,
     )
 
 
 def _forecast_model(connection: psycopg.Connection, organization: Organization) -> _Model:
-    """Return ml.forecasting.forecast for an organisation's revenue, with its inputs bound."""
-    history = inputs.revenue_history(connection, organization)
+    """Return ml.forecasting.forecast for an organisation's metrics, with its inputs bound."""
+    history = inputs.forecast_history(connection, organization)
     return partial(
         forecast,
         history,
         as_of=organization.as_of,
-        horizon=HORIZON_DAYS,
-        holidays=inputs.public_holidays(organization.country, history["day"]),
+        horizon=inputs.PLANNING_DAYS,
+        holidays=inputs.public_holidays(organization, history["day"]),
         on_hand=inputs.on_hand(connection, organization, history["series_id"], longest_lead=HORIZON_DAYS),
+        events=inputs.known_events(connection, organization, history["series_id"]),
         book_until=organization.book_until,
-        hierarchy=revenue_hierarchy(history["series_id"]),
+        hierarchy=hierarchy(history["series_id"]),
     )
 
 

@@ -1,39 +1,68 @@
-"""Fingerprints of model runs: equal ones mean that a model would return the same output again."""
+"""Fingerprints of what the models read: equal ones mean that a model would return the same output again.
 
-from functools import cache, partial
+They are computed in the database, because reading the inputs takes longer than all the rest of a run without changes.
+"""
+
+from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Final, LiteralString
 
-import pandas as pd
 import psycopg
+from psycopg import sql
 
+import dagster_project.modelling
 import ml
 from dagster_project.modelling.organizations import Organization
+from ml.panel import MEMORY_DAYS
+
+# The rows of an organisation that the models read, or from which the views that they read are made.
+READ: Final[tuple[LiteralString, ...]] = (
+    "select * from marts.dim_metric",
+    "select * from marts.dim_organization where org_id = %(org_id)s",
+    "select * from staging.stg_app__calendar_events where org_id = %(org_id)s",
+    """
+    select kind, metric, dimension, member, day, dedupe_key
+    from app.insight_events where org_id = %(org_id)s and status = 'dismissed'
+    """,
+    """
+    select * from marts.kpi_daily
+    where org_id = %(org_id)s and day <= %(as_of)s and day > %(as_of)s::date - %(memory)s
+    """,
+    """
+    select * from intermediate.int_on_hand_spans
+    where org_id = %(org_id)s and service_day > %(as_of)s::date - %(memory)s
+    """,
+)
 
 
-def fingerprint(model: partial[pd.DataFrame]) -> str:
-    """Return a hash of the arguments (the order of a frame's rows does not matter) and of the code of `ml`."""
+def fingerprint(
+    connection: psycopg.Connection, organization: Organization, read: Sequence[LiteralString] = READ
+) -> str:
+    """Return a hash of the rows of the queries `read` (in any order), of as_of, and of the code that uses them."""
     digest = sha256(_code())
-    digest.update(f"{model.func.__module__}.{model.func.__name__}".encode())
-    for name, argument in [*enumerate(model.args), *sorted(model.keywords.items())]:
-        digest.update(f"{name}={_content(argument)}".encode())
+    digest.update(f"{organization}".encode())
+    parameters = {
+        "org_id": organization.id,
+        "as_of": organization.as_of,
+        "is_modelled": organization.is_modelled,
+        "memory": MEMORY_DAYS,
+    }
+    for query in read:
+        hashed = sql.SQL("select count(*), sum(hash_record_extended(read, 0)::numeric) from ({}) as read").format(
+            sql.SQL(query)
+        )
+        digest.update(repr(connection.execute(hashed, parameters).fetchone()).encode())
     return digest.hexdigest()
-
-
-def _content(argument: Any) -> str:
-    if isinstance(argument, pd.DataFrame):
-        rows = pd.util.hash_pandas_object(argument, index=False).sum() if len(argument) else 0
-        return f"{list(argument.columns)} {len(argument)} {rows}"
-    if isinstance(argument, dict):
-        return repr(sorted(argument.items()))
-    return repr(argument)
 
 
 @cache
 def _code() -> bytes:
-    folder = Path(ml.__file__).parent
-    return b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))
+    folders = [Path(str(package.__file__)).parent for package in (ml, dagster_project.modelling)]
+    code = [file.read_bytes() for folder in folders for file in sorted(folder.glob("*.py"))]
+    return b"".join([*code, version("holidays").encode()])
 
 
 def is_unchanged(connection: psycopg.Connection, organization: Organization, model: str, fingerprint: str) -> bool:

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import psycopg
 
+from sources.row_values import Sensitivity
+
 
 @dataclass(frozen=True)
 class Organization:
@@ -22,6 +24,8 @@ class Organization:
     is_modelled: bool = True
     book_until: date | None = None
     bookings_complete_until: date | None = None
+    region: str | None = None
+    sensitivity: Sensitivity = "normal"
 
 
 def organizations(connection: psycopg.Connection) -> list[Organization]:
@@ -29,7 +33,7 @@ def organizations(connection: psycopg.Connection) -> list[Organization]:
     rows = connection.execute(
         """
         select org_id, country, as_of, first_day is not null and (not has_ended or last_day = as_of),
-            book_until, bookings_complete_until
+            book_until, bookings_complete_until, region, sensitivity
         from marts.dim_organization
         where as_of is not null
         order by org_id

@@ -8,8 +8,10 @@ import psycopg
 from psycopg import sql
 
 from dagster_project.modelling.organizations import Organization
-from dagster_project.modelling.series import REST_REVENUE, SEPARATOR, TOTAL_REVENUE
+from dagster_project.modelling.series import REST, REVENUE, SEPARATOR, is_total, metrics_of, total_of
+from ml.forecasting import HORIZON_DAYS
 
+KEPT_DAYS: Final = 120  # past days of ml.forecasts: accuracy is judged on the last 90 (thresholds.yml), with a margin
 BOUNDS: Final = ("lower_95", "lower_80", "upper_80", "upper_95")
 KEY: Final = ("metric", "dimension", "member", "day")
 JUDGEMENT: Final = (
@@ -61,18 +63,34 @@ def write_anomalies(connection: psycopg.Connection, organization: Organization, 
 
 
 def write_forecasts(connection: psycopg.Connection, organization: Organization, forecasts: pd.DataFrame) -> int:
-    """Replace the organisation's forecasts of this as_of, and return their number of rows.
+    """Replace the organisation's forecasts of this as_of, and return the number of rows of ml.forecasts.
 
-    Earlier forecasts stay, to be compared with the actuals.
+    Earlier forecasts stay, to be compared with the actuals, until their days are KEPT_DAYS past. The revenue of the
+    coming HORIZON_DAYS is in ml.revenue_forecasts too.
     """
-    member = forecasts["series_id"].str.split(SEPARATOR, n=1).str[1]
-    service_id = member.where(forecasts["series_id"] != TOTAL_REVENUE).str.removeprefix("service" + SEPARATOR)
-    columns = ["service_id", "day", "forecast", *BOUNDS, "on_hand", "model"]
-    frame = _to_the_cent(forecasts).assign(service_id=service_id)[columns][forecasts["series_id"] != REST_REVENUE]
+    parts = forecasts["series_id"].astype(str).str.split(SEPARATOR, n=2)
+    frame = _to_the_cent(forecasts).assign(metric=parts.str[0], dimension=parts.str[1], member=parts.str[2])
+    frame = frame[frame["dimension"] != REST]
+    figures = ["day", "forecast", *BOUNDS, "on_hand", "model"]
+    revenue = frame[
+        (frame["metric"] == REVENUE)
+        & (frame["day"] <= pd.Timestamp(organization.as_of) + pd.Timedelta(days=HORIZON_DAYS))
+    ]
+    service_id = revenue["member"].where(revenue["dimension"] == "service")
+    for table, columns in (
+        ("forecasts", frame[["metric", "dimension", "member", *figures]]),
+        ("revenue_forecasts", revenue.assign(service_id=service_id)[["service_id", *figures]]),
+    ):
+        name = sql.Identifier("ml", table)
+        connection.execute(
+            sql.SQL("delete from {} where org_id = %s and as_of = %s").format(name),
+            [organization.id, organization.as_of],
+        )
+        _copy(connection, name, organization, columns)
     connection.execute(
-        "delete from ml.revenue_forecasts where org_id = %s and as_of = %s", [organization.id, organization.as_of]
+        "delete from ml.forecasts where org_id = %s and day < %s::date - %s",
+        [organization.id, organization.as_of, KEPT_DAYS],
     )
-    _copy(connection, sql.Identifier("ml", "revenue_forecasts"), organization, frame)
     return len(frame)
 
 
@@ -83,17 +101,18 @@ def write_workload(connection: psycopg.Connection, organization: Organization, l
 
 
 def _to_the_cent(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Round to cents; the total of a day is the sum of its parts, and its bounds are widened to hold it."""
+    """Round to cents; the total of a metric and day is the sum of its parts, and its bounds are widened to hold it."""
     cents = forecasts.assign(**{name: forecasts[name].round(2) for name in ("forecast", *BOUNDS)})
-    is_total = cents["series_id"] == TOTAL_REVENUE
-    if is_total.all():
-        return cents
-    sums = cents[~is_total].groupby("day")["forecast"].sum().round(2)
-    total = cents.loc[is_total, "day"].map(sums)
-    cents.loc[is_total, "forecast"] = total
+    of_total, total_ids = is_total(cents["series_id"]), metrics_of(cents["series_id"]).map(total_of)
+    parts = cents[~of_total].assign(series_id=total_ids[~of_total])
+    sums = parts.groupby(["series_id", "day"])["forecast"].sum().round(2)
+    keys = pd.MultiIndex.from_frame(cents[["series_id", "day"]])
+    total = pd.Series(sums.reindex(keys).to_numpy(), index=cents.index)
+    has_parts = of_total & total.notna()
+    cents.loc[has_parts, "forecast"] = total[has_parts]
     for name in BOUNDS:
-        bound = cents.loc[is_total, name]
-        cents.loc[is_total, name] = bound.where(bound <= total, total) if "lower" in name else bound.clip(lower=total)
+        bound, centre = cents.loc[has_parts, name], total[has_parts]
+        cents.loc[has_parts, name] = bound.clip(upper=centre) if "lower" in name else bound.clip(lower=centre)
     return cents
 
 

@@ -17,7 +17,7 @@ from sources.settings import get_settings
 # These models read tables that modelling writes, so they are built after it; those that read the forecasts are built
 # before the provider workload, which reads one of them.
 READS_ML: Final = "source:ml+"
-READS_FORECASTS: Final = "source:ml.revenue_forecasts+"
+READS_FORECASTS: Final = "source:ml.revenue_forecasts+ source:ml.forecasts+"
 ACCURACY: Final = dg.AssetKey(["analytics", "v_forecast_accuracy"])
 SHOWN_LEADS: Final = (1, 7, 14, 28)  # lead times in days whose accuracy the Dagster UI shows
 
@@ -76,9 +76,7 @@ def _last_fingerprint(connection: psycopg.Connection) -> str | None:
     name="dbt_forecasts",
 )
 def forecast_models(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
-    """Build the models that read the forecasts: int_forecast_changes, int_forecast_errors, int_expected_hours,
-    v_revenue_forecast and v_forecast_accuracy.
-    """
+    """Build the models that read the forecasts: their changes and errors, the expected hours, and the views on them."""
     for reported in dbt.build(context, database):
         if isinstance(reported, dg.Output) and reported.output_name == ACCURACY.to_python_identifier():
             with database.connect() as connection:

@@ -96,6 +96,7 @@
         {{ as_text(kind) }} as kind,
         {{ as_text(metric.get('numerator')) }} as numerator,
         {{ as_text(metric.get('denominator')) }} as denominator,
+        {{ as_text_array(metric['dimensions']) }} as dimensions,
         {{ as_text_array(metric.get('drives', [])) }} as drives,
         {{ as_text(day_column) }} as day_column,
         {{ metric.get('watch', true) | lower }} as is_watched,

@@ -38,8 +38,9 @@ __all__ = ["ImportReport", "find_mapping", "import_files"]
 BLOCK_ROWS: Final = 5_000  # rows in memory at a time; 20,000 were no faster
 # Columns that keep the Hub's value where the mapping has no value for them.
 OPTIONAL: Final = frozenset({"scheduled_start", "scheduled_end", "progress_pct", "cancel_reason", "cancelled_at",
-                             "completed_at", "service_id", "provider_id", "total_amount", "title", "description",
-                             "unit_price", "issued_at", "due_at", "paid_at", "comment", "note"})  # fmt: skip
+                             "completed_at", "service_id", "provider_id", "total_amount", "title", "channel",
+                             "description", "unit_price", "issued_at", "due_at", "paid_at", "comment",
+                             "note"})  # fmt: skip
 # Additional advice where the organisation has another time zone or currency than the mapping.
 ADVICE: Final = {
     "timezone": " (and the time zone of the file's times as timezone)",

@@ -123,6 +123,7 @@ class Booking(Section):
     created_at: Value | None = None  # without it: unknown
     booking_number: Value | None = None
     title: Value | None = None
+    channel: Value | None = None
     currency: Value | None = None
     scheduled_start: Value | None = None
     scheduled_end: Value | None = None

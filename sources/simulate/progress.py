@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from sources import lifecycle
-from sources.simulate.bookings import Orders
+from sources.simulate.bookings import Orders, popular_service
 from sources.simulate.calendar import DAY, HOUR, NEVER, Bools, Ids, Ints, Texts
 from sources.simulate.copy import NO_ID, or_null
 from sources.simulate.people import People, World
@@ -16,6 +16,8 @@ from sources.simulate.statuses import Timelines, end_reasons
 TASK_TITLES: Final = np.array(["Prepare", "Carry out", "Write up"], dtype=object)
 PRIORITIES: Final = ("low", "normal", "high", "urgent")
 PRIORITY_SHARES: Final = (0.1, 0.72, 0.14, 0.04)
+# The first one is the booking form, which an intake outage breaks.
+CHANNEL_SHARES: Final = {"website": 0.52, "phone": 0.24, "partner": 0.15, "front desk": 0.09}
 FULL: Final = 10_000  # 100 percent, in hundredths
 
 
@@ -81,7 +83,7 @@ def add_bookings(world: World, people: People, orders: Orders, timelines: Timeli
         client_id=people.clients[orders.client], provider_id=people.providers[orders.provider],
         service_id=people.services[orders.service], package_id=package, status=timelines.status,
         priority=world.rng.choice(np.array(PRIORITIES, dtype=object), count, p=PRIORITY_SHARES),
-        title=services[orders.service] + " for " + people.client_names[orders.client],
+        title=services[orders.service] + " for " + people.client_names[orders.client], channel=_channels(world, orders),
         total_amount=orders.amount, currency=business.currency, scheduled_start=calendar.local(orders.start),
         scheduled_end=calendar.local_end(orders.start + orders.span), progress_pct=progress.bookings,
         is_exclusive=np.zeros(count, dtype=bool),
@@ -90,6 +92,22 @@ def add_bookings(world: World, people: People, orders: Orders, timelines: Timeli
         completed_at=np.where(timelines.status == "completed", timelines.ended, NEVER),
     )  # fmt: skip
     return ids
+
+
+def _channels(world: World, orders: Orders) -> Texts:
+    """Return the channel of each booking: while the booking form of a service is broken, none comes by it.
+
+    A random generator of its own: the rest of the business does not depend on the channels' random numbers.
+    """
+    names = np.array(list(CHANNEL_SHARES), dtype=object)
+    shares = np.array(list(CHANNEL_SHARES.values()))
+    drawn = np.random.default_rng([world.as_of, len(orders)]).random(len(orders))
+    channel = np.searchsorted(np.cumsum(shares), drawn)
+    if intake := world.incidents.get("intake_outage"):
+        others = 1 + np.searchsorted(np.cumsum(shares[1:] / shares[1:].sum()), drawn)
+        has_no_form = intake.covers(orders.created) & (orders.service == popular_service(world))
+        channel = np.where(has_no_form, others, channel)
+    return names[channel]
 
 
 def _numbers(created: Ints) -> Texts:

@@ -80,7 +80,7 @@ def salon(folder: Path) -> Export:
         {
             "Appt. ref.": "key", "Client": "client.name", "Client mobile": UNUSED, "Service": "service.name",
             "Category": "service.category", "Team member": "provider.name", "Scheduled date": "start",
-            "Scheduled time": "start, the time", "Duration": "duration", "Location": UNUSED, "Channel": UNUSED,
+            "Scheduled time": "start, the time", "Duration": "duration", "Location": UNUSED, "Channel": "channel",
             "Created date": "time of booking", "Created by": UNUSED, "Status": "status",
             "Cancelled date": "time of cancellation", "Cancellation reason": "cancel_reason", "Price": "total_amount",
         },
@@ -133,7 +133,7 @@ def hotel(folder: Path) -> Export:
         "Localizador": "key", "Fecha de reserva": "time of booking", "Nombre": "client.name",
         "Apellidos": "client.name", "Correo electrónico": "client.email", "Teléfono": UNUSED,
         "Fecha de entrada": "start", "Fecha de salida": "end", "Noches": UNUSED, "Tipo de habitación": "service.name",
-        "Canal": UNUSED, "Personas": UNUSED, "Importe total": "total_amount", "Moneda": "currency",
+        "Canal": "channel", "Personas": UNUSED, "Importe total": "total_amount", "Moneda": "currency",
         "Estado": "status", "Fecha de cancelación": "time of cancellation", "Observaciones": UNUSED,
     }  # fmt: skip
     sheet.append(list(columns))

@@ -1,33 +1,22 @@
-with sums as (
-    select
-        org_id,
-        as_of,
-        service_id,
-        lead_days,
-        cast(count(*) as integer) as days,
-        cast(sum(actual) as numeric(16, 2)) as actual,
-        cast(sum(forecast) as numeric(16, 2)) as forecast,
-        sum(abs(error)) as absolute_error,
-        sum(abs(naive_error)) as naive_absolute_error,
-        {{ count_where('is_within_80') }} as days_within_80,
-        {{ count_where('is_within_95') }} as days_within_95
-    from {{ ref('int_forecast_errors') }}
-    group by org_id, as_of, service_id, lead_days
-)
-
+-- Realized revenue, for the lead times of v_revenue_forecast.
 select
-    sums.org_id,
-    sums.as_of,
-    sums.service_id,
+    accuracy.org_id,
+    accuracy.as_of,
+    services.service_id,
     services.service_name,
-    sums.lead_days,
-    sums.days,
-    sums.actual,
-    sums.forecast,
-    {{ share('sums.absolute_error', 'sums.actual') }} as error_share,
-    {{ share('sums.naive_absolute_error', 'sums.actual') }} as naive_error_share,
-    {{ share('sums.forecast - sums.actual', 'sums.actual') }} as bias_share,
-    {{ share('sums.days_within_80', 'sums.days') }} as covered_80_share,
-    {{ share('sums.days_within_95', 'sums.days') }} as covered_95_share
-from sums
-left join {{ ref('dim_service') }} as services on sums.service_id = services.service_id
+    accuracy.lead_days,
+    accuracy.days,
+    accuracy.actual,
+    accuracy.forecast,
+    accuracy.error_share,
+    accuracy.naive_error_share,
+    accuracy.bias_share,
+    accuracy.covered_80_share,
+    accuracy.covered_95_share
+from {{ ref('v_metric_forecast_accuracy') }} as accuracy
+left join {{ ref('dim_service') }} as services
+    on accuracy.dimension = 'service' and accuracy.member = cast(services.service_id as text)
+where
+    accuracy.metric = 'realized_revenue'
+    and accuracy.lead_days <= {{ var('horizon_days') }}
+    and (accuracy.dimension = 'total' or services.service_id is not null)

@@ -1,11 +1,11 @@
--- A day without a row in kpi_daily had no revenue, up to the last day of the data.
+-- A day without a row in kpi_daily had none of the metric, up to the last day of the data.
 with forecasts as (
     select
         forecasts.org_id,
         organizations.as_of,
-        forecasts.service_id,
-        case when forecasts.service_id is null then 'total' else 'service' end as dimension,
-        coalesce(cast(forecasts.service_id as text), 'all') as member,
+        forecasts.metric,
+        forecasts.dimension,
+        forecasts.member,
         forecasts.day,
         {{ days_from_to('forecasts.as_of', 'forecasts.day') }} as lead_days,
         forecasts.forecast,
@@ -13,7 +13,7 @@ with forecasts as (
         forecasts.upper_80,
         forecasts.lower_95,
         forecasts.upper_95
-    from {{ source('ml', 'revenue_forecasts') }} as forecasts
+    from {{ source('ml', 'forecasts') }} as forecasts
     inner join {{ ref('dim_organization') }} as organizations on forecasts.org_id = organizations.org_id
     where
         forecasts.day <= least(organizations.as_of, organizations.last_day)
@@ -29,15 +29,15 @@ compared as (
     left join {{ ref('kpi_daily') }} as actuals
         on
             forecasts.org_id = actuals.org_id
-            and actuals.metric = 'realized_revenue'
+            and forecasts.metric = actuals.metric
             and forecasts.dimension = actuals.dimension
             and forecasts.member = actuals.member
             and forecasts.day = actuals.day
-    -- The naive forecast repeats the newest day of the same weekday whose revenue was known when the forecast was made.
+    -- The naive forecast repeats the newest day of the same weekday whose value was known when the forecast was made.
     left join {{ ref('kpi_daily') }} as naive_forecasts
         on
             forecasts.org_id = naive_forecasts.org_id
-            and naive_forecasts.metric = 'realized_revenue'
+            and forecasts.metric = naive_forecasts.metric
             and forecasts.dimension = naive_forecasts.dimension
             and forecasts.member = naive_forecasts.member
             and naive_forecasts.day = {{ add_days('forecasts.day', '-7 * ((forecasts.lead_days + 6) / 7)') }}
@@ -46,7 +46,9 @@ compared as (
 select
     org_id,
     as_of,
-    service_id,
+    metric,
+    dimension,
+    member,
     day,
     lead_days,
     {{ as_money('actual') }} as actual,

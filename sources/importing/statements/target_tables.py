@@ -49,7 +49,7 @@ where kind = 'provider'
         "bookings",
         """
 select staged.external_ref, staged.position, staged.booking_number, client.id as client_id, provider.id as provider_id,
-    service.id as service_id, staged.status, coalesce(staged.title, service.name) as title,
+    service.id as service_id, staged.status, coalesce(staged.title, service.name) as title, staged.channel,
     coalesce(staged.total_amount, sum_of_lines.amount) as total_amount, staged.currency, staged.scheduled_start,
     staged.scheduled_end,
     coalesce(staged.progress_pct, case staged.status when 'completed' then 100 end) as progress_pct,
@@ -82,6 +82,7 @@ left join app.profiles as provider on provider.org_id = %(org)s
             "service_id",
             "status",
             "title",
+            "channel",
             "total_amount",
             "currency",
             "scheduled_start",

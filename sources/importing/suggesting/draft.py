@@ -307,6 +307,8 @@ class _Drafter:
             fields.append(Field("currency", f"upper({column(match.column.name)})"))
         if title := self._text("title", "title"):
             fields.append(Field("title", title))
+        if channel := self._text("channel", "channel"):
+            fields.append(Field("channel", channel))
         for target, name in (("created", "created_at"), ("start", "scheduled_start"), ("end", "scheduled_end")):
             if target in times:
                 fields.append(Field(name, times[target]))

@@ -37,6 +37,7 @@ ALLOWED_KINDS: Final[Mapping[str, frozenset[str]]] = {
     "client_name": frozenset({"text"}), "client_first": frozenset({"text"}), "client_last": frozenset({"text"}),
     "provider_name": frozenset({"text"}), "provider_first": frozenset({"text"}), "provider_last": frozenset({"text"}),
     "service_name": TEXTS, "service_category": TEXTS, "client_group": TEXTS, "title": TEXTS,
+    "channel": frozenset({"text"}),
     "is_cancelled": BOOLEANS, "is_no_show": BOOLEANS, "is_completed": BOOLEANS,
     "currency": frozenset({"text"}), "cancel_reason": frozenset({"text"}),
     "client_id": TEXTS, "provider_id": TEXTS, "service_id": TEXTS, "key": TEXTS,

@@ -88,6 +88,12 @@ create table ml.forecasts (
     primary key (org_id, as_of, metric, dimension, member, day),
     check (lower_95 <= lower_80 and lower_80 <= forecast and forecast <= upper_80 and upper_80 <= upper_95)
 );
+insert into ml.forecasts (
+    org_id, as_of, metric, dimension, member, day, forecast, lower_80, upper_80, lower_95, upper_95, on_hand, model
+)
+select org_id, as_of, 'realized_revenue', case when service_id is null then 'total' else 'service' end,
+    coalesce(service_id::text, 'all'), day, forecast, lower_80, upper_80, lower_95, upper_95, on_hand, model
+from ml.revenue_forecasts;
 """
 
 NO_SHOWS = """

@@ -20,10 +20,22 @@ def organization(connection: psycopg.Connection) -> Organization:
     connection.execute(
         "create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric)"
     )
-    connection.execute("create table marts.dim_metric (metric text, unit text, day_column text, is_watched boolean)")
+    connection.execute(
+        "create table marts.dim_metric (metric text, unit text, kind text default 'sum', numerator text, "
+        "denominator text, dimensions text[] default '{total,service}', day_column text default 'day', "
+        "is_watched boolean default true, is_forecast boolean default false)"
+    )
+    connection.execute("create schema intermediate")
+    connection.execute("create table intermediate.int_on_hand_spans (org_id uuid, service_day date, revenue numeric)")
+    connection.execute("create table intermediate.int_metric_worth (org_id uuid, metric text, worth numeric)")
+    connection.execute("create schema staging")
+    connection.execute(
+        "create table staging.stg_app__calendar_events (org_id uuid, kind text, starts_on date, ends_on date, "
+        "service_id uuid, provider_id uuid)"
+    )
     connection.execute(
         "create table marts.dim_organization (org_id uuid, country text, as_of date, first_day date, last_day date, "
-        "has_ended boolean, book_until date, bookings_complete_until date)"
+        "has_ended boolean, book_until date, bookings_complete_until date, region text, sensitivity text)"
     )
     connection.execute(
         "insert into marts.dim_organization values (%(org)s, 'ES', %(day)s, %(day)s::date - 55, %(day)s, false)",
@@ -36,7 +48,10 @@ def organization(connection: psycopg.Connection) -> Organization:
         "tracked_hours": "hours",
     }
     for (metric, unit), value in zip(units.items(), (4, 800, 600, 30), strict=True):
-        connection.execute("insert into marts.dim_metric values (%s, %s, 'day', true)", [metric, unit])
+        connection.execute(
+            "insert into marts.dim_metric (metric, unit, is_forecast) values (%s, %s, %s)",
+            [metric, unit, metric == "realized_revenue"],
+        )
         connection.execute(
             "insert into marts.kpi_daily select %s, %s::date - n, %s, 'total', 'all', %s "
             "from generate_series(0, 55) as n",

@@ -10,9 +10,11 @@ import pytest
 
 from dagster_project.modelling import inputs, outputs
 from dagster_project.modelling.organizations import Organization
-from dagster_project.modelling.series import REST_REVENUE, TOTAL_REVENUE, revenue_hierarchy
+from dagster_project.modelling.series import MOST_MEMBERS, REVENUE, hierarchy, rest_of, total_of
 from ml.forecasting import forecast
 from tests.dagster_project.modelling.conftest import DAY, SERVICES
+
+TOTAL_REVENUE, REST_REVENUE = total_of(REVENUE), rest_of(REVENUE)
 
 
 def sell(connection: psycopg.Connection, organization: Organization, member: str, **days: object) -> None:
@@ -55,27 +57,27 @@ def test_the_history_has_totals_and_members_with_enough_nonzero_days(
 def test_services_with_too_few_nonzero_days_are_forecast_as_the_rest(
     connection: psycopg.Connection, shop: Organization
 ) -> None:
-    history = inputs.revenue_history(connection, shop)
+    history = inputs.forecast_history(connection, shop)
     days = history.pivot(index="day", columns="series_id", values="value")
     assert set(days) == {TOTAL_REVENUE, REST_REVENUE, "realized_revenue|service|busy"}
     assert days[REST_REVENUE].sum() == 100
     assert (days[TOTAL_REVENUE] == days.drop(columns=TOTAL_REVENUE).sum(axis=1)).all()
-    forecasts = forecast(history, as_of=DAY, hierarchy=revenue_hierarchy(history["series_id"]))
+    forecasts = forecast(history, as_of=DAY, hierarchy=hierarchy(history["series_id"]))
     forecasts["series_id"] = forecasts["series_id"].str.replace("busy", str(SERVICES[0]))
     assert outputs.write_forecasts(connection, shop, forecasts) == 2 * 28, "the rest is no service"
 
 
 def test_too_little_revenue_has_no_forecast(connection: psycopg.Connection, shop: Organization) -> None:
     connection.execute("delete from marts.kpi_daily where day <= %s", [DAY - timedelta(days=48)])
-    history = inputs.revenue_history(connection, shop)
+    history = inputs.forecast_history(connection, shop)
     assert history.empty
-    forecasts = forecast(history, as_of=DAY, hierarchy=revenue_hierarchy(history["series_id"]))
+    forecasts = forecast(history, as_of=DAY, hierarchy=hierarchy(history["series_id"]))
     assert outputs.write_forecasts(connection, shop, forecasts) == 0
 
 
 def test_a_seasonal_business_is_forecast_before_its_season(connection: psycopg.Connection, shop: Organization) -> None:
     connection.execute("update marts.kpi_daily set day = day - 290")
-    assert not inputs.revenue_history(connection, shop).empty
+    assert not inputs.forecast_history(connection, shop).empty
 
 
 def test_metrics_by_day_of_booking_are_left_out_near_the_edge_of_an_export(
@@ -91,11 +93,100 @@ def test_metrics_by_day_of_booking_are_left_out_near_the_edge_of_an_export(
     assert set(inputs.history(connection, complete)["series_id"]) == whole
 
 
-def test_the_hierarchy_is_the_services_of_the_total() -> None:
-    tree = revenue_hierarchy(pd.Series([TOTAL_REVENUE, "realized_revenue|service|a"]))
-    assert tree.to_dict("records") == [
-        {"series_id": "realized_revenue|service|a", "total_id": TOTAL_REVENUE, "dimension": "service"}
-    ]
+def test_the_hierarchy_is_the_parts_of_each_total() -> None:
+    parts = ["realized_revenue|service|a", "booked_hours|provider|b", "booked_hours|rest|all"]
+    tree = hierarchy(pd.Series([TOTAL_REVENUE, "booked_hours|total|all", *parts]))
+    assert dict(zip(tree["series_id"], tree["total_id"], strict=True)) == {
+        parts[0]: TOTAL_REVENUE, parts[1]: "booked_hours|total|all", parts[2]: "booked_hours|total|all",
+    }  # fmt: skip
+
+
+def test_of_a_dimension_the_largest_members_are_judged_and_forecast(
+    connection: psycopg.Connection, organization: Organization
+) -> None:
+    connection.execute(
+        "insert into marts.kpi_daily "
+        "select %s, %s::date - n, 'realized_revenue', 'service', member::text, 100 - member "
+        "from generate_series(0, 55) as n cross join generate_series(1, %s) as member",
+        [organization.id, DAY, MOST_MEMBERS + 1],
+    )
+    for read in (inputs.history, inputs.forecast_history):
+        series = set(read(connection, organization)["series_id"])
+        assert f"realized_revenue|service|{MOST_MEMBERS}" in series
+        assert f"realized_revenue|service|{MOST_MEMBERS + 1}" not in series
+
+
+def test_a_stock_is_left_out_where_the_book_ends(connection: psycopg.Connection, organization: Organization) -> None:
+    connection.execute("update marts.dim_metric set kind = 'stock' where metric = 'tracked_hours'")
+    ends = replace(organization, book_until=DAY + timedelta(days=27))
+    assert "tracked_hours|total|all" in set(inputs.history(connection, organization)["series_id"])
+    assert "tracked_hours|total|all" not in set(inputs.history(connection, ends)["series_id"])
+
+
+def test_a_ratio_has_both_its_parts_on_each_day(connection: psycopg.Connection, organization: Organization) -> None:
+    connection.execute(
+        "insert into marts.dim_metric (metric, unit, kind, numerator, denominator, dimensions) "
+        "values ('average_booking_value', 'money', 'ratio', 'booked_revenue', 'bookings_created', '{total}')"
+    )
+    connection.execute("delete from marts.kpi_daily where day = %s and metric = 'booked_revenue'", [DAY])
+    connection.execute(
+        "insert into marts.kpi_daily values (%s, %s, 'bookings_created', 'service', 'a', 4)", [organization.id, DAY]
+    )
+    ratios = inputs.ratio_history(connection, organization)
+    assert set(ratios["series_id"]) == {"average_booking_value|total|all"}
+    assert len(ratios) == 56
+    assert ratios[["numerator", "denominator"]].drop_duplicates().to_numpy().tolist() == [[800.0, 4.0], [0.0, 4.0]]
+    assert "average_booking_value" not in set(inputs.history(connection, organization)["series_id"])
+
+
+def test_an_event_concerns_the_series_of_its_member_and_a_closure_the_days_of_work(
+    connection: psycopg.Connection, organization: Organization
+) -> None:
+    connection.execute("update marts.dim_metric set day_column = 'service_day' where metric = 'realized_revenue'")
+    connection.execute("update marts.dim_metric set day_column = 'created_day' where metric = 'booked_revenue'")
+    series = pd.Series(
+        [f"{m}|{member}" for m in ("realized_revenue", "booked_revenue") for member in
+         ("total|all", f"service|{SERVICES[0]}", f"service|{SERVICES[1]}")]
+    )  # fmt: skip
+    for kind, day, service in (
+        ("closure", DAY + timedelta(days=1), None),
+        ("closure", DAY + timedelta(days=2), SERVICES[0]),
+        ("campaign", DAY - timedelta(days=1), SERVICES[0]),
+        ("campaign", DAY + timedelta(days=91), None),
+    ):
+        for org_id in (organization.id, uuid4()):
+            connection.execute(
+                "insert into staging.stg_app__calendar_events values (%s, %s, %s, %s, %s)",
+                [org_id, kind, day, day, service],
+            )
+    events = inputs.known_events(connection, organization, series)
+    found = {
+        (day.date() - DAY, kind, name.replace(str(SERVICES[0]), "0").replace(str(SERVICES[1]), "1"))
+        for name, day, kind in events.itertuples(index=False)
+    }
+    assert len(found) == len(events)
+    members = ("total|all", "service|0", "service|1")
+    assert found == {
+        *((timedelta(days=1), "closure", f"realized_revenue|{member}") for member in members),
+        *((timedelta(days=1), "event", f"booked_revenue|{member}") for member in members),
+        (timedelta(days=2), "closure", "realized_revenue|service|0"),
+        (timedelta(days=2), "event", "booked_revenue|service|0"),
+        *(
+            (timedelta(days=-1), "campaign", f"{metric}|{member}")
+            for metric in ("realized_revenue", "booked_revenue")
+            for member in members[:2]
+        ),
+    }
+
+
+def test_holidays_are_those_of_the_region(organization: Organization) -> None:
+    days = pd.Series(pd.to_datetime([DAY]))
+    andalusia_day = pd.Timestamp(DAY.year, 2, 28)
+    for region, is_holiday in ((None, False), ("AN", True)):
+        holidays = inputs.public_holidays(replace(organization, region=region), days)
+        assert holidays is not None
+        assert (andalusia_day in set(holidays["day"])) is is_holiday
+    assert inputs.public_holidays(replace(organization, country="ZZ"), days) is None
 
 
 def test_dismissed_anomalies_are_incidents_from_their_beginning(
@@ -121,18 +212,20 @@ def test_dismissed_anomalies_are_incidents_from_their_beginning(
 
 
 def test_a_unit_is_worth_what_the_warehouse_says(connection: psycopg.Connection, organization: Organization) -> None:
-    connection.execute("create schema intermediate")
-    connection.execute("create table intermediate.int_metric_worth (org_id uuid, metric text, worth numeric)")
+    connection.execute("insert into marts.dim_metric (metric, numerator) values ('price', 'booked_revenue')")
     for metric, worth in (("bookings_created", 200), ("booked_revenue", 1), ("tracked_hours", None)):
         connection.execute(
             "insert into intermediate.int_metric_worth values (%s, %s, %s)", [organization.id, metric, worth]
         )
-    series = pd.Series(["bookings_created|total|all", "booked_revenue|service|x", "tracked_hours|total|all", "new|a|b"])
+    series = pd.Series(
+        ["bookings_created|total|all", "booked_revenue|service|x", "tracked_hours|total|all", "new|a|b", "price|a|b"]
+    )
     assert inputs.unit_worth(connection, organization, series) == {
         "bookings_created|total|all": 200.0,
         "booked_revenue|service|x": 1.0,
         "tracked_hours|total|all": 0.0,
         "new|a|b": 0.0,
+        "price|a|b": 1.0,
     }
     assert inputs.unit_worth(connection, replace(organization, id=uuid4()), series[:1]) == {series[0]: 0.0}
 
@@ -140,7 +233,6 @@ def test_a_unit_is_worth_what_the_warehouse_says(connection: psycopg.Connection,
 def test_coming_hours_are_numbers_of_each_provider_and_day(
     connection: psycopg.Connection, organization: Organization
 ) -> None:
-    connection.execute("create schema intermediate")
     connection.execute(
         "create table intermediate.int_expected_hours (org_id uuid, provider_id uuid, day date, booked_hours numeric, "
         "capacity_hours numeric, expected_hours numeric)"

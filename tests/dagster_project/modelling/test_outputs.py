@@ -8,8 +8,10 @@ import psycopg
 
 from dagster_project.modelling import outputs
 from dagster_project.modelling.organizations import Organization
-from dagster_project.modelling.series import TOTAL_REVENUE
+from dagster_project.modelling.series import REVENUE, total_of
 from tests.dagster_project.modelling.conftest import DAY, SERVICES
+
+TOTAL_REVENUE = total_of(REVENUE)
 
 
 def forecasts_of_a_day(total: float, members: tuple[float, ...]) -> pd.DataFrame:
@@ -57,3 +59,46 @@ def test_forecasts_of_earlier_days_stay(connection: psycopg.Connection, organiza
         outputs.write_forecasts(connection, each, forecasts_of_a_day(100.0, ()))
     rows = connection.execute("select as_of from ml.revenue_forecasts order by 1").fetchall()
     assert [row[0] for row in rows] == [before.as_of, DAY]
+
+
+def test_other_metrics_and_days_beyond_four_weeks_are_in_the_forecasts_alone(
+    connection: psycopg.Connection, organization: Organization
+) -> None:
+    revenue = forecasts_of_a_day(100.0, (50.0,))
+    later = revenue.assign(day=pd.Timestamp(DAY) + pd.Timedelta(days=29))
+    hours = revenue.assign(series_id=["booked_hours|total|all", f"booked_hours|provider|{SERVICES[0]}"])
+    assert outputs.write_forecasts(connection, organization, pd.concat([revenue, later, hours])) == 6
+    assert len(written(connection, organization)) == 2
+    kept = connection.execute("select metric, dimension, count(*) from ml.forecasts group by 1, 2 order by 1, 2")
+    assert kept.fetchall() == [
+        ("booked_hours", "provider", 1), ("booked_hours", "total", 1),
+        ("realized_revenue", "service", 2), ("realized_revenue", "total", 2),
+    ]  # fmt: skip
+    later_run = Organization(organization.id, None, DAY + timedelta(days=outputs.KEPT_DAYS + 3))
+    outputs.write_forecasts(connection, later_run, revenue.head(0))
+    left = connection.execute("select distinct day from ml.forecasts").fetchall()
+    assert left == [(DAY + timedelta(days=29),)], "past days are kept as long as accuracy is judged on them"
+
+
+def test_the_condition_of_an_anomaly_is_written_and_changed(
+    connection: psycopg.Connection, organization: Organization
+) -> None:
+    score = {
+        "series_id": "booked_revenue|total|all", "day": pd.Timestamp(DAY), "value": 1.0, "expected": 4.0, "lower": 2.0,
+        "upper": 6.0, "score": -5.0, "is_anomaly": True, "direction": "down", "severity": "high",
+        "pattern": "level_shift", "began": pd.Timestamp(DAY - timedelta(days=3)), "since_value": 5.0,
+        "since_expected": 16.0,
+    }  # fmt: skip
+
+    def write(row: dict[str, object]) -> None:
+        with connection.transaction():
+            outputs.write_anomalies(connection, organization, pd.DataFrame([row]))
+
+    written_rows = "select began, since_value::float8, since_expected::float8, xmin::text from ml.anomalies"
+    write(score)
+    (before,) = connection.execute(written_rows).fetchall()
+    assert before[:3] == (DAY - timedelta(days=3), 5.0, 16.0)
+    write(score)
+    assert connection.execute(written_rows).fetchall() == [before], "equal rows stay untouched"
+    write(score | {"since_expected": 18.0})
+    assert connection.execute("select since_expected::float8 from ml.anomalies").fetchall() == [(18.0,)]
