@@ -119,9 +119,9 @@ def driver_change(finding: Finding, value: float, expected: float) -> str:
 
 
 def steps(finding: Finding, opening: str = "") -> str:
-    """Return the actions of the finding as sentences, after an opening."""
+    """Return the actions of the finding as sentences; several after an opening."""
     sentences = [f"{action['text']}." for action in finding["actions"]]
-    return f"{opening}{' '.join(sentences)}" if sentences else ""
+    return f"{opening if len(sentences) > 1 else ''}{' '.join(sentences)}"
 
 
 def capitalised(text: str) -> str:
