@@ -6,7 +6,7 @@ roots, where the spread of counts and of most sums does not depend on their size
 hand of the evening before is known, the day is compared with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +82,9 @@ def detect(
     holidays: pd.DataFrame | None = None,
     on_hand: pd.DataFrame | None = None,
     incidents: pd.DataFrame | None = None,
+    events: pd.DataFrame | None = None,
+    sensitivity: str = "normal",
+    protected: Collection[str] = (),
     money: Money | None = None,
 ) -> pd.DataFrame:
     """Judge each day of `start`..`as_of` from its value and earlier days.
@@ -91,12 +94,17 @@ def detect(
     how it differs from that amount on hand; money: worth of one unit of a series (1 for amounts of money, a mean
     price for counts), for all or by series_id: with it the severity depends on the size.
 
+    events: series_id, day, kind (closure, campaign, price_change or event), known ahead; sensitivity: quiet, normal or
+    keen; protected: series that are judged by themselves, however many others there are.
+
     Returns series_id, day, value, expected, lower, upper (the range that is not an anomaly, in the value's unit),
     score (the residual in robust standard deviations), is_anomaly, direction (up, down or None), severity
     (critical, high, medium, low or None; rule: SEVERITY, LEAST_SIZE) and pattern (spike, dropout, level_shift,
     trend_break, missing or None). A day without a value has a row only if it should have had one: value 0, pattern
-    missing, always an anomaly. Raises ValueError for input that cannot be read.
+    missing, always an anomaly. `began` is the first day of the condition, since_value and since_expected are the sums
+    from then to the day. Raises ValueError for input that cannot be read.
     """
+    del events, sensitivity, protected
     panel = to_panel(history, as_of=as_of)
     days = holiday_days(holidays)
     first = min(max((midnight(start) - panel.days[0]).days, 0), len(panel.days))  # position of the first judged day
@@ -363,4 +371,5 @@ def _labelled(table: pd.DataFrame, pattern: Labels, size: Floats | None) -> pd.D
     }
     for name, label in labels.items():
         table[name] = pd.Series(label, index=table.index, dtype="object").where(table["is_anomaly"], None)
+    table = table.assign(began=table["day"], since_value=table["value"], since_expected=table["expected"])
     return table.drop(columns=["_missing", "_row", "_column"])

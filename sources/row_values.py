@@ -1,4 +1,4 @@
-"""The values that columns of bookings, money and work may have; tables, operations and the import derive theirs.
+"""The values that columns of operational tables may have; tables, operations and the import derive theirs.
 
 The statuses of a booking are in lifecycle.
 """
@@ -13,6 +13,8 @@ PaymentKind = Literal["payment", "refund"]
 PaymentStatus = Literal["pending", "succeeded", "failed"]
 MilestoneStatus = Literal["pending", "in_progress", "submitted", "approved", "cancelled"]
 TaskStatus = Literal["todo", "in_progress", "done", "cancelled"]
+CalendarEventKind = Literal["closure", "campaign", "price_change", "event"]
+Sensitivity = Literal["quiet", "normal", "keen"]  # of the detection of anomalies
 ApprovalStatus = Literal["pending", "approved", "rejected", "closed"]  # closed: its round ended before
 
 PERSON_ROLES: Final[tuple[PersonRole, ...]] = get_args(PersonRole)
@@ -24,3 +26,5 @@ PAYMENT_STATUSES: Final[tuple[PaymentStatus, ...]] = get_args(PaymentStatus)
 MILESTONE_STATUSES: Final[tuple[MilestoneStatus, ...]] = get_args(MilestoneStatus)
 TASK_STATUSES: Final[tuple[TaskStatus, ...]] = get_args(TaskStatus)
 APPROVAL_STATUSES: Final[tuple[ApprovalStatus, ...]] = get_args(ApprovalStatus)
+CALENDAR_EVENT_KINDS: Final[tuple[CalendarEventKind, ...]] = get_args(CalendarEventKind)
+SENSITIVITIES: Final[tuple[Sensitivity, ...]] = get_args(Sensitivity)

@@ -11,6 +11,11 @@ from dagster_project.modelling.organizations import Organization
 from dagster_project.modelling.series import REST_REVENUE, SEPARATOR, TOTAL_REVENUE
 
 BOUNDS: Final = ("lower_95", "lower_80", "upper_80", "upper_95")
+KEY: Final = ("metric", "dimension", "member", "day")
+JUDGEMENT: Final = (
+    "value", "expected", "lower", "upper", "score", "is_anomaly", "direction", "severity", "pattern",
+    "began", "since_value", "since_expected",
+)  # fmt: skip
 SCORED_DAYS: Final = 28  # scored anew on each run, so that figures that arrive late are scored as well
 
 
@@ -19,12 +24,8 @@ def write_anomalies(connection: psycopg.Connection, organization: Organization, 
 
     Equal rows stay untouched; rows of those days that `scores` lacks are deleted.
     """
-    columns = [
-        "metric", "dimension", "member", "day", "value", "expected", "lower", "upper", "score", "is_anomaly",
-        "direction", "severity", "pattern",
-    ]  # fmt: skip
     parts = scores["series_id"].astype(str).str.split(SEPARATOR, n=2)
-    frame = scores.assign(metric=parts.str[0], dimension=parts.str[1], member=parts.str[2])[columns]
+    frame = scores.assign(metric=parts.str[0], dimension=parts.str[1], member=parts.str[2])[[*KEY, *JUDGEMENT]]
     connection.execute("create temp table scores (like ml.anomalies including defaults) on commit drop")
     _copy(connection, sql.Identifier("scores"), organization, frame)
     connection.execute(
@@ -40,21 +41,20 @@ def write_anomalies(connection: psycopg.Connection, organization: Organization, 
         """,
         {"org_id": organization.id, "as_of": organization.as_of, "scored": SCORED_DAYS},
     )
+    listed, existing, excluded = (
+        sql.SQL(", ").join(sql.Identifier(*table, column) for column in ("as_of", *JUDGEMENT))
+        for table in ((), ("anomalies",), ("excluded",))
+    )
     connection.execute(
-        """
-        insert into ml.anomalies as anomalies
-        select * from scores
-        on conflict (org_id, metric, dimension, member, day) do update
-        set as_of = excluded.as_of, value = excluded.value, expected = excluded.expected,
-            lower = excluded.lower, upper = excluded.upper, score = excluded.score,
-            is_anomaly = excluded.is_anomaly, direction = excluded.direction, severity = excluded.severity,
-            pattern = excluded.pattern, updated_at = now()
-        where (anomalies.as_of, anomalies.value, anomalies.expected, anomalies.lower, anomalies.upper, anomalies.score,
-                anomalies.is_anomaly, anomalies.direction, anomalies.severity, anomalies.pattern)
-            is distinct from (excluded.as_of, excluded.value, excluded.expected, excluded.lower,
-                excluded.upper, excluded.score, excluded.is_anomaly, excluded.direction, excluded.severity,
-                excluded.pattern)
-        """
+        sql.SQL(
+            """
+            insert into ml.anomalies as anomalies
+            select * from scores
+            on conflict (org_id, metric, dimension, member, day) do update
+            set ({listed}, updated_at) = row ({excluded}, now())
+            where ({existing}) is distinct from ({excluded})
+            """
+        ).format(listed=listed, existing=existing, excluded=excluded)
     )
     connection.execute("drop table scores")
     return len(frame)

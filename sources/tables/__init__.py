@@ -8,6 +8,7 @@ from typing import Final
 
 from sources.tables.api import api_keys, idempotency_keys
 from sources.tables.booking import booking_add_ons, booking_lines, booking_search, booking_status_history, bookings
+from sources.tables.calendar import calendar_events
 from sources.tables.catalogue import price_rules, service_add_ons, service_packages, services
 from sources.tables.changes import live_changes, tombstones
 from sources.tables.channels import (
@@ -36,6 +37,7 @@ __all__ = [
     "booking_search",
     "booking_status_history",
     "bookings",
+    "calendar_events",
     "idempotency_keys",
     "import_records",
     "import_rejections",

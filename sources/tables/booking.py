@@ -57,6 +57,7 @@ bookings = operational_table(
     text_column("status"),
     text_column("priority", default="normal"),
     text_column("title"),
+    text_column("channel", required=False),  # the way the booking came, such as website or travel agent
     money_column("total_amount"),  # may be negative: a correction is a booking too
     currency_column(),
     timestamp_column("scheduled_start"),

@@ -3,7 +3,7 @@
 from sqlalchemy import Boolean, CheckConstraint, Column, Date, Index, Numeric, SmallInteger, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from sources.row_values import PERSON_ROLES
+from sources.row_values import PERSON_ROLES, SENSITIVITIES
 from sources.tables.columns import (
     belongs_to,
     check,
@@ -26,10 +26,13 @@ organizations = operational_table(
     text_column("slug"),
     text_column("timezone"),
     text_column("country", required=False),  # ISO 3166-1 alpha-2, for the public holidays
+    text_column("region", required=False),  # the subdivision code of ISO 3166-2 without its country, for regional ones
     currency_column(),
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
     *_working_days(),  # null: derived from the weekdays of its bookings
+    text_column("sensitivity", default="normal"),
     UniqueConstraint("slug"),
+    one_of("sensitivity", SENSITIVITIES),
     check("org_id = id", "org_id", "id", name="is_its_own_organization"),
     in_organization=False,
 )

@@ -14,7 +14,7 @@ from tests.ml.series import AS_OF, book, days, frame, odd_series, seasonal
 
 COLUMNS = [
     "series_id", "day", "value", "expected", "lower", "upper", "score", "is_anomaly", "direction", "severity",
-    "pattern",
+    "pattern", "began", "since_value", "since_expected",
 ]  # fmt: skip
 MONTH_AGO = AS_OF - pd.Timedelta(days=27)
 

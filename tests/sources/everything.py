@@ -48,6 +48,13 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
             "provider_id": "provider", "starts_on": "2030-08-01", "ends_on": "2030-08-14", "reason": "Secret illness",
         },
     ),
+    "calendar_events": (
+        "calendar_event",
+        {
+            "kind": "campaign", "title": "Secret campaign", "starts_on": "2030-08-01", "ends_on": "2030-08-14",
+            "provider_id": "provider",
+        },
+    ),
     "approvals": ("approval", {"booking_id": "booking", "approver_role": "client"}),
     "invoices": (
         "invoice",

@@ -52,6 +52,16 @@ days as (
             where
                 absences.provider_id = spans.provider_id
                 and dates.day between absences.starts_on and absences.ends_on
+        )
+        and not exists (
+            select 1
+            from {{ ref('stg_app__calendar_events') }} as closures
+            where
+                closures.kind = 'closure'
+                and closures.org_id = spans.org_id
+                and closures.service_id is null
+                and coalesce(closures.provider_id, spans.provider_id) = spans.provider_id
+                and dates.day between closures.starts_on and closures.ends_on
         ) as is_working_day
     from spans
     inner join {{ ref('dim_date') }} as dates on dates.day between spans.first_day and spans.last_day
@@ -64,7 +74,10 @@ days as (
     left join {{ ref('int_provider_weekdays') }} as weekdays
         on spans.provider_id = weekdays.provider_id and dates.weekday = weekdays.weekday
     left join {{ ref('stg_app__public_holidays') }} as holidays
-        on organizations.country = holidays.country and dates.day = holidays.day
+        on
+            organizations.country = holidays.country
+            and coalesce(organizations.region, '') = holidays.region
+            and dates.day = holidays.day
 )
 
 select

@@ -9,6 +9,7 @@ select
     status,
     priority,
     title,
+    channel,
     total_amount,
     currency,
     scheduled_start,

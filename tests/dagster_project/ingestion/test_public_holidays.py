@@ -17,10 +17,11 @@ def warehouse(connection: psycopg.Connection) -> psycopg.Connection:
     return connection
 
 
-def add(warehouse: psycopg.Connection, country: str | None, as_of: date) -> UUID:
+def add(warehouse: psycopg.Connection, country: str | None, as_of: date, region: str | None = None) -> UUID:
     org_id = uuid4()
     warehouse.execute(
-        "insert into raw.organizations (id, org_id, country) values (%s, %s, %s)", [org_id, org_id, country]
+        "insert into raw.organizations (id, org_id, country, region) values (%s, %s, %s, %s)",
+        [org_id, org_id, country, region],
     )
     warehouse.execute("insert into raw.run_clock (org_id, as_of, as_of_at) values (%s, %s, now())", [org_id, as_of])
     return org_id
@@ -43,6 +44,16 @@ def test_each_country_has_the_holidays_of_the_years_around_as_of(warehouse: psyc
     assert {(country, day.year) for country, day in names} == {
         (country, year) for country, middle in (("US", 2025), ("PT", 2016)) for year in range(middle - 1, middle + 2)
     }
+
+
+def test_a_region_has_its_own_holidays_beside_those_of_its_country(warehouse: psycopg.Connection) -> None:
+    for region in (None, "BY", "unknown"):
+        add(warehouse, "DE", date(2025, 11, 26), region)
+    land_holidays(warehouse)
+    unity, epiphany = date(2025, 10, 3), date(2025, 1, 6)
+    regions = "select array_agg(region order by region) from raw.public_holidays where day = %s"
+    assert warehouse.execute(regions, [unity]).fetchone() == (["", "BY", "unknown"],)
+    assert warehouse.execute(regions, [epiphany]).fetchone() == (["BY"],)
 
 
 def test_a_repetition_changes_nothing_and_other_years_are_deleted(warehouse: psycopg.Connection) -> None:
