@@ -9,6 +9,7 @@ from rich.table import Table
 from cli import common
 from cli.common import AsJson, console
 from notifications import channel_admin
+from notifications.budget import ALERTS_PER_WEEK
 from notifications.channels import CHANNELS
 from sources import database
 from sources.insight_values import SEVERITIES
@@ -59,6 +60,10 @@ def add(
     ] = None,
     digest: Annotated[bool, typer.Option("--digest/--no-digest", help="Send the daily digest.")] = True,
     insights: Annotated[bool, typer.Option("--insights/--no-insights", help="Send alerts.")] = True,
+    alerts_per_week: Annotated[
+        int | None,
+        typer.Option("--alerts-per-week", min=0, help=f"The most alerts of a recipient; by default {ALERTS_PER_WEEK}."),
+    ] = None,
     org: Organization = None,
 ) -> None:
     """Add a channel. Example: hub channel add email ana@example.com --min-severity high --org SLUG"""
@@ -74,6 +79,7 @@ def add(
             insight_kinds=insight_kind or (),
             sends_insights=insights,
             sends_digest=digest,
+            alerts_per_week=alerts_per_week,
         )
     console.print(f"Added the channel {name or target}; `hub channel test {name or target}` sends a test message.")
 

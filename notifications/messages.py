@@ -12,6 +12,7 @@ from sources.insight_values import InsightOccasion, Severity
 Tone = Literal["neutral", "good", Severity]
 
 RESOLVED_PREFIX: Final = "Resolved: "
+WORSENED_PREFIX: Final = "It grew: "
 BACK_TO_NORMAL: Final = "This is back to normal. Nothing needs to be done."
 
 
@@ -87,7 +88,7 @@ class Message:
     """A message; `id` is the same for each channel and each repeat."""
 
     id: str
-    type: str  # insight.opened, insight.resolved, digest, test
+    type: str  # insight.opened, insight.worsened, insight.resolved, digest, test
     subject: str
     blocks: tuple[Block, ...]
     data: Mapping[str, Any] = field(default_factory=dict)  # the same facts for programs
@@ -106,16 +107,16 @@ def insight_message(
     metric: Metric | None = None,
     plot: Plot | None = None,
 ) -> Message:
-    """Return the message of an insight that was opened or resolved.
+    """Return the message of an insight that was opened, has worsened or is resolved.
 
     insight: a row of app.insight_events; currency: ISO 4217, for money; metric: the insight's, None where it is not
     a metric of kpi_daily; plot: the metric's recent days.
     """
     resolved = occasion == "resolved"
-    title = RESOLVED_PREFIX + insight["title"] if resolved else insight["title"]
+    title = {"opened": "", "worsened": WORSENED_PREFIX, "resolved": RESOLVED_PREFIX}[occasion] + insight["title"]
     blocks = _resolved_blocks(insight, metric) if resolved else _opened_blocks(insight, currency, metric)
     return Message(
-        id=f"{insight['id']}:{occasion}",
+        id=f"{insight['id']}:{occasion}{insight['worsened_times'] if occasion == 'worsened' else ''}",
         type=f"insight.{occasion}",
         subject=title if resolved else f"[{insight['severity'].capitalize()}] {title}",
         blocks=(

@@ -1,6 +1,6 @@
 """Rendering of deliveries: the message of a row of the ledger, read from the database when it is sent."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import psycopg
 
@@ -10,6 +10,7 @@ from notifications.messages import Message, Plot, insight_message
 from notifications.queries import Metric, find_organization, metrics_by_name
 from sources.database import records
 from sources.errors import HubError
+from sources.insight_values import InsightOccasion
 from sources.settings import Settings
 
 PLOT_DAYS: Final = 28
@@ -29,7 +30,7 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
     metric = metrics_by_name(connection).get(insight["metric"])
     return insight_message(
         insight,
-        occasion="resolved" if delivery.occasion == "resolved" else "opened",
+        occasion=cast(InsightOccasion, delivery.occasion),
         link_base=settings.link_base,
         currency=organization.currency if organization else None,
         metric=metric,

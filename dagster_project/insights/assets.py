@@ -13,6 +13,7 @@ from dagster_project.organization_failures import forget_failures, isolated
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from insights.events import expire_events, update_events, update_questions
+from insights.feedback import after_feedback
 from insights.organizations import Organization, organizations_of_warehouse
 from insights.questions import booking_questions
 from insights.rules import RULES, current_findings
@@ -62,6 +63,7 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
 def _update(connection: psycopg.Connection, organization: Organization, now: datetime) -> dict[str, int]:
     """Apply the rules to one organisation, update its events and enqueue their messages; return counts of each."""
     findings, judged = current_findings(connection, organization)
+    findings = after_feedback(connection, organization, findings)
     expire_events(connection, organization, [kind for kind in RULES if kind not in judged])
     changes = update_events(connection, organization, findings, kinds=judged)
     enqueue_changes(connection, organization, changes, now=now)
@@ -70,6 +72,7 @@ def _update(connection: psycopg.Connection, organization: Organization, now: dat
     return {
         "findings": len(findings),
         "opened": len(changes.opened),
+        "worsened": len(changes.worsened),
         "resolved": len(changes.resolved),
         "questions": len(questions.opened),
     }

@@ -24,8 +24,10 @@ notifications = hub_table(
     text_column("title"),
     text_column("body"),
     timestamp_column("read_at"),
+    Column("repeat", Integer, nullable=False, server_default=text("0")),  # as of a delivery
     belongs_to("insight_events", "insight_id"),
-    UniqueConstraint("org_id", "profile_id", "insight_id", "event"),
+    # Named here: by the convention the name would be longer than PostgreSQL allows.
+    UniqueConstraint("org_id", "profile_id", "insight_id", "event", "repeat", name="uq_notifications_once"),
 )
 
 notification_channels = hub_table(
@@ -38,7 +40,9 @@ notification_channels = hub_table(
     Column("sends_insights", Boolean, nullable=False, server_default=text("true")),
     Column("sends_digest", Boolean, nullable=False, server_default=text("true")),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("alerts_per_week", Integer),  # of each recipient; null: the default
     one_of("min_severity", SEVERITIES),
+    check("alerts_per_week >= 0", "alerts_per_week"),
     UniqueConstraint("org_id", "name"),
 )
 
@@ -55,6 +59,9 @@ notification_deliveries = hub_table(
     timestamp_column("sent_at"),
     text_column("receipt_ref", required=False),  # the receiver's own id of the message: a Slack thread, a Message-ID
     text_column("last_error", required=False),
+    Column("repeat", Integer, nullable=False, server_default=text("0")),  # of a worsened one: its number, from 1
+    # The moment that counted as now for the run that caused the message.
+    Column("told_at", Timestamp, nullable=False, server_default=text("now()")),
     one_of("event", OCCASIONS),
     one_of("state", DELIVERY_STATES),
     check("(event = 'digest') = (digest_day is not null)", "digest_day", "event"),
@@ -69,6 +76,7 @@ notification_deliveries = hub_table(
         "channel_id",
         "recipient",
         "event",
+        "repeat",
         name="uq_notification_deliveries_once",
         postgresql_nulls_not_distinct=True,
     ),

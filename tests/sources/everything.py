@@ -97,6 +97,14 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
             "last_seen": "2030-01-01T00:00Z",
         },
     ),
+    "insight_feedback": (
+        "insight_feedback",
+        {
+            "insight_id": "insight", "reason": "wrong", "given_by": "admin", "given_at": "2030-01-02T00:00Z",
+            "as_of": "2030-01-02T00:00Z",
+            "kind": "anomaly", "metric": "bookings", "dimension": "total", "member": "all", "direction": "down",
+        },
+    ),
     "insight_run_logs": ("run", {"requested_by": "admin"}),
     "notifications": (
         "notification",

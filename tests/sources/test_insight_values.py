@@ -15,6 +15,8 @@ from sources.operations.communication import insights
         ("ck_insight_events_kind", insight_values.INSIGHT_KINDS),
         ("ck_insight_events_severity", insight_values.SEVERITIES),
         ("ck_insight_events_status", insight_values.INSIGHT_STATUSES),
+        ("ck_insight_events_feedback_reason", insight_values.DISMISSAL_REASONS),
+        ("ck_insight_feedback_reason", insight_values.FEEDBACK_REASONS),
         ("ck_notification_channels_min_severity", insight_values.SEVERITIES),
         ("ck_notification_deliveries_event", insight_values.OCCASIONS),
         ("ck_notification_deliveries_state", insight_values.DELIVERY_STATES),
