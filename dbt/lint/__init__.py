@@ -16,8 +16,8 @@ VARS = VARIABLES | yaml.load(PROJECT.read_text(), Loader=yaml.CSafeLoader)["vars
 
 
 def var(name: str) -> Any:
-    """Return a variable of dbt_project.yml or of the Hub; of the metrics only one, which is enough for the linter."""
-    return VARS[name][:1] if name == "kpis" else VARS[name]
+    """Return a variable of dbt_project.yml or of the Hub; of metrics and ratios only one, enough for the linter."""
+    return VARS[name][:1] if name in ("kpis", "ratios") else VARS[name]
 
 
 def _calls(name: str) -> Any:
@@ -67,6 +67,19 @@ def every_number(*_: Any) -> str:
 def kpi_rows(_: Any) -> str:
     """Return a query with the columns of one metric's rows."""
     return "select org_id, day, metric, dimension, member, value from facts"
+
+
+def metric_rows(_: Any) -> str:
+    """Return a query with the columns of the single rows of one metric."""
+    return (
+        "select org_id, metric, day, value, booking_id, service, provider, client_group, channel, service_weekday, "
+        "lead_bucket from facts"
+    )
+
+
+def metric_row(*_: Any) -> str:
+    """Return a query with some columns of dim_metric."""
+    return "select metric, label from metrics"
 
 
 def kpi_days() -> str:

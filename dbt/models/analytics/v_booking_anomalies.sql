@@ -6,7 +6,7 @@ select
     metrics.label as metric_label,
     anomalies.dimension,
     anomalies.member,
-    coalesce(services.service_name, providers.provider_name, anomalies.member) as member_name,
+    coalesce(members.member_name, anomalies.member) as member_name,
     anomalies.value,
     anomalies.expected,
     anomalies.lower,
@@ -14,13 +14,17 @@ select
     anomalies.score,
     anomalies.severity,
     anomalies.direction,
-    anomalies.pattern
+    anomalies.pattern,
+    anomalies.began,
+    anomalies.since_value,
+    anomalies.since_expected
 from {{ source('ml', 'anomalies') }} as anomalies
 inner join {{ ref('dim_organization') }} as organizations
     on anomalies.org_id = organizations.org_id and anomalies.day <= organizations.as_of
 left join {{ ref('dim_metric') }} as metrics on anomalies.metric = metrics.metric
-left join {{ ref('dim_service') }} as services
-    on anomalies.dimension = 'service' and anomalies.member = cast(services.service_id as text)
-left join {{ ref('dim_provider') }} as providers
-    on anomalies.dimension = 'provider' and anomalies.member = cast(providers.provider_id as text)
+left join {{ ref('dim_member') }} as members
+    on
+        anomalies.org_id = members.org_id
+        and anomalies.dimension = members.dimension
+        and anomalies.member = members.member
 where anomalies.is_anomaly

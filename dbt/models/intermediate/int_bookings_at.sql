@@ -5,7 +5,13 @@
         on_schema_change='fail',
         unique_key=['booking_id', 'periods_ago'],
         post_hook="{{ analyze_table() }}",
-        indexes=[{'columns': ['booking_id', 'periods_ago'], 'unique': true}],
+        indexes=[
+            {'columns': ['booking_id', 'periods_ago'], 'unique': true},
+            {'columns': ['org_id', 'created_day']},
+            {'columns': ['org_id', 'service_day']},
+            {'columns': ['org_id', 'cancelled_day']},
+            {'columns': ['org_id', 'completed_day']},
+        ],
     )
 }}
 
@@ -44,6 +50,9 @@ bookings_at as (
         bookings.org_id,
         bookings.service_id,
         bookings.provider_id,
+        clients.client_group,
+        bookings.channel,
+        hours.hours,
         statuses_at.status,
         statuses_at.status_group,
         {% for term in ['total_amount', 'scheduled_start', 'scheduled_end'] %}
@@ -66,6 +75,8 @@ bookings_at as (
         statuses_at.timezone
     from statuses_at
     inner join {{ ref('fct_bookings') }} as bookings on statuses_at.booking_id = bookings.booking_id
+    left join {{ ref('dim_client') }} as clients on bookings.client_id = clients.client_id
+    left join {{ ref('int_booking_hours') }} as hours on bookings.booking_id = hours.booking_id
     left join deliveries on statuses_at.booking_id = deliveries.booking_id
     left join {{ ref('int_booking_terms') }} as terms
         on
@@ -96,6 +107,9 @@ select
     org_id,
     service_id,
     provider_id,
+    client_group,
+    channel,
+    hours,
     status,
     status_group,
     total_amount,

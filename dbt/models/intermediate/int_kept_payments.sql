@@ -2,6 +2,7 @@
 -- later; a refund reduces the kept amount in the same way. Where either day is unknown, kept_day is unknown.
 select
     payments.payment_id,
+    payments.booking_id,
     payments.org_id,
     payments.service_id,
     payments.collected_amount as kept_amount,

@@ -1,14 +1,12 @@
 {{ config(unique_key='metric') }}
 
+{%- set day_columns = {} %}
 {% for kpi in var('kpis') %}
+    {%- do day_columns.update({kpi['name']: kpi['day']}) %}
     {{ 'union all' if not loop.first }}
-    select
-        '{{ kpi["name"] }}' as metric,
-        '{{ kpi["label"] | replace("'", "''") }}' as label,
-        '{{ kpi["unit"] }}' as unit,
-        '{{ kpi["description"] | replace("'", "''") }}' as description,
-        '{{ kpi["good_direction"] }}' as good_direction,
-        '{{ kpi["day"] }}' as day_column,
-        {{ kpi.get('watch', true) | lower }} as is_watched,
-        {{ loop.index }} as position
+    {{ metric_row(kpi, kpi.get('kind', 'sum'), kpi['day'], loop.index) }}
+{% endfor %}
+{% for ratio in var('ratios') %}
+    union all
+    {{ metric_row(ratio, 'ratio', day_columns[ratio['numerator']], var('kpis') | length + loop.index) }}
 {% endfor %}

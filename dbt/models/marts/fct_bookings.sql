@@ -66,6 +66,7 @@ select
     status_group,
     priority,
     title,
+    channel,
     total_amount,
     currency,
     is_in_own_currency,
