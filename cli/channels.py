@@ -9,6 +9,7 @@ from rich.table import Table
 from cli import common
 from cli.common import AsJson, console
 from notifications import channel_admin
+from notifications.budget import ALERTS_PER_WEEK
 from notifications.channels import CHANNELS
 from sources import database
 from sources.insight_values import SEVERITIES
@@ -32,13 +33,14 @@ def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
     if not rows:
         console.print("There is no channel yet: see `hub channel add --help`. In-app notifications are always written.")
         return
-    table = Table("Name", "Kind", "Target", "From severity", "Digest", "Sent", "Waiting", "Dead")
+    table = Table("Name", "Kind", "Target", "From severity", "Alerts a week", "Digest", "Sent", "Waiting", "Dead")
     for row in rows:
         table.add_row(
             row["name"],
             row["kind"],
             row["target"],
             row["min_severity"],
+            str(ALERTS_PER_WEEK if row["alerts_per_week"] is None else row["alerts_per_week"]),
             "yes" if row["sends_digest"] else "no",
             *(str(row[state]) for state in ("sent", "waiting", "dead")),
         )
@@ -59,6 +61,10 @@ def add(
     ] = None,
     digest: Annotated[bool, typer.Option("--digest/--no-digest", help="Send the daily digest.")] = True,
     insights: Annotated[bool, typer.Option("--insights/--no-insights", help="Send alerts.")] = True,
+    alerts_per_week: Annotated[
+        int | None,
+        typer.Option("--alerts-per-week", min=0, help=f"The most alerts of a recipient; by default {ALERTS_PER_WEEK}."),
+    ] = None,
     org: Organization = None,
 ) -> None:
     """Add a channel. Example: hub channel add email ana@example.com --min-severity high --org SLUG"""
@@ -74,6 +80,7 @@ def add(
             insight_kinds=insight_kind or (),
             sends_insights=insights,
             sends_digest=digest,
+            alerts_per_week=alerts_per_week,
         )
     console.print(f"Added the channel {name or target}; `hub channel test {name or target}` sends a test message.")
 

@@ -1,25 +1,46 @@
-"""Commands `hub insights`: list insights and set their status."""
+"""Commands `hub insights`: list insights, react to them, and what the Hub learns from that."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, LiteralString
+from typing import Annotated, Any, LiteralString, TypeVar, cast
+from uuid import UUID
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
 from cli import common
 from cli.common import AsJson, console
+from insights.continuity import identity
+from insights.feedback import Bar, bars_of
+from insights.organizations import organizations_of_run
 from notifications import queries
 from sources import database, formatting
 from sources.errors import HubError
-from sources.insight_values import SEVERITIES
+from sources.insight_values import DISMISSAL_REASONS, SEVERITIES
 from sources.operations import transaction
-from sources.operations.communication.insights import Reaction, react_to_insight
+from sources.operations.communication.insights import (
+    Dismissal,
+    DismissalReason,
+    KnownEvent,
+    Rating,
+    Reaction,
+    rate_insight,
+    react_to_insight,
+    undo_lesson,
+)
 from sources.operations.errors import Refusal
+from sources.operations.transaction import Tx
+from sources.row_values import CALENDAR_EVENT_KINDS
 from sources.settings import get_settings
 
-app = typer.Typer(help="List insights and set their status. Example: hub insights list", no_args_is_help=True)
+app = typer.Typer(help="List insights and react to them. Example: hub insights list", no_args_is_help=True)
+learnt_app = typer.Typer(help="What was learnt from feedback. Example: hub insights learnt list", no_args_is_help=True)
+app.add_typer(learnt_app, name="learnt")
+
+T = TypeVar("T")
 
 InsightId = Annotated[str, typer.Argument(help="The id of the insight, or enough of its end to be unique.")]
 Feedback = Annotated[str | None, typer.Option("--feedback", help="A reason, stored with the insight.")]
@@ -68,8 +89,12 @@ def show(insight: InsightId, as_json: AsJson = False) -> None:
     console.print(row["summary"], markup=False)
     for driver in _drivers(row):
         console.print(f"  {driver}", markup=False)
+    for sentence in [*(effect["sentence"] for effect in row["effects"]), *row["facts"]]:
+        console.print(sentence, markup=False)
     if row["recommendation"]:
         console.print(f"What to do: {row['recommendation']}", markup=False)
+    for action in row["actions"]:
+        console.print(f"  {action['text']}", markup=False)
 
 
 @app.command()
@@ -99,28 +124,163 @@ def resolve(insight: InsightId, feedback: Feedback = None) -> None:
 
 
 @app.command()
-def dismiss(insight: InsightId, feedback: Feedback = None) -> None:
-    """Dismiss an insight; the same one is not opened again. Example: hub insights dismiss 3fa2c1d9"""
-    _set_status(insight, "dismissed", feedback)
+def dismiss(
+    insight: InsightId,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help=f"What the Hub learns: one of {', '.join(DISMISSAL_REASONS)}.")
+    ] = None,
+    title: Annotated[str | None, typer.Option("--title", help="Of a known event: it is added to the calendar.")] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", help=f"Of a known event: one of {', '.join(CALENDAR_EVENT_KINDS)}.")
+    ] = "event",
+    starts_on: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="Of a known event; by default the insight's first day.")
+    ] = None,
+    ends_on: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="Of a known event; by default the insight's last day.")
+    ] = None,
+    feedback: Feedback = None,
+) -> None:
+    """Dismiss an insight; the same one is not opened again while it lasts.
+
+    Example: hub insights dismiss 3fa2c1d9 --reason known_event --title "Spring fair"
+    """
+    try:
+        dismissal = Dismissal(
+            feedback=feedback or None,
+            reason=cast(DismissalReason | None, reason),
+            event=KnownEvent.model_validate(
+                {"title": title, "kind": kind, "starts_on": common.day(starts_on), "ends_on": common.day(ends_on)}
+            )
+            if title
+            else None,
+        )
+    except ValidationError as error:
+        raise HubError("; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())) from None
+    row = _find(insight)
+    _change(
+        row["org_id"],
+        lambda tx: react_to_insight(
+            tx, row["id"], "dismissed", dismissal.feedback, reason=dismissal.reason, event=dismissal.event
+        ),
+    )
+    console.print(f"“{row['title']}” is dismissed.", markup=False)
+    if reason:
+        console.print("`hub insights learnt list` shows what was learnt, and can undo it.")
+
+
+@app.command()
+def useful(
+    insight: InsightId,
+    useful: Annotated[bool, typer.Option("--yes/--no", help="Whether it was useful.")] = True,
+    feedback: Feedback = None,
+) -> None:
+    """Say whether an insight was useful. Example: hub insights useful 3fa2c1d9"""
+    row = _find(insight)
+    _change(row["org_id"], lambda tx: rate_insight(tx, row["id"], Rating(useful=useful, feedback=feedback or None)))
+    console.print(f"“{row['title']}” is marked as {'' if useful else 'not '}useful.", markup=False)
+
+
+@learnt_app.command("list")
+def list_learnt(
+    everything: Annotated[bool, typer.Option("--all", help="Include what was undone.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what people said about insights, and what follows. Example: hub insights learnt list"""
+    rows = _rows(
+        """
+        select feedback.id, feedback.org_id, organizations.slug, feedback.given_at, feedback.given_by,
+            feedback.reason, insights.title, feedback.kind, feedback.metric, feedback.dimension, feedback.member,
+            feedback.direction, feedback.size, feedback.comment, feedback.undone_at
+        from app.insight_feedback as feedback
+        inner join app.insight_events as insights on insights.id = feedback.insight_id
+        left join app.organizations as organizations on organizations.id = feedback.org_id
+        where %(everything)s or feedback.undone_at is null
+        order by feedback.id desc
+        """,
+        {"everything": everything},
+    )
+    bars = _bars()
+    for row in rows:
+        row["effect"] = _effect(row, bars)
+    if as_json:
+        common.print_json(rows)
+        return
+    if not rows:
+        console.print(
+            "Nothing was learnt yet: `hub insights dismiss ID --reason ...` and `hub insights useful ID` teach."
+        )
+        return
+    table = Table("Id", "Organisation", "Given", "Reason", "Insight", "What follows")
+    for row in rows:
+        given = f"{row['given_at']:%Y-%m-%d} by {row['given_by']}"
+        table.add_row(str(row["id"])[-8:], row["slug"], given, row["reason"], escape(row["title"]), row["effect"])
+    console.print(table)
+    console.print("`hub insights learnt undo ID` undoes one.")
+
+
+@learnt_app.command("undo")
+def undo_learnt(lesson: Annotated[str, typer.Argument(help="The id of the feedback, or enough of its end.")]) -> None:
+    """Undo what was learnt from one feedback. Example: hub insights learnt undo 3fa2c1d9"""
+    rows = _rows(
+        "select id, org_id from app.insight_feedback where right(id::text, length(%(end)s)) = %(end)s",
+        {"end": lesson.lower()},
+    )
+    if len(rows) != 1:
+        subject = "No feedback has" if not rows else f"{len(rows)} feedbacks have"
+        raise HubError(f"{subject} an id that ends in {lesson!r}; `hub insights learnt list --all` lists them.")
+    undone = _change(rows[0]["org_id"], lambda tx: undo_lesson(tx, rows[0]["id"]))
+    console.print(f"Undone: “{undone.title}” was {undone.reason}.", markup=False)
+
+
+def _bars() -> dict[tuple[UUID, str], Bar]:
+    """Return the bars of every organisation, by organisation and identity of an alarm."""
+    with database.connect(database.database_url(get_settings())) as connection:
+        if not database.records(
+            connection, "select 1 where to_regclass('staging.stg_app__organizations') is not null", {}
+        ):
+            return {}
+        return {
+            (organization.id, key): bar
+            for organization in organizations_of_run(connection)
+            for key, bar in bars_of(connection, organization).items()
+        }
+
+
+def _effect(lesson: dict[str, Any], bars: dict[tuple[UUID, str], Bar]) -> str:
+    """Return what follows from a feedback now, as a sentence."""
+    if lesson["undone_at"]:
+        return "Undone."
+    if lesson["reason"] == "known_event":
+        return "The event is in the calendar."
+    bar = bars.get((lesson["org_id"], identity(lesson)))
+    if bar is None or bar.of.amount is None:
+        return "Nothing is held back." if lesson["reason"] == "useful" else "It has faded."
+    return f"Raised again from {bar.times * bar.of.amount:,.0f} on ({bar.times:.2f} times what was dismissed)."
 
 
 def _set_status(insight: str, reaction: Reaction, feedback: str | None) -> None:
     row = _find(insight)
-    try:
-        asyncio.run(_react(row, reaction, feedback or None))
-    except Refusal as refusal:
-        raise HubError(str(refusal)) from None
+    _change(row["org_id"], lambda tx: react_to_insight(tx, row["id"], reaction, feedback or None))
     console.print(f"“{row['title']}” is {reaction}.", markup=False)
 
 
-async def _react(row: dict[str, Any], reaction: Reaction, feedback: str | None) -> None:
+def _change(org_id: UUID, operation: Callable[[Tx], Awaitable[T]]) -> T:
+    """Run an operation as the Hub itself and return its result. Raises HubError where it is refused."""
+    try:
+        return asyncio.run(_run(org_id, operation))
+    except Refusal as refusal:
+        raise HubError(str(refusal)) from None
+
+
+async def _run(org_id: UUID, operation: Callable[[Tx], Awaitable[T]]) -> T:
     settings = get_settings()
     pool = await transaction.make_pool(database.database_url(settings), 1)
     try:
-        await transaction.run(
+        return await transaction.run(
             pool,
-            transaction.System(row["org_id"]),
-            lambda tx: react_to_insight(tx, row["id"], reaction, feedback),
+            transaction.System(org_id),
+            operation,
             at=datetime.now(UTC),
             timeout_ms=settings.statement_timeout_ms,
         )

@@ -1,77 +1,78 @@
 """Detection of anomalous days, each decided from that day's value and earlier days alone.
 
-Each day is compared with its one-day-ahead forecast (`ml.anomalies_expected`); the residual is measured in robust
-standard deviations of the earlier residuals on its side, as in split conformal prediction. Values enter as square
-roots, where the spread of counts and of most sums does not depend on their size (Bartlett 1936). Where the amount on
-hand of the evening before is known, the day is compared with it.
+Evidence of two kinds has shares of one budget of false alarms (`ml.sensitivity`): that of the day, compared with its
+one-day-ahead forecast (`ml.anomalies_expected`, `ml.anomalies_scores`), and that of the last 2 to 14 days together,
+compared with what was usual before them (`ml.shifts`). Values enter as square roots, where the spread of counts and of
+most sums does not depend on their size (Bartlett 1936). Where the amount on hand of the evening before is known, the
+day is compared with it.
 """
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ml.anomalies_events import KnownDays, known_days, raised
 from ml.anomalies_expected import expected_values
+from ml.anomalies_scores import SIDES, Tails, chances, is_count, limits, scores, spread_of_days, tails, value_at, widths
 from ml.bookings_on_hand import book_array, book_series
 from ml.panel import Day, Flags, Floats, Panel, beyond_largest, checked, holiday_days, midnight, to_panel
+from ml.sensitivity import DAY_SHARE, WINDOW_SHARE, rate_of
+from ml.shifts import Evidence, evidence
 
 # Measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
-THRESHOLD = 4.6  # scores from here on are anomalies: 0.45 clean days in 100; a score is in robust standard deviations
-SCALE_DAYS = 182  # days of residuals that the scale is computed from
-# The scale of residuals above zero is their TAIL quantile divided by that of a standard normal, below zero likewise.
-# Two scales, because falls may be larger than rises: rain can halve a day, sun cannot double it. A middle quantile
-# would make the scale of heavy-tailed series too small.
-TAIL, NORMAL_TAIL = 0.95, 1.6449
-LEAST_SCALE = 0.3  # of the running spread
-LARGEST_RESIDUAL = 50.0  # spreads: larger ones enter the scale as this: one such day would widen it for SCALE_DAYS
-MINIMUM_DAYS = 21  # with fewer earlier days nothing is judged
-MINIMUM_NONZERO = 9  # amounts with fewer nonzero values in NONZERO_DAYS are not judged: no scale can be computed
-NONZERO_DAYS = 84
-MINIMUM_CHANGED = 0.5  # of the days must differ from the evening's amount on hand, or the book is not used
-COUNT_FLOOR = 0.5  # standard deviation of the square root of a Poisson count
-SHARE_FLOOR = 0.02  # of the level: least scale
-HOLIDAY_WIDTH, NEAR_WIDTH = 2.5, 2.0  # factors of the scale on holidays and on two days either side, less predictable
+MINIMUM_DAYS: Final = 21  # with fewer earlier days nothing is judged
+MINIMUM_NONZERO: Final = 9  # amounts with fewer nonzero values in NONZERO_DAYS are not judged: no scale can be computed
+NONZERO_DAYS: Final = 84
+INTERMITTENT: Final = 28  # amounts with fewer nonzero values in NONZERO_DAYS are not judged by single days: rare sales
+MINIMUM_CHANGED: Final = 0.5  # of the days must differ from the evening's amount on hand, or the book is not used
+HISTORY_DAYS: Final = 546  # days before the first judged one whose scores are computed
 
 # Multiple testing: where many series are judged on one day, at most this share of the alarms of the day is expected to
-# be false (Benjamini, Hochberg 1995). Scores have a heavy tail: on clean series a score beyond s has a probability of
-# about TAIL_SHARE * (THRESHOLD / s) ** TAIL_POWER.
-FALSE_SHARE = 0.5
-TAIL_SHARE, TAIL_POWER = 0.005, 3.0
+# be false (Benjamini, Hochberg 1995).
+FALSE_SHARE: Final = 0.5
 
 # The severity rule. By improbability: the least score of each. By size, where money is known: the amount that the day
 # lost or gained, as a share of a usual day of the largest series (the median of its last USUAL_DAYS); the severity is
 # at most the one that the size allows.
-SEVERITY = {"critical": 12.0, "high": 8.0, "medium": 6.0, "low": THRESHOLD}
-LEAST_SIZE = {"critical": 0.25, "high": 0.10, "medium": 0.03, "low": 0.0}
-USUAL_DAYS = 28
+SEVERITY: Final = {"critical": 5.0, "high": 4.0, "medium": 3.0, "low": 0.0}
+LEAST_SIZE: Final = {"critical": 0.25, "high": 0.10, "medium": 0.03, "low": 0.0}
+USUAL_DAYS: Final = 28
+SMALLEST_CHANCE: Final = 1e-12  # the score of less is that of this
 
-# Patterns over several days. A score counts towards one from this part of the threshold on.
-SIGN_SHARE = 0.5
-SHIFT_DAYS = 3  # this many such scores in a row on one side are a level shift
-TREND_DAYS, TREND_MEAN = 10, 0.75  # a mean score beyond TREND_MEAN in the TREND_DAYS before those is a trend break
-MISSING_WEEKS = 4  # a missing day is reported if its weekday has a value in all but one of this many weeks before
-MISSING_FOR = 7  # days; a series without a value for longer has ended
+MISSING_WEEKS: Final = (
+    4  # a missing day is reported if its weekday has a value in all but one of this many weeks before
+)
+MISSING_FOR: Final = 7  # days; a series without a value for longer has ended
 
 Labels = npt.NDArray[np.object_]
 Money = float | Mapping[str, float]
 
 
-class Residuals(NamedTuple):
-    """Arrays (series, day) on the square-root scale."""
+class Expectation(NamedTuple):
+    """Arrays (series, day) on the scale of square roots: the expected value of each day and its spread."""
 
-    centre: Floats  # expected value: forecast plus the amount on hand of the evening before
-    residual: Floats  # value less centre, NaN where unknown
-    spread: Floats  # of the residuals before the day
+    centre: Floats
+    spread: Floats
+    score: Floats  # of the value, signed; NaN where there is none
+    counts: Flags  # days of series that are counts
 
 
-class Scales(NamedTuple):
-    """Robust standard deviations (series, day) of the residuals on each side, and the days that can be judged."""
+class Verdict(NamedTuple):
+    """Arrays (series, judged day)."""
 
-    below: Floats
-    above: Floats
-    judgeable: Flags
+    value: Floats
+    expected: Floats
+    lower: Floats
+    upper: Floats
+    chance: Floats  # of an ordinary day to be as improbable
+    is_anomaly: Flags
+    pattern: Labels
+    began: npt.NDArray[np.int64]  # position of the day
+    since_value: Floats
+    since_expected: Floats
 
 
 def detect(
@@ -91,55 +92,52 @@ def detect(
 
     history: series_id, day, value; holidays: day, name; incidents: series_id, day (judged, but not learnt from);
     on_hand: series_id, service_day, lead_days, value: where the evening before is known, the day is judged by
-    how it differs from that amount on hand; money: worth of one unit of a series (1 for amounts of money, a mean
-    price for counts), for all or by series_id: with it the severity depends on the size.
-
-    events: series_id, day, kind (closure, campaign, price_change or event), known ahead; sensitivity: quiet, normal or
-    keen; protected: series that are judged by themselves, however many others there are.
+    how it differs from that amount on hand; events: series_id, day, kind (closure, campaign, price_change or event),
+    known ahead and not learnt from: closed days are not judged; sensitivity: quiet, normal or keen (`ml.sensitivity`);
+    protected: series that are judged by themselves, however many others there are; money: worth of one unit of a
+    series (1 for amounts of money, a mean price for counts), for all or by series_id: with it the severity depends
+    on the size.
 
     Returns series_id, day, value, expected, lower, upper (the range that is not an anomaly, in the value's unit),
-    score (the residual in robust standard deviations), is_anomaly, direction (up, down or None), severity
-    (critical, high, medium, low or None; rule: SEVERITY, LEAST_SIZE) and pattern (spike, dropout, level_shift,
-    trend_break, missing or None). A day without a value has a row only if it should have had one: value 0, pattern
-    missing, always an anomaly. `began` is the first day of the condition, since_value and since_expected are the sums
-    from then to the day. Raises ValueError for input that cannot be read.
+    score (how improbable an ordinary day as far out or a run of such days is: 3 for one in 1,000, 4 for one in
+    10,000), is_anomaly, direction (up, down or None), severity (critical, high, medium, low or None; rule: SEVERITY,
+    LEAST_SIZE), pattern (spike, dropout, level_shift, trend_break, missing or None), began (first day of the
+    condition), since_value and since_expected (sums from then to the day). A day without a value has a row only if it
+    should have had one: value 0, pattern missing, always an anomaly. Raises ValueError for input that cannot be read.
     """
-    del events, sensitivity, protected
+    rate = rate_of(sensitivity)
     panel = to_panel(history, as_of=as_of)
     days = holiday_days(holidays)
     first = min(max((midnight(start) - panel.days[0]).days, 0), len(panel.days))  # position of the first judged day
-    first_scored = max(first - SHIFT_DAYS - TREND_DAYS, 0)  # patterns need the scores of some days before
-    scored, judged = slice(first_scored, None), slice(first, None)
 
     # (series, day)
-    missing = _missing(panel.values, np.asarray(panel.days.isin(days)))
+    known = known_days(panel, events)
+    missing = _missing(panel.values, np.asarray(panel.days.isin(days))) & ~known.is_closed
     values = np.where(missing, 0.0, panel.values)
-    is_training = _is_training(panel, incidents)
-    evening = _evening_on_hand(panel, on_hand, first)
-    residuals = _residuals(panel, values, evening, days, is_training, needed=max(first_scored - SCALE_DAYS, 0))
-
-    # (series, scored day)
-    scales = _scales(panel.values, residuals, is_training & ~missing, first_scored)
-    width = _width(panel.days, days)[scored]
-    scales = Scales(scales.below * width, scales.above * width, scales.judgeable | missing[:, scored])
-    score = _scores(residuals.residual[:, scored], scales)
-    limit = _limits(np.abs(score), scales.judgeable)  # (scored day,)
-    centre = residuals.centre[:, scored]
-    bounds = (_square(centre), _square(centre - limit * scales.below), _square(centre + limit * scales.above))
+    is_ordinary = _is_training(panel, incidents) & ~known.is_closed & ~known.is_raised
+    expectation, is_learnt = _expectation(panel, values, on_hand, days, is_ordinary, known, first)
+    is_judged = _judgeable(panel.values, expectation.counts) & ~known.is_closed | missing
+    learns = is_ordinary & ~missing & ~np.isnan(expectation.score)
+    limit = tails(expectation.score, learns)
 
     # (series, judged day)
-    back = first - first_scored
-    expected, lower, upper = (bound[:, back:] for bound in bounds)
-    table = _table(
+    judged = slice(first, None)
+    by_day = np.where(is_judged, chances(expectation.score, limit), 1.0)[:, judged]
+    is_rise_expected = known.is_raised & ~is_learnt
+    by_day = np.where((is_rise_expected & (expectation.score > 0))[:, judged], 1.0, by_day)
+    windows = evidence(values, panel.days, holidays=days, is_training=is_ordinary, first=first)
+    verdict = _verdict(
         panel._replace(values=values),
-        judged,
-        score=score[:, back:],
-        judgeable=scales.judgeable[:, back:],
-        bounds=[expected, lower, upper],
-        missing=missing[:, judged],
+        expectation,
+        limit,
+        windows,
+        by_day=by_day,
+        is_judged=is_judged,
+        missing=missing,
+        allowed=_allowed(by_day, windows.chance, is_judged[:, judged], panel.series.isin(list(protected)), rate),
     )
-    size = None if money is None else _size(panel, values, expected, first, money)
-    return _labelled(table, _patterns(score, back), size)
+    size = None if money is None else _size(panel, verdict, first, money)
+    return _table(panel, judged, verdict, size)
 
 
 def severity_of(score: Floats, size: Floats | None = None) -> Labels:
@@ -154,11 +152,6 @@ def severity_of(score: Floats, size: Floats | None = None) -> Labels:
 def _root(values: Floats) -> Floats:
     """Return the square root of the size of each value, with the value's sign."""
     return np.asarray(np.sign(values) * np.sqrt(np.abs(values)))
-
-
-def _square(roots: Floats) -> Floats:
-    """Return the values of which these are the roots, within 1e300."""
-    return np.asarray(np.sign(roots) * np.minimum(np.abs(roots), 1e150) ** 2)
 
 
 def _evening_on_hand(panel: Panel, on_hand: pd.DataFrame | None, first: int) -> Floats:
@@ -204,122 +197,139 @@ def _missing(values: Floats, is_holiday: Flags) -> Flags:
     return ~known & ~is_holiday & is_expected
 
 
-def _residuals(
-    panel: Panel, values: Floats, evening: Floats, holidays: pd.DatetimeIndex, is_training: Flags, *, needed: int
-) -> Residuals:
-    """Return the residuals of `values` (series, day), which are the panel's with 0 on missing days.
-
-    evening: root of the amount on hand; needed: position of the first day whose residual is used.
-    """
+def _expectation(
+    panel: Panel,
+    values: Floats,
+    on_hand: pd.DataFrame | None,
+    holidays: pd.DatetimeIndex,
+    is_training: Flags,
+    known: KnownDays,
+    first: int,
+) -> tuple[Expectation, Flags]:
+    """Return what was expected of each day, and the days (series, day) on which an event's effect has been learnt."""
+    evening = _evening_on_hand(panel, on_hand, first)
     work = _root(panel.values) - evening
-    expected = expected_values(work, panel.days, holidays, is_training, needed)
-    centre = expected.forecast + np.nan_to_num(evening)
-    return Residuals(centre, _root(values) - centre, expected.spread)
+    forecast = expected_values(work, panel.days, holidays, is_training, max(first - HISTORY_DAYS, 0))
+    root = _root(values)
+    centre, is_learnt = raised(forecast.forecast + np.nan_to_num(evening), root, known)
+    counts = is_count(panel.values)
+    spread = spread_of_days(centre, forecast.spread, counts, np.ones(centre.shape))
+    # A day without a known evening has no forecast.
+    scored = np.where(np.isnan(root - forecast.forecast - evening), np.nan, values)
+    score = scores(scored, centre, spread, counts)
+    width = widths(score, panel.days, holidays, is_training & ~np.isnan(score))
+    spread = spread * width
+    return Expectation(centre, spread, scores(scored, centre, spread, counts), counts), is_learnt
 
 
-def _scales(values: Floats, residuals: Residuals, is_training: Flags, first: int) -> Scales:
-    """Return the scales of each day from position `first` on, computed from the residuals before it.
+def _judgeable(values: Floats, counts: Flags) -> Flags:
+    """Return the days (series, day) that can be judged by themselves: enough days before, and no rare sales."""
+    known = ~np.isnan(values)
+    nonzero = np.cumsum(np.nan_to_num(values) != 0, axis=1)
+    recently = np.pad(nonzero, ((0, 0), (NONZERO_DAYS + 1, 0)))[:, : -NONZERO_DAYS - 1]
+    before = np.pad(nonzero, ((0, 0), (1, 0)))[:, :-1]
+    days_before = np.cumsum(known, axis=1)
+    return np.asarray(known & (days_before > MINIMUM_DAYS) & (counts | (before - recently >= INTERMITTENT)))
 
-    Residuals are divided by the spread before their own day, so that a busy season does not widen a quiet one.
+
+def _allowed(by_day: Floats, by_window: Floats, is_judged: Flags, is_protected: Flags, rate: float) -> Floats:
+    """Return the chance (series, judged day) up to which a day is told.
+
+    It is the rate, or less where many unprotected series are judged on one day.
     """
-    spread, residual = residuals.spread, residuals.residual
-    known = ~np.isnan(values + residual)
-    relative = np.clip(residual / spread, -LARGEST_RESIDUAL, LARGEST_RESIDUAL)
-    relative = np.where(is_training & known, relative, np.nan)
-
-    # (series, day from `first` on)
-    is_count = _is_count(values)[:, first:]
-    least = np.where(is_count, COUNT_FLOOR, LEAST_SCALE * spread[:, first:])
-    least = np.maximum(SHARE_FLOOR * np.abs(residuals.centre)[:, first:], least)
-    below, above = np.empty(least.shape), np.empty(least.shape)
-    judgeable = known[:, first:] & (np.cumsum(known, axis=1)[:, first:] > MINIMUM_DAYS)
-    for column in range(least.shape[1]):
-        day = first + column
-        deviations = _deviations(relative[:, max(day - SCALE_DAYS, 0) : day])
-        for deviation, scale in zip(deviations, (below, above), strict=True):
-            scale[:, column] = np.maximum(np.maximum(deviation, LEAST_SCALE) * spread[:, day], least[:, column])
-        nonzero = (np.nan_to_num(values[:, max(day - NONZERO_DAYS, 0) : day]) != 0).sum(axis=1)
-        judgeable[:, column] &= is_count[:, column] | (nonzero >= MINIMUM_NONZERO)
-    return Scales(below, above, judgeable)
+    chance = _together(by_day, by_window)
+    is_member = ~is_protected[:, None] & (is_judged | (by_window < 1))
+    count = np.maximum(is_member.sum(axis=0), 1)
+    ranked = np.sort(np.where(is_member, chance, 1.0), axis=0)
+    rank = np.arange(1, len(chance) + 1)[:, None]
+    passing = np.where(ranked <= FALSE_SHARE * rank / count, rank, 0).max(axis=0, initial=1)
+    return np.where(is_protected[:, None], rate, np.minimum(rate, FALSE_SHARE * passing / count))
 
 
-def _is_count(values: Floats) -> Flags:
-    """Return the days (series, day) up to which all values of the series are whole and not negative."""
-    is_whole = np.logical_and.accumulate(np.isnan(values) | (values == np.floor(values)), axis=1)
-    return np.asarray(is_whole & np.logical_and.accumulate(~(values < 0), axis=1))
+def _together(by_day: Floats, by_window: Floats) -> Floats:
+    """Return the chance of evidence of either kind as improbable, each within its share of the budget."""
+    return np.asarray(np.minimum(np.minimum(by_day / DAY_SHARE, by_window / WINDOW_SHARE), 1.0))
 
 
-def _deviations(residuals: Floats) -> tuple[Floats, Floats]:
-    """Return the standard deviations below and above zero, from the tails of (series, day); 0 where none is known."""
-    if not residuals.shape[1]:
-        return np.zeros(len(residuals)), np.zeros(len(residuals))
-    ordered = np.sort(residuals, axis=1)  # NaN last
-    last = np.maximum((~np.isnan(ordered)).sum(axis=1) - 1, 0)
-    upper_tail = np.ceil(TAIL * last).astype(int)
+def _verdict(
+    panel: Panel,
+    expectation: Expectation,
+    limit: Tails,
+    windows: Evidence,
+    *,
+    by_day: Floats,
+    is_judged: Flags,
+    missing: Flags,
+    allowed: Floats,
+) -> Verdict:
+    """Return the verdict of each judged day.
+
+    by_day, allowed: (series, judged day); is_judged, missing: (series, day).
+    """
+    judged = slice(panel.values.shape[1] - by_day.shape[1], None)
+    value = panel.values[:, judged]
+    reach = limits(DAY_SHARE * allowed, Tails(limit.start[:, :, judged], limit.scale[:, :, judged]))
+    centre, spread = expectation.centre[:, judged], expectation.spread[:, judged]
+    counts, missed = expectation.counts[:, judged], missing[:, judged]
+    root_of_expected = np.sign(centre) * np.minimum(np.abs(centre), 1e150) ** 2
+    bounds = [
+        root_of_expected,
+        *(value_at(side * far, centre, spread, counts) for side, far in zip(SIDES, reach, strict=True)),
+    ]
+    expected, lower, upper = _plausible(panel.values, bounds, judged)
+    known = np.nan_to_num(value)
+    # A day that cannot be judged, or is not too far out, lies within its range.
+    is_inside = (by_day > DAY_SHARE * allowed) | ~is_judged[:, judged]
     lower, upper = (
-        np.take_along_axis(ordered, position[:, None], axis=1)[:, 0] for position in (last - upper_tail, upper_tail)
+        np.where(is_inside, bound(side, known), side) for bound, side in ((np.minimum, lower), (np.maximum, upper))
     )
-    return np.maximum(np.nan_to_num(-lower / NORMAL_TAIL), 0.0), np.maximum(np.nan_to_num(upper / NORMAL_TAIL), 0.0)
+
+    is_shift = (windows.chance <= WINDOW_SHARE * allowed) & ~missed & ~np.isnan(value)
+    expected = np.where(is_shift, windows.expected, expected)
+    # The bound of a shift lies where such evidence would have been just probable enough.
+    share = np.log(np.maximum(WINDOW_SHARE * allowed, SMALLEST_CHANCE)) / np.log(
+        np.maximum(windows.chance, SMALLEST_CHANCE)
+    )
+    bound = expected + np.clip(share, 0.0, 0.999) * (known - expected)
+    lower = np.where(is_shift & (windows.direction < 0), bound, np.where(is_shift, np.minimum(lower, expected), lower))
+    upper = np.where(is_shift & (windows.direction > 0), bound, np.where(is_shift, np.maximum(upper, expected), upper))
+
+    spike = np.where(value > expected, "spike", "dropout")
+    pattern = np.select(
+        [missed, is_shift & windows.is_trend, is_shift], ["missing", "trend_break", "level_shift"], spike
+    )
+    day = np.arange(judged.start, panel.values.shape[1])
+    return Verdict(
+        value=value,
+        expected=expected,
+        lower=lower,
+        upper=upper,
+        chance=np.where(missed | ~is_shift, np.minimum(by_day / DAY_SHARE, 1.0), _together(by_day, windows.chance)),
+        is_anomaly=missed | (value < lower) | (value > upper),
+        pattern=pattern.astype(object),
+        began=np.where(is_shift, windows.began, day),
+        since_value=np.where(is_shift, windows.since_value, value),
+        since_expected=np.where(is_shift, windows.since_expected, expected),
+    )
 
 
-def _width(days: pd.DatetimeIndex, holidays: pd.DatetimeIndex) -> Floats:
-    """Return the factor (day,) of the scale."""
-    is_near = np.zeros(len(days), dtype=bool)
-    for shift in (-2, -1, 1, 2):
-        is_near |= np.asarray(days.isin(holidays + pd.Timedelta(days=shift)))
-    return np.where(days.isin(holidays), HOLIDAY_WIDTH, np.where(is_near, NEAR_WIDTH, 1.0))
+def _plausible(values: Floats, bounds: list[Floats], judged: slice) -> list[Floats]:
+    """Return the bounds within what is plausible for the series: (series, judged day)."""
+    nonnegative = ~(np.fmin.accumulate(values, axis=1)[:, judged] < 0)
+    # The largest value includes the day's own, so that the clipping turns no day into an anomaly.
+    largest = beyond_largest(np.maximum.accumulate(np.abs(np.nan_to_num(values)), axis=1)[:, judged])
+    clipped = (np.clip(bound, -largest, largest) for bound in bounds)
+    return [np.where(nonnegative, np.maximum(bound, 0.0), bound) for bound in clipped]
 
 
-def _scores(residual: Floats, scales: Scales) -> Floats:
-    """Return the residuals (series, day) in scales of their side, signed; 0 on days that cannot be judged."""
-    known = np.nan_to_num(residual)
-    return np.where(scales.judgeable, known / np.where(known > 0, scales.above, scales.below), 0.0)
-
-
-def _limits(score: Floats, judgeable: Flags) -> Floats:
-    """Return the score beyond which a day is an anomaly (day,): the threshold, or more where many series are tested."""
-    count = judgeable.sum(axis=0)
-    ranked = -np.sort(-np.where(judgeable, score, 0.0), axis=0)
-    chance = TAIL_SHARE * (THRESHOLD / np.maximum(ranked, THRESHOLD)) ** TAIL_POWER
-    rank = np.arange(1, len(score) + 1)[:, None]
-    allowed = FALSE_SHARE * rank / np.maximum(count, 1)
-    passing = np.where(chance <= allowed, rank, 0).max(axis=0, initial=1)
-    return np.asarray(THRESHOLD * np.maximum(TAIL_SHARE * count / (FALSE_SHARE * passing), 1.0) ** (1 / TAIL_POWER))
-
-
-def _patterns(score: Floats, back: int) -> Labels:
-    """Return the pattern (series, judged day) of each day, if it is an anomaly.
-
-    score: (series, scored day), signed; it begins `back` days before the judged ones.
-    """
-    count = score.shape[1] - back
-
-    def total(scores: Floats, lags: range) -> Floats:
-        """Return the sum (series, judged day) of the scores `lags` days before; those before the first are 0."""
-        padded = np.pad(scores, ((0, 0), (lags.stop, 0)))
-        end = padded.shape[1]
-        return np.asarray(sum(padded[:, end - count - lag : end - lag] for lag in lags))
-
-    side = np.where(np.abs(score) >= SIGN_SHARE * THRESHOLD, np.sign(score), 0.0)
-    is_shift = np.abs(total(side, range(SHIFT_DAYS))) == SHIFT_DAYS
-    drift = total(np.clip(score, -THRESHOLD, THRESHOLD), range(SHIFT_DAYS, SHIFT_DAYS + TREND_DAYS))
-    direction = np.sign(score[:, back:])
-    is_trend = drift * direction >= TREND_MEAN * TREND_DAYS
-    patterns = np.select([is_trend, is_shift, direction > 0], ["trend_break", "level_shift", "spike"], "dropout")
-    return patterns.astype(object)
-
-
-def _size(panel: Panel, values: Floats, expected: Floats, first: int, money: Money) -> Floats:
-    """Return the money that each judged day lost or gained, as a share of a usual day of the largest series.
-
-    values, expected: (series, day) and (series, judged day); the result is of the shape of `expected`.
-    """
+def _size(panel: Panel, verdict: Verdict, first: int, money: Money) -> Floats:
+    """Return the money that each judged day lost or gained, as a share of a usual day of the largest series."""
     if isinstance(money, Mapping):
         worth = np.array([float(money.get(str(series), 0.0)) for series in panel.series])
     else:
         worth = np.full(len(panel.series), float(money))
     amounts = np.abs(np.nan_to_num(panel.values)) * worth[:, None]
-    change = np.abs(np.nan_to_num(values[:, first:] - expected)) * worth[:, None]
+    change = np.abs(np.nan_to_num(verdict.value - verdict.expected)) * worth[:, None]
     usual = np.zeros(change.shape[1])
     for column in range(len(usual)):
         past = amounts[:, max(first + column - USUAL_DAYS, 0) : first + column]
@@ -327,49 +337,29 @@ def _size(panel: Panel, values: Floats, expected: Floats, first: int, money: Mon
     return np.where(worth[:, None] > 0, change / np.maximum(usual, 1e-9), np.inf)
 
 
-def _table(
-    panel: Panel, judged: slice, *, score: Floats, judgeable: Flags, bounds: list[Floats], missing: Flags
-) -> pd.DataFrame:
-    """Return a row for each judged day with a value; bounds: expected, lower and upper (series, judged day)."""
-    values = panel.values[:, judged]
-    nonnegative = ~(np.fmin.accumulate(panel.values, axis=1)[:, judged] < 0)
-    # The largest value includes the day's own, so that the clipping turns no day into an anomaly.
-    limit = beyond_largest(np.maximum.accumulate(np.abs(np.nan_to_num(panel.values)), axis=1)[:, judged])
-    plausible = (np.clip(bound, -limit, limit) for bound in bounds)
-    expected, lower, upper = (np.where(nonnegative, np.maximum(bound, 0.0), bound) for bound in plausible)
-    # A day that cannot be judged lies within its range.
-    known = np.nan_to_num(values)
-    lower = np.where(judgeable, lower, np.minimum(lower, known))
-    upper = np.where(judgeable, upper, np.maximum(upper, known))
-    is_anomaly = missing | (judgeable & ((values < lower) | (values > upper)))
-    row, column = np.nonzero(~np.isnan(values))
-    return pd.DataFrame(
+def _table(panel: Panel, judged: slice, verdict: Verdict, size: Floats | None) -> pd.DataFrame:
+    """Return a row for each judged day with a value; size: (series, judged day)."""
+    row, column = np.nonzero(~np.isnan(verdict.value))
+    cells = {name: array[row, column] for name, array in verdict._asdict().items()}
+    score = -np.log10(np.maximum(cells["chance"], SMALLEST_CHANCE))
+    labels = {
+        "direction": np.where(cells["value"] > cells["expected"], "up", "down").astype(object),
+        "severity": severity_of(score, None if size is None else size[row, column]),
+        "pattern": cells["pattern"],
+    }
+    table = pd.DataFrame(
         {
             "series_id": panel.series.to_numpy(dtype=object)[row],
             "day": panel.days[judged].to_numpy()[column],
-            "value": values[row, column],
-            "expected": expected[row, column],
-            "lower": lower[row, column],
-            "upper": upper[row, column],
-            "score": np.abs(score[row, column]),
-            "is_anomaly": is_anomaly[row, column],
-            "_missing": missing[row, column],
-            "_row": row,
-            "_column": column,
+            **{name: cells[name] for name in ("value", "expected", "lower", "upper")},
+            "score": np.maximum(score, 0.0),
+            "is_anomaly": cells["is_anomaly"].astype(bool),
         }
     )
-
-
-def _labelled(table: pd.DataFrame, pattern: Labels, size: Floats | None) -> pd.DataFrame:
-    """Return the table with direction, severity and pattern of its anomalies; size: (series, judged day)."""
-    row, column = table["_row"].to_numpy(), table["_column"].to_numpy()
-    up = table["value"] > table["expected"]
-    labels = {
-        "direction": np.where(up, "up", "down").astype(object),
-        "severity": severity_of(table["score"].to_numpy(dtype=float), None if size is None else size[row, column]),
-        "pattern": np.where(table["_missing"], "missing", pattern[row, column]).astype(object),
-    }
     for name, label in labels.items():
         table[name] = pd.Series(label, index=table.index, dtype="object").where(table["is_anomaly"], None)
-    table = table.assign(began=table["day"], since_value=table["value"], since_expected=table["expected"])
-    return table.drop(columns=["_missing", "_row", "_column"])
+    return table.assign(
+        began=panel.days.to_numpy()[cells["began"]],
+        since_value=cells["since_value"],
+        since_expected=cells["since_expected"],
+    )

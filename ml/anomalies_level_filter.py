@@ -1,6 +1,7 @@
 """A robust filter: level, weekday and holiday effects updated day by day.
 
-After Gelper, Fried and Croux (2010): a large residual changes them little, unless residuals stay on one side.
+After Gelper, Fried and Croux (2010): a large residual changes them little, an outlier not at all (Hampel 1974), unless
+residuals stay on one side.
 """
 
 from typing import NamedTuple
@@ -15,6 +16,7 @@ SEASON_RATE = 0.10
 HOLIDAY_RATE = 0.30
 SPREAD_RATE = 0.05
 CLIP = 2.5  # spreads: larger residuals update the effects as if they were this large
+OUTLIER = 6.0  # spreads: between CLIP and here they do so ever less, beyond not at all
 SHIFT_DAYS = 4  # this many clipped residuals in a row on one side are a new level
 YOUNG_DAYS = 21  # days of a series in which no residual is clipped
 SHARE_FLOOR = 0.02  # of the level: least spread
@@ -72,6 +74,8 @@ def filtered_days(work: Floats, is_holiday: Flags, is_training: Flags) -> Filter
         is_young = days_seen < YOUNG_DAYS
         limit = np.where(is_young, np.inf, CLIP * spread)
         clipped = np.clip(error, -limit, limit)
+        beyond = (np.abs(error) - CLIP * spread) / np.maximum((OUTLIER - CLIP) * spread, SMALLEST)
+        clipped *= np.where(is_young, 1.0, np.clip(1 - beyond, 0.0, 1.0))
         all_clipped[:, day] = clipped
         if is_holiday[day]:
             holiday = effect + HOLIDAY_RATE * np.clip(error, -2 * limit, 2 * limit)

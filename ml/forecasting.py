@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml import bookings_on_hand, seasonal
+from ml import bookings_on_hand, forecasting_events, seasonal
 from ml import forecasting_boosting as boosting
 from ml import forecasting_intervals as intervals
+from ml.forecasting_events import Events
 from ml.forecasting_reconciliation import checked_hierarchy, reconcile
 from ml.panel import (
     Day,
@@ -63,6 +64,7 @@ def forecast(
     horizon: int = HORIZON_DAYS,
     holidays: pd.DataFrame | None = None,
     on_hand: pd.DataFrame | None = None,
+    events: pd.DataFrame | None = None,
     levels: tuple[int, ...] = (80, 95),
     hierarchy: pd.DataFrame | None = None,
     book_until: Day | None = None,
@@ -71,7 +73,9 @@ def forecast(
 
     history: series_id, day, value (an absent day is missing, not zero); holidays: day, name;
     on_hand: series_id, service_day, lead_days, value (the amount on hand for service_day, lead_days before it; what a
-    snapshot does not list is zero); hierarchy: series_id, total_id and, where a total is split in several ways,
+    snapshot does not list is zero); events: series_id, day, kind (closure, campaign, event or price_change; past and
+    known ahead: a closed day is forecast zero, a campaign or an event as the earlier ones of its kind were);
+    hierarchy: series_id, total_id and, where a total is split in several ways,
     dimension: the members of each total and dimension add up to it, and so do their forecasts;
     book_until: the last service day that the book covers, where it ends at the edge of an export: the amount on hand
     for later days is unknown, and they are forecast without it.
@@ -92,12 +96,14 @@ def forecast(
     tree = None if hierarchy is None else checked_hierarchy(hierarchy, panel.series)
     edge = None if book_until is None else midnight(book_until)
     days = holiday_days(holidays)
-    return _forecast_panel(panel, days, book, tree, edge, horizon=horizon, levels=tuple(sorted(levels)))
+    known = forecasting_events.read(events, panel, horizon)
+    return _forecast_panel(panel, days, known, book, tree, edge, horizon=horizon, levels=tuple(sorted(levels)))
 
 
 def _forecast_panel(
     panel: Panel,
     holidays: pd.DatetimeIndex,
+    events: Events,
     book: pd.DataFrame | None,
     tree: pd.DataFrame | None,
     edge: pd.Timestamp | None,
@@ -109,7 +115,9 @@ def _forecast_panel(
     largest = np.nanmax(np.abs(panel.values), axis=1, initial=0.0, where=~np.isnan(panel.values))
     # Work in units of each series' largest value, so that sums of squares of huge numbers stay finite.
     scale = np.where(largest > 0, largest, 1.0)[:, None]
-    values = panel.values / scale
+    all_values = panel.values / scale
+    values = forecasting_events.usual_values(all_values, events)
+    closed = events.closed[:, values.shape[1] :]  # (series, step)
     origins = _origins(values.shape[1])
     book_values = None
     if book is not None:
@@ -119,7 +127,7 @@ def _forecast_panel(
     nonnegative = ~(np.nanmin(values, axis=1, initial=0.0, where=~np.isnan(values)) < 0)
     forecasts, model = _forecasts(values, panel.days, holidays, book_values, ~np.isnan(on_hand), origins=origins)
     forecasts = np.where(nonnegative[:, None, None], np.maximum(forecasts, 0.0), forecasts)
-    forecasts[:, -1][_closed(values, on_hand)] = 0.0
+    forecasts[:, -1][_closed(all_values, on_hand)] = 0.0
     # In the scaled unit the largest value is one; the amount on hand was observed as well.
     limit = beyond_largest(np.maximum(1.0, np.abs(np.nan_to_num(on_hand)).max(axis=1)))[:, None]
     forecasts[:, -1] = np.clip(forecasts[:, -1], -limit, limit)
@@ -131,13 +139,24 @@ def _forecast_panel(
         is_short=model[:, 0] == "mean", is_degenerate=np.isin(model[:, 0], DEGENERATE),
         nonnegative=nonnegative, levels=levels,
     )  # fmt: skip
-    bounds = {level: (np.maximum(lower, -limit), np.minimum(upper, limit)) for level, (lower, upper) in bounds.items()}
+    lift = forecasting_events.lifts(all_values, values, events)
+    booked = np.nan_to_num(on_hand)
 
-    centre, on_hand = _in_unit(forecasts[:, -1], scale), _in_unit(on_hand, scale)
+    def with_events(usual: Floats) -> Floats:
+        """Return forecasts or bounds (series, step): a lift raises what is still to come to the amount on hand."""
+        lifted = np.clip(booked + (usual - booked) * lift, np.where(nonnegative[:, None], 0.0, -limit), limit)
+        return np.where(closed, 0.0, np.where(lift == 1, usual, lifted))
+
+    bounds = {level: (np.maximum(lower, -limit), np.minimum(upper, limit)) for level, (lower, upper) in bounds.items()}
+    bounds = {level: (with_events(lower), with_events(upper)) for level, (lower, upper) in bounds.items()}
+    model[closed] = forecasting_events.CLOSURE
+
+    centre, on_hand = _in_unit(with_events(forecasts[:, -1]), scale), _in_unit(on_hand, scale)
     bounds = {level: (_in_unit(lower, scale), _in_unit(upper, scale)) for level, (lower, upper) in bounds.items()}
     if tree is not None:
-        error = _in_unit(intervals.root_mean_square(errors, values), scale)
+        error = np.where(closed, 0.0, _in_unit(intervals.root_mean_square(errors, values), scale))
         reconciled = reconcile(centre, error, tree, panel.series, nonnegative=nonnegative)
+        reconciled[closed] = 0.0  # without the projection's rounding error
         bounds = intervals.shift_bounds(bounds, centre, reconciled, nonnegative)
         centre = reconciled
     return _table(panel, horizon, centre=centre, bounds=bounds, on_hand=on_hand, model=model)

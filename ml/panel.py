@@ -17,7 +17,7 @@ Day = date | str | pd.Timestamp
 MEMORY_DAYS = 1096
 LONGEST_LEAD = 10_000  # days; a longer one is an error in the data
 MOST_OF_LARGEST = 3.0  # forecasts and bounds lie within this many times the largest value of the series
-NAMES = ("series_id", "total_id", "dimension")  # columns that hold text
+NAMES = ("series_id", "total_id", "dimension", "kind")  # columns that hold text
 
 
 class Panel(NamedTuple):

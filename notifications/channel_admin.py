@@ -24,6 +24,7 @@ def list_channels(connection: psycopg.Connection, org_id: UUID) -> list[dict[str
         """
         select channels.id, channels.name, channels.kind, channels.target, channels.min_severity,
             channels.insight_kinds, channels.sends_insights, channels.sends_digest, channels.is_active,
+            channels.alerts_per_week,
             count(deliveries.id) filter (where deliveries.state = 'sent') as sent,
             count(deliveries.id) filter (where deliveries.state = any(%(waiting)s)) as waiting,
             count(deliveries.id) filter (where deliveries.state = 'dead') as dead
@@ -48,8 +49,11 @@ def add_channel(
     insight_kinds: Sequence[str] = (),
     sends_insights: bool = True,
     sends_digest: bool = True,
+    alerts_per_week: int | None = None,
 ) -> UUID:
-    """Add a channel and return its id; the caller commits. insight_kinds: empty for every kind.
+    """Add a channel and return its id; the caller commits.
+
+    insight_kinds: empty for every kind; alerts_per_week: of each recipient, None for the default.
 
     Raises HubError for a value that is not valid, and for a name that is taken.
     """
@@ -69,6 +73,7 @@ def add_channel(
         "insight_kinds": list(insight_kinds),
         "sends_insights": sends_insights,
         "sends_digest": sends_digest,
+        "alerts_per_week": alerts_per_week,
     }
     try:
         with connection.transaction():
@@ -76,9 +81,10 @@ def add_channel(
                 connection,
                 """
                 insert into app.notification_channels
-                    (org_id, name, kind, target, min_severity, insight_kinds, sends_insights, sends_digest)
+                    (org_id, name, kind, target, min_severity, insight_kinds, sends_insights, sends_digest,
+                    alerts_per_week)
                 values (%(org)s, %(name)s, %(kind)s, %(target)s, %(min_severity)s, %(insight_kinds)s,
-                    %(sends_insights)s, %(sends_digest)s)
+                    %(sends_insights)s, %(sends_digest)s, %(alerts_per_week)s)
                 returning id
                 """,
                 values,

@@ -16,9 +16,10 @@ import psycopg
 
 from notifications.channels.base import ChannelRow, Delivery
 from sources.database import records
-from sources.insight_values import WAITING_STATES, AttemptOutcome
+from sources.insight_values import INSIGHT_OCCASIONS, WAITING_STATES, AttemptOutcome
 
-# A resolved message never overtakes its alert. Rows with fewest attempts come first, so that one bad row delays none.
+# A later message of an insight never overtakes an earlier one. Rows with fewest attempts come first, so that one bad
+# row delays none.
 _NEXT_DUE: Final = """
 select deliveries.id
 from app.notification_deliveries as deliveries
@@ -26,17 +27,15 @@ where deliveries.channel_id = %(channel)s
     and deliveries.state = any(%(waiting)s)
     and (deliveries.state = 'sending' or deliveries.next_attempt_at <= %(now)s)
     and deliveries.id <> all(%(skipped)s)
-    and not (
-        deliveries.event = 'resolved'
-        and exists (
-            select from app.notification_deliveries as opened
-            where opened.org_id = deliveries.org_id
-                and opened.insight_id = deliveries.insight_id
-                and opened.channel_id = deliveries.channel_id
-                and opened.recipient = deliveries.recipient
-                and opened.event = 'opened'
-                and opened.state = any(%(waiting)s)
-        )
+    and not exists (
+        select from app.notification_deliveries as earlier
+        where earlier.org_id = deliveries.org_id
+            and earlier.insight_id = deliveries.insight_id
+            and earlier.channel_id = deliveries.channel_id
+            and earlier.recipient = deliveries.recipient
+            and (array_position(%(order)s::text[], earlier.event), earlier.repeat)
+                < (array_position(%(order)s::text[], deliveries.event), deliveries.repeat)
+            and earlier.state = any(%(waiting)s)
     )
 order by deliveries.attempts, deliveries.created_at, deliveries.id
 limit 1
@@ -52,7 +51,7 @@ returning id, org_id, channel_id, insight_id, digest_day, recipient, event as oc
     %(now)s::timestamptz as attempted_at, (
         select opened.receipt_ref
         from app.notification_deliveries as opened
-        where deliveries.event = 'resolved'
+        where deliveries.event <> 'opened'
             and opened.org_id = deliveries.org_id
             and opened.insight_id = deliveries.insight_id
             and opened.channel_id = deliveries.channel_id
@@ -134,7 +133,13 @@ def claim_next(
 def _next_due(
     connection: psycopg.Connection, channel: ChannelRow, now: datetime, skipped: Collection[UUID]
 ) -> UUID | None:
-    parameters = {"channel": channel.id, "now": now, "skipped": list(skipped), "waiting": list(WAITING_STATES)}
+    parameters = {
+        "channel": channel.id,
+        "now": now,
+        "skipped": list(skipped),
+        "waiting": list(WAITING_STATES),
+        "order": list(INSIGHT_OCCASIONS),
+    }
     rows = records(connection, _NEXT_DUE, parameters)
     return rows[0]["id"] if rows else None
 

@@ -16,7 +16,8 @@ import psycopg
 from psycopg import sql
 
 from notifications import routing
-from notifications.messages import BACK_TO_NORMAL, RESOLVED_PREFIX
+from notifications.alerts import BACK_TO_NORMAL, PREFIXES
+from notifications.budget import within_budget
 from notifications.routing import Route
 from sources.insight_values import InsightOccasion, Occasion
 
@@ -36,33 +37,48 @@ def enqueue_insights(
     *,
     now: datetime,
     recipients: Mapping[UUID, Sequence[UUID]],
+    at: datetime | None = None,
 ) -> Enqueued:
     """Write the deliveries and the in-app notifications of insights; repeatable. The caller commits.
 
     Call it in the transaction that writes the insights. recipients: profile ids by org_id, for in-app notifications;
-    not needed for resolved insights, whose recipients are those of the opened ones.
+    not needed for resolved insights, whose recipients are those of the opened ones. at: the moment that counts as now
+    for the run, by default `now`; the recipients' budgets (notifications/budget.py) are those of the week before it.
     """
-    find_routes = routing.routes_of_opened if occasion == "opened" else routing.routes_of_resolved
-    deliveries = _enqueue(connection, find_routes(connection, insight_ids), occasion, now)
+    find_routes = routing.routes_of_resolved if occasion == "resolved" else routing.routes_of_opened
+    routes = within_budget(connection, find_routes(connection, insight_ids), occasion, at=at or now)
+    deliveries = _enqueue(connection, routes, occasion, now, told_at=at or now)
     return Enqueued(deliveries, _notify_in_app(connection, insight_ids, occasion, now, recipients))
 
 
 def enqueue_digests(connection: psycopg.Connection, org_id: UUID, day: date, *, now: datetime) -> int:
     """Write the deliveries of an organisation's digest of `day` and return the number of new ones. Repeatable."""
-    return _enqueue(connection, routing.routes_of_digest(connection, org_id, day), "digest", now)
+    return _enqueue(connection, routing.routes_of_digest(connection, org_id, day), "digest", now, told_at=now)
 
 
-def _enqueue(connection: psycopg.Connection, routes: Sequence[Route], occasion: Occasion, now: datetime) -> int:
+def _enqueue(
+    connection: psycopg.Connection, routes: Sequence[Route], occasion: Occasion, now: datetime, *, told_at: datetime
+) -> int:
     with connection.cursor() as cursor:
         cursor.executemany(
             """
             insert into app.notification_deliveries
-                (org_id, channel_id, insight_id, digest_day, recipient, event, next_attempt_at, created_at)
+                (org_id, channel_id, insight_id, digest_day, recipient, event, repeat, told_at, next_attempt_at,
+                created_at)
             values (%(org_id)s, %(channel_id)s, %(insight_id)s, %(digest_day)s, %(recipient)s, %(occasion)s,
-                %(now)s, %(now)s)
+                %(repeat)s, %(told_at)s, %(now)s, %(now)s)
             on conflict do nothing
             """,
-            [{**asdict(route), "occasion": occasion, "now": now} for route in routes],
+            [
+                {
+                    **asdict(route),
+                    "occasion": occasion,
+                    "repeat": route.worsened_times if occasion == "worsened" else 0,
+                    "told_at": told_at,
+                    "now": now,
+                }
+                for route in routes
+            ],
         )
         return max(cursor.rowcount, 0)
 
@@ -76,22 +92,24 @@ def _notify_in_app(
 ) -> int:
     pairs = [(org_id, profile_id) for org_id, profiles in recipients.items() for profile_id in profiles]
     select: LiteralString = """
-        select insights.org_id, recipients.profile_id, insights.id as insight_id, insights.title,
-            insights.summary as body
+        select insights.org_id, recipients.profile_id, insights.id as insight_id, %(prefix)s || insights.title as title,
+            insights.summary as body,
+            case %(occasion)s when 'worsened' then insights.worsened_times else 0 end as repeat
         from app.insight_events as insights
         join unnest(%(orgs)s::uuid[], %(profiles)s::uuid[]) as recipients (org_id, profile_id) using (org_id)
         where insights.id = any(%(ids)s)
     """
     if occasion == "resolved":
         select = """
-            select org_id, profile_id, insight_id, %(prefix)s || title as title, %(body)s as body
+            select org_id, profile_id, insight_id, %(prefix)s || title as title, %(body)s as body, 0 as repeat
             from app.notifications
             where insight_id = any(%(ids)s) and event = 'opened'
         """
     insert = sql.SQL(
         """
-        insert into app.notifications (org_id, profile_id, insight_id, event, title, body, created_at)
-        select org_id, profile_id, insight_id, %(occasion)s, title, body, %(now)s from ({messages}) as messages
+        insert into app.notifications (org_id, profile_id, insight_id, event, repeat, title, body, created_at)
+        select org_id, profile_id, insight_id, %(occasion)s, repeat, title, body, %(now)s
+        from ({messages}) as messages
         on conflict do nothing
         """
     ).format(messages=sql.SQL(select))
@@ -101,7 +119,7 @@ def _notify_in_app(
         "profiles": [profile_id for _, profile_id in pairs],
         "occasion": occasion,
         "now": now,
-        "prefix": RESOLVED_PREFIX,
+        "prefix": PREFIXES[occasion],
         "body": BACK_TO_NORMAL,
     }
     return connection.execute(insert, params).rowcount

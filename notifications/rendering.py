@@ -1,15 +1,17 @@
 """Rendering of deliveries: the message of a row of the ledger, read from the database when it is sent."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import psycopg
 
+from notifications.alerts import insight_message
 from notifications.channels.base import Delivery
 from notifications.digest import build_digest, digest_message
-from notifications.messages import Message, Plot, insight_message
+from notifications.messages import Message, Plot
 from notifications.queries import Metric, find_organization, metrics_by_name
 from sources.database import records
 from sources.errors import HubError
+from sources.insight_values import InsightOccasion
 from sources.settings import Settings
 
 PLOT_DAYS: Final = 28
@@ -29,7 +31,7 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
     metric = metrics_by_name(connection).get(insight["metric"])
     return insight_message(
         insight,
-        occasion="resolved" if delivery.occasion == "resolved" else "opened",
+        occasion=cast(InsightOccasion, delivery.occasion),
         link_base=settings.link_base,
         currency=organization.currency if organization else None,
         metric=metric,

@@ -13,7 +13,8 @@ from sources.database import records
 from sources.insight_values import SEVERITIES
 
 _CHANNELS_OF_INSIGHTS: Final[LiteralString] = """
-select channels.org_id, channels.id as channel_id, channels.kind, channels.target, insights.id as insight_id
+select channels.org_id, channels.id as channel_id, channels.kind, channels.target, insights.id as insight_id,
+    insights.worsened_times
 from app.insight_events as insights
 join app.notification_channels as channels on channels.org_id = insights.org_id
 where insights.id = any(%(ids)s)
@@ -50,14 +51,15 @@ class Route:
     recipient: str
     insight_id: UUID | None = None
     digest_day: date | None = None
+    worsened_times: int = 0
 
 
 def routes_of_opened(connection: psycopg.Connection, insight_ids: Sequence[UUID]) -> list[Route]:
-    """Return the routes of opened insights: by organisation, kind and severity."""
+    """Return the routes of opened or worsened insights: by organisation, kind and severity."""
     parameters = {"ids": list(insight_ids), "severities": list(SEVERITIES)}
     channels = records(connection, _CHANNELS_OF_INSIGHTS, parameters)
     return [
-        Route(row["org_id"], row["channel_id"], recipient, insight_id=row["insight_id"])
+        Route(row["org_id"], row["channel_id"], recipient, row["insight_id"], worsened_times=row["worsened_times"])
         for row in channels
         for recipient in _recipients(row)
     ]

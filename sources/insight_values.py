@@ -30,6 +30,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 INSIGHT_STATUSES: Final[tuple[InsightStatus, ...]] = get_args(InsightStatus)
 DISMISSAL_REASONS: Final[tuple[DismissalReason, ...]] = get_args(DismissalReason)
 FEEDBACK_REASONS: Final[tuple[FeedbackReason, ...]] = get_args(FeedbackReason)
+INSIGHT_OCCASIONS: Final[tuple[InsightOccasion, ...]] = get_args(InsightOccasion)  # in their order in time
 OCCASIONS: Final[tuple[Occasion, ...]] = get_args(Occasion)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 WAITING_STATES: Final[tuple[DeliveryState, ...]] = ("pending", "sending", "failed")  # neither sent nor dead

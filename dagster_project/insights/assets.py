@@ -13,6 +13,7 @@ from dagster_project.organization_failures import forget_failures, isolated
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from insights.events import expire_events, update_events, update_questions
+from insights.feedback import after_feedback
 from insights.organizations import Organization, organizations_of_warehouse
 from insights.questions import booking_questions
 from insights.rules import RULES, current_findings
@@ -24,11 +25,11 @@ GROUP: Final = "insights"
     key=["app", "insight_events"],
     # A test compares them with the relations that the SQL of the insights reads.
     deps=[
-        ["analytics", "v_booking_anomalies"],
         ["analytics", "v_receivables"],
         ["intermediate", "int_booking_pace"],
         ["intermediate", "int_client_rhythm"],
         ["intermediate", "int_forecast_changes"],
+        ["intermediate", "int_metric_rows"],
         ["intermediate", "int_metric_worth"],
         ["intermediate", "int_milestone_delays"],
         ["intermediate", "int_missed_clients"],
@@ -40,19 +41,24 @@ GROUP: Final = "insights"
         ["intermediate", "int_unbilled_bookings"],
         ["intermediate", "int_unusual_bookings"],
         ["marts", "dim_client"],
+        ["marts", "dim_member"],
         ["marts", "dim_metric"],
         ["marts", "dim_organization"],
         ["marts", "dim_provider"],
         ["marts", "dim_service"],
         ["marts", "fct_bookings"],
         ["marts", "fct_invoices"],
+        ["marts", "fct_payments"],
         ["marts", "kpi_daily"],
         ["ml", "anomalies"],
         ["ml", "no_shows"],
         ["ml", "provider_workload"],
         ["raw", "run_clock"],
+        ["staging", "stg_app__calendar_events"],
         ["staging", "stg_app__organizations"],
         ["staging", "stg_app__profiles"],
+        ["staging", "stg_app__provider_absences"],
+        ["staging", "stg_app__public_holidays"],
     ],
     group_name=GROUP,
     kinds={"python", "postgres"},
@@ -76,6 +82,7 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
 def _update(connection: psycopg.Connection, organization: Organization, now: datetime) -> dict[str, int]:
     """Apply the rules to one organisation, update its events and enqueue their messages; return counts of each."""
     findings, judged = current_findings(connection, organization)
+    findings = after_feedback(connection, organization, findings)
     expire_events(connection, organization, [kind for kind in RULES if kind not in judged])
     changes = update_events(connection, organization, findings, kinds=judged)
     enqueue_changes(connection, organization, changes, now=now)
@@ -84,6 +91,7 @@ def _update(connection: psycopg.Connection, organization: Organization, now: dat
     return {
         "findings": len(findings),
         "opened": len(changes.opened),
+        "worsened": len(changes.worsened),
         "resolved": len(changes.resolved),
         "questions": len(questions.opened),
     }

@@ -8,18 +8,24 @@ import psycopg
 from insights.events import Changes
 from insights.organizations import Organization
 from notifications.delivery_ledger import enqueue_insights
+from sources.insight_values import InsightOccasion
 
 
 def enqueue_changes(
     connection: psycopg.Connection, organization: Organization, changes: Changes, *, now: datetime
 ) -> None:
-    """Enqueue the messages of opened and resolved insights, due at `now`, in the caller's transaction.
+    """Enqueue the messages of opened, worsened and resolved insights, due at `now`, in the caller's transaction.
 
     In the app, the organisation's administrators are notified.
     """
     recipients = {organization.id: _administrators(connection, organization)}
-    enqueue_insights(connection, changes.opened, "opened", now=now, recipients=recipients)
-    enqueue_insights(connection, changes.resolved, "resolved", now=now, recipients=recipients)
+    by_occasion: dict[InsightOccasion, list[UUID]] = {
+        "opened": changes.opened,
+        "worsened": changes.worsened,
+        "resolved": changes.resolved,
+    }
+    for occasion, insight_ids in by_occasion.items():
+        enqueue_insights(connection, insight_ids, occasion, now=now, recipients=recipients, at=organization.as_of_at)
 
 
 def _administrators(connection: psycopg.Connection, organization: Organization) -> list[UUID]:

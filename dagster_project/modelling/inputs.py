@@ -114,17 +114,19 @@ def public_holidays(country: str | None, days: pd.Series) -> pd.DataFrame | None
 
 
 def incidents(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:
-    """Return the days of dismissed anomalies, which models check but do not learn from: series_id, day."""
+    """Return the days of dismissed anomalies, which models check but do not learn from: series_id, day.
+
+    Not those that were dismissed as not interesting, because they show what is usual from now on, nor those of a known
+    event, from whose days later ones are learnt.
+    """
     return _read(
         connection,
         """
         select distinct concat_ws(%(separator)s, events.metric, events.dimension, events.member), days.day::date
         from app.insight_events as events
-        -- The last part of an anomaly's key is the day on which it began.
-        cross join generate_series(
-            split_part(events.dedupe_key, '|', -1)::date, events.day, interval '1 day'
-        ) as days (day)
+        cross join generate_series(events.started_on, events.day, interval '1 day') as days (day)
         where events.org_id = %(org_id)s and events.kind = 'anomaly' and events.status = 'dismissed'
+            and coalesce(events.feedback_reason, 'expected') in ('expected', 'wrong')
         order by 1, 2
         """,
         organization,

@@ -37,10 +37,10 @@ class Delivery:
     insight_id: UUID | None
     digest_day: date | None
     recipient: str
-    occasion: str  # opened, resolved, digest or test
+    occasion: str  # opened, worsened, resolved, digest or test
     attempt: int
     attempted_at: datetime
-    opened_receipt_ref: str | None = None  # of a resolved one: the receiver's own id of the opened message
+    opened_receipt_ref: str | None = None  # of a later one: the receiver's own id of the opened message
 
 
 class RetryLater(Exception):

@@ -34,13 +34,15 @@ class Coverage:
 class KeyFigure:
     """A metric of the day; usual: the average of the same weekday of the last weeks that have data.
 
-    weeks: the number of these weeks; where it is 0, usual is None.
+    weeks: the number of these weeks; where it is 0, usual is None. year_ago: the same weekday of the same week a year
+    before; None where the metric was not recorded yet.
     """
 
     metric: Metric
     value: Decimal
     usual: Decimal | None
     weeks: int
+    year_ago: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Outlook:
     """Revenue of the coming days: the forecast with its 80 % range, and the revenue on hand.
 
     forecast, lower and upper are None where there is no forecast, on_hand where no coming service day has bookings.
+    before, year_ago: the actual revenue of as many days up to the day, and of the same weekdays a year before; None
+    where the data do not reach back so far.
     """
 
     days: int
@@ -55,6 +59,8 @@ class Outlook:
     lower: Decimal | None
     upper: Decimal | None
     on_hand: Decimal | None
+    before: Decimal | None = None
+    year_ago: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Digest:
     known: Coverage
     key_figures: tuple[KeyFigure, ...]
     undated_cancellations: int  # cancelled bookings without a day of cancellation, of service days up to the day
-    new_insights: tuple[Row, ...]  # since the previous digest: the most severe first, then the largest impact
+    new_insights: tuple[Row, ...]  # opened or worsened since the previous digest; the most severe, then the largest
     earlier_insights: tuple[Row, ...]  # still open
     resolved_insights: tuple[Row, ...]  # since the previous digest
     outlooks: tuple[Outlook, ...]
@@ -76,6 +82,11 @@ class Digest:
     statuses: Row | None
     overloads: tuple[Row, ...]
     plot: Plot | None
+
+    @property
+    def urgent(self) -> tuple[Row, ...]:
+        """Return the new insights that need attention; the others can wait."""
+        return tuple(row for row in self.new_insights if row["severity"] != "low")
 
     @property
     def has_data(self) -> bool:

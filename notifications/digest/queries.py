@@ -24,6 +24,7 @@ from sources.insight_values import BOOKING_QUESTION, SEVERITIES, WORKLOAD_DAYS
 
 HISTORY_DAYS: Final = 28
 WEEKS: Final = 4  # the usual figure: the average of the same weekday of this many weeks
+YEAR: Final = 364  # 52 weeks: the same weekday a year before
 HORIZONS: Final = (7, 28)  # a week, and the whole horizon of the forecasts
 ACCURACY_LEAD: Final = 7
 # If the day of cancellation is unknown for a larger share of the cancelled bookings, the day's count is far too low to
@@ -63,11 +64,13 @@ def _read(connection: psycopg.Connection, organization: Organization, org_id: UU
     cancelled, undated = _cancellations(connection, params)
     is_count_too_low = undated > MAX_UNDATED_SHARE * cancelled
     shown = [name for name in KEY_FIGURES if not (is_count_too_low and name == "bookings_cancelled")]
-    history = _history(connection, params)
+    history = _trends(connection, org_id, day - timedelta(days=max(HISTORY_DAYS, 7 * WEEKS)), day)
+    a_year_ago = _trends(connection, org_id, *(day + timedelta(days=n - YEAR) for n in (0, max(HORIZONS))))
+    known_days = {**a_year_ago, **history}
     forecasts = _forecasts(connection, params)
     until = _enqueued_at(connection, params)
     since = _enqueued_at(connection, {**params, "day": _previous_digest_day(connection, params)})
-    open_insights = _open_insights(connection, params, until)
+    open_insights = _open_insights(connection, params, since, until)
     statuses = records(
         connection,
         "select * from analytics.v_booking_status_metrics where org_id = %(org)s and as_of = %(day)s",
@@ -78,12 +81,12 @@ def _read(connection: psycopg.Connection, organization: Organization, org_id: UU
         organization=organization,
         day=day,
         known=coverage,
-        key_figures=_key_figures(connection, params, history, coverage.bookings_complete_until, shown),
+        key_figures=_key_figures(connection, params, known_days, coverage.bookings_complete_until, shown),
         undated_cancellations=undated,
-        new_insights=tuple(row for row in open_insights if row["first_seen"] >= since),
-        earlier_insights=tuple(row for row in open_insights if row["first_seen"] < since),
+        new_insights=tuple(row for row in open_insights if row["first_seen"] >= since or row["has_worsened"]),
+        earlier_insights=tuple(row for row in open_insights if row["first_seen"] < since and not row["has_worsened"]),
         resolved_insights=_resolved_insights(connection, params, since, until),
-        outlooks=_outlooks(forecasts, _on_hand(connection, params), day, coverage.book_until),
+        outlooks=_outlooks(forecasts, _on_hand(connection, params), known_days, day, coverage),
         is_newest=bool(statuses),
         accuracy=_accuracy(connection, params) if statuses and forecasts else None,
         statuses=statuses[0] if statuses else None,
@@ -122,16 +125,16 @@ def _cancellations(connection: psycopg.Connection, params: dict[str, Any]) -> tu
     return counts["cancelled"], counts["undated"]
 
 
-def _history(connection: psycopg.Connection, params: dict[str, Any]) -> dict[date, Row]:
-    """Return the figures of the day and of the days before it, by day."""
+def _trends(connection: psycopg.Connection, org_id: UUID, first: date, last: date) -> dict[date, Row]:
+    """Return the figures of the days from first to last, by day."""
     rows = records(
         connection,
         """
         select * from analytics.v_booking_trends
-        where org_id = %(org)s and day between %(day)s - %(days)s::integer and %(day)s
+        where org_id = %(org)s and day between %(first)s and %(last)s
         order by day
         """,
-        {**params, "days": max(HISTORY_DAYS, 7 * WEEKS)},
+        {"org": org_id, "first": first, "last": last},
     )
     return {row["day"]: row for row in rows}
 
@@ -166,7 +169,9 @@ def _key_figures(
         is_cut_off = complete_until is not None and day > complete_until and name in INCOMPLETE_AT_THE_EDGE
         weeks = [] if is_cut_off else _same_weekdays(history, day, first_days[name])
         usual = sum((Decimal(row[name]) for row in weeks), Decimal()) / len(weeks) if weeks else None
-        key_figures.append(KeyFigure(metrics[name], Decimal(history[day][name]), usual, len(weeks)))
+        past = history.get(day - timedelta(days=YEAR)) if day - timedelta(days=YEAR) >= first_days[name] else None
+        year_ago = Decimal(past[name]) if past and not is_cut_off else None
+        key_figures.append(KeyFigure(metrics[name], Decimal(history[day][name]), usual, len(weeks), year_ago))
     return tuple(key_figures)
 
 
@@ -209,15 +214,27 @@ def _on_hand(connection: psycopg.Connection, params: dict[str, Any]) -> dict[dat
 
 
 def _outlooks(
-    forecasts: Sequence[Row], on_hand: Mapping[date, Decimal], day: date, book_until: date | None
+    forecasts: Sequence[Row],
+    on_hand: Mapping[date, Decimal],
+    history: Mapping[date, Row],
+    day: date,
+    known: Coverage,
 ) -> tuple[Outlook, ...]:
     """Return one outlook per horizon that has a forecast or revenue on hand."""
-    complete = {ahead: revenue for ahead, revenue in on_hand.items() if book_until is None or ahead <= book_until}
-    outlooks = (_outlook(forecasts, complete, day, horizon) for horizon in HORIZONS)
+    edge = known.book_until
+    complete = {ahead: revenue for ahead, revenue in on_hand.items() if edge is None or ahead <= edge}
+    outlooks = (_outlook(forecasts, complete, history, day, horizon, known.first_day) for horizon in HORIZONS)
     return tuple(outlook for outlook in outlooks if outlook.forecast is not None or outlook.on_hand is not None)
 
 
-def _outlook(forecasts: Sequence[Row], on_hand: Mapping[date, Decimal], day: date, horizon: int) -> Outlook:
+def _outlook(
+    forecasts: Sequence[Row],
+    on_hand: Mapping[date, Decimal],
+    history: Mapping[date, Row],
+    day: date,
+    horizon: int,
+    first_day: date | None,
+) -> Outlook:
     """Return the sums over the days of the horizon. The bounds are summed too: a cautious range, exact if the errors of
     the days are fully correlated and too wide otherwise."""
     until = day + timedelta(days=horizon)
@@ -230,7 +247,17 @@ def _outlook(forecasts: Sequence[Row], on_hand: Mapping[date, Decimal], day: dat
         lower=sum((row["lower_80"] for row in ahead), Decimal()) if is_whole else None,
         upper=sum((row["upper_80"] for row in ahead), Decimal()) if is_whole else None,
         on_hand=sum(booked, Decimal()) if booked else None,
+        before=_realized(history, day - timedelta(days=horizon), horizon, first_day),
+        year_ago=_realized(history, day - timedelta(days=YEAR), horizon, first_day),
     )
+
+
+def _realized(history: Mapping[date, Row], after: date, days: int, first_day: date | None) -> Decimal | None:
+    """Return the realized revenue of `days` days after `after`; None where the data begin later or lack a day."""
+    wanted = [after + timedelta(days=n) for n in range(1, days + 1)]
+    if first_day is None or wanted[0] < first_day or any(each not in history for each in wanted):
+        return None
+    return sum((Decimal(history[each]["realized_revenue"]) for each in wanted), Decimal())
 
 
 def _enqueued_at(connection: psycopg.Connection, params: dict[str, Any]) -> datetime:
@@ -266,19 +293,26 @@ def _previous_digest_day(connection: psycopg.Connection, params: dict[str, Any])
     return day
 
 
-def _open_insights(connection: psycopg.Connection, params: dict[str, Any], at: datetime) -> list[dict[str, Any]]:
+def _open_insights(
+    connection: psycopg.Connection, params: dict[str, Any], since: datetime, at: datetime
+) -> list[dict[str, Any]]:
+    """Return the insights that were open at that moment; has_worsened: since the previous digest."""
     return records(
         connection,
         """
-        select id, kind, severity, metric, day, title, summary, impact, recommendation, first_seen,
+        select id, kind, severity, metric, unit, dimension, direction, day, started_on, title, summary, value, expected,
+            impact, drivers, effects, facts, actions, recommendation, first_seen,
+            coalesce(worsened_at >= %(since)s and worsened_at < %(at)s and first_seen < %(since)s, false)
+                as has_worsened,
             -- first_seen may be the end of a day, which is the beginning of the next one.
             ((first_seen - interval '1 second') at time zone %(timezone)s)::date as first_day
         from app.insight_events
+        left join marts.dim_metric using (metric)
         where org_id = %(org)s and first_seen < %(at)s
             and (status in ('open', 'acknowledged') or status = 'resolved' and resolved_at >= %(at)s)
         order by array_position(%(severities)s::text[], severity), abs(impact) desc nulls last, day desc, id
         """,
-        {**params, "at": at},
+        {**params, "since": since, "at": at},
     )
 
 

@@ -2,10 +2,12 @@
 
 from dataclasses import asdict
 from datetime import date
-from decimal import Decimal
 from typing import Final
 
-from notifications.digest.facts import Digest, KeyFigure, Outlook, Row
+from notifications import insight_wording
+from notifications.digest import in_short
+from notifications.digest.facts import Digest, Row
+from notifications.digest.figures import key_figure, outlook_fact
 from notifications.formats import email_html, text
 from notifications.messages import Block, Entry, Facts, Heading, Message, Text, hub_link
 from sources import formatting
@@ -13,6 +15,7 @@ from sources.insight_values import WORKLOAD_DAYS
 
 INSIGHTS_SHOWN: Final = 8
 EARLIER_SHOWN: Final = 5
+WAITING_SHOWN: Final = 5
 OVERLOADS_SHOWN: Final = 5
 # Columns of v_booking_status_metrics and their names in the digest.
 OPEN_STATUSES: Final = (
@@ -55,7 +58,7 @@ def digest_message(digest: Digest, *, link_base: str) -> Message:
         id=f"digest:{digest.org_id}:{digest.day.isoformat()}",
         type="digest",
         subject=f"{title}, {_short_summary(digest)}",
-        blocks=(Heading(title), *_sections(digest), *hub_link(link_base)),
+        blocks=(Heading(title), *_sections(digest, link_base), *hub_link(link_base)),
         data={"digest": facts},
     )
 
@@ -69,27 +72,37 @@ def _short_summary(digest: Digest) -> str:
     return "nothing unusual" if digest.key_figures and not digest.is_past_its_end else "no data"
 
 
-def _sections(digest: Digest) -> list[Block]:
+def _sections(digest: Digest, link_base: str) -> list[Block]:
     if not digest.has_data:
         return [
             Text(
                 "Nothing is recorded up to this day. If there are no data yet: load the sample (hub sample) or your "
                 "own bookings (hub import), then run hub run. If the data begin later: ask for a later day."
             ),
-            *(_insights(digest) if digest.new_insights or digest.earlier_insights else []),
+            *_insights(digest, link_base),
+            *_waiting(digest),
         ]
     return [
-        *_what_happened(digest),
-        *_insights(digest),
-        *_resolved(digest),
+        *_in_short(digest),
+        *_insights(digest, link_base),
+        *_figures(digest),
         *_outlook(digest),
         *_workload(digest),
+        *_waiting(digest),
+        *_resolved(digest),
         *_statuses(digest),
         *_not_recorded(digest),
     ]
 
 
-def _what_happened(digest: Digest) -> list[Block]:
+def _in_short(digest: Digest) -> list[Block]:
+    """Return the sentences that are enough for a busy reader; none for a day without figures."""
+    if digest.is_past_its_end or not digest.key_figures:
+        return []
+    return [Text(sentence) for sentence in in_short.sentences(digest)]
+
+
+def _figures(digest: Digest) -> list[Block]:
     heading = Heading("What happened", level=2)
     last_day = digest.known.last_day
     if last_day and digest.is_past_its_end:
@@ -99,21 +112,13 @@ def _what_happened(digest: Digest) -> list[Block]:
     return [
         heading,
         *([Text(_last_activity(last_day))] if last_day and last_day < digest.day else []),
-        Facts(tuple(_key_figure(key, digest.organization.currency) for key in digest.key_figures)),
+        Facts(tuple(key_figure(key, digest.organization.currency) for key in digest.key_figures)),
         Text(_usual_note(digest), muted=True),
     ]
 
 
 def _last_activity(last_day: date) -> str:
     return f"Nothing was recorded on this day. The last recorded activity was on {formatting.long_day(last_day)}."
-
-
-def _key_figure(key: KeyFigure, currency: str) -> tuple[str, str]:
-    unit = key.metric.unit
-    value = formatting.figure(key.value, unit, currency)
-    if key.usual is None:
-        return key.metric.label, value
-    return key.metric.label, f"{value}, {formatting.against_usual(key.value, key.usual, unit, currency)}"
 
 
 def _usual_note(digest: Digest) -> str:
@@ -128,6 +133,8 @@ def _usual_note(digest: Digest) -> str:
         usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks."
     else:
         usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks, or of those with data."
+    if any(key.year_ago is not None for key in digest.key_figures):
+        usual += f" A year ago: the {weekday} 52 weeks before."
     if not digest.is_cut_off or digest.known.book_until is None:
         return usual
     return (
@@ -136,28 +143,38 @@ def _usual_note(digest: Digest) -> str:
     )
 
 
-def _insights(digest: Digest) -> list[Block]:
-    heading = Heading("What needs attention", level=2)
-    if not digest.new_insights and not digest.earlier_insights:
-        return [] if digest.is_past_its_end else [heading, Text("Nothing unusual.")]
+def _insights(digest: Digest, link_base: str) -> list[Block]:
+    """Return the new insights that need attention in full, and the open ones of earlier days by title."""
+    if not digest.urgent and not digest.earlier_insights:
+        return []
     currency = digest.organization.currency
-    shown: list[Block] = [_insight(row, currency) for row in digest.new_insights[:INSIGHTS_SHOWN]]
+    shown = [_insight(row, currency, link_base) for row in digest.urgent[:INSIGHTS_SHOWN]]
     earlier = [_earlier_insight(row) for row in digest.earlier_insights[:EARLIER_SHOWN]]
-    more = len(digest.new_insights) + len(digest.earlier_insights) - len(shown) - len(earlier)
+    more = len(digest.urgent) + len(digest.earlier_insights) - len(shown) - len(earlier)
     return [
-        heading,
-        *(shown or [Text("Nothing new.")]),
+        Heading("What needs attention", level=2),
+        *shown,
         *([Text("Still open from earlier days:", muted=True)] if earlier else []),
         *earlier,
         *([Text(f"And {more} more: hub insights list shows them all.", muted=True)] if more else []),
     ]
 
 
-def _insight(row: Row, currency: str) -> Entry:
-    impact = f" ({formatting.money(row['impact'], currency)})" if row["impact"] is not None else ""
-    advice = f"\nWhat to do: {row['recommendation']}" if row["recommendation"] else ""
+def _insight(row: Row, currency: str, link_base: str) -> Entry:
+    impact = f", {formatting.money(row['impact'], currency)}" if row["impact"] is not None else ""
+    grown = "It grew: " if row["has_worsened"] else ""
+    advice = insight_wording.advice(row, currency)
+    lines = [
+        row["summary"],
+        insight_wording.effects(row),
+        insight_wording.known(row),
+        f"What to do: {advice}" if advice else "",
+    ]
     return Entry(
-        f"{row['severity'].capitalize()}{impact}: {row['title']}", row["summary"] + advice, tone=row["severity"]
+        f"{row['severity'].capitalize()}{impact}: {grown}{row['title']}",
+        "\n".join(filter(None, lines)),
+        tone=row["severity"],
+        links=insight_wording.links(row, link_base),
     )
 
 
@@ -165,11 +182,20 @@ def _earlier_insight(row: Row) -> Entry:
     return Entry(f"{row['title']} (since {formatting.date_words(row['first_day'])})", "", tone=row["severity"])
 
 
+def _waiting(digest: Digest) -> list[Block]:
+    """Return the new insights of low severity, with their advice."""
+    waiting = [row for row in digest.new_insights if row not in digest.urgent]
+    shown = [Entry(row["title"], insight_wording.first_step(row), tone="low") for row in waiting[:WAITING_SHOWN]]
+    more = len(waiting) - len(shown)
+    rest = [Text(f"And {more} more: hub insights list shows them all.", muted=True)]
+    return [Heading("What can wait", level=2), *shown, *(rest if more else [])] if waiting else []
+
+
 def _resolved(digest: Digest) -> list[Block]:
     if not digest.resolved_insights or digest.is_past_its_end:
         return []
-    entries = (Entry(row["title"], formatting.long_day(row["day"]), tone="good") for row in digest.resolved_insights)
-    return [Heading("Back to normal", level=2), *entries]
+    titles = [f"{row['title']} ({formatting.short_day(row['day'])})" for row in digest.resolved_insights]
+    return [Heading("Back to normal", level=2), *(Entry(title, "", tone="good") for title in titles)]
 
 
 def _outlook(digest: Digest) -> list[Block]:
@@ -186,26 +212,9 @@ def _outlook(digest: Digest) -> list[Block]:
     return [
         Heading("What is to come", level=2),
         *([digest.plot] if digest.plot else []),
-        Facts(tuple(_outlook_fact(outlook, currency) for outlook in digest.outlooks)),
+        Facts(tuple(outlook_fact(outlook, currency) for outlook in digest.outlooks)),
         *(Text(note, muted=True) for note in notes),
     ]
-
-
-def _outlook_fact(outlook: Outlook, currency: str) -> tuple[str, str]:
-    period = f"next {outlook.days} days"
-    booked = None if outlook.on_hand is None else formatting.money(outlook.on_hand, currency)
-    if outlook.forecast is None or outlook.lower is None or outlook.upper is None:
-        return f"Booked, {period}", booked or ""
-    lower, upper = (formatting.money(bound, currency) for bound in (outlook.lower, outlook.upper))
-    forecast = f"{formatting.money(outlook.forecast, currency)} forecast (80% range {lower} to {upper})"
-    if booked is None:
-        return f"Revenue, {period}", forecast
-    cancellations = ", part of which is usually cancelled" if _exceeds(outlook.on_hand, outlook.forecast) else ""
-    return f"Revenue, {period}", f"{forecast}; {booked} already booked{cancellations}"
-
-
-def _exceeds(on_hand: Decimal | None, forecast: Decimal) -> bool:
-    return on_hand is not None and on_hand > forecast
 
 
 def _edge_note(digest: Digest, *, has_forecast: bool) -> list[str]:
@@ -232,6 +241,8 @@ def _accuracy(accuracy: Row) -> str:
 def _workload(digest: Digest) -> list[Block]:
     if not digest.is_newest or not digest.known.capacity or digest.known.has_ended:
         return []
+    if any(row["kind"] == "workload" for row in (*digest.new_insights, *digest.earlier_insights)):
+        return []  # the insight names the providers and the moves
     heading = Heading(f"Workload of the next {WORKLOAD_DAYS} days", level=2)
     if not digest.overloads:
         return [heading, Text("No provider will overload.")]
@@ -240,7 +251,7 @@ def _workload(digest: Digest) -> list[Block]:
     providers = formatting.counted(len(digest.overloads), "provider")
     return [
         heading,
-        Text(f"{providers} will overload. What to do: move bookings, or give some to a colleague."),
+        Text(f"{providers} will have more work than hours."),
         Facts(tuple((row["provider_name"], _overload(row)) for row in shown)),
         *(rest if more > 0 else []),
     ]

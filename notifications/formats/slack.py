@@ -90,8 +90,10 @@ def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one return per kind o
             fields = [_labelled(label, value, FIELD_MAX) for label, value in items]
             groups = [fields[start : start + FIELDS_MAX] for start in range(0, len(fields), FIELDS_MAX)]
             return [{"type": "section", "fields": group} for group in groups]
-        case Entry(title=title, text=text, tone=tone):
-            return [_section(_labelled(MARKS[tone] + title, text, TEXT_MAX))]
+        case Entry(title=title, text=text, tone=tone, links=links):
+            buttons = [_button(link.text, link.url) for link in links][:BUTTONS_MAX]
+            entry = _section(_labelled(MARKS[tone] + title, text, TEXT_MAX))
+            return [entry, {"type": "actions", "elements": buttons}] if buttons else [entry]
         case Plot():
             return [_note(f"{block.description}: {plots.sparkline(block)}")]
         case Actions(links=links):

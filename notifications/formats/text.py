@@ -24,8 +24,9 @@ def _block(block: Block) -> str:
             return _wrapped(text)
         case Facts(items=items):
             return _facts(items)
-        case Entry(title=title, text=text):
-            return "\n".join(part for part in (_wrapped(title, "* ", "  "), _wrapped(text, "  ", "  ")) if part)
+        case Entry(title=title, text=text, links=links):
+            lines = [_wrapped(title, "* ", "  "), _wrapped(text, "  ", "  "), *(f"  {link.url}" for link in links)]
+            return "\n".join(filter(None, lines))
         case Plot():
             return f"{_wrapped(block.description)}\n{plots.sparkline(block)[-WIDTH:]}"
         case Actions(links=links):

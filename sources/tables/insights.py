@@ -56,13 +56,19 @@ insight_events = hub_table(
     _list_column("effects"),  # metric, label, dimension, member_name, value, expected, impact, sentence
     _list_column("facts"),  # sentences: what is known beside it
     _list_column("actions"),  # text, link, impact: what to do
+    Column("size", Numeric(18, 4)),  # the money at stake, or where it has none the distance from the expected figure
+    Column("share", Numeric(18, 4)),  # of the expected figure
+    Column("is_size_money", Boolean),
     timestamp_column("told_at"),  # when people were last told of it, with its size and severity of then
     Column("told_size", Numeric(18, 4)),
+    Column("told_share", Numeric(18, 4)),
+    Column("is_told_size_money", Boolean),
     text_column("told_severity", required=False),
     timestamp_column("worsened_at"),
     Column("worsened_times", Integer, nullable=False, server_default=text("0")),
     text_column("feedback_reason", required=False),  # of a dismissed one
     Column("useful", Boolean),
+    text_column("closed_by", required=False),  # the person who resolved or dismissed it; null: a run
     one_of("kind", INSIGHT_KINDS),
     one_of("severity", SEVERITIES),
     one_of("feedback_reason", DISMISSAL_REASONS),
@@ -101,7 +107,11 @@ insight_feedback = hub_table(
     text_column("dimension"),
     text_column("member"),
     text_column("direction"),
-    Column("size", Numeric(18, 4)),  # of the insight then, as told_size
+    Column("size", Numeric(18, 4)),  # of the insight then
+    Column("share", Numeric(18, 4)),
+    Column("is_size_money", Boolean),
+    timestamp_column("as_of", required=True),  # the time of the run that last saw the insight
+    text_column("comment", required=False),
     uuid_column("calendar_event_id", required=False),  # which a known event made
     timestamp_column("undone_at"),
     one_of("reason", FEEDBACK_REASONS),

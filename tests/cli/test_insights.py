@@ -3,9 +3,11 @@
 import json
 
 import psycopg
+import pytest
 from typer.testing import CliRunner
 
 from cli import app
+from sources.errors import HubError
 from sources.settings import Settings
 from tests.sources.business import NORTH, seed
 
@@ -34,6 +36,35 @@ def test_drivers_are_shown_in_the_unit_of_the_metric(environment: Settings, conn
     done = CliRunner().invoke(app, ["insights", "show", str(insight_id)], catch_exceptions=False)
     assert "Revenue [/x]  (high, open, 2026-03-01)" in done.output
     assert "Audit [x]: €1,200, expected €300" in done.output
+
+
+def invoke(*arguments: str) -> str:
+    return CliRunner().invoke(app, ["insights", *arguments], catch_exceptions=False).output
+
+
+def test_what_was_learnt_is_listed_and_undone(environment: Settings, connection: psycopg.Connection) -> None:
+    seed(connection)
+    connection.execute(WAREHOUSE)
+    ((insight_id,),) = connection.execute(INSIGHT, [NORTH.id, json.dumps(DRIVERS)]).fetchall()
+    assert "is marked as useful" in invoke("useful", str(insight_id))
+    dismissed = invoke(
+        "dismiss", str(insight_id), "--reason", "known_event", "--title", "Spring fair", "--to", "2026-03-04"
+    )
+    assert "is dismissed" in dismissed
+    event = connection.execute("select kind, title, starts_on::text, ends_on::text from app.calendar_events").fetchall()
+    assert event == [("event", "Spring fair", "2026-03-01", "2026-03-04")]
+    fair, useful = json.loads(invoke("learnt", "list", "--json"))
+    assert (fair["reason"], fair["effect"]) == ("known_event", "The event is in the calendar.")
+    assert (useful["reason"], useful["effect"]) == ("useful", "Nothing is held back.")
+    assert "Undone: “Revenue [/x]” was known_event." in invoke("learnt", "undo", fair["id"])
+    assert connection.execute("select count(*) from app.calendar_events").fetchone() == (0,)
+    assert [each["reason"] for each in json.loads(invoke("learnt", "list", "--json"))] == ["useful"]
+
+
+def test_a_known_event_needs_a_title(environment: Settings, connection: psycopg.Connection) -> None:
+    seed(connection)
+    with pytest.raises(HubError, match="needs an event with a title"):
+        invoke("dismiss", "abc", "--reason", "known_event")
 
 
 def test_drivers_of_an_unknown_metric_have_two_decimals(environment: Settings, connection: psycopg.Connection) -> None:

@@ -86,10 +86,138 @@ def messages(connection: psycopg.Connection) -> list[str]:
 def test_a_lasting_condition_is_one_event_and_one_message(connection: psycopg.Connection, org_id: UUID) -> None:
     assert run(connection, org_id, DAY, finding(DAY)) == (1, 0)
     later = DAY + timedelta(days=1)
-    assert run(connection, org_id, later, finding(later, value=5.0, severity="critical")) == (0, 0)
+    assert run(connection, org_id, later, finding(later, value=5.0, severity="medium")) == (0, 0)
     kept = event(connection)
-    assert (kept["day"], kept["value"], kept["severity"]) == (later, 5, "critical")
+    assert (kept["day"], kept["value"], kept["severity"]) == (later, 5, "medium")
     assert messages(connection) == ["opened"]
+
+
+def test_a_higher_severity_is_told_once(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY))
+    for n, severity in enumerate(("critical", "high", "critical"), start=1):
+        run(connection, org_id, DAY + timedelta(days=n), finding(DAY + timedelta(days=n), severity=severity))
+    assert messages(connection) == ["opened", "worsened"]
+
+
+def test_a_growth_by_half_is_told_and_no_third_time_for_the_same_size(
+    connection: psycopg.Connection, org_id: UUID
+) -> None:
+    # A receivable: a state that lasts; told at 100, then at 150 and at 225, and not in between.
+    tellings = []
+    for n, amount in enumerate((100, 149, 150, 160, 220, 150, 225, 225)):
+        day = DAY + timedelta(days=n)
+        run(connection, org_id, day, finding(day, kind="receivable", impact=-amount), kind="receivable")
+        tellings.append(len(messages(connection)))
+    assert tellings == [1, 1, 2, 2, 2, 2, 3, 3]
+    assert messages(connection) == ["opened", "worsened", "worsened"]
+    kept = event(connection)
+    assert (kept["told_size"], kept["worsened_times"], kept["started_on"]) == (225, 2, DAY)
+
+
+def test_a_busier_weekday_is_no_growth_of_an_anomaly(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, value=60, expected=100, impact=-40))
+    saturday = DAY + timedelta(days=4)
+    run(connection, org_id, saturday, finding(saturday, value=180, expected=300, impact=-120))
+    assert messages(connection) == ["opened"]
+    worse = DAY + timedelta(days=5)
+    run(connection, org_id, worse, finding(worse, value=40, expected=100, impact=-60))
+    assert messages(connection) == ["opened", "worsened"]
+
+
+def test_a_size_in_money_is_not_compared_with_one_without(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, impact=None))
+    later = DAY + timedelta(days=1)
+    run(connection, org_id, later, finding(later, impact=-9000))
+    assert messages(connection) == ["opened"]
+
+
+def test_a_start_that_moves_opens_no_second_event(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY))
+    for moved in (-1, 2):
+        later = DAY + timedelta(days=2)
+        assert run(connection, org_id, later, finding(later, started_on=DAY + timedelta(days=moved))) == (0, 0)
+    assert event(connection)["started_on"] == DAY - timedelta(days=1)
+
+
+@pytest.mark.parametrize("status", ["resolved", "dismissed"])
+def test_a_closed_event_is_not_opened_again_where_its_start_moves(
+    connection: psycopg.Connection, org_id: UUID, status: str
+) -> None:
+    run(connection, org_id, DAY, finding(DAY))
+    connection.execute("update app.insight_events set status = %s, closed_by = 'admin', resolved_at = now()", [status])
+    later = DAY + timedelta(days=1)
+    assert run(connection, org_id, later, finding(later, started_on=DAY - timedelta(days=1))) == (0, 0)
+    assert event(connection)["status"] == status
+
+
+def test_a_condition_that_paused_goes_on_without_a_second_alert(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY))
+    assert run(connection, org_id, DAY + timedelta(days=3)) == (0, 1)
+    later = DAY + timedelta(days=5)
+    assert run(connection, org_id, later, finding(later, pattern="level_shift")) == (0, 0)
+    kept = event(connection)
+    assert (kept["status"], kept["resolved_at"], kept["pattern"]) == ("open", None, "level_shift")
+    assert messages(connection) == ["opened", "resolved"]
+
+
+MEMBER = {"dimension": "service", "member": "audit"}
+EFFECT = {
+    "metric": "collected_revenue",
+    "label": "collected revenue",
+    "dimension": "total",
+    "member_name": "",
+    "value": 10.0,
+    "expected": 100.0,
+    "impact": -90.0,
+    "sentence": "Collected revenue fell.",
+}
+ROOT = {"metric": "failed_payments", "direction": "up", "value": 40.0, "expected": 4.0}
+
+
+def test_the_event_of_a_member_goes_on_as_that_of_the_total(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, **MEMBER))
+    later = DAY + timedelta(days=1)
+    assert run(connection, org_id, later, finding(later)) == (0, 0)
+    kept = event(connection)
+    assert (kept["dimension"], kept["member"], kept["status"]) == ("total", "all", "open")
+    assert run(connection, org_id, later, finding(later)) == (0, 0)
+    assert run(connection, org_id, DAY + timedelta(days=3)) == (0, 1)
+    assert messages(connection) == ["opened", "resolved"]
+
+
+def test_a_dismissed_member_does_not_silence_the_total(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, **MEMBER))
+    connection.execute("update app.insight_events set status = 'dismissed', closed_by = 'admin'")
+    later = DAY + timedelta(days=1)
+    assert run(connection, org_id, later, finding(later)) == (1, 0)
+
+
+def test_the_event_of_an_effect_goes_on_as_that_of_the_root(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, metric="collected_revenue"))
+    later = DAY + timedelta(days=1)
+    assert run(connection, org_id, later, finding(later, **ROOT, effects=[EFFECT])) == (0, 0)
+    kept = event(connection)
+    assert (kept["metric"], kept["direction"], kept["effects"]) == ("failed_payments", "up", [EFFECT])
+    assert messages(connection) == ["opened"]
+    # The root has ended, its effect lasts.
+    after = DAY + timedelta(days=3)
+    assert run(connection, org_id, after, finding(after, metric="collected_revenue")) == (0, 0)
+    assert event(connection)["metric"] == "collected_revenue"
+
+
+def test_an_event_that_became_an_effect_is_not_back_to_normal(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, **ROOT), finding(DAY, metric="collected_revenue"))
+    later = DAY + timedelta(days=1)
+    assert run(connection, org_id, later, finding(later, **ROOT, effects=[EFFECT])) == (0, 0)
+    rows = connection.execute("select metric, status from app.insight_events order by metric").fetchall()
+    assert rows == [("collected_revenue", "resolved"), ("failed_payments", "open")]
+    assert messages(connection) == ["opened", "opened"]
+
+
+def test_an_effect_in_the_other_direction_is_another_condition(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, metric="collected_revenue", direction="up"))
+    later = DAY + timedelta(days=1)
+    assert run(connection, org_id, later, finding(later, **ROOT, effects=[EFFECT])) == (1, 1)
 
 
 def test_a_repeated_run_changes_nothing(connection: psycopg.Connection, org_id: UUID) -> None:
@@ -125,6 +253,17 @@ def test_a_dismissed_event_is_not_raised_again_while_it_lasts(connection: psycop
     assert run(connection, org_id, DAY + timedelta(days=5)) == (0, 0)  # ended: no message
     assert event(connection)["status"] == "dismissed"
     assert messages(connection) == ["opened"]
+
+
+def test_a_dismissed_event_that_grows_by_half_is_told_again(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, value=60, expected=100, impact=-40))
+    connection.execute("update app.insight_events set status = 'dismissed', closed_by = 'admin'")
+    later = DAY + timedelta(days=1)
+    run(connection, org_id, later, finding(later, value=50, expected=100, impact=-50, severity="critical"))
+    assert event(connection)["status"] == "dismissed"
+    run(connection, org_id, later, finding(later, value=30, expected=100, impact=-70))
+    assert event(connection)["status"] == "open"
+    assert messages(connection) == ["opened", "worsened"]
 
 
 def test_an_event_that_a_person_resolved_is_not_opened_again(connection: psycopg.Connection, org_id: UUID) -> None:

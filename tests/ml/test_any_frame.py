@@ -21,7 +21,7 @@ from tests.ml.series import AS_OF, frame, seasonal
 
 START = AS_OF - pd.Timedelta(days=20)
 SENTENCE = re.compile(
-    r"(history|holidays|on_hand|incidents|hierarchy)"
+    r"(history|holidays|on_hand|incidents|hierarchy|events)"
     r"( has no column \w+|: column \w+ \w+| has more than one (row|column) |: columns )"
 )
 ODD = settings(
@@ -80,6 +80,7 @@ COLUMNS: dict[str, tuple[st.SearchStrategy[Any], st.SearchStrategy[Any], list[st
     "total_id": (NAMES, st.just("total"), NAME_TYPES),
     "dimension": (NAMES, st.sampled_from(["one", "two"]), NAME_TYPES),
     "name": (NAMES, st.just("holiday"), NAME_TYPES),
+    "kind": (NAMES, st.sampled_from(["closure", "campaign", "event", "price_change"]), NAME_TYPES),
     "day": (STAMPS, DAYS.map(pd.Timestamp), DAY_TYPES),
     "service_day": (STAMPS, DAYS.map(pd.Timestamp), DAY_TYPES),
     "lead_days": (LEADS, st.integers(0, 40), VALUE_TYPES),
@@ -137,6 +138,7 @@ HIERARCHY = st.one_of(
     frames("series_id", "total_id"),
     frames("series_id", "total_id", "dimension"),
 )
+EVENTS = frames("series_id", "day", "kind")
 PLAIN = frame(a=seasonal(40), b=seasonal(25, level=60), total=seasonal(40, seed=4))
 
 
@@ -167,17 +169,20 @@ def assert_complete(table: pd.DataFrame) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @settings(ODD, max_examples=40)
-@given(st.one_of(st.just(PLAIN), HISTORY), maybe(HOLIDAYS), maybe(ON_HAND), maybe(HIERARCHY), st.integers(1, 30))
+@given(
+    st.one_of(st.just(PLAIN), HISTORY),
+    maybe(HOLIDAYS), maybe(ON_HAND), maybe(EVENTS), maybe(HIERARCHY), st.integers(1, 30),
+)  # fmt: skip
 def test_forecast_of_any_frames(
     history: pd.DataFrame,
     holidays: pd.DataFrame | None,
     on_hand: pd.DataFrame | None,
+    events: pd.DataFrame | None,
     hierarchy: pd.DataFrame | None,
     horizon: int,
 ) -> None:
-    assert_complete_or_refused(
-        lambda: forecast(history, as_of=AS_OF, horizon=horizon, holidays=holidays, on_hand=on_hand, hierarchy=hierarchy)
-    )
+    known: dict[str, Any] = {"holidays": holidays, "on_hand": on_hand, "events": events, "hierarchy": hierarchy}
+    assert_complete_or_refused(lambda: forecast(history, as_of=AS_OF, horizon=horizon, **known))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -240,7 +245,8 @@ def test_methods_on_any_long_history(history: pd.DataFrame, horizon: int, with_b
     hierarchy = pd.DataFrame({"series_id": names[1:], "total_id": names[0]})
     holidays = pd.DataFrame({"day": history["day"].unique()[::40]})
     arguments: dict[str, Any] = {"as_of": AS_OF, "holidays": holidays, "on_hand": book}
-    assert_complete(forecast(history, horizon=horizon, hierarchy=hierarchy, **arguments))
+    events = history[["series_id"]].assign(day=history["day"] + pd.Timedelta(days=30), kind="campaign")[::7]
+    assert_complete(forecast(history, horizon=horizon, hierarchy=hierarchy, events=events, **arguments))
     assert_complete(detect(history, start=START, **arguments))
 
 

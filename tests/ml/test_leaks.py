@@ -95,12 +95,16 @@ HOLIDAYS = pd.DataFrame(
 )
 # Long enough for the boosting to learn from.
 KNOWN, LATER = known_and_later(230)
+EVENTS = pd.DataFrame(
+    {"series_id": "b", "day": days(60)[::9].append(days(60)[::9] + pd.Timedelta(days=62)), "kind": "campaign"}
+)
 TREE = pd.DataFrame({"series_id": ["b", "c"], "total_id": "a"})
 
 
 def forecast_of(frames: Frames, *, with_book: bool, holidays: pd.DataFrame | None) -> pd.DataFrame:
     on_hand = frames["on_hand"] if with_book else None
-    return forecast(frames["history"], as_of=AS_OF, holidays=holidays, on_hand=on_hand, hierarchy=TREE)
+    known: dict[str, Any] = {"holidays": holidays, "events": EVENTS, "on_hand": on_hand, "hierarchy": TREE}
+    return forecast(frames["history"], as_of=AS_OF, **known)
 
 
 def detection_of(frames: Frames, *, with_book: bool, holidays: pd.DataFrame | None) -> pd.DataFrame:

@@ -51,7 +51,31 @@ INSIGHT_ROW: dict[str, Any] = {
     "lower": Decimal("7100.0000"),
     "upper": Decimal("10400.0000"),
     "impact": Decimal("-4550.00"),
-    "drivers": [{"member": "Deluxe Suite", "change": -3100}],
+    "drivers": [
+        {"dimension": "service", "member_name": "Deluxe Suite", "value": 900, "expected": 4000, "contribution": -3100}
+    ],
+    "started_on": DAY - timedelta(days=1),
+    "direction": "down",
+    "pattern": "level_shift",
+    "effects": [
+        {
+            "metric": "tracked_hours",
+            "label": "tracked hours",
+            "dimension": "total",
+            "member_name": "",
+            "value": 20.0,
+            "expected": 41.0,
+            "impact": None,
+            "sentence": "Tracked hours were 20 h where 41 h were expected.",
+        }
+    ],
+    "facts": ["The price of Deluxe Suite rose by 20% on 3 May 2026."],
+    "actions": [
+        {"text": "Call Ana Bell about her two open quotes.", "link": "/bookings?client=1", "impact": 1800.0},
+        {"text": "Offer the free suite on Friday to past clients.", "impact": None},
+    ],
+    "worsened_times": 0,
+    "worsened_at": None,
     "recommendation": "Look at the Deluxe Suite's price and availability.",
     "dedupe_key": "anomaly:booked_revenue:total:all:2026-05-04",
     "status": "open",
@@ -70,7 +94,12 @@ EVERY_BLOCK = Message(
         Text("It was €4,200 on Monday, 52 % below the expected €8,750. " * 3),
         Facts((("Severity", "Critical"), ("Expected", "€8,750 (€7,100 to €10,400)"))),
         Heading("Why", level=2),
-        Entry("Deluxe Suite", "€3,100 of it.\nWhat to do: look at its price.", tone="high"),
+        Entry(
+            "Deluxe Suite",
+            "€3,100 of it.\nWhat to do: look at its price.",
+            tone="high",
+            links=(Link("Its price", "http://127.0.0.1:3000/services?a=1&b=2"),),
+        ),
         PLOT,
         Actions((Link("Open the Hub", "http://127.0.0.1:3000/x?a=1&b=2"),)),
         Text("Acknowledge it when it is done.", muted=True),
@@ -99,7 +128,7 @@ def insert_insight(connection: psycopg.Connection, **changes: Any) -> UUID:
     row = {**INSIGHT_ROW, **changes}
     if "id" not in changes:
         row.pop("id")
-    row["drivers"] = Jsonb(row["drivers"])
+    row |= {name: Jsonb(row[name]) for name in ("drivers", "effects", "facts", "actions")}
     columns = ", ".join(row)
     values = ", ".join(f"%({name})s" for name in row)
     found = connection.execute(

@@ -16,9 +16,9 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
+from notifications.alerts import insight_message
 from notifications.channels import CHANNELS, base, email
 from notifications.channels.base import Delivery, RetryLater, Undeliverable
-from notifications.messages import insight_message
 from sources.settings import Settings
 from tests.conftest import free_port
 from tests.notifications.examples import AWKWARD, EVERY_BLOCK, INSIGHT, INSIGHT_ROW, NOW, ORG

@@ -74,8 +74,8 @@ def test_figures_of_the_digest(filled: psycopg.Connection) -> None:
     assert by_metric["Bookings created"] == (Decimal(12), Decimal(10))
     assert by_metric["Booked revenue"] == (Decimal(500), Decimal(1000))
     week, month = digest.outlooks
-    assert week == Outlook(7, Decimal(6650), Decimal(6300), Decimal(7000), Decimal(1400))
-    assert month == Outlook(28, Decimal(26600), Decimal(25200), Decimal(28000), Decimal(1400))
+    assert week == Outlook(7, Decimal(6650), Decimal(6300), Decimal(7000), Decimal(1400), before=Decimal(6300))
+    assert month == Outlook(28, Decimal(26600), Decimal(25200), Decimal(28000), Decimal(1400), before=Decimal(25200))
     assert [row["title"] for row in digest.new_insights] == ["Booked revenue fell by half", "More", "Less"]
     assert [row["title"] for row in digest.resolved_insights] == ["Over"]
     (overload,) = digest.overloads
@@ -146,7 +146,9 @@ def test_a_day_without_insights(connection: psycopg.Connection) -> None:
     warehouse.fill(connection)
     digest = build_digest(connection, ORG, DAY)
     text = digest_text(digest)
-    assert "Nothing unusual." in text
+    assert "Nothing unusual: realized revenue €900, as usual; bookings created 12" in " ".join(text.split())
+    assert "Nothing needs to be done today." in text
+    assert "What needs attention" not in text
     assert "No provider will overload." in text
     assert digest_message(digest, link_base="").subject.endswith("nothing unusual")
 
@@ -181,8 +183,8 @@ def test_a_forecast_below_revenue_on_hand_is_explained(filled: psycopg.Connectio
     filled.execute("delete from ml.revenue_forecasts")
     warehouse.forecast(filled, DAY, per_day=150)
     assert (
-        "€1,050 forecast (80% range €700 to €1,400); €1,400 already booked, part of which is usually cancelled"
-        in one_line(filled)
+        "€1,050 forecast (80% range €700 to €1,400); 83% less than in the 7 days before (€6,300); "
+        "€1,400 already booked, part of which is usually cancelled" in one_line(filled)
     )
 
 
@@ -281,7 +283,8 @@ def test_an_insight_is_described_in_full_once(filled: psycopg.Connection) -> Non
     digest = build_digest(filled, ORG, DAY)
     text = digest_text(digest)
     assert digest.new_insights == ()
-    assert "Nothing new." in text
+    assert "Nothing new: " in text
+    assert "Still open: Booked revenue fell by half (2 others below)." in " ".join(text.split())
     assert "* Booked revenue fell by half (since 2 May 2026)" in text
     assert "What to do: Look at" not in text
     assert digest_message(digest, link_base="").subject.endswith("nothing new, 3 still open")
@@ -320,8 +323,9 @@ def test_the_digest_and_alerts_go_through_the_ledger(
     filled.execute(
         """
         insert into ml.anomalies (org_id, metric, dimension, member, day, as_of, value, expected, lower, upper, score,
-            is_anomaly)
-        select %(org)s, 'booked_revenue', 'total', 'all', %(day)s::date - n, %(day)s, 10 + n, 10, 5, 15, 0, false
+            is_anomaly, began, since_value, since_expected)
+        select %(org)s, 'booked_revenue', 'total', 'all', %(day)s::date - n, %(day)s, 10 + n, 10, 5, 15, 0, false,
+            %(day)s::date - n, 10 + n, 10
         from generate_series(0, 40) as n
         """,
         {"org": ORG, "day": DAY},

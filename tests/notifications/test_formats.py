@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from notifications import plots
+from notifications.alerts import insight_message
 from notifications.formats import email_html, slack, text, webhook
-from notifications.messages import Entry, Facts, Heading, Message, Text, insight_message
+from notifications.messages import Entry, Facts, Heading, Message, Text
 from notifications.queries import Metric
 from tests.notifications.examples import AWKWARD, EVERY_BLOCK, INSIGHT_ROW, NOW, PLOT
 
@@ -23,7 +24,14 @@ OPENED = insight_message(
 RESOLVED = insight_message(
     INSIGHT_ROW, occasion="resolved", link_base="http://127.0.0.1:3000", currency="EUR", metric=BOOKED
 )
-MESSAGES = {"every_block": EVERY_BLOCK, "opened": OPENED, "resolved": RESOLVED}
+WORSENED = insight_message(
+    {**INSIGHT_ROW, "worsened_times": 1},
+    occasion="worsened",
+    link_base="http://127.0.0.1:3000",
+    currency="EUR",
+    metric=BOOKED,
+)
+MESSAGES = {"every_block": EVERY_BLOCK, "opened": OPENED, "worsened": WORSENED, "resolved": RESOLVED}
 
 
 def pretty(value: Any) -> str:
@@ -158,8 +166,9 @@ def test_sparkline_shows_actual_or_expected_values() -> None:
 
 
 def test_insight_without_figures_has_no_empty_facts() -> None:
-    row = {**INSIGHT_ROW, "kind": "pipeline", "metric": "pipeline"}
+    row = {**INSIGHT_ROW, "kind": "pipeline", "metric": "pipeline", "started_on": INSIGHT_ROW["day"]}
     row |= dict.fromkeys(("value", "expected", "lower", "upper", "impact", "recommendation"))
+    row |= {"effects": [], "facts": [], "actions": []}
     message = insight_message(row, occasion="opened", link_base="")
     facts = next(block for block in message.blocks if isinstance(block, Facts))
     assert [label for label, _ in facts.items] == ["Severity", "Day"]

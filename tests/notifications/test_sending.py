@@ -279,7 +279,7 @@ def test_a_row_that_kills_every_worker_is_dead_in_the_end(
 def test_workers_at_once_send_each_row_once(
     connection: psycopg.Connection, wired: Settings, clock: Clock, slack: SlackServer
 ) -> None:
-    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
+    add_channel(connection, ORG, name="slack", kind="slack", target="#alerts", alerts_per_week=30)
     enqueue(connection, *(insert_insight(connection, dedupe_key=str(n)) for n in range(30)))
 
     def work(_: int) -> DeliveryReport:

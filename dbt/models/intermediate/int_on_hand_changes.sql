@@ -5,7 +5,7 @@ select
     service_day,
     least({{ days_from_to('first_day', 'service_day') }}, {{ var('horizon_days') }}) as lead_days,
     1 as bookings,
-    {{ as_money('revenue') }} as revenue
+    revenue
 from {{ ref('int_on_hand_periods') }}
 union all
 select

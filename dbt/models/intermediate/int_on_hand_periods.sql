@@ -67,6 +67,6 @@ select
     service_day,
     first_day,
     removed_day,
-    revenue
+    {{ as_money('revenue') }} as revenue
 from days
 where first_day <= service_day and (removed_day is null or removed_day > first_day)

@@ -22,22 +22,32 @@ def upgrade() -> None:
             sa.Column(name, postgresql.JSONB(), server_default=sa.text("'[]'"), nullable=False)
             for name in ("effects", "facts", "actions")
         ),
+        sa.Column("size", sa.Numeric(18, 4)),
+        sa.Column("share", sa.Numeric(18, 4)),
+        sa.Column("is_size_money", sa.Boolean()),
         sa.Column("told_at", sa.DateTime(timezone=True)),
         sa.Column("told_size", sa.Numeric(18, 4)),
+        sa.Column("told_share", sa.Numeric(18, 4)),
+        sa.Column("is_told_size_money", sa.Boolean()),
         sa.Column("told_severity", sa.Text()),
         sa.Column("worsened_at", sa.DateTime(timezone=True)),
         sa.Column("worsened_times", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("feedback_reason", sa.Text()),
         sa.Column("useful", sa.Boolean()),
+        sa.Column("closed_by", sa.Text()),
     ):
         op.add_column("insight_events", column, schema="app")
-    # Events of earlier versions were told when they were opened.
+    # Events of earlier versions were told when they were opened. The key ends with the direction and the start, which is
+    # a day, or of a failure and of a question something else.
     op.execute(
         """
-        update app.insight_events set direction = split_part(dedupe_key, '|', 5), told_at = first_seen,
-            told_size = abs(coalesce(impact, value - expected)), told_severity = severity,
-            started_on = case when pg_input_is_valid(split_part(dedupe_key, '|', 6), 'date')
-                then split_part(dedupe_key, '|', 6)::date else day end
+        update app.insight_events set direction = split_part(dedupe_key, '|', -2), told_at = first_seen,
+            size = abs(coalesce(impact, value - expected)), told_size = abs(coalesce(impact, value - expected)),
+            share = abs(value - expected) / nullif(abs(expected), 0),
+            told_share = abs(value - expected) / nullif(abs(expected), 0),
+            is_size_money = impact is not null, is_told_size_money = impact is not null, told_severity = severity,
+            started_on = case when split_part(dedupe_key, '|', -1) ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
+                then split_part(dedupe_key, '|', -1)::date else day end
         """
     )
     _replace_check("insight_events", "kind", f"kind in {_listed(KINDS)}")
@@ -87,6 +97,10 @@ def upgrade() -> None:
             member text not null,
             direction text not null,
             size numeric(18, 4),
+            share numeric(18, 4),
+            is_size_money boolean,
+            as_of timestamptz not null,
+            comment text,
             calendar_event_id uuid,
             undone_at timestamptz,
             created_at timestamptz not null default now(),
@@ -102,11 +116,14 @@ def upgrade() -> None:
         grant select, insert, update on app.insight_feedback to hub_api;
         create policy caller on app.insight_feedback to hub_api
             using (org_id = (select app.org_id()) and (select app.sees_all()));
+        -- A dismissal as a known event adds it to the calendar, and undoing it removes it.
+        grant insert, delete on app.calendar_events to hub_api;
         """
     )
 
 
 def downgrade() -> None:
+    op.execute("revoke insert, delete on app.calendar_events from hub_api")
     op.execute("drop table app.insight_feedback")
     op.execute("alter table app.notification_channels drop column alerts_per_week")
     op.execute("delete from app.notifications where event = 'worsened'")
@@ -134,7 +151,8 @@ def downgrade() -> None:
     op.execute(f"delete from app.insight_events where kind not in {_listed(KINDS_BEFORE)}")
     _replace_check("insight_events", "kind", f"kind in {_listed(KINDS_BEFORE)}")
     for name in (
-        "useful feedback_reason worsened_times worsened_at told_severity told_size told_at actions facts effects "
+        "closed_by useful feedback_reason worsened_times worsened_at told_severity is_told_size_money told_share told_size told_at "
+        "is_size_money share size actions facts effects "
         "pattern direction started_on"
     ).split():
         op.drop_column("insight_events", name, schema="app")

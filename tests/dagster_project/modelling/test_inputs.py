@@ -101,11 +101,17 @@ def test_the_hierarchy_is_the_services_of_the_total() -> None:
 def test_dismissed_anomalies_are_incidents_from_their_beginning(
     connection: psycopg.Connection, organization: Organization
 ) -> None:
-    for status, metric in (("dismissed", "booked_revenue"), ("open", "tracked_hours")):
+    for status, metric, reason in (
+        ("dismissed", "booked_revenue", None),
+        ("open", "tracked_hours", None),
+        ("dismissed", "collected_revenue", "not_interesting"),  # what is usual from now on
+        ("dismissed", "bookings_created", "known_event"),  # from whose days later ones are learnt
+    ):
         connection.execute(
-            "insert into app.insight_events (org_id, kind, severity, metric, day, title, summary, dedupe_key, status, "
-            "first_seen, last_seen) values (%s, 'anomaly', 'high', %s, %s, 't', 's', %s, %s, now(), now())",
-            [organization.id, metric, DAY, f"anomaly|{metric}|total|all|down|{DAY - timedelta(days=1)}", status],
+            "insert into app.insight_events (org_id, kind, severity, metric, started_on, day, title, summary, "
+            "dedupe_key, status, feedback_reason, first_seen, last_seen) "
+            "values (%s, 'anomaly', 'high', %s, %s, %s, 't', 's', %s, %s, %s, now(), now())",
+            [organization.id, metric, DAY - timedelta(days=1), DAY, metric, status, reason],
         )
     found = inputs.incidents(connection, organization)
     assert found.values.tolist() == [
