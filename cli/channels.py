@@ -33,13 +33,14 @@ def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
     if not rows:
         console.print("There is no channel yet: see `hub channel add --help`. In-app notifications are always written.")
         return
-    table = Table("Name", "Kind", "Target", "From severity", "Digest", "Sent", "Waiting", "Dead")
+    table = Table("Name", "Kind", "Target", "From severity", "Alerts a week", "Digest", "Sent", "Waiting", "Dead")
     for row in rows:
         table.add_row(
             row["name"],
             row["kind"],
             row["target"],
             row["min_severity"],
+            str(ALERTS_PER_WEEK if row["alerts_per_week"] is None else row["alerts_per_week"]),
             "yes" if row["sends_digest"] else "no",
             *(str(row[state]) for state in ("sent", "waiting", "dead")),
         )

@@ -1,20 +1,25 @@
-"""Rule `anomaly`: anomalies that matter to the business, one finding per cause."""
+"""Rule `anomaly`: the anomalies of all series, each over all its days, graded by the business's money."""
 
-from collections.abc import Mapping
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, Final, LiteralString
 
-import pandas as pd
 import psycopg
 from psycopg import sql
 
-from insights.findings import Finding, named_drivers
-from insights.narrative import with_texts
+from insights.findings import Finding
 from insights.organizations import Organization
-from insights.severity_thresholds import ANOMALY_SEVERITIES, ANOMALY_SHARES
-from ml.drivers import explain
+from insights.severity_thresholds import ANOMALY_SEVERITIES, ANOMALY_SHARES, LARGE_EFFECT, LASTING_SEVERITIES
 from sources.database import records
 
 RECENT_DAYS: Final = 2  # an anomaly has ended when the last two days were normal
+# A new level or a drift is flagged when it is found, and again only where it stands out more: it ends later.
+LASTING_DAYS: Final = 4
+LASTING: Final = ("level_shift", "trend_break")
+CLOSED_DAYS: Final = 3  # flagged days at most this far apart are one incident: a weekend lies between them
+SCORED_DAYS: Final = 28  # that ml.anomalies keeps up to date
 USUAL_DAYS: Final = 28  # the business's usual day: the mean of four whole weeks before
 
 # A difference of this many bookings is ordinary: two clients more or fewer on a day need no cause. For money a booking
@@ -24,75 +29,42 @@ LARGE_QUANTILE: Final = 0.95
 LARGE_DAYS: Final = 365  # all seasons
 LARGE_MIN_BOOKINGS: Final = 20  # members with fewer bookings are compared with the amounts of the whole business
 
-# Metrics that the same bookings move on the same day are one family: one insight covers them.
-FAMILIES: Final = {"bookings_created": "booked", "booked_revenue": "booked"}
-# The day of fct_bookings on which a metric counts a booking; other metrics do not count bookings.
-BOOKING_DAYS: Final[Mapping[str, str]] = {
-    "bookings_created": "created_day",
-    "booked_revenue": "created_day",
-    "bookings_completed": "completed_day",
-    "bookings_cancelled": "cancelled_day",
-    "realized_revenue": "service_day",
-}
-SAME_CAUSE_SHARE: Final = 0.5  # a finding with at least this share of its bookings in others has the same cause
+BOOKED: Final = ("bookings_created", "booked_revenue", "average_booking_value")  # by day of booking
 
-ANOMALIES: Final[LiteralString] = """
-    with flagged as (
-        select distinct on (anomalies.metric, anomalies.dimension, anomalies.member, anomalies.direction)
-            anomalies.*, lower(left(metrics.label, 1)) || substr(metrics.label, 2) as label, metrics.unit,
-            metrics.good_direction,
-            array_agg(anomalies.day) over (
-                partition by anomalies.metric, anomalies.dimension, anomalies.member, anomalies.direction
-            ) as days,
-            coalesce((
-                select max(earlier.day) + 1 from ml.anomalies as earlier
-                where (earlier.org_id, earlier.metric, earlier.dimension, earlier.member)
-                    = (anomalies.org_id, anomalies.metric, anomalies.dimension, anomalies.member)
-                    and earlier.day < anomalies.day and earlier.direction is distinct from anomalies.direction
-            ), anomalies.day) as started_on
-        from analytics.v_booking_anomalies as anomalies
-        inner join marts.dim_metric as metrics on metrics.metric = anomalies.metric
-        where anomalies.org_id = %(org_id)s
-            and anomalies.day > %(as_of)s::date - %(recent)s and anomalies.day <= %(as_of)s
-        order by
-            anomalies.metric, anomalies.dimension, anomalies.member, anomalies.direction, anomalies.day desc
-    )
-    select flagged.metric, flagged.dimension, flagged.member, flagged.member_name, flagged.day, flagged.days,
-        flagged.started_on, flagged.value::float8, flagged.expected::float8, flagged.lower::float8,
-        flagged.upper::float8, flagged.severity, flagged.direction, flagged.pattern, flagged.label, flagged.unit,
-        flagged.good_direction,
-        case flagged.unit when 'money' then (flagged.value - flagged.expected)::float8 end as impact,
-        usual_days.money::float8 as usual_money,
-        worth.worth::float8,
-        exists (
-            select from app.insight_events as events
-            where events.org_id = %(org_id)s and events.resolved_at is null
-                and starts_with(
-                    events.dedupe_key,
-                    concat_ws('|', 'anomaly', flagged.metric, flagged.dimension, flagged.member, flagged.direction, '')
-                )
-        ) as has_event
-    from flagged
-    -- The money of a usual day: that of the money metric with the largest mean.
-    left join lateral (
-        select max(sums.money / sums.days) as money
-        from (
-            select sum(kpi_daily.value) as money,
-                least(%(usual_days)s, flagged.day - organizations.first_day) as days
-            from marts.dim_metric as metrics
-            inner join marts.dim_organization as organizations on organizations.org_id = %(org_id)s
-            inner join marts.kpi_daily
-                on (kpi_daily.org_id, kpi_daily.metric, kpi_daily.dimension, kpi_daily.member)
-                    = (organizations.org_id, metrics.metric, 'total', 'all')
-            where metrics.unit = 'money' and kpi_daily.day < flagged.day
-                and kpi_daily.day >= flagged.day - %(usual_days)s
-            group by kpi_daily.metric, organizations.first_day
-        ) as sums
-        where sums.days > 0
-    ) as usual_days on true
+# The scored days of each series that was flagged lately.
+FIGURES: Final[LiteralString] = """
+    select scores.metric, scores.dimension, scores.member, members.member_name, scores.day, scores.value::float8,
+        scores.expected::float8, scores.lower::float8, scores.upper::float8, scores.is_anomaly,
+        coalesce(scores.direction, 'down') as direction, scores.severity, scores.pattern, scores.began,
+        scores.since_value::float8, scores.since_expected::float8
+    from ml.anomalies as scores
+    left join marts.dim_member as members
+        on members.org_id = scores.org_id and members.dimension = scores.dimension and members.member = scores.member
+    where scores.org_id = %(org_id)s and scores.day > %(as_of)s::date - %(scored)s and scores.day <= %(as_of)s
+        and (scores.metric, scores.dimension, scores.member) in (
+            select recent.metric, recent.dimension, recent.member from ml.anomalies as recent
+            where recent.org_id = %(org_id)s and recent.is_anomaly
+                and recent.day > %(as_of)s::date - %(lasting)s and recent.day <= %(as_of)s
+        )
+    order by scores.metric, scores.dimension, scores.member, scores.day
+"""
+
+METRICS: Final[LiteralString] = """
+    select metrics.metric, lower(left(metrics.label, 1)) || substr(metrics.label, 2) as label, metrics.unit,
+        metrics.good_direction, metrics.kind as kind_of_metric, metrics.numerator, metrics.denominator,
+        coalesce(worth.worth, of_numerator.worth)::float8 as worth
+    from marts.dim_metric as metrics
     left join intermediate.int_metric_worth as worth
-        on worth.org_id = %(org_id)s and worth.metric = flagged.metric
-    order by flagged.metric, flagged.dimension, flagged.member, flagged.direction
+        on worth.org_id = %(org_id)s and worth.metric = metrics.metric
+    left join intermediate.int_metric_worth as of_numerator
+        on of_numerator.org_id = %(org_id)s and of_numerator.metric = metrics.numerator
+"""
+
+# Of every total, and of the members whose ratio is judged.
+TOTALS: Final[LiteralString] = """
+    select metric, dimension, member, day, value::float8 from marts.kpi_daily
+    where org_id = %(org_id)s and day <= %(as_of)s and day > %(as_of)s::date - %(days)s
+        and (dimension = 'total' or metric = any(%(denominators)s) and member = any(%(members)s))
 """
 
 # One row for the whole business, and one for each of the given members that has enough bookings.
@@ -122,177 +94,214 @@ LARGE_AMOUNTS: Final[LiteralString] = """
     group by provider having count(*) >= %(min_bookings)s
 """
 
-SERVICES: Final[LiteralString] = """
-    select services.service_name as member, anomalies.value::float8, anomalies.expected::float8
-    from ml.anomalies
-    inner join marts.dim_service as services on services.service_id::text = anomalies.member
-    where anomalies.org_id = %(org_id)s and anomalies.metric = %(metric)s and anomalies.dimension = 'service'
-        and anomalies.day = %(day)s
-    order by services.service_name
-"""
-
-
+Row = Mapping[str, Any]
 Amounts = Mapping[tuple[str, str], float]  # (dimension, member) -> amount
+Daily = Mapping[tuple[str, str, str], Mapping[date, float]]  # (metric, dimension, member) -> figures by day
 
 
 def anomaly_findings(connection: psycopg.Connection, organization: Organization) -> list[Finding] | None:
-    """Return the current anomalies; those that open an event are one per cause. A total's drivers are its services.
+    """Return the current anomalies of all series, each over its days; incidents combine them.
 
-    The others have `opens` False: where they have an open event, it has not ended.
-    None where the data have ended: there are no usual days to compare with.
+    `opens` is True for those that matter by themselves. None where the data have ended: there are no usual days to
+    compare with.
     """
     if organization.is_past_its_end:
         return None
-    flagged = records(
-        connection,
-        ANOMALIES,
-        {
-            "org_id": organization.id,
-            "as_of": organization.as_of,
-            "recent": RECENT_DAYS,
-            "usual_days": USUAL_DAYS,
-        },
-    )
-    large_amounts = _large_amounts(connection, organization, flagged)
-    graded = [{**row, **_grade(row)} for row in flagged]
-    relevant = [row for row in graded if _is_relevant(organization, row, large_amounts)]
-    raised = _one_per_cause(connection, organization, relevant)
-    return with_texts(
-        organization,
-        [
-            {
-                **row,
-                "kind": "anomaly",
-                "opens": any(row is other for other in raised),
-                "drivers": _drivers(connection, organization, row),
-            }
-            for row in graded
-        ],
-    )
+    parameters = {"org_id": organization.id, "as_of": organization.as_of}
+    scored = records(connection, FIGURES, {**parameters, "scored": SCORED_DAYS, "lasting": LASTING_DAYS})
+    if not scored:
+        return []
+    metrics = {row["metric"]: row for row in records(connection, METRICS, parameters)}
+    rows = [
+        {**metrics[row["metric"]], **row}
+        for days in _series(scored).values()
+        for direction in ("up", "down")
+        if days[0]["metric"] in metrics
+        and (row := _over_its_days(organization, metrics[days[0]["metric"]], days, direction))
+    ]
+    daily = _daily(connection, organization, metrics, rows)
+    large_amounts = _large_amounts(connection, organization, rows)
+    findings: list[Finding] = []
+    for row in rows:
+        units = _units(row, daily)
+        graded = {**row, **_grade(organization, row, units, daily, metrics)}
+        opens = _is_relevant(organization, graded, units, large_amounts)
+        bookings = _bookings(connection, organization, graded) if opens else frozenset()
+        findings.append({**graded, "kind": "anomaly", "drivers": [], "opens": opens, "bookings": bookings})
+    return findings
 
 
-def _grade(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the share of a usual day's money and the severity by it.
+def _series(scored: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
+    series = defaultdict(list)
+    for row in scored:
+        series[row["metric"], row["dimension"], row["member"]].append(row)
+    return series
 
-    Where no money is known, the share is 0 and the detector's severity, by improbability, stays.
+
+def _over_its_days(
+    organization: Organization, metric: Row, days: Sequence[Row], direction: str
+) -> dict[str, Any] | None:
+    """Return the current anomaly of a series in one direction, over all days since it began; None if there is none."""
+    flagged = [row for row in days if row["is_anomaly"] and row["direction"] == direction]
+    if not flagged:
+        return None
+    last = flagged[-1]
+    lasts = LASTING_DAYS if last["pattern"] in LASTING else RECENT_DAYS
+    if (organization.as_of - last["day"]).days >= lasts:
+        return None
+    run = [last]
+    for row in reversed(flagged[:-1]):
+        if (run[-1]["day"] - row["day"]).days > CLOSED_DAYS:
+            break
+        run.append(row)
+    started_on = min(row["began"] for row in run)
+    value, expected = last["since_value"], last["since_expected"]
+    if metric["kind_of_metric"] == "stock":
+        value, expected = last["value"], last["expected"]
+    elif metric["kind_of_metric"] == "sum":
+        before = [row for row in days if started_on <= row["day"] < last["began"]]
+        value += sum(row["value"] for row in before)
+        expected += sum(row["expected"] for row in before)
+    is_one_day = started_on == last["day"] or metric["kind_of_metric"] == "stock"
+    return {
+        **{name: last[name] for name in ("metric", "dimension", "member", "day", "severity", "pattern")},
+        "member_name": last["member_name"] or last["member"],
+        "direction": direction,
+        "started_on": started_on,
+        "length": (last["day"] - started_on).days + 1,
+        "flagged_days": len(run),
+        "value": value,
+        "expected": expected,
+        "lower": last["lower"] if is_one_day else None,
+        "upper": last["upper"] if is_one_day else None,
+    }
+
+
+def _daily(
+    connection: psycopg.Connection, organization: Organization, metrics: Mapping[str, Row], rows: Sequence[Row]
+) -> Daily:
+    """Return the daily figures of totals, and of the denominators of judged ratios, of all days that may be needed."""
+    ratios = [metrics[row["metric"]] for row in rows if row["denominator"]]
+    daily: dict[tuple[str, str, str], dict[date, float]] = defaultdict(dict)
+    parameters = {
+        "org_id": organization.id,
+        "as_of": organization.as_of,
+        "days": SCORED_DAYS + LASTING_DAYS + USUAL_DAYS + max((row["length"] for row in rows), default=0),
+        "denominators": [ratio["denominator"] for ratio in ratios],
+        "members": [row["member"] for row in rows if row["denominator"]],
+    }
+    for row in records(connection, TOTALS, parameters):
+        daily[row["metric"], row["dimension"], row["member"]][row["day"]] = row["value"]
+    return daily
+
+
+def _units(row: Row, daily: Daily) -> float:
+    """Return how many units of the figure's difference are meant: of a ratio its denominator, else 1."""
+    if not row["denominator"]:
+        return 1.0
+    figures = daily.get((row["denominator"], row["dimension"], row["member"]), {})
+    return sum(value for day, value in figures.items() if row["started_on"] <= day <= row["day"])
+
+
+def _grade(
+    organization: Organization, row: Row, units: float, daily: Daily, metrics: Mapping[str, Row]
+) -> dict[str, Any]:
+    """Return the impact in money, its share of a usual day's money, and the severity by it.
+
+    Where no money is known, the share is 0 and the detector's severity, by improbability, stays. Of an incident of
+    several days the money counts by the square root of its days, as the ordinary spread of a sum grows.
     """
-    if not row["usual_money"] or not row["worth"] or row["usual_money"] <= 0:
-        return {"share": 0.0}
-    share = abs(row["value"] - row["expected"]) * row["worth"] / row["usual_money"]
-    return {"share": share, "severity": next(name for name, least in ANOMALY_SHARES.items() if share >= least)}
+    worth = 1.0 if row["unit"] == "money" and not row["denominator"] else row["worth"]
+    impact = (row["value"] - row["expected"]) * units * worth if worth else None
+    usual = max(
+        (
+            _usual(organization, daily, metric, row["started_on"])
+            for metric, of_metric in metrics.items()
+            if of_metric["unit"] == "money" and of_metric["kind_of_metric"] == "sum"
+        ),
+        default=0.0,
+    )
+    if impact is None or usual <= 0:
+        return {"impact": impact, "share": 0.0}
+    share = abs(impact) / usual / math.sqrt(row["length"])
+    severity = next(name for name, least in ANOMALY_SHARES.items() if share >= least)
+    if severity == "low" and row["dimension"] == "total" and _is_large(organization, row, daily):
+        severity = "medium"
+    return {"impact": impact, "share": share, "severity": severity}
 
 
-def _is_relevant(organization: Organization, row: Mapping[str, Any], large_amounts: Amounts) -> bool:
+def _usual(organization: Organization, daily: Daily, metric: str, before: date) -> float:
+    """Return the mean of a total over the USUAL_DAYS before a day, as far as data reach."""
+    first = before - timedelta(days=USUAL_DAYS)
+    if organization.first_day is not None:
+        first = max(first, organization.first_day)
+    figures = daily.get((metric, "total", "all"), {})
+    return sum(value for day, value in figures.items() if first <= day < before) / max((before - first).days, 1)
+
+
+def _is_large(organization: Organization, row: Row, daily: Daily) -> bool:
+    """Return True if the difference is a large share of the figure's own usual days."""
+    base = abs(row["expected"])
+    if row["kind_of_metric"] == "sum":
+        base = max(base, abs(_usual(organization, daily, row["metric"], row["started_on"])) * row["length"])
+    return bool(abs(row["value"] - row["expected"]) >= LARGE_EFFECT * base)
+
+
+def _is_relevant(organization: Organization, row: Row, units: float, large_amounts: Amounts) -> bool:
+    level = "total" if row["dimension"] == "total" else "member"
+    is_lasting = row["flagged_days"] > 1 or row["pattern"] in LASTING
     return (
-        row["severity"] in ANOMALY_SEVERITIES[row["dimension"]]
-        and not _is_ordinary(row, large_amounts)
+        row["severity"] in (LASTING_SEVERITIES if is_lasting else ANOMALY_SEVERITIES)[level]
+        and not _is_ordinary(row, units, large_amounts)
         and not _is_cut_off(organization, row)
     )
 
 
-def _is_ordinary(row: Mapping[str, Any], large_amounts: Amounts) -> bool:
+def _is_ordinary(row: Row, units: float, large_amounts: Amounts) -> bool:
     """Return True if one or two bookings explain the anomaly; a fall of a total is never ordinary."""
-    if (
-        row["unit"] == "hours"
-        or row["pattern"] == "missing"
-        or (row["dimension"], row["direction"]) == ("total", "down")
-    ):
+    is_fall_of_total = (row["dimension"], row["direction"]) == ("total", "down") and not row["denominator"]
+    if row["unit"] == "hours" or row["pattern"] == "missing" or is_fall_of_total:
         return False
-    difference = abs(row["value"] - row["expected"])
-    if row["unit"] == "count":
+    difference = abs(row["value"] - row["expected"]) * units
+    if row["unit"] != "money":
         return bool(difference <= ORDINARY_BOOKINGS)
     amount = large_amounts.get((row["dimension"], row["member"]), large_amounts.get(("total", "all"), 0.0))
     return bool(difference <= ORDINARY_BOOKINGS * amount)
 
 
-def _is_cut_off(organization: Organization, row: Mapping[str, Any]) -> bool:
+def _is_cut_off(organization: Organization, row: Row) -> bool:
     """Return True for a fall of booked metrics near the edge of the data, which lack bookings of later service days."""
     complete_until = organization.bookings_complete_until
     is_incomplete = complete_until is not None and row["day"] > complete_until
-    return is_incomplete and row["direction"] == "down" and _family(row) == "booked"
+    return is_incomplete and row["direction"] == "down" and row["metric"] in BOOKED
 
 
-def _family(row: Mapping[str, Any]) -> str:
-    metric = str(row["metric"])
-    return FAMILIES.get(metric, metric)
-
-
-def _one_per_cause(
-    connection: psycopg.Connection, organization: Organization, relevant: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return one anomaly per cause: totals before members, then those with an open event, then by money.
-
-    Dropped are anomalies of a family and direction that a total or the same member has already, and rises that consist
-    of bookings that an earlier one consists of.
-    """
-    raised: list[dict[str, Any]] = []
-    explained: set[Any] = set()  # booking ids of the rises in `raised`
-    for row in sorted(relevant, key=lambda row: (row["dimension"] != "total", not row["has_event"], -row["share"])):
-        if any(_covers(other, row) for other in raised):
-            continue
-        bookings = _bookings(connection, organization, row) if row["direction"] == "up" else set()
-        if bookings and len(bookings & explained) >= SAME_CAUSE_SHARE * len(bookings):
-            continue
-        raised.append(row)
-        explained |= bookings
-    return raised
-
-
-def _covers(other: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Return True if `other` has the family and direction of `row`, and is a total or of the same member."""
-    is_alike = (_family(other), other["direction"]) == (_family(row), row["direction"])
-    is_same_member = (other["dimension"], other["member"]) == (row["dimension"], row["member"])
-    return is_alike and (other["dimension"] == "total" or is_same_member)
-
-
-def _bookings(connection: psycopg.Connection, organization: Organization, row: Mapping[str, Any]) -> set[Any]:
-    """Return the ids of the bookings that the anomaly's metric counts on its days."""
-    if row["metric"] not in BOOKING_DAYS:
-        return set()
+def _bookings(connection: psycopg.Connection, organization: Organization, row: Row) -> frozenset[Any]:
+    """Return the ids of the bookings that a member's rise consists of; none of totals, falls and ratios."""
+    if row["dimension"] == "total" or row["direction"] == "down" or row["kind_of_metric"] != "sum":
+        return frozenset()
     query = sql.SQL(
         """
-        select booking_id from marts.fct_bookings
-        where org_id = %(org_id)s and {day} = any(%(days)s) and (
-            %(dimension)s = 'total'
-            or %(dimension)s = 'service' and service_id::text = %(member)s
-            or %(dimension)s = 'provider' and provider_id::text = %(member)s
-        )
+        select distinct booking_id from intermediate.int_metric_rows
+        where org_id = %(org_id)s and metric = %(metric)s and day between %(started_on)s and %(day)s
+            and {dimension} = %(member)s and booking_id is not null
         """
-    ).format(day=sql.Identifier(BOOKING_DAYS[row["metric"]]))
-    parameters = {"org_id": organization.id, **{name: row[name] for name in ("days", "dimension", "member")}}
-    return {booking["booking_id"] for booking in records(connection, query, parameters)}
+    ).format(dimension=sql.Identifier(row["dimension"]))
+    parameters = {name: row[name] for name in ("metric", "started_on", "day", "member")}
+    return frozenset(
+        each["booking_id"] for each in records(connection, query, {"org_id": organization.id, **parameters})
+    )
 
 
-def _large_amounts(
-    connection: psycopg.Connection, organization: Organization, flagged: list[dict[str, Any]]
-) -> Amounts:
+def _large_amounts(connection: psycopg.Connection, organization: Organization, rows: Sequence[Row]) -> Amounts:
     """Return the amount that few bookings of the business, of a service or of a provider exceed."""
-    if not flagged:
-        return {}
-    amounts = records(
-        connection,
-        LARGE_AMOUNTS,
-        {
-            "org_id": organization.id,
-            "as_of": organization.as_of,
-            "days": LARGE_DAYS,
-            "quantile": LARGE_QUANTILE,
-            "min_bookings": LARGE_MIN_BOOKINGS,
-            "members": [row["member"] for row in flagged],
-        },
-    )
+    parameters = {
+        "org_id": organization.id,
+        "as_of": organization.as_of,
+        "days": LARGE_DAYS,
+        "quantile": LARGE_QUANTILE,
+        "min_bookings": LARGE_MIN_BOOKINGS,
+        "members": [row["member"] for row in rows],
+    }
+    amounts = records(connection, LARGE_AMOUNTS, parameters)
     return {(row["dimension"], row["member"]): float(row["amount"] or 0) for row in amounts}
-
-
-def _drivers(
-    connection: psycopg.Connection, organization: Organization, anomaly: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Return the services that drove a total's change, the largest first; none where the metric has no services."""
-    if anomaly["dimension"] != "total":
-        return []
-    parameters = {"org_id": organization.id, "metric": anomaly["metric"], "day": anomaly["day"]}
-    services = pd.DataFrame(records(connection, SERVICES, parameters), columns=["member", "value", "expected"])
-    drivers = explain(
-        services[["member", "value"]], services[["member", "expected"]].rename(columns={"expected": "value"})
-    )
-    return named_drivers(drivers.rename(columns={"member": "member_name"}), "service")

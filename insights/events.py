@@ -31,7 +31,7 @@ WORSE: Final = 1.5  # a condition is told again when it has grown by a half
 WORSE_SHARE: Final = 1.25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Changes:
     """Ids of the events that were opened, that worsened, and that were resolved after people were notified of them."""
 

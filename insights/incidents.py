@@ -1,17 +1,184 @@
-"""Incidents: findings that have one cause become one finding, the root, with the others as its effects."""
+"""Incidents: findings that have one cause become one finding, the root, with the others as its effects.
 
-from collections.abc import Mapping, Sequence
+The metric tree (`drives` in marts.dim_metric) says which metrics move which. An anomaly is an effect of another one if
+the tree leads from that one to it, both are good or both are bad news, their days overlap, and one member can move the
+other.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import psycopg
 
 from insights.findings import Finding
+from insights.narrative.phrases import effect_sentence
 from insights.organizations import Organization
+from sources.insight_values import SEVERITIES
 
 Tree = Mapping[str, Sequence[str]]  # metric -> the metrics that it moves
 
+FORETOLD: Final = ("forecast", "pace")  # kinds that show what the days ahead will bring
+EFFECT_DELAY: Final = timedelta(
+    days=7
+)  # an effect begins this much later at most: what is called off is of days to come
+EARLY: Final = timedelta(days=3)  # and hardly earlier: evidence over days tells the first one within days only
+CAUSE_SHARE: Final = 0.3  # a cause is worth at least this share of the money of its effect
+MEMBER_SHARE: Final = 0.5  # a member moves a total if it is worth at least this share of it
+SAME_BOOKINGS: Final = 0.5  # a finding with at least this share of its bookings in another has the same cause
+SAME_SIZE: Final = 1.5  # falls of members of two dimensions are one if the second is at most this much larger
+NAMED_EFFECTS: Final = 4
 
-def combined(  # the grouping follows
-    organization: Organization,  # noqa: ARG001
-    findings: Sequence[Finding],
-    tree: Tree,  # noqa: ARG001
-) -> list[Finding]:
-    """Return the findings of all rules with one finding for each cause."""
-    return list(findings)
+
+def metric_tree(connection: psycopg.Connection) -> Tree:
+    """Return the metrics that each metric moves."""
+    return dict(connection.execute("select metric, drives from marts.dim_metric").fetchall())
+
+
+def combined(organization: Organization, findings: Sequence[Finding], tree: Tree) -> list[Finding]:
+    """Return the findings of all rules with one finding for each cause: the root, with its effects.
+
+    An incident opens an event if one of its findings does, and is as severe as the most severe of these.
+    """
+    distances = {metric: _distances(tree, metric) for metric in tree}
+    incidents: list[list[Finding]] = []  # the root first
+    anomalies = [finding for finding in findings if finding["kind"] == "anomaly"]
+    for finding in sorted(anomalies, key=lambda each: _order(each, distances)):
+        causes = [incident for incident in incidents if _causes(incident[0], finding, distances)]
+        if causes:
+            min(causes, key=lambda incident: _nearness(incident[0], finding, distances)).append(finding)
+        else:
+            incidents.append([finding])
+    rest = []
+    for finding in findings:
+        if finding["kind"] in FORETOLD and (cause := _cause_of_foretold(finding, incidents, distances)):
+            cause.append(finding)
+        elif finding["kind"] != "anomaly":
+            rest.append(finding)
+    whole = [_with_effects(organization, incident) for incident in incidents] + rest
+    is_overloaded = any(finding["kind"] == "workload" and finding.get("opens", True) for finding in whole)
+    return [{**finding, "overloading": is_overloaded or bool(finding.get("overloading"))} for finding in whole]
+
+
+def _distances(tree: Tree, metric: str) -> dict[str, int]:
+    """Return the metrics that `metric` moves at last, with the steps to each; itself at 0."""
+    found, reached = {metric: 0}, [metric]
+    for cause in reached:
+        for effect in tree.get(cause, ()):
+            if effect not in found:
+                found[effect] = found[cause] + 1
+                reached.append(effect)
+    return found
+
+
+def _order(finding: Finding, distances: Mapping[str, Mapping[str, int]]) -> tuple[Any, ...]:
+    """Return the sort key that puts causes before their effects, and totals before their members."""
+    depth = max(reached.get(finding["metric"], 0) for reached in distances.values()) if distances else 0
+    return depth, finding["metric"], finding["dimension"] != "total", finding["started_on"], -finding["share"]
+
+
+def _nearness(cause: Finding, effect: Finding, distances: Mapping[str, Mapping[str, int]]) -> tuple[Any, ...]:
+    """Return the sort key of the likeliest cause: of the same member, then the nearest, then the largest."""
+    is_same_member = (cause["dimension"], cause["member"]) == (effect["dimension"], effect["member"])
+    return not is_same_member, distances[cause["metric"]][effect["metric"]], -abs(cause["impact"] or 0)
+
+
+def _causes(cause: Finding, effect: Finding, distances: Mapping[str, Mapping[str, int]]) -> bool:
+    if effect["metric"] not in distances.get(cause["metric"], {cause["metric"]: 0}):
+        return False
+    if _is_good(cause) != _is_good(effect) or not _is_compatible(cause, effect):
+        return False
+    if cause["metric"] == effect["metric"]:
+        return bool(cause["started_on"] <= effect["day"] and effect["started_on"] <= cause["day"])
+    return (
+        "missing" not in (cause["pattern"], effect["pattern"])
+        and cause["started_on"] - EARLY <= effect["started_on"] <= cause["day"] + EFFECT_DELAY
+        and cause["started_on"] <= effect["day"]
+        and _is_worth(cause, effect, CAUSE_SHARE)
+    )
+
+
+def _is_good(finding: Finding) -> bool:
+    return bool(finding["direction"] == finding["good_direction"])
+
+
+def _is_worth(cause: Finding, effect: Finding, share: float) -> bool:
+    """Return True if the cause is worth this share of the effect's money; where money is not known as well."""
+    if cause["impact"] is None or effect["impact"] is None:
+        return True
+    return abs(float(cause["impact"])) >= share * abs(float(effect["impact"]))
+
+
+def _is_compatible(cause: Finding, effect: Finding) -> bool:
+    """Return True if the member of the cause can move that of the effect."""
+    if cause["dimension"] == "total" or cause["member"] == effect["member"]:
+        return True
+    if effect["dimension"] == "total":
+        return _is_worth(cause, effect, MEMBER_SHARE)
+    if cause["dimension"] == effect["dimension"]:
+        return False
+    if cause["bookings"] and effect["bookings"]:
+        return len(cause["bookings"] & effect["bookings"]) >= SAME_BOOKINGS * len(effect["bookings"])
+    return effect["direction"] == "down" and _is_worth(cause, effect, 1 / SAME_SIZE)
+
+
+def _cause_of_foretold(
+    finding: Finding, incidents: Sequence[list[Finding]], distances: Mapping[str, Mapping[str, int]]
+) -> list[Finding] | None:
+    """Return the incident that the forecast or the pace follows, the one with the most money; None without one."""
+    causes = [
+        incident
+        for incident in incidents
+        if finding["metric"] in distances.get(incident[0]["metric"], {})
+        and _is_good(incident[0]) == _is_good(finding)
+        and any(_is_worth(part, finding, CAUSE_SHARE) and part["impact"] is not None for part in incident)
+    ]
+    return max(causes, key=lambda incident: abs(incident[0]["impact"] or 0), default=None)
+
+
+def _with_effects(organization: Organization, incident: Sequence[Finding]) -> Finding:
+    """Return the root of an incident with its effects, the severity and the money of the whole."""
+    root, *parts = incident
+    opening = [part for part in incident if part.get("opens", True)]
+    severities = [part["severity"] for part in opening or [root]]
+    effects = list(_effects(organization, root, parts))
+    return {
+        **root,
+        "opens": bool(opening),
+        "severity": min(severities, key=SEVERITIES.index),
+        "impact": _money(root, parts),
+        "effects": effects,
+    }
+
+
+def _money(root: Finding, parts: Sequence[Finding]) -> float | None:
+    """Return the money of an incident: of a count that of the metric by the same days that counts it in money.
+
+    A sum of amounts says more than the number of bookings at their mean.
+    """
+    same_days = [
+        part
+        for part in parts
+        if part["kind"] == "anomaly" and part["unit"] == "money" and part["kind_of_metric"] == "sum"
+        and (part["dimension"], part["member"]) == (root["dimension"], root["member"])
+        and part["started_on"] == root["started_on"]
+    ]  # fmt: skip
+    if root["unit"] == "money" or not same_days:
+        return None if root["impact"] is None else float(root["impact"])
+    return float(same_days[0]["impact"])
+
+
+def _effects(organization: Organization, root: Finding, parts: Sequence[Finding]) -> Iterator[dict[str, Any]]:
+    """Yield the effects on other metrics, one per metric: the total before members, then the largest money."""
+    ranked = sorted(parts, key=lambda part: (part["dimension"] != "total", -abs(part["impact"] or 0)))
+    seen = {root["metric"]} if root["kind"] == "anomaly" else set()
+    for part in ranked:
+        name = part["metric"] if part["kind"] == "anomaly" else part["kind"]
+        if name in seen or len(seen) > NAMED_EFFECTS:
+            continue
+        seen.add(name)
+        yield {
+            **{key: part[key] for key in ("kind", "metric", "label", "unit", "dimension", "member", "direction")},
+            **{key: part[key] for key in ("member_name", "value", "expected", "impact")},
+            "sentence": effect_sentence({**part, "currency": organization.currency}),
+        }

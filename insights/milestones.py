@@ -10,7 +10,7 @@ import psycopg
 from insights.findings import Finding
 from insights.organizations import Organization
 from insights.severity_thresholds import MILESTONES_GROWTH, MILESTONES_LEAST
-from insights.state_findings import booking_link, state_finding, weekly
+from insights.state_findings import booking_link, rows_of, state_finding, weekly
 from ml.lateness import lateness
 from ml.usual_range import usual_range
 from sources import formatting
@@ -100,18 +100,18 @@ def milestone_findings(connection: psycopg.Connection, organization: Organizatio
             milestones=len(coming),
             amount=round(float(worst["amount"].fillna(0.0).sum()), 2),
             bookings=len(worst),
-            actions=[_action(row, organization) for row in worst.head(NAMED).to_dict("records")],
+            actions=[_action(row, organization) for row in rows_of(worst.head(NAMED))],
         )
     ]
 
 
 def _action(row: dict[Any, Any], organization: Organization) -> dict[str, Any]:
-    amount = "" if pd.isna(row["amount"]) else f", {formatting.money(row['amount'], organization.currency)}"
+    amount = "" if row["amount"] is None else f", {formatting.money(row['amount'], organization.currency)}"
     days = formatting.counted(max(round(row["slip_days"]), 1), "day")
     return {
         "text": f"Ask {row['provider_name'] or 'the provider'} about {row['title']} of booking {row['booking_number']} "
         f"({row['service_name']}{amount}), due on {formatting.short_day(row['due_day'])}: "
         f"{formatting.percent(row['probability'])} likely to be late, by about {days}",
         "link": booking_link(row["booking_id"]),
-        "impact": None if pd.isna(row["amount"]) else round(float(row["amount"]), 2),
+        "impact": None if row["amount"] is None else round(float(row["amount"]), 2),
     }

@@ -8,7 +8,7 @@ import psycopg
 from insights.findings import Finding
 from insights.organizations import Organization
 from insights.severity_thresholds import NO_SHOW_LEAST, NO_SHOW_LIFT
-from insights.state_findings import booking_link, state_finding
+from insights.state_findings import booking_link, rows_of, state_finding
 from sources import formatting
 from sources.database import records
 
@@ -77,17 +77,17 @@ def no_show_findings(connection: psycopg.Connection, organization: Organization)
             usual_rate=float(usual),
             expected_missed=round(float(risks["probability"].sum()), 1),
             at_risk=round(at_risk, 2),
-            actions=[_action(row, organization) for row in risky.head(NAMED).to_dict("records")],
+            actions=[_action(row, organization) for row in rows_of(risky.head(NAMED))],
         )
     ]
 
 
 def _action(row: dict[Any, Any], organization: Organization) -> dict[str, Any]:
-    amount = "" if pd.isna(row["amount"]) else f", {formatting.money(row['amount'], organization.currency)}"
+    amount = "" if row["amount"] is None else f", {formatting.money(row['amount'], organization.currency)}"
     likely = formatting.percent(row["probability"])
     return {
         "text": f"Remind {row['client_name'] or 'the client'} of booking {row['booking_number']} "
         f"({row['service_name']}, {row['starts']}{amount}): {likely} likely to be missed",
         "link": booking_link(row["booking_id"]),
-        "impact": None if pd.isna(row["amount"]) else round(row["probability"] * row["amount"], 2),
+        "impact": None if row["amount"] is None else round(row["probability"] * row["amount"], 2),
     }

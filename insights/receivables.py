@@ -15,7 +15,7 @@ from insights.severity_thresholds import (
     UNBILLED_GROWTH,
     UNBILLED_SHARE,
 )
-from insights.state_findings import booking_link, state_finding, weekly
+from insights.state_findings import booking_link, rows_of, state_finding, weekly
 from ml.usual_range import usual_range
 from sources import formatting
 from sources.database import records
@@ -51,7 +51,7 @@ UNBILLED: Final[LiteralString] = """
     inner join marts.dim_service as services on services.service_id = unbilled.service_id
     left join marts.dim_client as clients on clients.client_id = bookings.client_id
     where unbilled.org_id = %(org_id)s and unbilled.done_day > %(year_ago)s and unbilled.done_day <= %(billed_by)s
-    order by amount desc, booking_id
+    order by amount desc, unbilled.done_day, booking_id
 """
 DONE: Final[LiteralString] = """
     select coalesce(sum(total_amount) filter (where completed_day > %(quarter_ago)s), 0)::float8 as recent,
@@ -122,7 +122,7 @@ def _overdue(connection: psycopg.Connection, organization: Organization, paramet
                 "link": f"/v1/invoices/{row['invoice_id']}",
                 "impact": round(row["amount"], 2),
             }
-            for row in invoices.head(NAMED).to_dict("records")
+            for row in rows_of(invoices.head(NAMED))
         ],
     )
 
@@ -161,6 +161,6 @@ def _unbilled(connection: psycopg.Connection, organization: Organization, parame
                 "link": booking_link(row["booking_id"]),
                 "impact": round(row["amount"], 2),
             }
-            for row in recent.head(NAMED).to_dict("records")
+            for row in rows_of(recent.head(NAMED))
         ],
     )

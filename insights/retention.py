@@ -9,7 +9,7 @@ import psycopg
 from insights.findings import Finding
 from insights.organizations import Organization
 from insights.severity_thresholds import MISSED_GROWTH, MISSED_LEAST, MISSED_SHARE
-from insights.state_findings import state_finding, weekly
+from insights.state_findings import rows_of, state_finding, weekly
 from ml.usual_range import usual_range
 from sources import formatting
 from sources.database import records
@@ -77,7 +77,7 @@ def retention_findings(connection: psycopg.Connection, organization: Organizatio
             good_direction="down",
             yearly_amount=round(float(named["amount"].sum()), 2),
             revenue_share=float(named["amount"].sum()) / revenue if revenue > 0 else None,
-            actions=[_action(row, organization) for row in named.head(NAMED).to_dict("records")],
+            actions=[_action(row, organization) for row in rows_of(named.head(NAMED))],
         )
     ]
 

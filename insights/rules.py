@@ -6,9 +6,10 @@ from typing import Final
 import psycopg
 
 from insights.anomalies import anomaly_findings
+from insights.drivers import explained
 from insights.findings import Finding, Rule
 from insights.forecasts import forecast_findings
-from insights.incidents import combined
+from insights.incidents import combined, metric_tree
 from insights.milestones import milestone_findings
 from insights.narrative import with_texts
 from insights.no_shows import no_show_findings
@@ -41,5 +42,5 @@ def current_findings(
     """
     by_kind = {kind: rule(connection, organization) for kind, rule in RULES.items()}
     found = [finding for of_kind in by_kind.values() for finding in of_kind or []]
-    incidents = combined(organization, found, {})
+    incidents = explained(connection, organization, combined(organization, found, metric_tree(connection)))
     return with_texts(organization, incidents), [kind for kind, of_kind in by_kind.items() if of_kind is not None]

@@ -7,14 +7,20 @@ from sources.insight_values import Severity
 
 # The least share of the business's usual daily revenue that a day lost or gained, for each severity of an anomaly; the
 # same for totals and members. Half a day's revenue is worth a call to the owner; less than a tenth is within the
-# ordinary spread of days.
+# ordinary spread of days. The money of several days is divided by the square root of their number.
 ANOMALY_SHARES: Final[Mapping[Severity, float]] = {"critical": 0.50, "high": 0.25, "medium": 0.10, "low": 0.0}
-# The severities of anomalies that open an event, by dimension. About 0.7 of 100 ordinary days are flagged: among some
-# hundred member series only the most severe open one.
+# A difference of this share of the figure's own usual day matters to the owner although its money is small: a total is
+# then of severity medium at the least.
+LARGE_EFFECT: Final = 0.30
+# The severities of anomalies that open an event: of one day, and of several. Among some hundred series of members only
+# the most severe ones of one day do; a new level of a member is hardly chance.
 ANOMALY_SEVERITIES: Final[Mapping[str, tuple[Severity, ...]]] = {
     "total": ("critical", "high", "medium"),
-    "service": ("critical", "high"),
-    "provider": ("critical", "high"),
+    "member": ("critical", "high"),
+}
+LASTING_SEVERITIES: Final[Mapping[str, tuple[Severity, ...]]] = {
+    "total": ("critical", "high", "medium"),
+    "member": ("critical", "high", "medium"),
 }
 
 # The least change of the revenue forecast against as many days before; a smaller one is not reported.

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import pandas as pd
+
 from insights.organizations import Organization
 
 USUAL_WEEKS: Final = 26  # before as_of: pace_weeks of dbt/thresholds.yml, as a test checks
@@ -32,6 +34,11 @@ def weekly(organization: Organization, figures: Mapping[int, float]) -> list[flo
         return []
     weeks_known = min((organization.as_of - organization.first_day).days // 7, USUAL_WEEKS)
     return [float(figures.get(ago, 0.0)) for ago in range(weeks_known + 1)]
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Return the rows as mappings; a missing cell is None, whatever the type of its column."""
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
 def booking_link(booking_id: str) -> str:

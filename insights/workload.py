@@ -8,13 +8,13 @@ import psycopg
 from insights.findings import Finding, named_drivers
 from insights.organizations import Organization
 from insights.severity_thresholds import WORKLOAD_GROWTH, WORKLOAD_SHARES
-from insights.state_findings import booking_link, state_finding
+from insights.state_findings import booking_link, rows_of, state_finding
 from ml.moves import moves
 from sources import formatting
 from sources.database import records
 from sources.insight_values import WORKLOAD_DAYS
 
-NAMED_MOVES: Final = 5
+NAMED_MOVES: Final = 3
 
 LOADS: Final[LiteralString] = """
     select loads.provider_id::text as member, providers.provider_name as member_name, loads.day,
@@ -106,7 +106,7 @@ def workload_findings(connection: psycopg.Connection, organization: Organization
             drivers=named_drivers(providers, "provider"),
             moves=len(moved),
             moved_hours=round(float(moved["hours"].sum()), 2),
-            actions=[_action(row) for row in moved.head(NAMED_MOVES).to_dict("records")],
+            actions=[_action(row) for row in rows_of(moved.head(NAMED_MOVES))],
         )
     ]
 
@@ -167,5 +167,5 @@ def _action(row: dict[Any, Any]) -> dict[str, Any]:
     return {
         "text": f"Move {booking} of {row['from_name']} on {formatting.short_day(row['day'])} {place}",
         "link": booking_link(row["booking_id"]),
-        "impact": None if pd.isna(row["amount"]) else round(float(row["amount"]), 2),
+        "impact": None if row["amount"] is None else round(float(row["amount"]), 2),
     }

@@ -23,14 +23,11 @@ def known(insight: Row) -> str:
 
 
 def advice(insight: Row, currency: str | None) -> str:
-    """Return the recommendation, and the actions on a line each; empty where there is none."""
+    """Return the recommendation, and the actions that it does not name on a line each; empty where there is none."""
     recommendation = insight["recommendation"] or ""
-    lines = [
-        f"- {str(action['text']).rstrip('.')}{_worth(action, currency)}."
-        for action in insight["actions"][:ACTIONS_SHOWN]
-        if action["text"] != recommendation
-    ]
-    more = len(insight["actions"]) - ACTIONS_SHOWN
+    actions = [action for action in insight["actions"] if str(action["text"]).rstrip(".") not in recommendation]
+    lines = [f"- {str(action['text']).rstrip('.')}{_worth(action, currency)}." for action in actions[:ACTIONS_SHOWN]]
+    more = len(actions) - ACTIONS_SHOWN
     return "\n".join([*filter(None, [recommendation]), *lines, *([f"- and {more} more"] if more > 0 else [])])
 
 

@@ -12,13 +12,16 @@ LOCALE: Final = "en_US"
 Number = Decimal | float
 
 # Unit (of marts.dim_metric) -> the size from which on cents and tenths are not shown: they are less than 1% of it.
-WHOLE_FROM: Final[dict[str, int]] = {"money": 100, "count": 10, "hours": 100}
+WHOLE_FROM: Final[dict[str, int]] = {"money": 100, "count": 10, "hours": 100, "share": 100}
+
+SHARE_DIGITS: Final = 3  # tenths of a percentage point
 
 # The least base of a percentage. One booking changes a count of ten by ten points; with a smaller base the percentage
 # would reflect a single booking. Hours are entered in quarters: five hours are twenty of them. An amount of money needs
 # 100 units of a currency with cents (10,000 of its smallest coin, so that yen and dinar are treated alike): that is
 # less than one ordinary booking of most services.
-LEAST_BASE: Final[dict[str, int]] = {"count": 10, "hours": 5}
+# A share has none: points of a share are not told in percent.
+LEAST_BASE: Final[dict[str, int]] = {"count": 10, "hours": 5, "share": 100}
 LEAST_BASE_COINS: Final = 10_000
 # The largest change shown as a percentage, as a multiple of the base: 4,000% is harder to read than the two figures.
 MAX_RATIO: Final = 10
@@ -27,14 +30,16 @@ MAX_RATIO: Final = 10
 def rounded(value: Number, unit: str, currency: str | None = None) -> float:
     """Round `value` as `figure` shows it, so that differences agree with the figures around them."""
     number = float(value)
-    digits = _coin_digits(currency) if unit == "money" else 1
+    digits = _coin_digits(currency) if unit == "money" else SHARE_DIGITS if unit == "share" else 1
     whole = round(abs(number), digits) >= WHOLE_FROM[unit]
     return round(number, 0 if whole else digits) + 0.0  # avoids minus zero
 
 
 def figure(value: Number, unit: str, currency: str | None = None) -> str:
-    """Format `value` in its unit: money (in `currency`, ISO 4217, e.g. €12,345 or €12.50), hours or a count."""
+    """Format `value` in its unit: money (in `currency`, ISO 4217, as €12,345 or €12.50), hours, a share or a count."""
     shown = rounded(value, unit, currency)
+    if unit == "share":
+        return format_percent(shown, "#,##0.#%", locale=LOCALE)
     if unit != "money":
         number = format_decimal(shown, "#,##0.#", locale=LOCALE)
         return f"{number} h" if unit == "hours" else number

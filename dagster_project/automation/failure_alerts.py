@@ -52,7 +52,7 @@ def report(settings: Settings, failures: Mapping[str, str]) -> Changes:
     with database.connect(database.database_url(settings)) as connection:
         built = connection.execute("select to_regclass('staging.stg_app__organizations')").fetchone()
         if built == (None,):  # the first run failed before organisations were known
-            return Changes([], [])
+            return Changes()
         shared, own = {**failures, **dead_deliveries(connection)}, failures_by_organization(connection)
         for organization in organizations_of_run(connection):
             findings = failure_findings(organization, {**shared, **own.get(organization.id, {})})
@@ -60,7 +60,7 @@ def report(settings: Settings, failures: Mapping[str, str]) -> Changes:
             enqueue_changes(connection, organization, changes, now=datetime.now(UTC))
             opened += changes.opened
             resolved += changes.resolved
-    return Changes(opened, resolved)
+    return Changes(opened=opened, resolved=resolved)
 
 
 def failure_message(step_event: dg.DagsterEvent) -> str:

@@ -39,12 +39,12 @@ def no_shows(database: HubDatabase) -> dg.MaterializeResult[None]:
         forget_failures(connection, MODEL)
         for organization in organizations(connection):
             with isolated(connection, organization.id, organization.as_of, MODEL):
-                _update(connection, organization)
+                update_no_shows(connection, organization)
         rows = connection.execute("select count(*) from ml.no_shows").fetchone()
     return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0})
 
 
-def _update(connection: psycopg.Connection, organization: Organization) -> None:
+def update_no_shows(connection: psycopg.Connection, organization: Organization) -> None:
     """Replace the organisation's probabilities of this as_of, if its bookings or the model changed.
 
     Those of earlier days stay, to be compared with the outcomes.

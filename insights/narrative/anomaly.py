@@ -1,9 +1,11 @@
 """The text of an anomaly."""
 
+from datetime import date
 from typing import Final
 
 from insights.findings import Finding
 from insights.narrative import phrases
+from sources import formatting
 
 # Recommendation by metric and direction: a new metric adds two lines.
 RECOMMENDATIONS: Final = {
@@ -26,6 +28,24 @@ RECOMMENDATIONS: Final = {
     ("collected_revenue", "down"): "Check the payment processor for failures and remind clients of overdue invoices.",
     ("failed_payments", "up"): "Check the payment processor's status and ask the affected clients to pay again.",
     ("failed_payments", "down"): "Check that payments are still being attempted; if they are, no action is needed.",
+    ("booked_hours", "up"): "Check that the providers are not overloaded and the extra work is invoiced.",
+    ("booked_hours", "down"): "Look for postponed, cancelled or missed services on these days and offer new dates.",
+    ("revenue_on_hand", "up"): "Check that capacity covers the coming weeks.",
+    (
+        "revenue_on_hand",
+        "down",
+    ): "Find out what was called off or not booked, and invite past clients to the free days.",
+    ("cancellation_rate", "up"): "Read the reasons given for cancelling and call the clients whose dates can be saved.",
+    ("cancellation_rate", "down"): "Check that cancellations are being recorded; if they are, no action is needed.",
+    ("no_show_rate", "up"): "Call the clients who missed their bookings, and remind those of the coming days.",
+    ("no_show_rate", "down"): "Check that missed bookings are being recorded; if they are, no action is needed.",
+    ("average_booking_value", "up"): "Check whether dearer services or changed prices made the difference.",
+    ("average_booking_value", "down"): "Check prices and discounts of the services that are booked for less.",
+    ("on_time_rate", "up"): "Find out what went well, and whether it can be repeated.",
+    (
+        "on_time_rate",
+        "down",
+    ): "Ask the providers of late deliveries what holds them up, and tell the clients new dates.",
     ("tracked_hours", "up"): "Check the load of the providers and move work where it is too high.",
     ("tracked_hours", "down"): "Ask the providers whether hours were not entered or work has stopped.",
 }
@@ -36,12 +56,23 @@ GENERAL_RECOMMENDATIONS: Final = {
     False: "Find out what changed here on this day, and correct it.",
 }
 
+# Where one dimension explains a fall of bookings, what to check first.
+PLACES: Final = {
+    "service": "Check that {} can be booked: its page, its free times and its price; then follow up its open quotes.",
+    "channel": "Check that {} still works and is visible, then follow up its open quotes.",
+    "client_group": "Ask clients of {} why they book less, and make them an offer.",
+    "provider": "Check whether {} has free times to book, and offer colleagues until then.",
+}
+# Where prices explain more or less money than expected.
+PRICE_RECOMMENDATION: Final = (
+    "Check that the changed prices are meant; if they are, watch whether as many clients book as before."
+)
 # Added to an anomaly that lasts longer than one day, by pattern.
 PATTERNS: Final = {
-    "level_shift": "The days before were {side} than expected too: this looks like a new level, not one odd day.",
-    "trend_break": "It has drifted {side} than expected for about two weeks.",
+    "level_shift": "This looks like a new level, not one odd day.",
+    "trend_break": "It has drifted {side} over this time, little by little.",
 }
-
+SPLIT_SHARE: Final = 0.5  # of the change: one part of it then tells what happened
 MISSING_RECOMMENDATION: Final = (
     "Check that the source still delivers this figure, load the day again, and look at later days with care."
 )
@@ -54,15 +85,27 @@ def describe(finding: Finding) -> phrases.Text:
     value, expected = phrases.rounded(finding, finding["value"]), phrases.rounded(finding, finding["expected"])
     subject = phrases.subject(finding)
     shown, short = phrases.amount(finding, value), phrases.short_comparison(finding, value, expected)
-    title = f"{phrases.capitalised(subject)}: {shown}, {short}"
+    since = _since(finding)
+    since_title = f" since {formatting.day_month(since)}" if since else ""
+    opening = f"From {formatting.long_day(since)} to {phrases.day(finding)}" if since else f"On {phrases.day(finding)}"
     sentences = [
-        f"On {phrases.day(finding)}, {subject}{phrases.at_organization(finding)} came to {shown}, "
+        f"{opening}, {subject}{phrases.at_organization(finding)} came to {shown}, "
         f"{phrases.comparison(finding, value, expected)}.",
+        phrases.money_of(finding),
         phrases.range_of(finding, "The usual range for such a day is"),
         _pattern(finding, value, expected),
         phrases.drivers(finding),
+        _split(finding),
     ]
+    title = f"{phrases.capitalised(subject)}: {shown}{since_title}, {short}"
     return title, phrases.joined(sentences), _recommendation(finding)
+
+
+def _since(finding: Finding) -> date | None:
+    """Return the first day of an anomaly of several days; None of one day and of what stands on a day."""
+    started_on = finding.get("started_on")
+    is_stock = finding.get("kind_of_metric") == "stock"
+    return started_on if started_on and started_on < finding["day"] and not is_stock else None
 
 
 def _missing(finding: Finding) -> phrases.Text:
@@ -82,6 +125,39 @@ def _pattern(finding: Finding, value: float, expected: float) -> str:
     return sentence.format(side="higher" if value > expected else "lower")
 
 
+def _split(finding: Finding) -> str:
+    """Return the sentence of volume, price and mix; empty for other figures, and where they tell nothing."""
+    parts = finding.get("split")
+    if not parts or not any(parts.values()):
+        return ""
+    names = {"volume": "the number of bookings", "price": "prices", "mix": "the mix of services"}
+    if finding.get("denominator"):  # a mean amount has no volume
+        del names["volume"]
+    money = [
+        f"{'+' if parts[part] > 0 else '−'}{formatting.money(abs(parts[part]), finding.get('currency'))} by {name}"
+        for part, name in names.items()
+        if formatting.rounded(parts[part], "money", finding.get("currency"))
+    ]
+    return f"The change in money: {formatting.listed(money)}." if money else ""
+
+
 def _recommendation(finding: Finding) -> str:
-    of_metric = RECOMMENDATIONS.get((str(finding.get("metric")), str(finding.get("direction"))))
-    return of_metric or GENERAL_RECOMMENDATIONS[finding.get("direction") == finding.get("good_direction")]
+    metric, direction = str(finding.get("metric")), str(finding.get("direction"))
+    if _is_price(finding):
+        return PRICE_RECOMMENDATION
+    if metric in ("bookings_created", "booked_revenue") and direction == "down":
+        own = [{"dimension": finding["dimension"], "member_name": finding.get("member_name")}]
+        for place in own + list(finding["drivers"]):
+            if advice := PLACES.get(str(place["dimension"]).split(" and ")[0]):
+                return advice.format(place["member_name"])
+    of_metric = RECOMMENDATIONS.get((metric, direction))
+    return of_metric or GENERAL_RECOMMENDATIONS[direction == finding.get("good_direction")]
+
+
+def _is_price(finding: Finding) -> bool:
+    """Return True if changed prices are most of the change."""
+    parts = finding.get("split")
+    if not parts:
+        return False
+    change = sum(parts.values()) if not finding.get("denominator") else parts["price"] + parts["mix"]
+    return bool(change) and parts["price"] / change >= SPLIT_SHARE

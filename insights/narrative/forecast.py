@@ -19,16 +19,11 @@ FORECAST_DOWN_OVERLOADED: Final = (
 
 def describe(finding: Finding) -> phrases.Text:
     """Return title, summary and recommendation."""
-    value, subject, days = (
-        phrases.rounded(finding, finding["value"]),
-        phrases.subject(finding),
-        phrases.days(finding["horizon"]),
-    )
+    value, days = phrases.rounded(finding, finding["value"]), phrases.days(finding["horizon"])
+    subject = phrases.subject(finding)
     title = f"{phrases.capitalised(subject)}: {phrases.amount(finding, value)} forecast for the next {days}"
-    summary = (
-        f"For the {days} after {phrases.day(finding)}, the forecast of {subject}{phrases.at_organization(finding)} is "
-    )
-    summary += phrases.amount(finding, value)
+    summary = f"For the {days} after {phrases.day(finding)}, the forecast of {subject}"
+    summary += f"{phrases.at_organization(finding)} is {phrases.amount(finding, value)}"
     trend = "level"
     if finding.get("previous"):
         previous = phrases.rounded(finding, finding["previous"])

@@ -12,8 +12,8 @@ def describe(finding: Finding) -> phrases.Text:
     verb = "is" if count == 1 else "are"
     sentences = [
         f"Of the {bookings} on {day}{phrases.at_organization(finding)}, {count} {verb} likely to be missed: "
-        f"about {finding['expected_missed']:g} no-shows are expected that day, "
-        f"and usually {formatting.percent(finding['usual_rate'])} of bookings are missed.",
+        f"usually {formatting.percent(finding['usual_rate'])} of bookings are, "
+        f"and of that day's about {finding['expected_missed']:g} in all.",
         _worth(finding),
     ]
     title = (

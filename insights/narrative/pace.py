@@ -21,8 +21,8 @@ def describe(finding: Finding) -> phrases.Text:
         f"For the {days} after {phrases.day(finding)}, bookings of {phrases.amount(finding, value)} are on hand"
         f"{phrases.at_organization(finding)}, {phrases.comparison(finding, value, expected, YEAR_AGO)}.",
         f"These are {bookings}; there were {finding['bookings_year_ago']:,}.",
-        phrases.range_of(finding, "From the last half year's differences,") and _usual(finding),
-        _weeks(finding, value > expected),
+        _usual(finding),
+        _weeks(finding),
         _services(finding),
     ]
     title = f"Bookings on hand for the next {days}: {distance} {side} last year"
@@ -34,12 +34,12 @@ def _usual(finding: Finding) -> str:
     return f"By the differences from last year of the last half year, {lower} to {upper} would be usual."
 
 
-def _weeks(finding: Finding, is_ahead: bool) -> str:
+def _weeks(finding: Finding) -> str:
     weeks = [formatting.day_month(week["first_day"]) for week in finding["weeks"]]
-    if not weeks or finding["horizon"] <= 7:
+    if not weeks:
         return ""
     which = "weeks" if len(weeks) > 1 else "week"
-    return f"Most of it is {'more' if is_ahead else 'missing'} in the {which} from {formatting.listed(weeks)}."
+    return f"Most of the difference is in the {which} from {formatting.listed(weeks)}."
 
 
 def _services(finding: Finding) -> str:

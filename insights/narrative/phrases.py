@@ -13,12 +13,33 @@ NEGLIGIBLE_SHARE: Final = 0.1
 Text = tuple[str, str, str]  # title, summary, recommendation
 
 
+# The words between a figure and the member of each dimension.
+MEMBERS: Final = {
+    "service": "for {}",
+    "provider": "of {}",
+    "client_group": "of {}",
+    "channel": "through {}",
+    "service_weekday": "for {}s",
+    "lead_bucket": "for services {} ahead",
+}
+# The words for each dimension, where a change is spread over it.
+DIMENSIONS: Final = {
+    "service": "services",
+    "provider": "providers",
+    "client_group": "client groups",
+    "channel": "channels",
+    "service_weekday": "weekdays of service",
+    "lead_bucket": "lead times",
+}
+SAME_DAY: Final = "same day"  # the lead bucket that is no length of time
+
+
 def subject(finding: Finding) -> str:
     """Return the name of the figure, as in 'bookings created for Massage'."""
-    preposition = {"service": " for ", "provider": " of "}.get(str(finding.get("dimension")))
-    if preposition is None or not finding.get("member_name"):
+    words = MEMBERS.get(finding.get("dimension") or "")
+    if words is None or not finding.get("member_name"):
         return str(finding["label"])
-    return f"{finding['label']}{preposition}{finding['member_name']}"
+    return f"{finding['label']} {words.format(finding['member_name'])}".replace(f"{SAME_DAY} ahead", "on the same day")
 
 
 def at_organization(finding: Finding) -> str:
@@ -83,7 +104,10 @@ def is_negligible(finding: Finding, value: float, expected: float) -> bool:
 
 
 def difference(finding: Finding, value: float, expected: float) -> str:
-    """Return the distance between value and base, in its unit."""
+    """Return the distance between value and base, in its unit; of shares in percentage points."""
+    if finding["unit"] == "share":
+        points = formatting.figure(round(100 * abs(value - expected), 1), "count")
+        return f"{points} percentage points"
     return amount(finding, rounded(finding, abs(value - expected)))
 
 
@@ -101,13 +125,16 @@ def range_of(finding: Finding, opening: str) -> str:
 
 
 def drivers(finding: Finding) -> str:
-    """Return the sentence of the drivers, the largest first; empty where there are none."""
-    phrases = []
+    """Return the sentence of the drivers, the largest first, or that there are none in particular."""
+    named = []
     for driver in sorted(finding["drivers"], key=lambda each: -abs(float(each["contribution"]))):
         value, expected = rounded(finding, driver["value"]), rounded(finding, driver["expected"])
         if value != expected:
-            phrases.append(f"{driver['member_name']} ({driver_change(finding, value, expected)})")
-    return f"Main drivers: {formatting.listed(phrases)}." if phrases else ""
+            named.append(f"{driver['member_name']} ({driver_change(finding, value, expected)})")
+    if named:
+        return f"Main {'driver' if len(named) == 1 else 'drivers'}: {formatting.listed(named)}."
+    spread = [DIMENSIONS[name] for name in finding.get("spread_over") or []]
+    return f"Nothing in particular stands out: it is spread over {formatting.listed(spread)}." if spread else ""
 
 
 def driver_change(finding: Finding, value: float, expected: float) -> str:
@@ -119,9 +146,9 @@ def driver_change(finding: Finding, value: float, expected: float) -> str:
 
 
 def steps(finding: Finding, opening: str = "") -> str:
-    """Return the actions of the finding as sentences, after an opening."""
+    """Return the actions of the finding as sentences; several after an opening."""
     sentences = [f"{action['text']}." for action in finding["actions"]]
-    return f"{opening}{' '.join(sentences)}" if sentences else ""
+    return f"{opening if len(sentences) > 1 else ''}{' '.join(sentences)}"
 
 
 def capitalised(text: str) -> str:
@@ -132,3 +159,25 @@ def capitalised(text: str) -> str:
 def joined(sentences: list[str]) -> str:
     """Join the sentences that are not empty."""
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def money_of(finding: Finding) -> str:
+    """Return the sentence of the money of a figure that is no sum of money; empty where it is not known."""
+    impact = finding.get("impact")
+    is_money = finding["unit"] == "money" and not finding.get("denominator")
+    if not impact or is_money:
+        return ""
+    size = formatting.money(formatting.rounded(abs(impact), "money", currency(finding)), currency(finding))
+    return f"That is about {size} {'more' if impact > 0 else 'less'}."
+
+
+def effect_sentence(finding: Finding) -> str:
+    """Return the sentence that tells an effect of another finding."""
+    value, expected = rounded(finding, finding["value"]), rounded(finding, finding["expected"])
+    name, shown = capitalised(subject(finding)), amount(finding, value)
+    if finding["kind"] == "forecast":
+        before = comparison(finding, value, expected, f"in the {days(finding['horizon'])} before")
+        return f"The forecast of the next {days(finding['horizon'])} follows: {shown} of {subject(finding)}, {before}."
+    if finding["kind"] != "anomaly":
+        return f"{name}: {shown}, {comparison(finding, value, expected, 'that is usual')}."
+    return f"{name}: {shown}, {comparison(finding, value, expected)}."

@@ -10,10 +10,9 @@ def describe(finding: Finding) -> phrases.Text:
     count, usual = int(finding["value"]), int(finding["expected"])
     clients = formatting.counted(count, "regular client")
     verb = "is" if count == 1 else "are"
-    subject = "his or her" if count == 1 else "their"
     sentences = [
         f"At the end of {phrases.day(finding)}, {clients}{phrases.at_organization(finding)} would have come again by "
-        f"now by {subject} own rhythm and have no booking ahead{_usual(finding, usual)}.",
+        f"now by their own rhythm and have no booking ahead{_usual(finding, usual)}.",
         _worth(finding),
     ]
     return f"Clients: {clients} {verb} overdue", phrases.joined(sentences), phrases.steps(finding, "By yearly value: ")

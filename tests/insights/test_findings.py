@@ -1,4 +1,4 @@
-"""The rules for workload and forecast: one finding each."""
+"""The rule for forecasts, and the drivers of findings."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +11,6 @@ import pytest
 from insights.findings import NAMED_DRIVERS, named_drivers
 from insights.forecasts import forecast_findings
 from insights.organizations import Organization
-from insights.workload import workload_findings
 
 DAY = date(2026, 3, 10)
 ORGANIZATION = Organization(uuid4(), "Studio", "EUR", DAY, datetime(2026, 3, 11, tzinfo=UTC), knows_capacity=True)
@@ -39,30 +38,6 @@ def insert_load(connection: psycopg.Connection, provider: UUID, days: int, expec
             "expected": expected,
         },
     )
-
-
-def test_overloaded_providers_are_one_finding_the_most_overloaded_first(warehouse: psycopg.Connection) -> None:
-    for provider, days, expected in ((ANA, 2, 10.0), (BEN, 3, 13.0), (BEN, 4, 8.0), (ANA, 8, 40.0)):
-        insert_load(warehouse, provider, days, expected)
-    (found,) = workload_findings(warehouse, ORGANIZATION) or []
-    assert (found["severity"], found["providers"], found["beyond"]) == ("high", 2, 7.0)
-    assert (found["value"], found["expected"], found["first_day"]) == (31.0, 24.0, DAY + timedelta(days=2))
-    assert [(driver["member_name"], driver["contribution"]) for driver in found["drivers"]] == [
-        ("Ben", 5.0),
-        ("Ana", 2.0),
-    ]
-    assert found["title"] == "Workload: 2 providers will overload in the next 7 days"
-
-
-def test_a_small_overload_is_no_finding(warehouse: psycopg.Connection) -> None:
-    for days in range(1, 8):
-        insert_load(warehouse, ANA, days, 8.5 if days == 1 else 4.0)
-    assert workload_findings(warehouse, ORGANIZATION) == []
-
-
-def test_without_available_hours_there_is_no_finding(warehouse: psycopg.Connection) -> None:
-    assert workload_findings(warehouse, ORGANIZATION) == []
-    assert workload_findings(warehouse, replace(ORGANIZATION, knows_capacity=False)) is None
 
 
 def insert_change(connection: psycopg.Connection, forecast: float) -> None:

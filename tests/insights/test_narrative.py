@@ -30,10 +30,6 @@ ANOMALY: dict[str, Any] = {
     "good_direction": "up",
     "drivers": [],
 }
-WORKLOAD = {
-    **ANOMALY, "kind": "workload", "metric": "booked_hours", "label": "workload", "unit": "hours", "horizon": 7,
-    "direction": "up", "good_direction": "down", "lower": None, "upper": None,
-}  # fmt: skip
 FORECAST = {**ANOMALY, "kind": "forecast", "horizon": 28, "direction": None, "severity": "low"}
 
 
@@ -88,14 +84,6 @@ CASES: dict[str, dict[str, Any]] = {
     "count_missing_of_a_service": {
         **ANOMALY, **COUNT, **figures(0, 1, 0, 0), "pattern": "missing", "dimension": "service",
         "member_name": "Moving", "organization": None,
-    },
-    "workload_of_several": {
-        **WORKLOAD, "value": 412.25, "expected": 390, "beyond": 61.5, "providers": 3, "first_day": date(2025, 7, 2),
-        "drivers": [driver("Ana Silva", 44.5, 24), driver("Tom Hill", 31.2, 16), driver("Kim Lee", 8.4, 8)],
-    },
-    "workload_of_one": {
-        **WORKLOAD, "value": 52, "expected": 40, "beyond": 1, "providers": 1, "first_day": date(2025, 7, 1),
-        "drivers": [driver("Ana Silva", 9, 8)], "organization": None,
     },
     "forecast_up": {**FORECAST, **MONEY, **figures(125000, None, 110500, 141000), "previous": 117000.0},
     "revenue_where_hardly_anything_was_expected": {

@@ -1,0 +1,61 @@
+"""Retention: more regular clients than usual are missed, or one of great worth; named by their yearly value."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import psycopg
+
+from insights.retention import retention_findings
+from tests.insights.conftest import DAY, ORGANIZATION, check_golden, insert
+
+REVENUE = 100_000
+
+
+def clients(connection: psycopg.Connection, now: int, usual: int, *, amount: float = 800) -> None:
+    """`now` clients missed at as_of, the first of them with `amount` a year, and `usual` in each week before."""
+    ids = [uuid4() for _ in range(max(now, usual))]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into marts.dim_client values (%s, %s, %s)",
+            [(each, f"Client {number}", None if number else "c0@example.com") for number, each in enumerate(ids)],
+        )
+    insert(
+        connection,
+        "intermediate.int_client_rhythm",
+        "client_id visits last_visit_day median_days yearly_amount",
+        [(each, 8, DAY - timedelta(days=70), 28, amount - 10 * number) for number, each in enumerate(ids)],
+    )
+    weeks = [(each, ago) for ago in range(27) for each in ids[: usual if ago else now]]
+    insert(connection, "intermediate.int_missed_clients", "client_id weeks_ago", weeks)
+    columns = "day metric dimension member value"
+    insert(connection, "marts.kpi_daily", columns, [(DAY, "realized_revenue", "total", "all", REVENUE)])
+
+
+def test_more_missed_clients_than_usual_are_told_by_value(tables: psycopg.Connection) -> None:
+    clients(tables, 12, 4)
+    (finding,) = retention_findings(tables, ORGANIZATION) or []
+    assert (finding["value"], finding["expected"]) == (12, 4)
+    assert [action["impact"] for action in finding["actions"]] == [800, 790, 780, 770, 760]
+    assert [action.get("link") for action in finding["actions"][:2]] == ["mailto:c0@example.com", None]
+    check_golden("retention", finding)
+
+
+def test_the_usual_number_of_missed_clients_is_no_news(tables: psycopg.Connection) -> None:
+    clients(tables, 5, 4)
+    assert retention_findings(tables, ORGANIZATION) == []
+
+
+def test_one_client_of_great_worth_is_told_alone(tables: psycopg.Connection) -> None:
+    clients(tables, 4, 4, amount=0.06 * REVENUE)
+    connection_amounts = "update intermediate.int_client_rhythm set yearly_amount = 500 where yearly_amount < 6000"
+    tables.execute(connection_amounts)
+    (finding,) = retention_findings(tables, ORGANIZATION) or []
+    assert finding["value"] == 1
+    check_golden("retention_of_one", finding)
+
+
+def test_nobody_missed_or_data_that_ended(tables: psycopg.Connection) -> None:
+    assert retention_findings(tables, ORGANIZATION) == []
+    assert retention_findings(tables, replace(ORGANIZATION, has_ended=True)) is None
+    assert retention_findings(tables, replace(ORGANIZATION, book_until=DAY)) is None
