@@ -13,11 +13,12 @@ from insights.facts import facts_of
 from insights.findings import Finding, named_drivers
 from insights.organizations import Organization
 from ml.attribution import BASELINE_WEEKS, Attribution, attribute, volume_price_mix
+from ml.drivers import explain
 from sources.database import records
 
 # In the order in which they are preferred where they tell the same.
 DIMENSIONS: Final = ("service", "provider", "client_group", "channel", "lead_bucket", "service_weekday")
-SPLIT: Final = ("booked_revenue", "realized_revenue", "average_booking_value")  # one amount for each booking
+SPLIT: Final = ("booked_revenue", "realized_revenue")  # one amount for each booking
 COUNTED_IN_MONEY: Final = ("bookings_created", "bookings_cancelled", "no_shows", "bookings_completed")
 
 MEMBERS: Final[LiteralString] = """
@@ -55,7 +56,7 @@ def _explanation(
 ) -> dict[str, Any]:
     if finding["pattern"] == "missing":
         return {}
-    current, earlier = _rows(connection, organization, finding)
+    current, earlier = _rows(connection, organization, finding, finding["numerator"] or finding["metric"])
     if current.empty and earlier.empty:
         return {}
     expected = float(finding["expected"])
@@ -67,7 +68,9 @@ def _explanation(
         "drivers": _named(found, names),
         "spread_over": list(found.tried) if not found.dimensions else [],
     }
-    if finding["metric"] in SPLIT:
+    if finding["denominator"]:
+        explanation["split"] = _rate_and_mix(connection, organization, finding, current, earlier)
+    elif finding["metric"] in SPLIT:
         sides = [side.assign(member=side["service"]) for side in (current, earlier)]
         explanation["split"] = volume_price_mix(*sides, expected=expected or None)
     if finding["metric"] in COUNTED_IN_MONEY and earlier["amount"].notna().any():
@@ -77,9 +80,9 @@ def _explanation(
 
 
 def _rows(
-    connection: psycopg.Connection, organization: Organization, finding: Finding
+    connection: psycopg.Connection, organization: Organization, finding: Finding, metric: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows that the figure sums on its days, and those on the same weekdays before them."""
+    """Return the rows that `metric` sums on its days, and those on the same weekdays before them."""
     first = finding["day"] if finding["kind_of_metric"] == "stock" else finding["started_on"]
     days = {first + timedelta(days=n) for n in range((finding["day"] - first).days + 1)}
     member: sql.Composable = sql.SQL("")
@@ -103,7 +106,7 @@ def _rows(
     )
     parameters = {
         "org_id": organization.id,
-        "metric": finding["numerator"] or finding["metric"],
+        "metric": metric,
         "member": finding["member"],
         "weekdays": sorted({day.isoweekday() for day in days}),
         "first": first,
@@ -115,6 +118,33 @@ def _rows(
     rows["day"] = pd.to_datetime(rows["day"])
     is_current = rows["day"] >= pd.Timestamp(first)
     return rows[is_current], rows[~is_current]
+
+
+def _rate_and_mix(
+    connection: psycopg.Connection,
+    organization: Organization,
+    finding: Finding,
+    current: pd.DataFrame,
+    earlier: pd.DataFrame,
+) -> dict[str, float]:
+    """Split the change of a ratio: the services' own ratios changed, and they became other parts of the whole."""
+    sides = zip((current, earlier), _rows(connection, organization, finding, finding["denominator"]), strict=True)
+    now, before = (_ratio_sums(numerators, denominators) for numerators, denominators in sides)
+    if now.empty or before.empty:
+        return {}
+    parts = explain(now, before)
+    return {"rate": float(parts["rate"].sum()), "mix": float(parts["mix"].sum())}
+
+
+def _ratio_sums(numerators: pd.DataFrame, denominators: pd.DataFrame) -> pd.DataFrame:
+    """Return member (the service), numerator and denominator of the services that have a denominator."""
+    sums = pd.DataFrame(
+        {
+            "numerator": numerators.groupby("service")["value"].sum(),
+            "denominator": denominators.groupby("service")["value"].sum(),
+        }
+    )
+    return sums[sums["denominator"] > 0].fillna(0.0).rename_axis("member").reset_index()
 
 
 def _named(found: Attribution, names: Mapping[tuple[str, str], str]) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ def forecast_findings(connection: psycopg.Connection, organization: Organization
             {
                 **row,
                 "kind": "forecast",
+                "member_name": "all",
                 "day": organization.as_of,
                 "started_on": organization.as_of,
                 "expected": row["previous"],

@@ -28,6 +28,9 @@ MEMBER_SHARE: Final = 0.5  # a member moves a total if it is worth at least this
 SAME_BOOKINGS: Final = 0.5  # a finding with at least this share of its bookings in another has the same cause
 SAME_SIZE: Final = 1.5  # falls of members of two dimensions are one if the second is at most this much larger
 NAMED_EFFECTS: Final = 4
+EFFECT_COLUMNS: Final = (
+    "kind", "metric", "label", "unit", "dimension", "member", "member_name", "direction", "value", "expected", "impact",
+)  # fmt: skip
 
 
 def metric_tree(connection: psycopg.Connection) -> Tree:
@@ -178,7 +181,6 @@ def _effects(organization: Organization, root: Finding, parts: Sequence[Finding]
             continue
         seen.add(name)
         yield {
-            **{key: part[key] for key in ("kind", "metric", "label", "unit", "dimension", "member", "direction")},
-            **{key: part[key] for key in ("member_name", "value", "expected", "impact")},
+            **{key: part.get(key) for key in EFFECT_COLUMNS},
             "sentence": effect_sentence({**part, "currency": organization.currency}),
         }

@@ -17,7 +17,7 @@ import pandas as pd
 from ml.panel import Floats
 
 BASELINE_WEEKS: Final = 8
-LEAST_DEVIATIONS: Final = 3.0  # of a member from the common change: some hundred members are tried
+LEAST_DEVIATIONS: Final = 3.5  # of a member from the common change: some hundred members are tried
 LEAST_CONTRIBUTION: Final = 0.1  # of the whole change, for each member that is named
 MOST_MEMBERS: Final = 3
 LEAST_EXPLAINED: Final = 0.4  # of the whole change, by all that are named
@@ -96,8 +96,8 @@ def _price_before(sums: pd.DataFrame) -> "pd.Series[float]":
 def _weighted(current: pd.DataFrame, earlier: pd.DataFrame, expected: float | None) -> pd.DataFrame:
     """Return all rows with value, expected, rows, expected_rows and variance: each row has its part of one side."""
     days = pd.DatetimeIndex(current["day"].unique()) if len(current) else pd.DatetimeIndex([])
-    counts = pd.Series(days.weekday).value_counts()
-    weekday = pd.DatetimeIndex(earlier["day"]).weekday
+    counts = pd.Series(days.day_of_week).value_counts()
+    weekday = pd.DatetimeIndex(earlier["day"]).day_of_week
     weight: Floats = np.asarray(pd.Series(weekday).map(counts).fillna(0.0), dtype=float) / BASELINE_WEEKS
     values = earlier["value"].to_numpy(dtype=float)
     raw = float((weight * values).sum())
@@ -121,7 +121,7 @@ def _dispersion(rows: pd.DataFrame) -> float:
     if before.empty:
         return 1.0
     daily = pd.DataFrame({"sum": before["before"], "independent": before["before"] ** 2}).groupby(before["day"]).sum()
-    weekday = pd.DatetimeIndex(daily.index).weekday
+    weekday = pd.DatetimeIndex(daily.index).day_of_week
     residual = daily["sum"] - daily.groupby(weekday)["sum"].transform("mean")
     independent = float(daily["independent"].mean())
     return max(1.0, float((residual**2).mean()) / independent) if independent else 1.0

@@ -72,6 +72,7 @@ PATTERNS: Final = {
     "level_shift": "This looks like a new level, not one odd day.",
     "trend_break": "It has drifted {side} over this time, little by little.",
 }
+LONG_DAYS: Final = 4  # after fewer days it is too early to speak of a new level
 SPLIT_SHARE: Final = 0.5  # of the change: one part of it then tells what happened
 MISSING_RECOMMENDATION: Final = (
     "Check that the source still delivers this figure, load the day again, and look at later days with care."
@@ -121,24 +122,26 @@ def _missing(finding: Finding) -> phrases.Text:
 
 def _pattern(finding: Finding, value: float, expected: float) -> str:
     """Return the sentence about an anomaly that lasts longer than one day; empty for others."""
-    sentence = PATTERNS.get(str(finding.get("pattern")), "") if value != expected else ""
+    is_long = finding.get("length", LONG_DAYS) >= LONG_DAYS
+    sentence = PATTERNS.get(str(finding.get("pattern")), "") if value != expected and is_long else ""
     return sentence.format(side="higher" if value > expected else "lower")
 
 
 def _split(finding: Finding) -> str:
-    """Return the sentence of volume, price and mix; empty for other figures, and where they tell nothing."""
-    parts = finding.get("split")
-    if not parts or not any(parts.values()):
-        return ""
-    names = {"volume": "the number of bookings", "price": "prices", "mix": "the mix of services"}
-    if finding.get("denominator"):  # a mean amount has no volume
-        del names["volume"]
-    money = [
-        f"{'+' if parts[part] > 0 else '−'}{formatting.money(abs(parts[part]), finding.get('currency'))} by {name}"
-        for part, name in names.items()
-        if formatting.rounded(parts[part], "money", finding.get("currency"))
+    """Return the sentence of volume, price and mix, or of rate and mix; empty where there is nothing to tell."""
+    names = {
+        "volume": "the number of bookings",
+        "price": "prices",
+        "rate": "the services' own figures",
+        "mix": "the mix of services",
+    }
+    parts = finding.get("split") or {}
+    told = [
+        f"{'+' if part > 0 else '−'}{phrases.difference(finding, abs(part), 0.0)} by {names[name]}"
+        for name, part in parts.items()
+        if phrases.rounded(finding, part)
     ]
-    return f"The change in money: {formatting.listed(money)}." if money else ""
+    return f"Of the difference: {formatting.listed(told)}." if len(told) > 1 else ""
 
 
 def _recommendation(finding: Finding) -> str:
@@ -156,8 +159,7 @@ def _recommendation(finding: Finding) -> str:
 
 def _is_price(finding: Finding) -> bool:
     """Return True if changed prices are most of the change."""
-    parts = finding.get("split")
-    if not parts:
-        return False
-    change = sum(parts.values()) if not finding.get("denominator") else parts["price"] + parts["mix"]
-    return bool(change) and parts["price"] / change >= SPLIT_SHARE
+    parts = finding.get("split") or {}
+    change = sum(parts.values())
+    price = parts.get("price", parts.get("rate", 0.0) if finding["unit"] == "money" else 0.0)
+    return bool(change) and price / change >= SPLIT_SHARE

@@ -20,7 +20,7 @@ MEMBERS: Final = {
     "client_group": "of {}",
     "channel": "through {}",
     "service_weekday": "for {}s",
-    "lead_bucket": "for services {} ahead",
+    "lead_bucket": "for services booked {} ahead",
 }
 # The words for each dimension, where a change is spread over it.
 DIMENSIONS: Final = {
@@ -31,7 +31,13 @@ DIMENSIONS: Final = {
     "service_weekday": "weekdays of service",
     "lead_bucket": "lead times",
 }
-SAME_DAY: Final = "same day"  # the lead bucket that is no length of time
+# The name of a driver, where its own does not say what it is.
+DRIVERS: Final = {
+    "client_group": "the client group {}",
+    "channel": "the channel {}",
+    "service_weekday": "services on {}s",
+    "lead_bucket": "services booked {} ahead",
+}
 
 
 def subject(finding: Finding) -> str:
@@ -39,7 +45,7 @@ def subject(finding: Finding) -> str:
     words = MEMBERS.get(finding.get("dimension") or "")
     if words is None or not finding.get("member_name"):
         return str(finding["label"])
-    return f"{finding['label']} {words.format(finding['member_name'])}".replace(f"{SAME_DAY} ahead", "on the same day")
+    return f"{finding['label']} {words.format(finding['member_name'])}"
 
 
 def at_organization(finding: Finding) -> str:
@@ -130,7 +136,8 @@ def drivers(finding: Finding) -> str:
     for driver in sorted(finding["drivers"], key=lambda each: -abs(float(each["contribution"]))):
         value, expected = rounded(finding, driver["value"]), rounded(finding, driver["expected"])
         if value != expected:
-            named.append(f"{driver['member_name']} ({driver_change(finding, value, expected)})")
+            name = DRIVERS.get(driver["dimension"], "{}").format(driver["member_name"])
+            named.append(f"{name} ({driver_change(finding, value, expected)})")
     if named:
         return f"Main {'driver' if len(named) == 1 else 'drivers'}: {formatting.listed(named)}."
     spread = [DIMENSIONS[name] for name in finding.get("spread_over") or []]
@@ -168,7 +175,7 @@ def money_of(finding: Finding) -> str:
     if not impact or is_money:
         return ""
     size = formatting.money(formatting.rounded(abs(impact), "money", currency(finding)), currency(finding))
-    return f"That is about {size} {'more' if impact > 0 else 'less'}."
+    return f"This is worth about {size}."
 
 
 def effect_sentence(finding: Finding) -> str:

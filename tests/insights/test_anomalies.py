@@ -1,4 +1,4 @@
-"""Relevant anomalies: graded by the business's money, without ordinary bookings, one finding per cause."""
+"""Relevant anomalies: over all their days, graded by the business's money, without ordinary bookings."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from insights.anomalies import anomaly_findings
 from insights.findings import Finding
@@ -20,9 +21,11 @@ ORGANIZATION = Organization(
 SERVICE, PROVIDER, OTHER = uuid4(), uuid4(), uuid4()
 TABLES = """
 create schema marts;
-create schema analytics;
 create schema intermediate;
-create table marts.dim_metric (metric text, label text, unit text, good_direction text);
+create table marts.dim_metric (
+    metric text, label text, unit text, good_direction text, kind text default 'sum', numerator text, denominator text
+);
+create table marts.dim_member (org_id uuid, dimension text, member text, member_name text);
 create table marts.dim_organization (org_id uuid, currency text, first_day date);
 create table marts.dim_service (service_id uuid, service_name text);
 create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
@@ -32,13 +35,15 @@ create table marts.fct_bookings (
     cancelled_day date
 );
 create table intermediate.int_metric_worth (org_id uuid, metric text, unit text, worth numeric);
-create table analytics.v_booking_anomalies (
-    org_id uuid, as_of date, day date, metric text, dimension text, member text, member_name text, value numeric,
-    expected numeric, lower numeric, upper numeric, score numeric, severity text, direction text, pattern text
+create table intermediate.int_metric_rows (
+    org_id uuid, metric text, day date, value numeric, booking_id uuid, service text, provider text
 );
-insert into marts.dim_metric values
+insert into marts.dim_metric (metric, label, unit, good_direction) values
     ('bookings_created', 'Bookings created', 'count', 'up'), ('booked_revenue', 'Booked revenue', 'money', 'up'),
     ('realized_revenue', 'Realized revenue', 'money', 'up'), ('tracked_hours', 'Tracked hours', 'hours', 'up');
+insert into marts.dim_metric values
+    ('no_show_rate', 'No-show rate', 'share', 'down', 'ratio', 'no_shows', 'services_due'),
+    ('revenue_on_hand', 'Revenue on hand', 'money', 'up', 'stock', null, null);
 """
 
 
@@ -58,7 +63,8 @@ def warehouse(connection: psycopg.Connection) -> psycopg.Connection:
         )
     connection.execute(
         "insert into intermediate.int_metric_worth "
-        "select %s, metric, unit, case unit when 'money' then 1 when 'count' then 100 end from marts.dim_metric",
+        "select %s, metric, unit, case unit when 'money' then 1 when 'count' then 100 end from marts.dim_metric "
+        "where kind <> 'ratio'",
         [ORGANIZATION.id],
     )
     book(connection, 30, amount=100, day=DAY - timedelta(days=50))
@@ -93,30 +99,31 @@ def flag(
         "metric": metric,
         "dimension": "total" if member is None else "service",
         "member": str(member or "all"),
-        "member_name": str(member or "all"),
         "value": value,
         "expected": expected,
         "lower": 0,
         "upper": expected * 2,
         "score": 9,
+        "is_anomaly": True,
         "severity": "high",
         "direction": "up" if value > expected else "down",
         "pattern": "spike",
         **changes,
     }
-    names = list(row)
+    row = {"began": row["day"], "since_value": row["value"], "since_expected": row["expected"], **row}
     connection.execute(
-        f"insert into analytics.v_booking_anomalies ({', '.join(names)}) "
-        f"values ({', '.join(f'%({name})s' for name in names)})".encode(),
+        sql.SQL("insert into ml.anomalies ({}) values ({})").format(
+            sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(map(sql.Placeholder, row))
+        ),
         row,
     )
 
 
 def opened(connection: psycopg.Connection, organization: Organization = ORGANIZATION) -> list[tuple[str, str, str]]:
     """Return metric, dimension and severity of the anomalies that open an event."""
-    found: Sequence[Finding] | None = anomaly_findings(connection, organization)
-    assert found is not None
-    return [(each["metric"], each["dimension"], each["severity"]) for each in found if each["opens"]]
+    anomalies: Sequence[Finding] | None = anomaly_findings(connection, organization)
+    assert anomalies is not None
+    return [(each["metric"], each["dimension"], each["severity"]) for each in anomalies if each["opens"]]
 
 
 def test_severity_uses_the_same_scale_for_each_member(warehouse: psycopg.Connection) -> None:
@@ -162,62 +169,93 @@ def test_a_member_with_few_bookings_is_compared_with_the_whole_business(warehous
     assert opened(warehouse) == [("booked_revenue", "service", "critical")]
 
 
-def test_the_same_bookings_open_one_event(warehouse: psycopg.Connection) -> None:
-    book(warehouse, 12, amount=100, day=DAY)
-    for metric, dimension, member, value in (
-        ("booked_revenue", "service", SERVICE, 1200),
-        ("bookings_created", "service", SERVICE, 12),
-        ("bookings_created", "provider", PROVIDER, 12),
-        ("realized_revenue", "provider", PROVIDER, 1200),
-    ):
-        flag(warehouse, metric, member, value, 0, dimension=dimension)
-    assert len(opened(warehouse)) == 1
+def found(connection: psycopg.Connection, organization: Organization = ORGANIZATION) -> dict[str, Finding]:
+    """Return the findings by metric."""
+    return {each["metric"]: each for each in anomaly_findings(connection, organization) or []}
 
 
-def test_other_bookings_open_an_event_of_their_own(warehouse: psycopg.Connection) -> None:
-    book(warehouse, 12, amount=100, day=DAY)
-    book(warehouse, 8, amount=100, day=DAY, service=OTHER, provider=OTHER)
-    flag(warehouse, "booked_revenue", SERVICE, 1200, 0)
-    flag(warehouse, "bookings_created", OTHER, 8, 0, dimension="provider")
-    assert len(opened(warehouse)) == 2
-
-
-def test_the_total_covers_its_members_and_names_them(warehouse: psycopg.Connection) -> None:
-    book(warehouse, 12, amount=100, day=DAY)
-    flag(warehouse, "bookings_created", None, 22, 10)
-    flag(warehouse, "booked_revenue", SERVICE, 1200, 0)
+def test_the_bookings_of_a_rise_are_known(warehouse: psycopg.Connection) -> None:
+    booking = uuid4()
     warehouse.execute(
-        "insert into ml.anomalies (org_id, metric, dimension, member, day, as_of, value, expected, lower, upper, "
-        "score, is_anomaly) values (%s, 'bookings_created', 'service', %s, %s, %s, 12, 0, 0, 1, 9, false)",
-        [ORGANIZATION.id, str(SERVICE), DAY, DAY],
+        "insert into intermediate.int_metric_rows values (%s, 'booked_revenue', %s, 1200, %s, %s, null)",
+        [ORGANIZATION.id, DAY, booking, SERVICE],
     )
-    found = anomaly_findings(warehouse, ORGANIZATION)
-    assert found
-    (total,) = [each for each in found if each["opens"]]
-    assert (total["metric"], total["dimension"]) == ("bookings_created", "total")
-    assert [driver["member_name"] for driver in total["drivers"]] == ["Massage"]
-
-
-def test_an_anomaly_with_an_open_event_is_preferred_on_the_next_day(warehouse: psycopg.Connection) -> None:
-    book(warehouse, 12, amount=100, day=DAY)
     flag(warehouse, "booked_revenue", SERVICE, 1200, 0)
+    assert found(warehouse)["booked_revenue"]["bookings"] == {booking}
+
+
+def test_flagged_days_are_one_incident_over_all_its_days(warehouse: psycopg.Connection) -> None:
+    for days, value in ((6, 20), (4, 30), (1, 40), (0, 25)):
+        flag(warehouse, "bookings_created", None, value, 10, day=DAY - timedelta(days=days))
+    flag(warehouse, "bookings_created", None, 11, 10, day=DAY - timedelta(days=5), is_anomaly=False, direction=None)
+    flag(warehouse, "bookings_created", None, 90, 10, day=DAY - timedelta(days=12))  # of an earlier incident
+    incident = found(warehouse)["bookings_created"]
+    assert (incident["started_on"], incident["day"]) == (DAY - timedelta(days=6), DAY)
+    assert (incident["value"], incident["expected"]) == (20 + 11 + 30 + 40 + 25, 50)
+    assert incident["impact"] == 7600
+
+
+def test_evidence_over_days_tells_the_whole_incident(warehouse: psycopg.Connection) -> None:
+    began = DAY - timedelta(days=9)
     flag(
-        warehouse, "bookings_created", PROVIDER, 20, 0, dimension="provider"
-    )  # the larger one, by the mean worth of a booking
+        warehouse, "bookings_created", None, 4, 10, pattern="level_shift", began=began, since_value=45,
+        since_expected=100,
+    )  # fmt: skip
+    incident = found(warehouse)["bookings_created"]
+    assert (incident["started_on"], incident["value"], incident["expected"]) == (began, 45, 100)
+    assert incident["severity"] == "critical"
+
+
+def test_a_new_level_ends_later_than_a_single_day(warehouse: psycopg.Connection) -> None:
+    flag(warehouse, "bookings_created", None, 4, 10, pattern="level_shift")
+    flag(warehouse, "booked_revenue", None, 400, 1000)
+    assert set(found(warehouse, replace(ORGANIZATION, as_of=DAY + timedelta(days=3)))) == {"bookings_created"}
+    assert found(warehouse, replace(ORGANIZATION, as_of=DAY + timedelta(days=4))) == {}
+
+
+def test_a_stock_is_described_as_it_stands(warehouse: psycopg.Connection) -> None:
+    flag(warehouse, "revenue_on_hand", None, 7000, 10000, day=DAY - timedelta(days=1))
+    flag(warehouse, "revenue_on_hand", None, 6000, 10000)
+    incident = found(warehouse)["revenue_on_hand"]
+    assert (incident["value"], incident["impact"], incident["started_on"]) == (6000, -4000, DAY - timedelta(days=1))
+
+
+def test_the_money_of_a_ratio_is_that_of_its_bookings(warehouse: psycopg.Connection) -> None:
     warehouse.execute(
-        "insert into app.insight_events (org_id, kind, severity, metric, day, title, summary, dedupe_key, first_seen, "
-        "last_seen) values (%s, 'anomaly', 'high', 'booked_revenue', %s, 't', 's', %s, now(), now())",
-        [ORGANIZATION.id, DAY, f"anomaly|booked_revenue|service|{SERVICE}|up|{DAY}"],
+        "insert into intermediate.int_metric_worth values (%s, 'no_shows', 'count', 100)", [ORGANIZATION.id]
     )
-    next_day = replace(ORGANIZATION, as_of=DAY + timedelta(days=1))
-    assert opened(warehouse, next_day) == [("booked_revenue", "service", "critical")]
+    warehouse.execute(
+        "insert into marts.kpi_daily values (%s, %s, 'services_due', 'total', 'all', 20)", [ORGANIZATION.id, DAY]
+    )
+    flag(warehouse, "no_show_rate", None, 0.5, 0.1)
+    incident = found(warehouse)["no_show_rate"]
+    assert incident["impact"] == pytest.approx(800)
+    assert incident["opens"]
+
+
+def test_two_missed_bookings_are_ordinary_in_a_ratio_too(warehouse: psycopg.Connection) -> None:
+    warehouse.execute(
+        "insert into marts.kpi_daily values (%s, %s, 'services_due', 'total', 'all', 4)", [ORGANIZATION.id, DAY]
+    )
+    flag(warehouse, "no_show_rate", None, 0.5, 0.1, severity="critical")
+    assert not found(warehouse)["no_show_rate"]["opens"]
+
+
+def test_a_large_part_of_a_small_total_matters(warehouse: psycopg.Connection) -> None:
+    warehouse.execute("update intermediate.int_metric_worth set worth = 1 where metric = 'bookings_created'")
+    flag(warehouse, "bookings_created", None, 6, 10)
+    assert opened(warehouse) == [("bookings_created", "total", "medium")]
+
+
+def test_a_small_part_of_a_small_total_does_not(warehouse: psycopg.Connection) -> None:
+    warehouse.execute("update intermediate.int_metric_worth set worth = 1 where metric = 'bookings_created'")
+    flag(warehouse, "bookings_created", None, 8, 10)
+    assert opened(warehouse) == []
 
 
 def test_an_irrelevant_anomaly_is_returned_without_opening_an_event(warehouse: psycopg.Connection) -> None:
     flag(warehouse, "booked_revenue", SERVICE, 20, 0)
-    found = anomaly_findings(warehouse, ORGANIZATION)
-    assert found
-    assert [each["opens"] for each in found] == [False]
+    assert not found(warehouse)["booked_revenue"]["opens"]
 
 
 def test_a_fall_at_the_edge_of_the_data_is_not_relevant(warehouse: psycopg.Connection) -> None:
