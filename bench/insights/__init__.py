@@ -1,1 +1,1 @@
-"""Insights, measured: made businesses with known incidents, run day by day through the Hub and judged against the truth."""
+"""Insights, measured: made businesses with known incidents, run day by day through the Hub, and judged."""

@@ -24,7 +24,7 @@ from bench.insights import hub, incidents, judging, loading, report, sample
 from bench.insights.businesses import KINDS, Kind
 from bench.insights.incidents import DAY
 from bench.insights.judging import Course
-from bench.insights.simulation import Business, World, draw
+from bench.insights.simulation import Business, build, draw
 from bench.insights.truth import EPOCH, as_day, daily, truths
 from sources import database
 
@@ -58,7 +58,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one business of each kind, three incidents, two days each")
+    parser.add_argument(
+        "--quick", action="store_true", help="one business of each kind, three incidents, two days each"
+    )
     parser.add_argument("--seeds", type=int, default=5, help="businesses of each kind")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--kinds", type=lambda text: text.split(","), default=list(KINDS))
@@ -110,9 +112,11 @@ def _run_days(settings: dict[str, Any]) -> dict[int, bool]:
 
 def _run(console: Console, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run all days; return what was told on each, with the settings that make the same businesses again."""
-    settings = {name: vars(arguments)[name] for name in ("first_seed", "seeds", "kinds", "slots", "days", "quiet_weeks")}
+    settings = {
+        name: vars(arguments)[name] for name in ("first_seed", "seeds", "kinds", "slots", "days", "quiet_weeks")
+    }
     businesses = _businesses(settings)
-    worlds = [truths_world(business) for business in businesses]
+    worlds = [build(business, business.incidents) for business in businesses]
     days = _run_days(settings)
     told: list[dict[str, Any]] = []
     since, known = loading.BEGINNING, set[str]()
@@ -127,6 +131,7 @@ def _run(console: Console, arguments: argparse.Namespace) -> dict[str, Any]:
             since = (day + 1) * DAY
             outcome = hub.run(hub_settings, as_day(day), known)
             told.append(asdict(outcome))
+            console.print(f"{as_day(day)}: {sum(outcome.seconds.values()):.0f} s", style="dim")
             for name, failure in outcome.failures.items():
                 console.print(f"[red]{as_day(day)} {name}: {failure[:300]}", markup=True)
         return {
@@ -135,13 +140,6 @@ def _run(console: Console, arguments: argparse.Namespace) -> dict[str, Any]:
             "ratios": hub.ratios(hub_settings),
             "figures": hub.figures(hub_settings),
         }
-
-
-def truths_world(business: Business) -> World:
-    """Return the world with all incidents of a business."""
-    from bench.insights.simulation import build
-
-    return build(business, business.incidents)
 
 
 def _judge(kept: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Course]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -110,9 +109,7 @@ def run(settings: Settings, day: date, known: set[str], on_step: Callable[[str],
 
     outcome = main_run.execute(settings, as_of=day, on_step=on_step)
     with database.connect(database.database_url(settings)) as connection:
-        events = [
-            {**row["event"], "named": row["named"]} for row in records(connection, OPEN_EVENTS, {})
-        ]
+        events = [{**row["event"], "named": row["named"]} for row in records(connection, OPEN_EVENTS, {})]
         messages = [row for row in records(connection, MESSAGES, {}) if row["id"] not in known]
     known |= {row["id"] for row in messages}
     return Told(day, events, messages, outcome.failures, outcome.seconds)

@@ -1,8 +1,8 @@
 """The incidents that strike made businesses: how long, whom, which metrics show them, and what they change.
 
-Each function takes bookings (or records) and returns them with the incident. All that is random in it comes from draws of
-the bookings themselves or from a generator of the incident alone, so that a world with the incident and one without it
-differ by the incident only.
+Each function takes bookings (or records) and returns them with the incident. All that is random in it comes from draws
+of the bookings themselves or from a generator of the incident alone, so that a world with the incident and one without
+it differ by the incident only.
 """
 
 from dataclasses import dataclass
@@ -31,17 +31,20 @@ Direction = Literal["up", "down"]
 
 @dataclass(frozen=True)
 class Sort:
-    """One sort of incident. roots: the metrics that name it, with their direction; ratios are judged by their numerator.
+    """One sort of incident. roots: the metrics that name it, with their direction; of a ratio, its numerator.
 
-    driver: the dimension of the member that it strikes; money: the metric whose change is its money.
+    driver: the dimension of the member that it strikes; money: the metric whose change is its money; ratio: numerator
+    and denominator of a ratio that shows it.
     """
 
     days: int
     roots: dict[str, Direction]
     money: str | None
     driver: str | None = None
+    ratio: tuple[str, str] | None = None
 
 
+AVERAGE_VALUE: Final = ("booked_revenue", "bookings_created")
 SORTS: Final = {
     "campaign": Sort(10, {"bookings_created": "up"}, "booked_revenue"),
     "large_group": Sort(1, {"bookings_created": "up"}, "booked_revenue", "client_group"),
@@ -49,10 +52,10 @@ SORTS: Final = {
     "lost_channel": Sort(21, {"bookings_created": "down"}, "booked_revenue", "channel"),
     "lost_group": Sort(21, {"bookings_created": "down"}, "booked_revenue", "client_group"),
     "slow_fall": Sort(FALL_DAYS + 10, {"bookings_created": "down"}, "booked_revenue"),
-    "price_rise": Sort(28, {"booked_revenue": "up"}, "booked_revenue", "service"),
-    "price_cut": Sort(28, {"booked_revenue": "down"}, "booked_revenue", "service"),
+    "price_rise": Sort(28, {"booked_revenue": "up"}, "booked_revenue", "service", AVERAGE_VALUE),
+    "price_cut": Sort(28, {"booked_revenue": "down"}, "booked_revenue", "service", AVERAGE_VALUE),
     "cancellation_burst": Sort(2, {"bookings_cancelled": "up"}, "cancelled_amount"),
-    "no_show_wave": Sort(3, {"no_shows": "up"}, "cancelled_amount"),
+    "no_show_wave": Sort(3, {"no_shows": "up", "services_missed": "up"}, "cancelled_amount"),
     "provider_illness": Sort(
         10,
         {"tracked_hours": "down", "bookings_completed": "down", "realized_revenue": "down", "booked_hours": "down"},
@@ -153,7 +156,9 @@ def change_delivery(bookings: pd.DataFrame, incident: Incident, struck: pd.Serie
         changed.loc[is_moved, "start"] += weeks * 7 * DAY
         is_handed_over = is_hit & ~is_moved & (draw < HANDED_OVER)
         changed.loc[is_handed_over, "moved_at"] = moment[is_handed_over]
-        changed.loc[is_handed_over, "provider"] = 1 + (draw[is_handed_over] * 10_007).astype(int) % max(1, providers - 1)
+        changed.loc[is_handed_over, "provider"] = 1 + (draw[is_handed_over] * 10_007).astype(int) % max(
+            1, providers - 1
+        )
         is_cancelled = is_hit & ~is_moved & ~is_handed_over
         changed.loc[is_cancelled, "cancelled"] = moment[is_cancelled]
     return changed

@@ -20,8 +20,9 @@ MONEY_WITHIN: Final = 0.2
 FORECAST_DAYS: Final = 28
 FORECAST_SHARE: Final = 0.5  # of a forecast change that has to come true
 SEVERITIES: Final = ("critical", "high", "medium", "low")
-# Kinds that claim a deviation, which the truth confirms or not. The others describe what is the case, such as open invoices.
+# Kinds that claim a deviation, which the truth confirms or not. The others say what is the case, as of open invoices.
 CLAIMING: Final = ("anomaly", "forecast", "pace", "revenue")
+DIMENSIONS: Final = ("total", "service", "provider", "client_group", "channel", "service_weekday", "lead_bucket")
 Z_DAYS: Final = 14
 Z_LIMIT: Final = 3.0
 
@@ -104,7 +105,7 @@ def _unbroken(days: list[int]) -> int:
 
 
 def _is_about(course: Course, truth: Truth, event: Event, ratios: dict[str, tuple[str, str]]) -> bool:
-    claim = _claim(event)
+    claim = claim_of(event)
     if claim.first < truth.incident.first - EARLY_DAYS and event["kind"] == "anomaly":
         return False
     return _explains(course, truth, claim, ratios)
@@ -127,7 +128,7 @@ def _is_explained(
             effect = _ratio_effect(figures, effects, claim, ratios[claim.metric], first)
         else:
             effect = _sum(effects, claim, claim.metric, first)
-            known = (claim.metric, "total", "all") in figures.index
+            known = (claim.metric, "total", "all") in figures.index and claim.dimension in DIMENSIONS
             effect = effect / (claim.day - first + 1) if known else None
         if effect is None:
             return None
@@ -153,7 +154,8 @@ def _ratio_effect(
     return above / below - above_without / below_without if below > 0 and below_without > 0 else 0.0
 
 
-def _claim(event: Event) -> Claim:
+def claim_of(event: Event) -> Claim:
+    """Return the deviation that an insight claims."""
     parts = event["dedupe_key"].split("|")
     day = _number(event["day"])
     started = event.get("started_on") or parts[-1]
@@ -225,8 +227,12 @@ def _row(course: Course, event: Event, verdict: str, day: int) -> Event:
 
 
 def _is_true(course: Course, event: Event, day: int, ratios: dict[str, tuple[str, str]]) -> bool:
-    claim = _claim(event)
-    if event["kind"] == "forecast" and claim.expected is not None and (claim.metric, claim.dimension, claim.member) in course.figures.index:
+    claim = claim_of(event)
+    if (
+        event["kind"] == "forecast"
+        and claim.expected is not None
+        and (claim.metric, claim.dimension, claim.member) in course.figures.index
+    ):
         coming = course.figures.loc[(claim.metric, claim.dimension, claim.member)]
         change = float(coming.loc[day + 1 : day + FORECAST_DAYS].sum()) - claim.expected
         if change * claim.difference > 0 and abs(change) >= FORECAST_SHARE * abs(claim.difference):

@@ -30,7 +30,9 @@ def write(
     businesses = _businesses(others, courses)
     console.print(_business_table(businesses))
     seconds = [sum(told["seconds"].values()) for told in kept["told"]]
-    console.print(f"{len(courses)} businesses, {len(seconds)} runs, {sum(seconds) / len(seconds):.0f} s a run in the mean.")
+    console.print(
+        f"{len(courses)} businesses, {len(seconds)} runs, {sum(seconds) / len(seconds):.0f} s a run in the mean."
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for name, lines in (("incidents", rows), ("false", others)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line, default=str) + "\n" for line in lines))
@@ -51,7 +53,9 @@ def _share(values: pd.Series) -> str:
 
 
 def _table(title: str, incidents: pd.DataFrame, column: str) -> Table:
-    table = Table(title=f"Incidents by {title}: shares of those whose effect on a day is large enough", title_justify="left")
+    table = Table(
+        title=f"Incidents by {title}: shares of those whose effect on a day is large enough", title_justify="left"
+    )
     heads = ("run", "large", "told by 2nd", "by 4th", "delay", "root", "driver", "money", "z: by 2nd", "by 4th", "root",
              "smaller ones told")  # fmt: skip
     table.add_column(title)
@@ -61,7 +65,9 @@ def _table(title: str, incidents: pd.DataFrame, column: str) -> Table:
     for name, group in [*groups, ("all", incidents)]:
         large, small = group[group["is_eligible"]], group[~group["is_eligible"]]
         told = large[large["told_on"].notna()]
-        parts = {part: told[part] if part in told else pd.Series(dtype=float) for part in ("root", "driver", "money_right")}
+        parts = {
+            part: told[part] if part in told else pd.Series(dtype=float) for part in ("root", "driver", "money_right")
+        }
         table.add_row(
             name, str(len(group)), str(len(large)), _share(told_by(large, 2)), _share(told_by(large, 4)),
             f"{told['told_on'].clip(lower=1).mean() - 1:.1f}" if len(told) else "-",
@@ -101,14 +107,22 @@ def _businesses(others: list[dict[str, Any]], courses: list[Course]) -> pd.DataF
 def _business_table(businesses: pd.DataFrame) -> Table:
     table = Table(title="By organisation and week", title_justify="left")
     columns = ("false", "z-score", "standing", "messages", "messages in quiet days")
-    heads = ("false insights", "false of the z-score", "standing insights", "messages a person", "on days without incident")
+    heads = (
+        "false insights",
+        "false of the z-score",
+        "standing insights",
+        "messages a person",
+        "on days without incident",
+    )
     table.add_column("kind of business")
     for head in ("businesses", "weeks each", *heads):
         table.add_column(head, justify="right")
     groups = [(str(name), group) for name, group in businesses.groupby("kind")]
     for name, group in [*groups, ("all", businesses)]:
         means = [f"{group[column].mean():.2f}" for column in columns]
-        table.add_row(name, str(len(group)), f"{group['weeks'].mean():.1f}", *means, style="bold" if name == "all" else None)
+        table.add_row(
+            name, str(len(group)), f"{group['weeks'].mean():.1f}", *means, style="bold" if name == "all" else None
+        )
     return table
 
 

@@ -16,6 +16,9 @@ SCALE_DAYS: Final = 84  # before it: the robust deviation from the median of the
 LEAST_SHARE: Final = 0.3  # of a usual day
 LEAST_DEVIATIONS: Final = 3.0
 EPOCH: Final = date(1970, 1, 1)
+ON_HAND_DAYS: Final = 28  # of the metric revenue_on_hand
+LEAD_EDGES: Final = (1, 4, 8, 31)
+LEAD_BUCKETS: Final = ("same day", "1-3 days", "4-7 days", "8-30 days", "over 30 days")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ def daily(business: Business, world: World) -> pd.DataFrame:
     }
     if kind.providers:
         labels["provider"] = np.array([f"Provider {n + 1}" for n in range(kind.providers)])[bookings["provider"]]
+    leads = bookings["start"] // DAY - bookings["created"] // DAY
+    labels["lead_bucket"] = np.array(LEAD_BUCKETS)[np.searchsorted(LEAD_EDGES, leads, side="right")]
+    labels["service_weekday"] = ((bookings["start"] // DAY + 3) % 7 + 1).astype(str).to_numpy()
     members = pd.DataFrame({"total": "all", **labels}, index=bookings.index)
     ended = bookings[bookings["cancelled"] < NEVER]
     firm = bookings[bookings["cancelled"] == NEVER]
@@ -64,6 +70,10 @@ def daily(business: Business, world: World) -> pd.DataFrame:
         ("no_shows", *_of(ended[ended["is_missed"]], "cancelled"), one),
         ("realized_revenue", firm.index, firm["start"], firm["amount"]),
         ("booked_hours", firm.index, firm["start"], firm["hours"]),
+        ("services_booked", bookings.index, bookings["start"], one),
+        ("services_cancelled", *_of(ended[~ended["is_missed"]], "start"), one),
+        ("services_due", *_of(bookings[(bookings["cancelled"] == NEVER) | bookings["is_missed"]], "start"), one),
+        ("services_missed", *_of(ended[ended["is_missed"]], "start"), one),
         ("invoiced_revenue", invoices["booking"], invoices["issued"], invoices["amount"]),
         ("collected_revenue", payments["booking"], collected, payments["amount"]),
         ("failed_payments", fails["booking"], fails["attempted"], one),
@@ -83,7 +93,28 @@ def daily(business: Business, world: World) -> pd.DataFrame:
         for dimension in members
     ]  # fmt: skip
     wide = pd.concat(summed).pivot_table(index=KEYS, columns="day", values="value", aggfunc="sum", fill_value=0.0)
-    return wide.reindex(columns=range(business.first, business.last + 1), fill_value=0.0)
+    wide = wide.reindex(columns=range(business.first, business.last + 1), fill_value=0.0)
+    return pd.concat([wide, *(_on_hand(business, bookings, members[dimension]) for dimension in members)])
+
+
+def _on_hand(business: Business, bookings: pd.DataFrame, member: pd.Series) -> pd.DataFrame:
+    """Return the value on hand at the end of each day for the next ON_HAND_DAYS, by member; index KEYS."""
+    last = business.last + 1
+    names, place = np.unique(member.to_numpy(dtype=str), return_inverse=True)
+    changes = np.zeros((len(names), last - business.first + 1))
+    created, gone = bookings["created"] // DAY, bookings["cancelled"].clip(upper=last * DAY) // DAY
+    moved = bookings["moved_at"].clip(upper=last * DAY) // DAY
+    spans = (
+        (bookings["start_before"] // DAY, created, np.minimum(moved, gone)),
+        (bookings["start"] // DAY, moved, gone.where(moved < last, 0)),
+    )
+    for start, since, until in spans:
+        begins, ends = np.maximum(since, start - ON_HAND_DAYS), np.minimum(until, start)
+        amount = bookings["amount"].where(begins < ends, 0.0)
+        for days, sign in ((begins, 1), (ends, -1)):
+            np.add.at(changes, (place, (days - business.first).clip(0, changes.shape[1] - 1)), sign * amount)
+    index = pd.MultiIndex.from_tuples([("revenue_on_hand", member.name, name) for name in names], names=KEYS)
+    return pd.DataFrame(changes.cumsum(axis=1)[:, :-1], index=index, columns=range(business.first, last))
 
 
 def _of(frame: pd.DataFrame, moment: str) -> tuple[pd.Index, pd.Series]:
@@ -116,14 +147,12 @@ def _truth(business: Business, incident: Incident, effects: pd.DataFrame, withou
         levels.append((sort.driver, incident.member))
     best: tuple[int, tuple[str, str, str]] | None = None
     largest = 0.0
-    for metric in sort.roots:
+    for metric in (*sort.roots, *([sort.ratio] if sort.ratio else [])):
         for level in levels:
-            key = (metric, *level)
-            if key not in effects.index:
-                continue
-            usual, scale = _usual(without.loc[key], incident.first) if key in without.index else (0.0, 1.0)
-            window = effects.loc[key, incident.first : incident.last]
-            share, deviations = window.abs() / max(usual, 1e-9), window.abs() / scale
+            key, usually, effect = _series(effects, without, metric, level)
+            usual, scale = _usual(usually, incident.first)
+            window = effect.loc[incident.first : incident.last].abs()
+            share, deviations = window / max(usual, 1e-9), window / scale
             largest = max(largest, float(deviations.max()))
             is_large = (share >= LEAST_SHARE) & (deviations >= LEAST_DEVIATIONS)
             if is_large.any() and (best is None or int(is_large.idxmax()) < best[0]):
@@ -131,12 +160,30 @@ def _truth(business: Business, incident: Incident, effects: pd.DataFrame, withou
     return Truth(business, incident, effects, best and best[0], best and best[1], largest)
 
 
+def _series(
+    effects: pd.DataFrame, without: pd.DataFrame, metric: str | tuple[str, str], level: tuple[str, str]
+) -> tuple[tuple[str, str, str], pd.Series, pd.Series]:
+    """Return the key of a metric or a ratio, its figures without the incident, and the effect."""
+    if isinstance(metric, str):
+        key = (metric, *level)
+        zeros = pd.Series(0.0, index=without.columns)
+        return (
+            key,
+            without.loc[key] if key in without.index else zeros,
+            effects.loc[key] if key in effects.index else zeros,
+        )
+    (_, above, above_effect), (_, below, below_effect) = (_series(effects, without, part, level) for part in metric)
+    usually = above / below.where(below > 0)
+    with_it = (above + above_effect) / (below + below_effect).where(below + below_effect > 0)
+    return (metric[0], *level), usually, with_it - usually
+
+
 def _usual(figures: pd.Series, first: int) -> tuple[float, float]:
     """Return the mean of a day before `first`, and the robust deviation from the median of the same weekday.
 
     Of a count that is mostly zero the deviation is at least that of a Poisson count.
     """
-    past = figures.loc[first - SCALE_DAYS : first - 1]
+    past = figures.loc[first - SCALE_DAYS : first - 1].dropna()
     weekdays = (past.index.to_numpy(dtype=int) + 3) % 7
     residuals = past - past.groupby(weekdays).transform("median")
     usual = float(past.iloc[-USUAL_DAYS:].mean())
