@@ -68,18 +68,23 @@ def _judge_incident(
     course: Course, truth: Truth, ratios: dict[str, tuple[str, str]], flags: list[Claim]
 ) -> Event | None:
     incident, sort = truth.incident, SORTS[truth.incident.sort]
-    counted_from = truth.onset if truth.onset is not None else incident.first
-    days = [
-        day for day, measured in sorted(course.is_measured.items())
-        if measured and counted_from <= day <= incident.last + AFTERMATH_DAYS
+    measured = [
+        day for day, is_measured in sorted(course.is_measured.items())
+        if is_measured and incident.first <= day <= incident.last + AFTERMATH_DAYS
     ]  # fmt: skip
-    if not days or days[0] > counted_from + 1:
+    if not measured:
         return None
+    # A slow incident may be large before the first run: its days are counted from there. One that is large on none of
+    # the days that were run is a small one.
+    onset = None if truth.onset is None else max(truth.onset, measured[0])
+    is_eligible = onset in measured
+    counted_from = onset if onset is not None and is_eligible else measured[0]
+    days = [day for day in measured if day >= counted_from]
     before = {event["id"] for day in course.open if day < incident.first - EARLY_DAYS for event in course.open[day]}
     row: Event = {
         "business": truth.business.slug, "kind": truth.business.kind.name, "sort": incident.sort,
         "first": str(incident.first_day), "last": str(incident.last_day), "member": incident.member,
-        "is_eligible": truth.onset is not None, "counted_from": str(as_day(counted_from)),
+        "is_eligible": is_eligible, "counted_from": str(as_day(counted_from)),
         "deviations": round(truth.deviations, 1), "days": _unbroken(days), "told_on": None,
     }  # fmt: skip
     for day in days:
