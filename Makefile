@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv-peers
 
-.PHONY: demo up test fuzz lint format bench accuracy pictures lock clean
+.PHONY: demo up test fuzz lint format bench accuracy insights pictures lock clean
 
 demo: $(READY)   ## set up, load the sample business and run everything once, without a browser
 	$(BIN)/hub sample
@@ -39,10 +39,15 @@ bench: $(READY)  ## speed, as ratios to a limit that is measured in the same run
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.live
 	@$(MAKE) accuracy
+	@$(MAKE) insights
 
 accuracy: $(READY) $(PEERS)/ready  ## forecasts and anomalies beside the methods in use today
 	$(BIN)/python -m bench.sample_bookings > $(PEERS)/bookings.csv
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m bench.accuracy --bookings $(PEERS)/bookings.csv --cache $(PEERS)/cache
+
+insights: $(READY)  ## made businesses with known incidents: told or not, why, and how much; QUICK=1 takes minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.insights $(if $(QUICK),--quick)
+	$(if $(QUICK),,OMP_NUM_THREADS=1 $(BIN)/python -m bench.insights --sample --seeds 20)
 
 pictures: $(READY) ## docs/pictures/, from the pages that `make up` serves in another shell; needs Chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.pictures --org estudio-meridiano
