@@ -25,6 +25,7 @@ MOST_OF_A_DAY: Final = 8.0  # spreads: a larger residual of an average counts as
 SPREAD_RATE: Final = 0.03  # per day with units
 LEAST_SPREAD: Final = 0.02  # of the ratio, of one unit
 FEWEST_DAYS, FEWEST_UNITS = 2, 5  # a window of an average has so many days with units, or so many units
+MANY_UNITS: Final = 20  # among so many one does not decide
 FAMILY: Final = 8  # members together may raise as many false alarms as so many series
 SMALLEST: Final = 1e-9
 SMALLEST_CHANCE: Final = 1e-12
@@ -175,12 +176,13 @@ def _scores(parts: _Parts, usual: _Usual, counts: Flags, is_share: Flags) -> Sco
             total += residual
             top, units, filled = top + numerator, units + denominator, filled + counts[:, lagged]
         size = np.abs(total) / np.sqrt(np.maximum(variance * units, SMALLEST**2))
-        # One dear sale is no price: several days count no more than those beside the largest residual allow.
+        # One dear sale is no price: few units count no more than those beside the largest residual allow.
         beside = np.where(total > 0, total - highest, lowest - total) * np.sqrt(2.0)
         other_units = units * (filled - 1) / np.maximum(filled, 1)
         beside = np.maximum(beside / np.sqrt(np.maximum(variance * other_units, SMALLEST**2)), 0.0)
         is_large = (filled < FEWEST_DAYS) & (units >= FEWEST_UNITS)
-        size = np.where(filled >= FEWEST_DAYS, np.minimum(size, beside), np.where(is_large, size, 0.0))
+        is_small = units < MANY_UNITS
+        size = np.where(filled >= FEWEST_DAYS, np.where(is_small, np.minimum(size, beside), size), size * is_large)
         of_average = np.sign(total) * size
         binomial = ratio * (1 - ratio)
         dispersion = np.sqrt(np.maximum(variance / np.maximum(binomial, SMALLEST), 1.0))
