@@ -114,8 +114,12 @@ def _gumbel(maxima: Floats) -> tuple[Floats, Floats]:
     return at_middle - middle * scale, scale
 
 
-def followed(scores: Scores, chance: Floats, share: float) -> Changes:
-    """Follow each series day by day: a change begins where the chance falls to the share and ends where it rests."""
+def followed(scores: Scores, chance: Floats, share: float | Floats) -> Changes:
+    """Follow each series day by day: a change begins where the chance falls to the share and ends where it rests.
+
+    share: of the days on which a new change may be told, for all series or (series, 1).
+    """
+    is_within, is_far_within = chance <= share, chance <= STRONGER * share
     count, length = chance.shape
     state, told, told_size, began, largest = np.zeros((5, count))
     is_new, is_lasting = np.zeros((2, count, length), dtype=bool)
@@ -123,7 +127,7 @@ def followed(scores: Scores, chance: Floats, share: float) -> Changes:
     longest = int(scores.length.max(initial=1))
     for day in range(length):
         side, size = np.sign(scores.score[:, day]), np.abs(scores.score[:, day])
-        begins = (chance[:, day] <= share) & (side != state)
+        begins = is_within[:, day] & (side != state)
         rests = (state != 0) & (side != 0) & ((side != state) | (size < RESTS_BELOW * told_size))
         state = np.where(begins, side, np.where(rests, 0.0, state))
         told, told_size = np.where(begins, day, told), np.where(begins, size, told_size)
@@ -134,4 +138,4 @@ def followed(scores: Scores, chance: Floats, share: float) -> Changes:
         lasts = (state != 0) & (side == state) & (day - told < LASTING_DAYS)
         is_new[:, day], is_lasting[:, day] = begins, lasts
         began_on[:, day], direction[:, day] = np.where(lasts, began, day), np.where(lasts, state, 0.0)
-    return Changes(is_new, is_lasting, is_lasting & (chance <= STRONGER * share), np.maximum(began_on, 0), direction)
+    return Changes(is_new, is_lasting, is_lasting & is_far_within, np.maximum(began_on, 0), direction)
