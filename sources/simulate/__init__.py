@@ -19,7 +19,7 @@ from psycopg import sql
 from sources import database, tables
 from sources.errors import HubError
 from sources.settings import Settings
-from sources.simulate.availability import add_absences, free_hours, plan_absences
+from sources.simulate.availability import add_absences, add_calendar_events, free_hours, plan_absences
 from sources.simulate.billing import add_billing
 from sources.simulate.bookings import Orders, first_bookings, make_requests, place_orders, popular_service
 from sources.simulate.business import BUSINESSES, Business
@@ -142,6 +142,7 @@ def simulate(
     add_reviews(world, people, orders, timelines, booking_ids)
     _add_incidents(world, people, orders)
     add_terms(world, people)
+    add_calendar_events(world)
     return world
 
 

@@ -1,6 +1,6 @@
-"""Availability of the providers of a simulated organisation: weekdays, vacations, illnesses, and hours to be booked."""
+"""Availability of the providers of a simulated organisation: weekdays, vacations, illnesses, hours, a known event."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,8 @@ VACATION_KNOWN: Final = 60  # days from the entry of a vacation to its beginning
 PLANNED_AHEAD: Final = 90  # days after as_of up to which vacations are entered
 ILLNESSES_PER_YEAR: Final = 2.5
 ILLNESS_DAYS: Final = (1, 4)  # from, up to but not including
+FAIR: Final = "Trade fair"
+FAIR_AHEAD, FAIR_DAYS, FAIR_KNOWN = 21, 3, 10  # days: from as_of to the fair, its length, since it was entered
 
 
 @dataclass(frozen=True)
@@ -84,4 +86,15 @@ def add_absences(world: World, people: People, absences: Absences, ill_provider:
     world.add_rows(
         "provider_absences", world.new_ids(entered), entered, entered, provider_id=people.providers[provider],
         starts_on=first.astype("datetime64[D]"), ends_on=last.astype("datetime64[D]"), reason=reason,
+    )  # fmt: skip
+
+
+def add_calendar_events(world: World) -> None:
+    """Add one coming event in town, which no booking depends on, with random numbers that no other row depends on."""
+    own_world = replace(world, rng=np.random.default_rng([world.as_of, world.first_day, FAIR_DAYS]))
+    entered = np.array([max(world.as_of - FAIR_KNOWN, world.first_day) * DAY + 10 * HOUR])
+    first = np.array([world.as_of + FAIR_AHEAD])
+    own_world.add_rows(
+        "calendar_events", own_world.new_ids(entered), entered, entered, kind="event", title=FAIR,
+        starts_on=first.astype("datetime64[D]"), ends_on=(first + FAIR_DAYS - 1).astype("datetime64[D]"),
     )  # fmt: skip
