@@ -192,7 +192,8 @@ def test_an_insight_rule(followed: Followed) -> None:
     how_to = followed.how_tos["Add an insight rule"]
     assert how_to.touched == {
         "insights/milestones.py",
-        "insights/narrative.py",
+        "insights/narrative/__init__.py",
+        "insights/narrative/milestone.py",
         "insights/rules.py",
         "dagster_project/insights/assets.py",
         "dbt/models/_exposures.yml",
