@@ -206,13 +206,14 @@ def _units(row: Row, daily: Daily) -> float:
 def _grade(
     organization: Organization, row: Row, units: float, daily: Daily, metrics: Mapping[str, Row]
 ) -> dict[str, Any]:
-    """Return the impact in money, its share of a usual day's money, and the severity by it.
+    """Return the impact in money (negative: a loss), its share of a usual day's money, and the severity by it.
 
     Where no money is known, the share is 0 and the detector's severity, by improbability, stays. Of an incident of
     several days the money counts by the square root of its days, as the ordinary spread of a sum grows.
     """
     worth = 1.0 if row["unit"] == "money" and not row["denominator"] else row["worth"]
-    impact = (row["value"] - row["expected"]) * units * worth if worth else None
+    gain = 1 if row["good_direction"] == "up" else -1
+    impact = gain * (row["value"] - row["expected"]) * units * worth if worth else None
     usual = max(
         (
             _usual(organization, daily, metric, row["started_on"])

@@ -75,7 +75,9 @@ def _explanation(
         explanation["split"] = volume_price_mix(*sides, expected=expected or None)
     if finding["metric"] in COUNTED_IN_MONEY and earlier["amount"].notna().any():
         usual_amount = float(earlier["amount"].mean())
-        explanation["impact"] = float(current["amount"].sum()) - float(finding["expected"]) * usual_amount
+        gain = 1 if finding["good_direction"] == "up" else -1
+        amount = float(current["amount"].sum()) - float(finding["expected"]) * usual_amount
+        explanation["impact"] = gain * amount
     return explanation
 
 

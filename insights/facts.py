@@ -64,7 +64,7 @@ ABSENCES: Final[LiteralString] = """
 FAILURES: Final[LiteralString] = """
     select title from app.insight_events
     where org_id = %(org_id)s and kind = 'pipeline' and dimension <> %(question)s and resolved_at is null
-        and status <> 'dismissed'
+        and status <> 'dismissed' and metric ~ '^(check|job) '
     order by first_seen, title
     limit 1
 """

@@ -7,6 +7,7 @@ other.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from graphlib import TopologicalSorter
 from typing import Any, Final
 
 import psycopg
@@ -44,9 +45,11 @@ def combined(organization: Organization, findings: Sequence[Finding], tree: Tree
     An incident opens an event if one of its findings does, and is as severe as the most severe of these.
     """
     distances = {metric: _distances(tree, metric) for metric in tree}
+    effects_first = TopologicalSorter(tree).static_order()
+    positions = {metric: -position for position, metric in enumerate(effects_first)}
     incidents: list[list[Finding]] = []  # the root first
     anomalies = [finding for finding in findings if finding["kind"] == "anomaly"]
-    for finding in sorted(anomalies, key=lambda each: _order(each, distances)):
+    for finding in sorted(anomalies, key=lambda each: _order(each, positions)):
         causes = [incident for incident in incidents if _causes(incident[0], finding, distances)]
         if causes:
             min(causes, key=lambda incident: _nearness(incident[0], finding, distances)).append(finding)
@@ -74,10 +77,10 @@ def _distances(tree: Tree, metric: str) -> dict[str, int]:
     return found
 
 
-def _order(finding: Finding, distances: Mapping[str, Mapping[str, int]]) -> tuple[Any, ...]:
+def _order(finding: Finding, positions: Mapping[str, int]) -> tuple[Any, ...]:
     """Return the sort key that puts causes before their effects, and totals before their members."""
-    depth = max(reached.get(finding["metric"], 0) for reached in distances.values()) if distances else 0
-    return depth, finding["metric"], finding["dimension"] != "total", finding["started_on"], -finding["share"]
+    position = positions.get(finding["metric"], 1)
+    return position, finding["metric"], finding["dimension"] != "total", finding["started_on"], -finding["share"]
 
 
 def _nearness(cause: Finding, effect: Finding, distances: Mapping[str, Mapping[str, int]]) -> tuple[Any, ...]:

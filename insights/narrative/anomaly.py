@@ -63,6 +63,16 @@ PLACES: Final = {
     "client_group": "Ask clients of {} why they book less, and make them an offer.",
     "provider": "Check whether {} has free times to book, and offer colleagues until then.",
 }
+# Where the work of one provider is missing.
+PROVIDER_RECOMMENDATION: Final = (
+    "Ask {} whether the work has stopped; if it has, tell the clients and move their bookings to a colleague."
+)
+# Where nothing at all was done on the days.
+CLOSED_RECOMMENDATION: Final = (
+    "If you were closed, enter the closure in the calendar, so that it is expected; "
+    "if not, find out why no work is recorded."
+)
+WORK: Final = ("realized_revenue", "booked_hours", "tracked_hours", "bookings_completed")
 # Where prices explain more or less money than expected.
 PRICE_RECOMMENDATION: Final = (
     "Check that the changed prices are meant; if they are, watch whether as many clients book as before."
@@ -150,9 +160,15 @@ def _recommendation(finding: Finding) -> str:
         return PRICE_RECOMMENDATION
     if metric in ("bookings_created", "booked_revenue") and direction == "down":
         own = [{"dimension": finding["dimension"], "member_name": finding.get("member_name")}]
-        for place in own + list(finding["drivers"]):
+        for place in own + [driver for driver in finding["drivers"] if driver["contribution"] < 0]:
             if advice := PLACES.get(str(place["dimension"]).split(" and ")[0]):
                 return advice.format(place["member_name"])
+    if metric in WORK and direction == "down" and finding["dimension"] == "provider":
+        return PROVIDER_RECOMMENDATION.format(finding["member_name"])
+    if metric in WORK and metric != "tracked_hours" and finding["dimension"] == "total" and not finding["value"]:
+        return CLOSED_RECOMMENDATION
+    if (metric, direction) == ("revenue_on_hand", "down") and finding.get("overloading"):
+        return phrases.NOT_MORE_BOOKINGS
     of_metric = RECOMMENDATIONS.get((metric, direction))
     return of_metric or GENERAL_RECOMMENDATIONS[direction == finding.get("good_direction")]
 

@@ -11,11 +11,6 @@ FORECAST_RECOMMENDATIONS: Final = {
     "level": "No action is needed.",
 }
 
-# For a fall while some providers have more work than hours: more bookings as such would not help.
-FORECAST_DOWN_OVERLOADED: Final = (
-    "Find out which services lack bookings; their providers may have time for work that others cannot fit in."
-)
-
 
 def describe(finding: Finding) -> phrases.Text:
     """Return title, summary and recommendation."""
@@ -31,5 +26,5 @@ def describe(finding: Finding) -> phrases.Text:
         summary += f", {phrases.comparison(finding, value, previous, f'in the {days} before')}"
     sentences = [f"{summary}.", phrases.range_of(finding, "The likely range is"), phrases.drivers(finding)]
     is_overloaded = trend == "down" and finding.get("overloading") is True
-    recommendation = FORECAST_DOWN_OVERLOADED if is_overloaded else FORECAST_RECOMMENDATIONS[trend]
+    recommendation = phrases.NOT_MORE_BOOKINGS if is_overloaded else FORECAST_RECOMMENDATIONS[trend]
     return title, phrases.joined(sentences), recommendation

@@ -10,6 +10,11 @@ from sources import formatting
 # An expected figure below this share of the value is described as (hardly) anything instead of by its number.
 NEGLIGIBLE_SHARE: Final = 0.1
 
+# Advice on a fall of what is to come while some providers have more work than hours: more bookings as such do not help.
+NOT_MORE_BOOKINGS: Final = (
+    "Find out which services lack bookings; their providers may have time for work that others cannot fit in."
+)
+
 Text = tuple[str, str, str]  # title, summary, recommendation
 
 
@@ -20,7 +25,7 @@ MEMBERS: Final = {
     "client_group": "of {}",
     "channel": "through {}",
     "service_weekday": "for {}s",
-    "lead_bucket": "for services booked {} ahead",
+    "lead_bucket": "with lead time {}",
 }
 # The words for each dimension, where a change is spread over it.
 DIMENSIONS: Final = {
@@ -36,7 +41,7 @@ DRIVERS: Final = {
     "client_group": "the client group {}",
     "channel": "the channel {}",
     "service_weekday": "services on {}s",
-    "lead_bucket": "services booked {} ahead",
+    "lead_bucket": "lead time {}",
 }
 
 

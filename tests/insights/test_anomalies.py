@@ -187,7 +187,18 @@ def test_the_bookings_of_a_rise_are_known(warehouse: psycopg.Connection) -> None
 def test_flagged_days_are_one_incident_over_all_its_days(warehouse: psycopg.Connection) -> None:
     for days, value in ((6, 20), (4, 30), (1, 40), (0, 25)):
         flag(warehouse, "bookings_created", None, value, 10, day=DAY - timedelta(days=days))
-    flag(warehouse, "bookings_created", None, 11, 10, day=DAY - timedelta(days=5), is_anomaly=False, direction=None)
+    flag(
+        warehouse,
+        "bookings_created",
+        None,
+        11,
+        10,
+        day=DAY - timedelta(days=5),
+        is_anomaly=False,
+        direction=None,
+        severity=None,
+        pattern=None,
+    )
     flag(warehouse, "bookings_created", None, 90, 10, day=DAY - timedelta(days=12))  # of an earlier incident
     incident = found(warehouse)["bookings_created"]
     assert (incident["started_on"], incident["day"]) == (DAY - timedelta(days=6), DAY)
@@ -229,7 +240,7 @@ def test_the_money_of_a_ratio_is_that_of_its_bookings(warehouse: psycopg.Connect
     )
     flag(warehouse, "no_show_rate", None, 0.5, 0.1)
     incident = found(warehouse)["no_show_rate"]
-    assert incident["impact"] == pytest.approx(800)
+    assert incident["impact"] == pytest.approx(-800)
     assert incident["opens"]
 
 
