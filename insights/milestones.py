@@ -100,17 +100,16 @@ def milestone_findings(connection: psycopg.Connection, organization: Organizatio
             milestones=len(coming),
             amount=round(float(worst["amount"].fillna(0.0).sum()), 2),
             bookings=len(worst),
-            actions=[_action(row, organization) for row in rows_of(worst.head(NAMED))],
+            actions=[_action(row) for row in rows_of(worst.head(NAMED))],
         )
     ]
 
 
-def _action(row: dict[Any, Any], organization: Organization) -> dict[str, Any]:
-    amount = "" if row["amount"] is None else f", {formatting.money(row['amount'], organization.currency)}"
+def _action(row: dict[Any, Any]) -> dict[str, Any]:
     days = formatting.counted(max(round(row["slip_days"]), 1), "day")
     return {
         "text": f"Ask {row['provider_name'] or 'the provider'} about {row['title']} of booking {row['booking_number']} "
-        f"({row['service_name']}{amount}), due on {formatting.short_day(row['due_day'])}: "
+        f"({row['service_name']}), due on {formatting.short_day(row['due_day'])}: "
         f"{formatting.percent(row['probability'])} likely to be late, by about {days}",
         "link": booking_link(row["booking_id"]),
         "impact": None if row["amount"] is None else round(float(row["amount"]), 2),

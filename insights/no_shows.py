@@ -77,17 +77,16 @@ def no_show_findings(connection: psycopg.Connection, organization: Organization)
             usual_rate=float(usual),
             expected_missed=round(float(risks["probability"].sum()), 1),
             at_risk=round(at_risk, 2),
-            actions=[_action(row, organization) for row in rows_of(risky.head(NAMED))],
+            actions=[_action(row) for row in rows_of(risky.head(NAMED))],
         )
     ]
 
 
-def _action(row: dict[Any, Any], organization: Organization) -> dict[str, Any]:
-    amount = "" if row["amount"] is None else f", {formatting.money(row['amount'], organization.currency)}"
+def _action(row: dict[Any, Any]) -> dict[str, Any]:
     likely = formatting.percent(row["probability"])
     return {
         "text": f"Remind {row['client_name'] or 'the client'} of booking {row['booking_number']} "
-        f"({row['service_name']}, {row['starts']}{amount}): {likely} likely to be missed",
+        f"({row['service_name']}, {row['starts']}): {likely} likely to be missed",
         "link": booking_link(row["booking_id"]),
-        "impact": None if row["amount"] is None else round(row["probability"] * row["amount"], 2),
+        "impact": None if row["amount"] is None else round(row["amount"], 2),
     }

@@ -116,8 +116,7 @@ def _overdue(connection: psycopg.Connection, organization: Organization, paramet
         ],
         actions=[
             {
-                "text": f"Ask {row['client_name'] or 'the client'} to pay invoice {row['invoice_number']}: "
-                f"{formatting.money(row['amount'], organization.currency)}, "
+                "text": f"Ask {row['client_name'] or 'the client'} to pay invoice {row['invoice_number']}, "
                 f"{formatting.counted(int(row['days_overdue']), 'day')} overdue",
                 "link": f"/v1/invoices/{row['invoice_id']}",
                 "impact": round(row["amount"], 2),
@@ -156,8 +155,7 @@ def _unbilled(connection: psycopg.Connection, organization: Organization, parame
         actions=[
             {
                 "text": f"Invoice booking {row['booking_number']} of {row['client_name'] or 'an unnamed client'} "
-                f"({row['service_name']}, finished on {formatting.date_words(row['done_day'])}): "
-                f"{formatting.money(row['amount'], organization.currency)}",
+                f"({row['service_name']}, finished on {formatting.date_words(row['done_day'])})",
                 "link": booking_link(row["booking_id"]),
                 "impact": round(row["amount"], 2),
             }

@@ -77,16 +77,15 @@ def retention_findings(connection: psycopg.Connection, organization: Organizatio
             good_direction="down",
             yearly_amount=round(float(named["amount"].sum()), 2),
             revenue_share=float(named["amount"].sum()) / revenue if revenue > 0 else None,
-            actions=[_action(row, organization) for row in rows_of(named.head(NAMED))],
+            actions=[_action(row) for row in rows_of(named.head(NAMED))],
         )
     ]
 
 
-def _action(row: dict[Any, Any], organization: Organization) -> dict[str, Any]:
+def _action(row: dict[Any, Any]) -> dict[str, Any]:
     return {
-        "text": f"Call {row['client_name']}: came about every {formatting.counted(round(row['median_days']), 'day')}, "
-        f"last on {formatting.date_words(row['last_visit_day'])}; "
-        f"{formatting.money(row['amount'], organization.currency)} in the last year",
+        "text": f"Call {row['client_name']}, who came about every {formatting.counted(round(row['median_days']), 'day')}, "
+        f"last on {formatting.date_words(row['last_visit_day'])}",
         "impact": round(row["amount"], 2),
         **({"link": f"mailto:{row['email']}"} if row["email"] else {}),
     }

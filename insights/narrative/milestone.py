@@ -1,8 +1,12 @@
 """The text of milestones that will probably be late."""
 
+from typing import Final
+
 from insights.findings import Finding
 from insights.narrative import phrases
 from sources import formatting
+
+RECOMMENDATION: Final = "Ask the providers what is missing, and tell the clients in time where a date will not be kept."
 
 
 def describe(finding: Finding) -> phrases.Text:
@@ -15,7 +19,7 @@ def describe(finding: Finding) -> phrases.Text:
         _worth(finding),
     ]
     title = f"Milestones: about {value} of {finding['milestones']} will be late in the next {days}"
-    return title, phrases.joined(sentences), phrases.steps(finding, "The most valuable first: ")
+    return title, phrases.joined(sentences), RECOMMENDATION
 
 
 def _worth(finding: Finding) -> str:

@@ -1,8 +1,12 @@
 """The text of bookings whose clients will probably not come."""
 
+from typing import Final
+
 from insights.findings import Finding
 from insights.narrative import phrases
 from sources import formatting
+
+RECOMMENDATION: Final = "Remind their clients, and ask them to confirm."
 
 
 def describe(finding: Finding) -> phrases.Text:
@@ -19,7 +23,7 @@ def describe(finding: Finding) -> phrases.Text:
     title = (
         f"No-shows: {formatting.counted(count, 'booking')} at risk on {formatting.short_day(finding['service_day'])}"
     )
-    return title, phrases.joined(sentences), phrases.steps(finding)
+    return title, phrases.joined(sentences), RECOMMENDATION
 
 
 def _worth(finding: Finding) -> str:

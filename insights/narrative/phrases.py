@@ -157,12 +157,6 @@ def driver_change(finding: Finding, value: float, expected: float) -> str:
     return f"{difference(finding, value, expected)} {more} than the {amount(finding, expected)} expected"
 
 
-def steps(finding: Finding, opening: str = "") -> str:
-    """Return the actions of the finding as sentences; several after an opening."""
-    sentences = [f"{action['text']}." for action in finding["actions"]]
-    return f"{opening if len(sentences) > 1 else ''}{' '.join(sentences)}"
-
-
 def capitalised(text: str) -> str:
     """Return the text with a capital letter at its beginning."""
     return text[:1].upper() + text[1:]

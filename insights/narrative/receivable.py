@@ -1,8 +1,13 @@
 """The texts of overdue invoices and of finished work without an invoice."""
 
+from typing import Final
+
 from insights.findings import Finding
 from insights.narrative import phrases
 from sources import formatting
+
+OVERDUE_RECOMMENDATION: Final = "Ask for payment, the oldest and largest invoices first."
+UNBILLED_RECOMMENDATION: Final = "Invoice the finished work, the largest amounts first."
 
 
 def describe(finding: Finding) -> phrases.Text:
@@ -26,7 +31,7 @@ def _overdue(finding: Finding) -> phrases.Text:
         f"By age: {formatting.listed(ages)}." if ages else "",
     ]
     title = f"Overdue invoices: {amount}, usually {phrases.amount(finding, usual)}"
-    return title, phrases.joined(sentences), phrases.steps(finding, "The oldest and largest first: ")
+    return title, phrases.joined(sentences), OVERDUE_RECOMMENDATION
 
 
 def _unbilled(finding: Finding) -> phrases.Text:
@@ -40,4 +45,4 @@ def _unbilled(finding: Finding) -> phrases.Text:
         f"{formatting.date_words(finding['first_day'])}, {verb} no invoice for {amount}, "
         f"{phrases.comparison(finding, value, usual, 'usual for a quarter')}.",
     ]
-    return f"Not invoiced: {amount} of finished work", phrases.joined(sentences), phrases.steps(finding)
+    return f"Not invoiced: {amount} of finished work", phrases.joined(sentences), UNBILLED_RECOMMENDATION

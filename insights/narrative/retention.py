@@ -15,7 +15,11 @@ def describe(finding: Finding) -> phrases.Text:
         f"now by their own rhythm and have no booking ahead{_usual(finding, usual)}.",
         _worth(finding),
     ]
-    return f"Clients: {clients} {verb} overdue", phrases.joined(sentences), phrases.steps(finding, "By yearly value: ")
+    return f"Clients: {clients} {verb} overdue", phrases.joined(sentences), _recommendation(count)
+
+
+def _recommendation(count: int) -> str:
+    return "Call and offer a date." if count == 1 else "Call them and offer a date, those of most value first."
 
 
 def _usual(finding: Finding, usual: int) -> str:

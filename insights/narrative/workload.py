@@ -53,4 +53,4 @@ def _recommendation(finding: Finding) -> str:
         return NO_MOVE_RECOMMENDATION
     moved = phrases.amount(finding, phrases.rounded(finding, finding["moved_hours"]))
     count = formatting.counted(int(finding["moves"]), "booking")
-    return f"Ask the clients of {count} ({moved}) for another provider or day. {phrases.steps(finding)}"
+    return f"Ask the clients of {count} ({moved}) for another provider or day."

@@ -98,7 +98,8 @@ def insert_named(connection: psycopg.Connection, table: LiteralString, rows: Ite
 def check_golden(name: str, finding: Finding) -> None:
     """Compare the finding's text with its golden file; HUB_WRITE_GOLDEN=1 rewrites it: read the diff."""
     (texts,) = with_texts(ORGANIZATION, [finding])
-    text = "\n\n".join(texts[part] for part in ("title", "summary", "recommendation")) + "\n"
+    parts = [texts["title"], texts["summary"], texts["recommendation"], *(each["text"] for each in texts["actions"])]
+    text = "\n\n".join(parts) + "\n"
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("HUB_WRITE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
