@@ -68,7 +68,7 @@ def _is_effect(one: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
     """Return True if the condition of `one` is among the effects of `root`."""
     return any(
         (effect["metric"], effect["dimension"]) == (one["metric"], one["dimension"])
-        and effect.get("member", one["member"]) == one["member"]
+        and all(effect.get(part, one[part]) == one[part] for part in ("kind", "member"))
         and _direction(effect) == one["direction"]
         for effect in root.get("effects") or []
     )

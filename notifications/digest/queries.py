@@ -300,14 +300,14 @@ def _open_insights(
     return records(
         connection,
         """
-        select id, kind, severity, metric, unit, dimension, direction, day, started_on, title, summary, value, expected,
+        select id, kind, severity, metric, dimension, direction, day, started_on, title, summary, value, expected,
             impact, drivers, effects, facts, actions, recommendation, first_seen,
+            (select unit from marts.dim_metric as metrics where metrics.metric = events.metric) as unit,
             coalesce(worsened_at >= %(since)s and worsened_at < %(at)s and first_seen < %(since)s, false)
                 as has_worsened,
             -- first_seen may be the end of a day, which is the beginning of the next one.
             ((first_seen - interval '1 second') at time zone %(timezone)s)::date as first_day
-        from app.insight_events
-        left join marts.dim_metric using (metric)
+        from app.insight_events as events
         where org_id = %(org)s and first_seen < %(at)s
             and (status in ('open', 'acknowledged') or status = 'resolved' and resolved_at >= %(at)s)
         order by array_position(%(severities)s::text[], severity), abs(impact) desc nulls last, day desc, id

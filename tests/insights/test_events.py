@@ -214,6 +214,13 @@ def test_an_event_that_became_an_effect_is_not_back_to_normal(connection: psycop
     assert messages(connection) == ["opened", "opened"]
 
 
+def test_an_effect_of_another_kind_is_another_condition(connection: psycopg.Connection, org_id: UUID) -> None:
+    run(connection, org_id, DAY, finding(DAY, metric="collected_revenue"))
+    later = DAY + timedelta(days=1)
+    forecast = {**EFFECT, "kind": "forecast", "member": "all", "direction": "down"}
+    assert run(connection, org_id, later, finding(later, **ROOT, effects=[forecast])) == (1, 1)
+
+
 def test_an_effect_in_the_other_direction_is_another_condition(connection: psycopg.Connection, org_id: UUID) -> None:
     run(connection, org_id, DAY, finding(DAY, metric="collected_revenue", direction="up"))
     later = DAY + timedelta(days=1)

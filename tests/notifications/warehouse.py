@@ -14,7 +14,7 @@ create table marts.dim_organization (
     org_id uuid, as_of date, first_day date, last_day date, has_ended boolean, book_until date,
     bookings_complete_until date, knows_payments boolean, knows_capacity boolean
 );
-create table marts.dim_metric (metric text, label text, unit text);
+create table marts.dim_metric (metric text, label text, unit text, kind text);
 create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
 create table marts.fct_bookings (org_id uuid, status_group text, service_day date, cancelled_day date);
 create table marts.fct_bookings_on_hand (
@@ -66,7 +66,7 @@ def build(connection: psycopg.Connection) -> None:
     )
     for metric, unit in METRICS.items():
         label = metric.replace("_", " ").capitalize()
-        connection.execute("insert into marts.dim_metric values (%s, %s, %s)", [metric, label, unit])
+        connection.execute("insert into marts.dim_metric values (%s, %s, %s, 'sum')", [metric, label, unit])
 
 
 def set_coverage(connection: psycopg.Connection, **changes: Any) -> None:
