@@ -35,19 +35,16 @@ def _figure(key: KeyFigure, currency: str) -> str:
 
 
 def _in_a_sentence(row: Row, currency: str) -> str:
-    """Return an insight as a clause: its title, its money, its main driver, and since when."""
+    """Return an insight as a clause: its title, which says since when, its money, and its main driver."""
     prefix = "It grew: " if row["has_worsened"] else ""
-    since = row["started_on"]
-    started = f", since {formatting.short_day(since)}" if since and since < row["day"] else ""
-    return f"{prefix}{row['title']}{_money(row, currency)}{_main_driver(row)}{started}"
+    return f"{prefix}{row['title']}{_money(row, currency)}{_main_driver(row)}"
 
 
 def _money(row: Row, currency: str) -> str:
     """Return the money of an anomaly of a count or of hours; the title of one of money has it."""
     if row["kind"] != "anomaly" or row["impact"] is None or row["unit"] in (None, "money"):
         return ""
-    side = "less" if row["impact"] < 0 else "more"
-    return f", worth {formatting.money(abs(row['impact']), currency)} {side} than usual"
+    return f", about {formatting.money(abs(row['impact']), currency)}"
 
 
 def _main_driver(row: Row) -> str:
@@ -82,7 +79,7 @@ def _what_to_do(digest: Digest) -> str:
     steps = [insight_wording.first_step(row) for row in (*digest.urgent, *digest.earlier_insights)]
     first = next((step for step in steps if step), "")
     if first:
-        return f"To do first: {first}"
+        return f"To do first: {first}{'' if first.endswith(('.', '!', '?')) else '.'}"
     if digest.overloads and not digest.known.has_ended:
         names = formatting.listed([row["provider_name"] for row in digest.overloads[:2]])
         return f"To do first: move bookings of {names}, who will have more work than hours."
