@@ -148,11 +148,12 @@ def _run_models(
 
 def _anomaly_model(connection: psycopg.Connection, organization: Organization) -> _Model:
     """Return `judge` for an organisation's last days, with its inputs bound."""
-    history = inputs.history(connection, organization)
-    series = history["series_id"]
+    history, ratios = inputs.history(connection, organization), inputs.ratio_history(connection, organization)
+    series = pd.concat([history["series_id"], ratios["series_id"]])
     return partial(
         judge,
         history,
+        ratios,
         on_hand=inputs.on_hand(connection, organization, history["series_id"], longest_lead=1),  # the evening before
         worth=inputs.unit_worth(connection, organization, series),
         start=organization.as_of - timedelta(days=outputs.SCORED_DAYS - 1),
