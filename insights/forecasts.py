@@ -21,15 +21,27 @@ CHANGES: Final[LiteralString] = """
     where changes.org_id = %(org_id)s and changes.as_of = %(as_of)s and abs(changes.change) >= %(min_change)s
 """
 
+# The horizon reaches beyond an incident that changed the forecast: people know of it already.
+TOLD: Final[LiteralString] = """
+    select effects.value ->> 'direction' as direction from app.insight_events as events
+    cross join jsonb_array_elements(events.effects) as effects (value)
+    where events.org_id = %(org_id)s and events.day <= %(as_of)s and events.day > %(as_of)s::date - %(told_days)s
+        and effects.value ->> 'kind' = 'forecast'
+"""
+TOLD_DAYS: Final = 28
+
 
 def forecast_findings(connection: psycopg.Connection, organization: Organization) -> list[Finding] | None:
     """Return one finding if the forecast of the horizon differs from the revenue of as many days before, else none.
+
+    It opens no event where it was told lately as the effect of an incident.
 
     None where the coming service days are known only in part, or where the data have ended.
     """
     if organization.book_until is not None or organization.has_ended:
         return None
     parameters = {"org_id": organization.id, "as_of": organization.as_of, "min_change": FORECAST_CHANGE}
+    told = {row["direction"] for row in records(connection, TOLD, {**parameters, "told_days": TOLD_DAYS})}
     return with_texts(
         organization,
         [
@@ -42,6 +54,7 @@ def forecast_findings(connection: psycopg.Connection, organization: Organization
                 "expected": row["previous"],
                 "severity": "high" if row["change"] <= FORECAST_HIGH_FALL else "medium",
                 "direction": "up" if row["change"] > 0 else "down",
+                "opens": ("up" if row["change"] > 0 else "down") not in told,
                 "impact": row["value"] - row["previous"],
                 "overloading": will_overload(connection, organization),
                 "drivers": [],

@@ -17,7 +17,7 @@ import pandas as pd
 from ml.panel import Floats
 
 BASELINE_WEEKS: Final = 8
-LEAST_DEVIATIONS: Final = 3.5  # of a member from the common change: some hundred members are tried
+LEAST_DEVIATIONS: Final = 3.0  # of a member from the common change: some hundred members are tried
 LEAST_CONTRIBUTION: Final = 0.1  # of the whole change, for each member that is named
 MOST_MEMBERS: Final = 3
 LEAST_EXPLAINED: Final = 0.4  # of the whole change, by all that are named
@@ -135,7 +135,10 @@ def _explaining(rows: pd.DataFrame, names: list[str], change: float, dispersion:
     whole = float(rows["expected"].sum())
     members["usual_share"] = members["expected"] / whole if whole else 0.0
     one_row = float((rows["value"] ** 2).sum() / max(rows["rows"].sum(), 1.0))
-    deviation = np.sqrt(np.maximum(members["variance"] * dispersion, one_row) * (1 + 1 / BASELINE_WEEKS))
+    # Of the member's sum after the common change, and of what eight weeks tell about its expected value.
+    ratio = float(rows["value"].sum()) / whole if whole else 1.0
+    spread = members["variance"] * dispersion * (ratio + ratio**2 / BASELINE_WEEKS)
+    deviation = np.sqrt(np.maximum(spread, one_row))
     beyond = (members["contribution"] - members["usual_share"] * change) * np.sign(change)
     is_named = (beyond >= LEAST_DEVIATIONS * deviation) & (members["share"] >= LEAST_CONTRIBUTION)
     ranked = members[is_named].sort_values(["share", *names], ascending=[False, *(True for _ in names)])

@@ -185,5 +185,5 @@ def effect_sentence(finding: Finding) -> str:
         before = comparison(finding, value, expected, f"in the {days(finding['horizon'])} before")
         return f"The forecast of the next {days(finding['horizon'])} follows: {shown} of {subject(finding)}, {before}."
     if finding["kind"] != "anomaly":
-        return f"{name}: {shown}, {comparison(finding, value, expected, 'that is usual')}."
+        return f"{name}: {shown}, {comparison(finding, value, expected, 'a year ago')}."
     return f"{name}: {shown}, {comparison(finding, value, expected)}."
