@@ -1,6 +1,6 @@
 """Rule `retention`: regular clients who would have come again by now, more of them than usual."""
 
-from collections import Counter
+from statistics import median
 from typing import Any, Final, LiteralString
 
 import pandas as pd
@@ -9,26 +9,26 @@ import psycopg
 from insights.findings import Finding
 from insights.organizations import Organization
 from insights.severity_thresholds import MISSED_GROWTH, MISSED_LEAST, MISSED_SHARE
-from insights.state_findings import rows_of, state_finding, weekly
-from ml.usual_range import usual_range
+from insights.state_findings import rows_of, state_finding
+from ml.usual_range import UsualRange, usual_range
 from sources import formatting
 from sources.database import records
 
 NAMED: Final = 5  # clients to call
 
 MISSED_WEEKS: Final[LiteralString] = """
-    select weeks_ago, count(*) as clients
-    from intermediate.int_missed_clients
+    select weeks_ago, count(*) filter (where is_missed) as missed, count(*) as followed
+    from intermediate.int_client_weeks
     where org_id = %(org_id)s
     group by weeks_ago
 """
 MISSED: Final[LiteralString] = """
     select rhythms.client_id::text, clients.client_name, clients.email, rhythms.visits, rhythms.median_days::float8,
         rhythms.last_visit_day, rhythms.yearly_amount::float8 as amount
-    from intermediate.int_missed_clients as missed
+    from intermediate.int_client_weeks as missed
     inner join intermediate.int_client_rhythm as rhythms on rhythms.client_id = missed.client_id
     inner join marts.dim_client as clients on clients.client_id = missed.client_id
-    where missed.org_id = %(org_id)s and missed.weeks_ago = 0
+    where missed.org_id = %(org_id)s and missed.weeks_ago = 0 and missed.is_missed
     order by amount desc, client_id
 """
 YEARLY: Final[LiteralString] = """
@@ -50,10 +50,13 @@ def retention_findings(connection: psycopg.Connection, organization: Organizatio
     missed = pd.DataFrame(records(connection, MISSED, parameters))
     if missed.empty:
         return []
-    of_weeks = Counter({row["weeks_ago"]: row["clients"] for row in records(connection, MISSED_WEEKS, parameters)})
-    count, *earlier = weekly(organization, of_weeks)
-    middle = pd.Series(earlier, dtype=float).median() if earlier else 0.0
-    usual = usual_range(earlier, least_spread=max(middle, 1.0) ** 0.5 / 3)  # a count's own chance: a third of its root
+    # Shares, because the number of clients grows with the business.
+    weeks = {row["weeks_ago"]: row for row in records(connection, MISSED_WEEKS, parameters)}
+    shares = [row["missed"] / row["followed"] for ago, row in sorted(weeks.items()) if ago]
+    count, followed = len(missed), weeks[0]["followed"]
+    # The chance of a count is the root of it.
+    of_share = usual_range(shares, least_spread=max(median(shares or [0]) * followed, 1.0) ** 0.5 / 3 / followed)
+    usual = UsualRange(*(bound * followed for bound in of_share)) if of_share else None
     (revenue,) = [row["revenue"] for row in records(connection, YEARLY, parameters)]
     is_many = usual is not None and count > usual.upper and count >= max(MISSED_LEAST, MISSED_GROWTH * usual.middle)
     great = missed[missed["amount"] >= MISSED_SHARE * revenue] if revenue > 0 else missed.head(0)
@@ -83,8 +86,9 @@ def retention_findings(connection: psycopg.Connection, organization: Organizatio
 
 
 def _action(row: dict[Any, Any]) -> dict[str, Any]:
+    rhythm = formatting.counted(round(row["median_days"]), "day")
     return {
-        "text": f"Call {row['client_name']}, who came about every {formatting.counted(round(row['median_days']), 'day')}, "
+        "text": f"Call {row['client_name']}, who came about every {rhythm}, "
         f"last on {formatting.date_words(row['last_visit_day'])}",
         "impact": round(row["amount"], 2),
         **({"link": f"mailto:{row['email']}"} if row["email"] else {}),

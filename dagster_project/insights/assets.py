@@ -32,7 +32,7 @@ GROUP: Final = "insights"
         ["intermediate", "int_metric_rows"],
         ["intermediate", "int_metric_worth"],
         ["intermediate", "int_milestone_delays"],
-        ["intermediate", "int_missed_clients"],
+        ["intermediate", "int_client_weeks"],
         ["intermediate", "int_no_show_bookings"],
         ["intermediate", "int_overdue_weeks"],
         ["intermediate", "int_provider_capacity"],

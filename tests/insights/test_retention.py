@@ -12,9 +12,9 @@ from tests.insights.conftest import DAY, ORGANIZATION, check_golden, insert
 REVENUE = 100_000
 
 
-def clients(connection: psycopg.Connection, now: int, usual: int, *, amount: float = 800) -> None:
-    """`now` clients missed at as_of, the first of them with `amount` a year, and `usual` in each week before."""
-    ids = [uuid4() for _ in range(max(now, usual))]
+def clients(connection: psycopg.Connection, now: int, usual: int, *, amount: float = 800, followed: int = 100) -> None:
+    """Of 100 clients `now` are missed at as_of, the first with `amount` a year; before, `usual` of the `followed`."""
+    ids, others = ([uuid4() for _ in range(number)] for number in (max(now, usual), 100 - max(now, usual)))
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into marts.dim_client values (%s, %s, %s)",
@@ -26,8 +26,13 @@ def clients(connection: psycopg.Connection, now: int, usual: int, *, amount: flo
         "client_id visits last_visit_day median_days yearly_amount",
         [(each, 8, DAY - timedelta(days=70), 28, amount - 10 * number) for number, each in enumerate(ids)],
     )
-    weeks = [(each, ago) for ago in range(27) for each in ids[: usual if ago else now]]
-    insert(connection, "intermediate.int_missed_clients", "client_id weeks_ago", weeks)
+    weeks = [
+        (each, ago, number < (usual if ago else now))
+        for ago in range(27)
+        for number, each in enumerate([*ids, *others])
+        if not ago or number < followed
+    ]
+    insert(connection, "intermediate.int_client_weeks", "client_id weeks_ago is_missed", weeks)
     columns = "day metric dimension member value"
     insert(connection, "marts.kpi_daily", columns, [(DAY, "realized_revenue", "total", "all", REVENUE)])
 
@@ -43,6 +48,11 @@ def test_more_missed_clients_than_usual_are_told_by_value(tables: psycopg.Connec
 
 def test_the_usual_number_of_missed_clients_is_no_news(tables: psycopg.Connection) -> None:
     clients(tables, 5, 4)
+    assert retention_findings(tables, ORGANIZATION) == []
+
+
+def test_a_business_that_grows_has_more_of_them(tables: psycopg.Connection) -> None:
+    clients(tables, 12, 4, followed=34)
     assert retention_findings(tables, ORGANIZATION) == []
 
 
