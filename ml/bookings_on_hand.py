@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import signal
 
-from ml.panel import Floats, Panel, Positions, same_phase, to_book
+from ml.panel import Flags, Floats, Panel, Positions, same_phase, to_book
 
 # Measured on a hotel's revenue by arrival day, total and members (docs/methods.md).
 WEEK_WEIGHT = 0.975  # weight of a week relative to the next one; 0.95 to 0.99 differ by 2 %
@@ -25,6 +25,10 @@ SLOW_WEIGHT = 0.998  # per day, of the usual pick-up that the drift is measured 
 RIDGE = 3.0  # in days with an actual; 1 to 10 differ by less than 1 %, from 90 days of history 1 is 4 % worse
 LEAST_USUAL = 0.05  # of the level: least usual amount that the amount on hand is divided by
 NEAR = 0.02  # of the mean absolute target: smaller errors weigh as if they were this large
+RUSH_DAYS = 14  # over which a rush of bookings is measured
+RUSH_RECENT = 28  # days within which it counts as recent
+RUSH = 1.25  # times the greatest pace of all earlier days
+RUSH_HISTORY = 182  # days of earlier pace, with fewer of which no rush is known
 ITERATIONS = 12  # with 6 the members' WAPE is 1 % higher, as the reweighting has not converged
 
 
@@ -107,6 +111,24 @@ def pick_up(tables: Pace, series: Positions, origin: Positions, step: Positions)
     by_weekday = np.where(same_weekday >= 0, tables.pickup_weekday[series, np.maximum(same_weekday, 0), lead], np.nan)
     pickup = np.where(np.isnan(by_weekday), tables.pickup[series, origin, lead], by_weekday)
     return np.where(step == lead, tables.book[series, origin + step, lead] + pickup, np.nan)
+
+
+def has_rush(book: Floats, length: int) -> Flags:
+    """Return the series whose pace of booking was lately beyond all earlier ones, as in a campaign: (series,).
+
+    A regression would take it for a trend, and the mean pick-up does not. The pace is the amount that the book of all
+    leads gained a day; book: (series, day, lead), days reaching past the `length` known ones.
+    """
+    on_hand = _by_snapshot(book, length)
+    gained = np.full(on_hand.shape[:2], np.nan)
+    change = on_hand[:, 1:, :-1] - on_hand[:, :-1, 1:]
+    gained[:, 1:] = np.where(np.isnan(change).all(axis=2), np.nan, np.nansum(change, axis=2))
+    known = ~np.isnan(gained)
+    pace_of = np.where(known.cumsum(axis=1) >= RUSH_DAYS, _trailing_mean(gained, RUSH_DAYS), np.nan)
+    earlier, recent = pace_of[:, :-RUSH_RECENT], pace_of[:, -RUSH_RECENT:]
+    enough = (~np.isnan(earlier)).sum(axis=1) >= RUSH_HISTORY
+    greatest = [np.max(part, axis=1, initial=0.0, where=~np.isnan(part)) for part in (earlier, recent)]
+    return np.asarray(enough & (greatest[0] > 0) & (greatest[1] > RUSH * greatest[0]))
 
 
 def regress(tables: Pace, values: Floats, weekday: Positions, end: int) -> Floats:

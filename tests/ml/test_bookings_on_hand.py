@@ -133,3 +133,16 @@ def test_a_book_without_known_rows_is_none() -> None:
     rows = pd.DataFrame({"series_id": "s", "service_day": AS_OF, "lead_days": 1, "value": [1.0]})
     assert book_series(None, as_of=AS_OF) is None
     assert book_series(rows, as_of=AS_OF - pd.Timedelta(days=2)) is None
+
+
+def test_a_rush_of_bookings_leaves_the_pick_up_alone() -> None:
+    values = seasonal(400)
+    calm = book(values, "s")
+    snapshot = calm["service_day"] - pd.to_timedelta(calm["lead_days"], unit="D")
+    # Twice as much is booked on each of ten days that ended three days ago, for days still to come.
+    campaign = (snapshot > AS_OF - pd.Timedelta(days=13)) & (calm["service_day"] > AS_OF)
+    gained = 15 * (snapshot[campaign] - (AS_OF - pd.Timedelta(days=13))).dt.days.clip(upper=10)
+    rush = calm.assign(value=calm["value"].add(gained, fill_value=0.0))
+    for rows, is_alone in ((calm, False), (rush, True)):
+        models = forecast(frame(s=values), as_of=AS_OF, on_hand=rows)["model"]
+        assert (models == "pickup").all() == is_alone
