@@ -237,9 +237,7 @@ def _gumbel(maxima: Floats) -> tuple[Floats, Floats]:
         below, above = (np.take_along_axis(ordered, position, axis=1)[:, 0] for position in (low, high))
         own.append(np.nan_to_num(below + (place - low[:, 0]) * (above - below)))
     weight = number / (number + PSEUDO_BLOCKS)
-    at_middle, at_tail = (
-        weight * series + (1 - weight) * every for series, every in zip(own, pooled, strict=True)
-    )
+    at_middle, at_tail = (weight * series + (1 - weight) * every for series, every in zip(own, pooled, strict=True))
     scale = np.maximum(at_tail - at_middle, SMALLEST) / (tail - middle)
     return at_middle - middle * scale, scale
 
