@@ -3,9 +3,7 @@
 For each window of 2 to 14 days up to a day, the values are compared with a slow level learnt from the days before the
 window alone: the generalised likelihood ratio of a shift whose first day is unknown (Page 1954; Lorden 1971; Willsky
 and Jones 1976), on square roots, in units of the spread of the series. A single outlier is no evidence: a window counts
-no more than the days beside its largest one allow. The score of each length is divided by its own past spread, so that
-autocorrelation of a series does not pass for a shift; the strongest of all lengths is compared with its past maxima in
-blocks of days (Gumbel 1958), of the series and, with little history, of all series of the call.
+no more than the days beside its largest one allow. `ml.sequential` calibrates the scores and follows the changes.
 """
 
 from typing import NamedTuple
@@ -15,6 +13,7 @@ import pandas as pd
 
 from ml.anomalies_level_filter import filtered_days
 from ml.panel import Flags, Floats, Positions, beyond_largest
+from ml.sequential import Scores, chances, followed, strongest
 
 # Measured on anomalies injected into public daily series and synthetic businesses (docs/methods.md).
 WINDOWS = tuple(range(2, 15))  # days
@@ -29,20 +28,6 @@ SHARE_FLOOR = 0.02  # of the level: least spread
 COUNT_FLOOR = 0.5  # standard deviation of the square root of a Poisson count
 SMALLEST = 1e-9
 MOST_OF_A_DAY = 8.0  # spreads: a larger residual counts as this in a window
-SCORE_RATE = 0.003  # per day, of the spread of the scores of each length
-FIRST_SCORES = 56  # days before the first score that teaches its spread
-LEAST_SCORE_SPREAD = 0.5
-MINIMUM_DAYS = 42  # with fewer earlier days nothing is judged
-
-# Calibration: Gumbel distributions of the largest score in blocks of days.
-BLOCK = 14
-MEMORY_BLOCKS = 39  # a year and a half
-PSEUDO_BLOCKS = 13  # weight of the blocks of all series against a series' own
-MIDDLE, TAIL = 0.5, 0.8  # quantiles of the maxima that give location and scale; incidents stand beyond the second
-
-LASTING_DAYS = 28  # a change that has lasted longer is the new level
-RESTS_BELOW = 0.5  # of the score at which a change was told: below it the change is over
-STRONGER = 0.125  # of the chance at which a change is told: on days with less it is told to last
 
 
 class Evidence(NamedTuple):
@@ -50,7 +35,7 @@ class Evidence(NamedTuple):
 
     chance: Floats  # of evidence as strong on an ordinary day of the series; 1 where nothing can be judged
     is_new: Flags  # the first day on which the chance is within the share
-    is_lasting: Flags  # a day of a change that was new at most LASTING_DAYS before
+    is_lasting: Flags  # a day of a change that was new at most four weeks before
     is_strong: Flags  # a lasting day with evidence far beyond the share
     began: Positions  # position in the panel of the first day of a lasting change; else the day itself
     expected: Floats  # value of the day had the change not begun
@@ -65,13 +50,6 @@ class _Levels(NamedTuple):
 
     level: Floats
     spread: Floats
-
-
-class _Scores(NamedTuple):
-    """Arrays (series, day)."""
-
-    score: Floats  # of the window with the strongest evidence, signed
-    length: Positions  # of that window
 
 
 def evidence(
@@ -95,9 +73,20 @@ def evidence(
     rest = np.where(counts, work - season, np.nan)
     levels = _levels(rest, _least_spread(values))
     scores = _scores(rest, levels)
-    from_day = max(first - 2 * LASTING_DAYS, 0)
-    chance = _chances(np.abs(scores.score), counts, from_day)
-    return _changes(values, season, levels, scores, chance, first=first, from_day=from_day, share=share)
+    chance = chances(np.abs(scores.score), counts)
+    changes = followed(scores, chance, share)
+    judged = slice(first, None)
+    began = changes.began[:, judged]
+    return Evidence(
+        chance[:, judged],
+        changes.is_new[:, judged],
+        changes.is_lasting[:, judged],
+        changes.is_strong[:, judged],
+        began,
+        *_expectations(values, season, levels, began, first),
+        changes.direction[:, judged],
+        _is_trend(values, season, levels, began, first),
+    )
 
 
 def _season(work: Floats, is_holiday: Flags, is_training: Flags) -> Floats:
@@ -149,7 +138,7 @@ def _levels(rest: Floats, least_spread: Floats) -> _Levels:
     return _Levels(levels, spreads)
 
 
-def _scores(rest: Floats, levels: _Levels) -> _Scores:
+def _scores(rest: Floats, levels: _Levels) -> Scores:
     """Return the strongest evidence of all windows up to each day."""
     count, length = rest.shape
     raw = np.zeros((len(WINDOWS), count, length))
@@ -166,12 +155,10 @@ def _scores(rest: Floats, levels: _Levels) -> _Scores:
         up = np.minimum(total / np.sqrt(np.maximum(known, 1)), _beside(total - highest, known))
         down = np.minimum(-total / np.sqrt(np.maximum(known, 1)), _beside(lowest - total, known))
         raw[index, :, window - 1 :] = np.where(total > 0, np.maximum(up, 0.0), -np.maximum(down, 0.0))
-    score = raw / _score_spreads(raw)
-    best = np.abs(score).argmax(axis=0)
-    strongest = np.take_along_axis(score, best[None], axis=0)[0]
+    scores = strongest(raw, WINDOWS)
     # A day on the other side of the level is no day of a change.
-    is_on_side = np.sign(np.nan_to_num(rest - levels.level[:, :-1])) == np.sign(strongest)
-    return _Scores(np.where(is_on_side, strongest, 0.0), np.array(WINDOWS)[best])
+    is_on_side = np.sign(np.nan_to_num(rest - levels.level[:, :-1])) == np.sign(scores.score)
+    return scores._replace(score=np.where(is_on_side, scores.score, 0.0))
 
 
 def _beside(total: Floats, known: Floats) -> Floats:
@@ -179,124 +166,11 @@ def _beside(total: Floats, known: Floats) -> Floats:
     return np.where(known > 1, np.sqrt(2.0) * total / np.sqrt(np.maximum(known - 1, 1)), 0.0)
 
 
-def _score_spreads(raw: Floats) -> Floats:
-    """Return the spread (window, series, day) of the scores of each length, learnt from windows before its own."""
-    windows, count, length = raw.shape
-    size = np.abs(raw)
-    square = np.repeat(np.sqrt(np.array(WINDOWS))[:, None], count, axis=1)
-    result = np.ones_like(raw)
-    lags = np.array(WINDOWS)
-    rows = np.arange(windows)
-    for day in range(length):
-        learnt = day - FIRST_SCORES - LONGEST
-        if learnt > 0:
-            past = size[rows, :, day - lags]
-            clipped = np.minimum(past, CLIP * np.sqrt(square))
-            square = square + max(SCORE_RATE, 1 / (learnt + 10)) * (1.1 * clipped**2 - square)
-        result[:, :, day] = np.maximum(np.sqrt(square), LEAST_SCORE_SPREAD)
-    return result
-
-
-def _chances(size: Floats, counts: Flags, from_day: int) -> Floats:
-    """Return the chance (series, day from `from_day` on) that a day of a series has a score of this size."""
-    length = size.shape[1]
-    blocks = length // BLOCK
-    by_block = np.where(counts, size, np.nan)[:, : blocks * BLOCK].reshape(len(size), blocks, BLOCK)
-    days_before = np.cumsum(counts, axis=1) - counts
-    filled = counts[:, : blocks * BLOCK].reshape(by_block.shape).sum(axis=2)
-    begins = np.arange(blocks) * BLOCK
-    usable = (filled > 0) & (days_before[:, begins] >= MINIMUM_DAYS)
-    # The tail is that of a power, heavier than an exponential one: natural events are among the maxima.
-    maxima = np.where(usable, np.log1p(np.nan_to_num(by_block).max(axis=2, initial=0.0)), np.nan)
-    size = np.log1p(size)
-    result = np.ones((len(size), length - from_day))
-    for block in range(from_day // BLOCK, blocks + 1):
-        day = slice(max(block * BLOCK, from_day), min((block + 1) * BLOCK, length))
-        past = maxima[:, max(block - MEMORY_BLOCKS, 0) : block]
-        if day.start >= day.stop or np.isnan(past).all():
-            continue
-        location, scale = _gumbel(past)
-        excess = (size[:, day] - location[:, None]) / scale[:, None]
-        chance = -np.expm1(-np.exp(-np.clip(excess, -30, 700))) / BLOCK
-        is_judged = counts[:, day] & (days_before[:, day] >= MINIMUM_DAYS)
-        result[:, day.start - from_day : day.stop - from_day] = np.where(is_judged, chance, 1.0)
-    return result
-
-
-def _gumbel(maxima: Floats) -> tuple[Floats, Floats]:
-    """Return location and scale of each series' maxima (series, block), NaN where unknown, shrunk to those of all."""
-    middle, tail = -np.log(-np.log(MIDDLE)), -np.log(-np.log(TAIL))
-    number = (~np.isnan(maxima)).sum(axis=1)
-    pooled = np.nanquantile(maxima, (MIDDLE, TAIL))
-    ordered = np.sort(maxima, axis=1)  # NaN last
-    own = []
-    for quantile in (MIDDLE, TAIL):
-        place = quantile * np.maximum(number - 1, 0)
-        low = np.floor(place).astype(int)[:, None]
-        high = np.minimum(low + 1, np.maximum(number - 1, 0)[:, None])
-        below, above = (np.take_along_axis(ordered, position, axis=1)[:, 0] for position in (low, high))
-        own.append(np.nan_to_num(below + (place - low[:, 0]) * (above - below)))
-    weight = number / (number + PSEUDO_BLOCKS)
-    at_middle, at_tail = (weight * series + (1 - weight) * every for series, every in zip(own, pooled, strict=True))
-    scale = np.maximum(at_tail - at_middle, SMALLEST) / (tail - middle)
-    return at_middle - middle * scale, scale
-
-
-def _changes(
-    values: Floats,
-    season: Floats,
-    levels: _Levels,
-    scores: _Scores,
-    chance: Floats,
-    *,
-    first: int,
-    from_day: int,
-    share: float,
-) -> Evidence:
-    """Follow each series day by day: a change begins where the chance falls to the share and ends where it rests."""
-    count, length = values.shape
-    shape = (count, length - from_day)
-    state, told, told_size, began, strongest = np.zeros((5, count))
-    is_new, is_lasting, is_strong = np.zeros((3, *shape), dtype=bool)
-    began_on, direction = np.zeros(shape, dtype=np.int64), np.zeros(shape)
-    for column in range(shape[1]):
-        day = from_day + column
-        score = scores.score[:, day]
-        side, size = np.sign(score), np.abs(score)
-        begins = (chance[:, column] <= share) & (side != state)
-        rests = ~begins & (state != 0) & (side != 0) & ((side != state) | (size < RESTS_BELOW * told_size))
-        rests |= ~begins & (day - told >= LASTING_DAYS)
-        state = np.where(begins, side, np.where(rests, 0.0, state))
-        told, told_size = np.where(begins, day, told), np.where(begins, size, told_size)
-        # The window with the strongest evidence so far names the first day.
-        is_stronger = begins | ((state != 0) & (side == state) & (size > strongest))
-        is_first_half = day - told < LONGEST
-        began = np.where(is_stronger & is_first_half, day - scores.length[:, day] + 1, began)
-        strongest = np.where(is_stronger, size, strongest)
-        is_new[:, column], is_lasting[:, column] = begins, (state != 0) & (side == state)
-        is_strong[:, column] = is_lasting[:, column] & (chance[:, column] <= STRONGER * share)
-        began_on[:, column] = np.where(is_lasting[:, column], began, day)
-        direction[:, column] = np.where(is_lasting[:, column], state, 0.0)
-    judged = slice(first - from_day, None)
-    began_on = began_on[:, judged]
-    return Evidence(
-        chance[:, judged],
-        is_new[:, judged],
-        is_lasting[:, judged],
-        is_strong[:, judged],
-        began_on,
-        *_expectations(values, season, levels, began_on, first),
-        direction[:, judged],
-        _is_trend(values, season, levels, began_on, first),
-    )
-
-
 def _expectations(
     values: Floats, season: Floats, levels: _Levels, began: Positions, first: int
 ) -> tuple[Floats, Floats, Floats]:
     """Return the expected value of each judged day and the sums of values and expected values since `began`."""
-    count, length = values.shape
-    days = np.broadcast_to(np.arange(first, length), began.shape)
+    days = np.broadcast_to(np.arange(first, values.shape[1]), began.shape)
     level = np.take_along_axis(levels.level, began, axis=1)
     known = np.nan_to_num(values)
     largest = beyond_largest(np.maximum.accumulate(np.abs(known), axis=1))
@@ -318,7 +192,7 @@ def _expectations(
 
 
 def _is_trend(values: Floats, season: Floats, levels: _Levels, began: Positions, first: int) -> Flags:
-    """Return the judged days (series, day) whose change since `began` is more like a line from zero than like a step."""
+    """Return the judged days (series, day) whose change since `began` is more like a line than like a step."""
     days = np.broadcast_to(np.arange(first, values.shape[1]), began.shape)
     level = np.take_along_axis(levels.level, began, axis=1)
     rest = np.sign(values) * np.sqrt(np.abs(values)) - season
@@ -331,4 +205,5 @@ def _is_trend(values: Floats, season: Floats, levels: _Levels, began: Positions,
         step, steps = step + (age > 0) * residual, steps + (age > 0)
         line, lines = line + age * residual, lines + age**2
     is_long = days - began + 1 >= 6
-    return is_long & (np.abs(line) / np.sqrt(np.maximum(lines, 1)) > np.abs(step) / np.sqrt(np.maximum(steps, 1)))
+    is_line = np.abs(line) / np.sqrt(np.maximum(lines, 1)) > np.abs(step) / np.sqrt(np.maximum(steps, 1))
+    return np.asarray(is_long & is_line)
