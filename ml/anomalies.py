@@ -30,6 +30,9 @@ INTERMITTENT: Final = 28  # amounts with fewer nonzero values in NONZERO_DAYS ar
 MINIMUM_CHANGED: Final = 0.5  # of the days must differ from the evening's amount on hand, or the book is not used
 HISTORY_DAYS: Final = 546  # days before the first judged one whose scores are computed
 
+# Of the chance at which a change is told when it is new: with less it is told again on each day that it lasts.
+STRONG_SHARE: Final = 0.01
+
 # Multiple testing: where many series are judged on one day, at most this share of the alarms of the day is expected to
 # be false (Benjamini, Hochberg 1995).
 FALSE_SHARE: Final = 0.5
@@ -122,19 +125,23 @@ def detect(
 
     # (series, judged day)
     judged = slice(first, None)
-    by_day = np.where(is_judged, chances(expectation.score, limit), 1.0)[:, judged]
-    is_rise_expected = known.is_raised & ~is_learnt
-    by_day = np.where((is_rise_expected & (expectation.score > 0))[:, judged], 1.0, by_day)
-    windows = evidence(values, panel.days, holidays=days, is_training=is_ordinary, first=first)
+    is_expected_rise = known.is_raised & ~is_learnt & (expectation.score > 0)
+    by_day = np.where(is_judged & ~is_expected_rise, chances(expectation.score, limit), 1.0)[:, judged]
+    windows = evidence(
+        values, panel.days, holidays=days, is_training=is_ordinary, first=first, share=WINDOW_SHARE * rate
+    )
+    is_strong = windows.is_lasting & (windows.chance <= STRONG_SHARE * WINDOW_SHARE * rate)
+    by_window = np.where((windows.is_new | is_strong) & ~missing[:, judged], windows.chance, 1.0)
     verdict = _verdict(
         panel._replace(values=values),
         expectation,
         limit,
         windows,
         by_day=by_day,
+        by_window=by_window,
         is_judged=is_judged,
         missing=missing,
-        allowed=_allowed(by_day, windows.chance, is_judged[:, judged], panel.series.isin(list(protected)), rate),
+        allowed=_allowed(by_day, by_window, is_judged[:, judged], panel.series.isin(list(protected)), rate),
     )
     size = None if money is None else _size(panel, verdict, first, money)
     return _table(panel, judged, verdict, size)
@@ -258,13 +265,14 @@ def _verdict(
     windows: Evidence,
     *,
     by_day: Floats,
+    by_window: Floats,
     is_judged: Flags,
     missing: Flags,
     allowed: Floats,
 ) -> Verdict:
     """Return the verdict of each judged day.
 
-    by_day, allowed: (series, judged day); is_judged, missing: (series, day).
+    by_day, by_window, allowed: (series, judged day); is_judged, missing: (series, day).
     """
     judged = slice(panel.values.shape[1] - by_day.shape[1], None)
     value = panel.values[:, judged]
@@ -279,32 +287,34 @@ def _verdict(
     expected, lower, upper = _plausible(panel.values, bounds, judged)
     known = np.nan_to_num(value)
     # A day that cannot be judged, or is not too far out, lies within its range.
-    is_inside = (by_day > DAY_SHARE * allowed) | ~is_judged[:, judged]
+    is_told = (by_day <= DAY_SHARE * allowed) & is_judged[:, judged]
     lower, upper = (
-        np.where(is_inside, bound(side, known), side) for bound, side in ((np.minimum, lower), (np.maximum, upper))
+        np.where(is_told, lower, np.minimum(lower, known)),
+        np.where(is_told, upper, np.maximum(upper, known)),
     )
 
-    is_shift = (windows.chance <= WINDOW_SHARE * allowed) & ~missed & ~np.isnan(value)
-    expected = np.where(is_shift, windows.expected, expected)
+    side = np.where(is_told, np.sign(known - expected), windows.direction)
+    is_evident = by_window <= WINDOW_SHARE * allowed
+    is_shift = windows.is_lasting & (side == windows.direction) & (is_evident | is_told) & ~missed
     # The bound of a shift lies where such evidence would have been just probable enough.
-    share = np.log(np.maximum(WINDOW_SHARE * allowed, SMALLEST_CHANCE)) / np.log(
-        np.maximum(windows.chance, SMALLEST_CHANCE)
-    )
-    bound = expected + np.clip(share, 0.0, 0.999) * (known - expected)
-    lower = np.where(is_shift & (windows.direction < 0), bound, np.where(is_shift, np.minimum(lower, expected), lower))
-    upper = np.where(is_shift & (windows.direction > 0), bound, np.where(is_shift, np.maximum(upper, expected), upper))
+    share = np.log(WINDOW_SHARE * allowed) / np.log(np.clip(windows.chance, SMALLEST_CHANCE, 0.5))
+    bound = windows.expected + np.clip(share, 0.0, 0.999) * (known - windows.expected)
+    lower = np.where(is_shift, np.where(side < 0, bound, np.minimum(lower, windows.expected)), lower)
+    upper = np.where(is_shift, np.where(side > 0, bound, np.maximum(upper, windows.expected)), upper)
+    expected = np.where(is_shift, windows.expected, expected)
 
-    spike = np.where(value > expected, "spike", "dropout")
     pattern = np.select(
-        [missed, is_shift & windows.is_trend, is_shift], ["missing", "trend_break", "level_shift"], spike
+        [missed, is_shift & windows.is_trend, is_shift, known > expected],
+        ["missing", "trend_break", "level_shift", "spike"],
+        "dropout",
     )
-    day = np.arange(judged.start, panel.values.shape[1])
+    day = np.arange(panel.values.shape[1] - by_day.shape[1], panel.values.shape[1])
     return Verdict(
         value=value,
         expected=expected,
         lower=lower,
         upper=upper,
-        chance=np.where(missed | ~is_shift, np.minimum(by_day / DAY_SHARE, 1.0), _together(by_day, windows.chance)),
+        chance=_together(by_day, by_window),
         is_anomaly=missed | (value < lower) | (value > upper),
         pattern=pattern.astype(object),
         began=np.where(is_shift, windows.began, day),

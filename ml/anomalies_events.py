@@ -42,7 +42,7 @@ def raised(centre: Floats, root: Floats, known: KnownDays) -> tuple[Floats, Flag
     """
     factor = np.clip(root / np.where(centre > 0, centre, np.nan), 0.0, LARGEST_EFFECT)
     counted = known.is_raised & ~np.isnan(factor)
-    number = np.cumsum(counted, axis=1) - counted
+    number: Floats = np.cumsum(counted, axis=1, dtype=float) - counted
     total = np.cumsum(np.where(counted, factor, 0.0), axis=1) - np.where(counted, factor, 0.0)
     shared = (total.sum(axis=0) + 1.0) / (number.sum(axis=0) + 1.0)
     effect = (total + SHRINK_DAYS * shared) / (number + SHRINK_DAYS)

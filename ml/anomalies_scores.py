@@ -33,11 +33,11 @@ LAG = 7  # days before the block that do not enter it: an incident does not wide
 SCALE_DAYS = 364  # days of scores whose highest TAIL the tail begins with
 TAIL = 0.1
 FEWEST_SCORES = 28  # with fewer the tail begins at START
-START, LEAST_START = 2.0, 1.5
+START, LEAST_START = 1.6, 0.8
 SHAPE = 0.1  # of the tail; 0 is exponential
 LARGEST_EXCESS = 4.0  # starts of the tail beyond it: one such day would lengthen the tail for years
 SHRINK_SCORES = 50.0  # scores of all series that each series' own are added to
-PRIOR_EXCESS, PRIOR_SCORES = 0.6, 200.0  # mean excess before anything is known, and the scores that it counts as
+PRIOR_EXCESS, PRIOR_SCORES = 0.5, 100.0  # mean excess before anything is known, and the scores that it counts as
 
 SIDES = (-1, 1)  # below and above the expected value
 
@@ -122,7 +122,8 @@ def tails(score: Floats, learns: Flags) -> Tails:
             own, number = excess[:, :end].sum(axis=1), exceeding[:, :end].sum(axis=1)
             shared = (own.sum() + PRIOR_EXCESS * PRIOR_SCORES) / (number.sum() + PRIOR_SCORES)
             start[side, :, block] = first[:, None]
-            scale[side, :, block] = (first * (own + SHRINK_SCORES * shared) / (number + SHRINK_SCORES))[:, None]
+            mean = (own + SHRINK_SCORES * shared) / (number + SHRINK_SCORES)
+            scale[side, :, block] = (first * mean)[:, None]
             relative = np.nan_to_num(sized[:, block] / first[:, None])
             exceeding[:, block] = relative > 1
             excess[:, block] = np.clip(relative - 1, 0.0, LARGEST_EXCESS)
