@@ -54,10 +54,10 @@ UNBILLED_GROWTH: Final = 2.0
 MILESTONES_LEAST: Final = 3.0
 MILESTONES_GROWTH: Final = 4 / 3
 
-# Regular clients who are missed are reported if there are more of them than usual (a third more, and at least
+# Regular clients who are missed are reported if there are more of them than usual (a half more, and at least
 # MISSED_LEAST), or if single ones among them bring a twentieth of a year's revenue.
 MISSED_LEAST: Final = 3
-MISSED_GROWTH: Final = 4 / 3
+MISSED_GROWTH: Final = 1.5
 MISSED_SHARE: Final = 0.05
 
 # Bookings are named as likely no-shows from this probability on, if it is also this many times the usual one: one in
