@@ -121,19 +121,22 @@ def _run(console: Console, arguments: argparse.Namespace) -> dict[str, Any]:
     told: list[dict[str, Any]] = []
     since, known = loading.BEGINNING, set[str]()
     with hub.made_hub() as hub_settings, console.status("Running ...") as status:
-        for place, day in enumerate(days):
-            status.update(f"{as_day(day)}, day {place + 1} of {len(days)} ...")
-            with database.connect(database.database_url(hub_settings)) as connection:
-                for number, (business, world) in enumerate(zip(businesses, worlds, strict=True)):
-                    loading.load(connection, number, business, world, since, (day + 1) * DAY)
-                    if since == loading.BEGINNING:
-                        hub.add_owner(connection, loading.organization_id(number), business.slug)
-            since = (day + 1) * DAY
-            outcome = hub.run(hub_settings, as_day(day), known)
-            told.append(asdict(outcome))
-            console.print(f"{as_day(day)}: {sum(outcome.seconds.values()):.0f} s", style="dim")
-            for name, failure in outcome.failures.items():
-                console.print(f"[red]{as_day(day)} {name}: {failure[:300]}", markup=True)
+        try:
+            for place, day in enumerate(days):
+                status.update(f"{as_day(day)}, day {place + 1} of {len(days)} ...")
+                with database.connect(database.database_url(hub_settings)) as connection:
+                    for number, (business, world) in enumerate(zip(businesses, worlds, strict=True)):
+                        loading.load(connection, number, business, world, since, (day + 1) * DAY)
+                        if since == loading.BEGINNING:
+                            hub.add_owner(connection, loading.organization_id(number), business.slug)
+                since = (day + 1) * DAY
+                outcome = hub.run(hub_settings, as_day(day), known)
+                told.append(asdict(outcome))
+                console.print(f"{as_day(day)}: {sum(outcome.seconds.values()):.0f} s", style="dim")
+                for name, failure in outcome.failures.items():
+                    console.print(f"{as_day(day)} {name}: {failure[:300]}", style="red", markup=False)
+        except KeyboardInterrupt:
+            console.print(f"Stopped after {len(told)} of {len(days)} days, which are judged now.")
         return {
             "settings": settings,
             "told": told,
@@ -143,7 +146,8 @@ def _run(console: Console, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _judge(kept: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Course]]:
-    settings, days = kept["settings"], _run_days(kept["settings"])
+    settings, planned = kept["settings"], _run_days(kept["settings"])
+    days = {day: planned[day] for day in (_number(told["day"]) for told in kept["told"])}
     ratios = {name: (parts[0], parts[1]) for name, parts in kept["ratios"].items()}
     rows, others, courses = [], [], []
     for number, business in enumerate(_businesses(settings)):
@@ -151,7 +155,7 @@ def _judge(kept: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, A
         org_id = str(loading.organization_id(number))
         course = Course(number, found, daily(business, world), effects, is_measured=days)
         for told in kept["told"]:
-            day = (date.fromisoformat(str(told["day"])) - EPOCH).days
+            day = _number(told["day"])
             course.open[day] = [event for event in told["events"] if event["org_id"] == org_id]
             course.messages[day] = sum(message["org_id"] == org_id for message in told["messages"])
         own = [
@@ -163,6 +167,10 @@ def _judge(kept: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, A
         others += false
         courses.append(course)
     return rows, others, courses
+
+
+def _number(day: date | str) -> int:
+    return (date.fromisoformat(str(day)) - EPOCH).days
 
 
 if __name__ == "__main__":
