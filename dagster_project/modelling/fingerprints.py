@@ -24,7 +24,7 @@ READ: Final[tuple[LiteralString, ...]] = (
     "select * from marts.dim_organization where org_id = %(org_id)s",
     "select * from staging.stg_app__calendar_events where org_id = %(org_id)s",
     """
-    select kind, metric, dimension, member, day, dedupe_key
+    select kind, metric, dimension, member, day, started_on, feedback_reason
     from app.insight_events where org_id = %(org_id)s and status = 'dismissed'
     """,
     """

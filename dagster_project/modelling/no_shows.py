@@ -1,6 +1,5 @@
 """Modelling asset: the probability of each coming booking that its client does not come."""
 
-from functools import partial
 from typing import Final, LiteralString
 
 import dagster as dg
@@ -49,12 +48,12 @@ def update_no_shows(connection: psycopg.Connection, organization: Organization) 
 
     Those of earlier days stay, to be compared with the outcomes.
     """
-    parameters = {"org_id": organization.id, "is_modelled": organization.is_modelled}
-    bookings = pd.DataFrame(connection.execute(BOOKINGS, parameters).fetchall(), columns=list(COLUMNS))
-    model = partial(no_show_probabilities, bookings, as_of=organization.as_of, horizon=HORIZON_DAYS)
-    mark = fingerprint(model)
+    mark = fingerprint(connection, organization, (BOOKINGS,))
     if is_unchanged(connection, organization, MODEL, mark):
         return
+    parameters = {"org_id": organization.id, "is_modelled": organization.is_modelled}
+    bookings = pd.DataFrame(connection.execute(BOOKINGS, parameters).fetchall(), columns=list(COLUMNS))
+    probabilities = no_show_probabilities(bookings, as_of=organization.as_of, horizon=HORIZON_DAYS)
     connection.execute(
         "delete from ml.no_shows where org_id = %s and as_of = %s", [organization.id, organization.as_of]
     )
@@ -63,7 +62,7 @@ def update_no_shows(connection: psycopg.Connection, organization: Organization) 
             "insert into ml.no_shows (org_id, as_of, booking_id, probability) values (%s, %s, %s, %s)",
             [
                 (organization.id, organization.as_of, row.booking_id, row.probability)
-                for row in model().itertuples(index=False)
+                for row in probabilities.itertuples(index=False)
             ],
         )
     save_fingerprint(connection, organization, MODEL, mark)
