@@ -4,8 +4,8 @@ The week is a rolling one, in the time of the runs (`told_at`), so that runs of 
 of the Hub itself are always sent and not counted: figures that are out of date make every other message worthless.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -18,19 +18,12 @@ from sources.insight_values import BOOKING_QUESTION, SEVERITIES, InsightOccasion
 
 ALERTS_PER_WEEK: Final = 5  # of a channel that sets no number of its own
 WEEK: Final = timedelta(days=7)
-# A critical alert with more money at stake than any that was sent in the week goes beyond the budget, this often.
-BEYOND_BUDGET: Final = 2
+# Of these alerts so many, at most half, are for critical insights alone: three lesser ones on Monday leave room for an
+# outage on Friday.
+KEPT_FOR_CRITICAL: Final = 2
 # A notice that something is over asks for nothing: it leaves room for this many alerts.
 ROOM_FOR_ALERTS: Final = 2
 SEVERITIES_OF_NOTICES: Final = ("critical", "high")  # the digest alone says that lesser ones are over
-
-
-@dataclass
-class _Week:
-    """What a recipient got in the week: the number of messages, and the largest amount among them."""
-
-    sent: int = 0
-    largest: float = 0.0
 
 
 def within_budget(
@@ -44,26 +37,23 @@ def within_budget(
         return []
     insights = _insights(connection, {route.insight_id for route in routes})
     limits = _limits(connection, {route.channel_id for route in routes})
-    weeks = _weeks(connection, routes, at)
+    sent = _sent_in_week(connection, routes, at)
     chosen = []
     for route in sorted(routes, key=lambda route: _rank(insights[route.insight_id])):
-        insight, week = insights[route.insight_id], weeks[route.org_id, route.recipient]
+        insight, recipient = insights[route.insight_id], (route.org_id, route.recipient)
         if not _is_failure(insight):
-            if not _has_room(insight, week, limits[route.channel_id], occasion):
+            if sent[recipient] >= _limit(insight, limits[route.channel_id], occasion):
                 continue
-            week.sent += 1
-            week.largest = max(week.largest, _money(insight))
+            sent[recipient] += 1
         chosen.append(route)
     return chosen
 
 
-def _has_room(insight: Mapping[str, Any], week: _Week, limit: int, occasion: InsightOccasion) -> bool:
+def _limit(insight: Mapping[str, Any], alerts: int, occasion: InsightOccasion) -> int:
+    """Return the number of messages of the week from which on this one waits for the digest."""
     if occasion == "resolved":
-        return insight["severity"] in SEVERITIES_OF_NOTICES and week.sent + ROOM_FOR_ALERTS < limit
-    if week.sent < limit:
-        return True
-    is_exceptional = insight["severity"] == "critical" and _money(insight) > week.largest
-    return limit > 0 and is_exceptional and week.sent < limit + BEYOND_BUDGET
+        return alerts - ROOM_FOR_ALERTS if insight["severity"] in SEVERITIES_OF_NOTICES else 0
+    return alerts if insight["severity"] == "critical" else alerts - min(KEPT_FOR_CRITICAL, alerts // 2)
 
 
 def _rank(insight: Mapping[str, Any]) -> tuple[bool, float, int]:
@@ -103,14 +93,12 @@ def _limits(connection: psycopg.Connection, channel_ids: Iterable[UUID]) -> dict
     return {row["id"]: row["alerts"] for row in rows}
 
 
-def _weeks(connection: psycopg.Connection, routes: Sequence[Route], at: datetime) -> dict[tuple[UUID, str], _Week]:
-    """Return the week of each recipient, over all channels of the organisation."""
-    weeks = {(route.org_id, route.recipient): _Week() for route in routes}
+def _sent_in_week(connection: psycopg.Connection, routes: Sequence[Route], at: datetime) -> Counter[tuple[UUID, str]]:
+    """Return the number of messages of each recipient in the week up to `at`, over all channels of the organisation."""
     rows = records(
         connection,
         """
-        select deliveries.org_id, deliveries.recipient, count(*) as sent,
-            coalesce(max(abs(insights.impact)), 0)::float8 as largest
+        select deliveries.org_id, deliveries.recipient, count(*) as sent
         from app.notification_deliveries as deliveries
         inner join app.insight_events as insights
             on insights.org_id = deliveries.org_id and insights.id = deliveries.insight_id
@@ -127,4 +115,4 @@ def _weeks(connection: psycopg.Connection, routes: Sequence[Route], at: datetime
             "question": BOOKING_QUESTION,
         },
     )
-    return weeks | {(row["org_id"], row["recipient"]): _Week(row["sent"], row["largest"]) for row in rows}
+    return Counter({(row["org_id"], row["recipient"]): row["sent"] for row in rows})

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from notifications.budget import ALERTS_PER_WEEK, BEYOND_BUDGET
+from notifications.budget import ALERTS_PER_WEEK, KEPT_FOR_CRITICAL
 from notifications.channel_admin import add_channel
 from notifications.delivery_ledger import enqueue_insights
 from tests.notifications.examples import NOW, ORG, insert_insight
@@ -40,28 +40,26 @@ def add_owner(connection: psycopg.Connection, **options: Any) -> None:
 
 def test_the_largest_go_at_once(connection: psycopg.Connection) -> None:
     add_owner(connection)
-    assert tell(connection, raise_insights(connection, *range(100, 900, 100))) == ALERTS_PER_WEEK
+    assert tell(connection, raise_insights(connection, *range(100, 900, 100), severity="critical")) == ALERTS_PER_WEEK
     assert told_amounts(connection) == {400, 500, 600, 700, 800}
 
 
 def test_the_week_is_a_rolling_one(connection: psycopg.Connection) -> None:
     add_owner(connection)
-    tell(connection, raise_insights(connection, *range(100, 600, 100)))
-    assert tell(connection, raise_insights(connection, 5000), days=6.9) == 0
+    tell(connection, raise_insights(connection, *range(100, 600, 100), severity="critical"))
+    assert tell(connection, raise_insights(connection, 5000, severity="critical"), days=6.9) == 0
     assert tell(connection, raise_insights(connection, 6000), days=7) == 1
     # A run of an earlier day has a week of its own.
     assert tell(connection, raise_insights(connection, 7000), days=-30) == 1
 
 
-def test_a_critical_one_with_more_money_than_any_goes_beyond_the_budget(connection: psycopg.Connection) -> None:
+def test_lesser_ones_leave_room_for_critical_ones(connection: psycopg.Connection) -> None:
     add_owner(connection)
-    tell(connection, raise_insights(connection, *range(100, 600, 100)))
-    assert tell(connection, raise_insights(connection, 9000)) == 0  # large, and not critical
-    assert tell(connection, raise_insights(connection, 400, severity="critical")) == 0  # critical, and not the largest
-    for amount in (1000, 2000, 3000, 4000):
-        tell(connection, raise_insights(connection, amount, severity="critical"))
-    assert len(deliveries(connection)) == ALERTS_PER_WEEK + BEYOND_BUDGET
-    assert {1000, 2000} <= told_amounts(connection)
+    assert tell(connection, raise_insights(connection, *range(100, 600, 100))) == ALERTS_PER_WEEK - KEPT_FOR_CRITICAL
+    assert tell(connection, raise_insights(connection, 9000)) == 0
+    critical = [tell(connection, raise_insights(connection, amount, severity="critical")) for amount in (10, 20, 30)]
+    assert critical == [1, 1, 0]
+    assert {10, 20} <= told_amounts(connection)
 
 
 def test_failures_of_the_hub_are_always_sent_and_not_counted(connection: psycopg.Connection) -> None:
@@ -77,7 +75,7 @@ def test_failures_of_the_hub_are_always_sent_and_not_counted(connection: psycopg
 def test_recipients_have_budgets_of_their_own_over_all_channels(connection: psycopg.Connection) -> None:
     add_owner(connection, min_severity="critical")
     add_channel(connection, ORG, name="team", kind="email", target="owner@example.org, team@example.org")
-    tell(connection, raise_insights(connection, *range(100, 900, 100)))
+    tell(connection, raise_insights(connection, *range(100, 900, 100), severity="critical"))
     recipients = [row["recipient"] for row in deliveries(connection)]
     assert recipients.count("owner@example.org") == recipients.count("team@example.org") == ALERTS_PER_WEEK
 
@@ -105,7 +103,7 @@ def test_the_digest_alone_says_that_a_lesser_one_is_over(connection: psycopg.Con
 
 def test_nobody_hears_that_something_is_over_who_was_not_told(connection: psycopg.Connection) -> None:
     add_owner(connection, alerts_per_week=3)
-    tell(connection, raise_insights(connection, 1000, 2000, 3000))
+    tell(connection, raise_insights(connection, 1000, 2000, 3000, severity="critical"))
     held = raise_insights(connection, 100)
     assert tell(connection, held) == tell(connection, held, "resolved", days=8) == 0
 
