@@ -84,6 +84,7 @@ PATTERNS: Final = {
 }
 LONG_DAYS: Final = 4  # after fewer days it is too early to speak of a new level
 SPLIT_SHARE: Final = 0.5  # of the change: one part of it then tells what happened
+LEAST_PART: Final = 0.1  # of the change: smaller parts are not worth a word
 MISSING_RECOMMENDATION: Final = (
     "Check that the source still delivers this figure, load the day again, and look at later days with care."
 )
@@ -146,10 +147,11 @@ def _split(finding: Finding) -> str:
         "mix": "the mix of services",
     }
     parts = finding.get("split") or {}
+    change = abs(sum(parts.values()))
     told = [
         f"{'+' if part > 0 else '−'}{phrases.difference(finding, abs(part), 0.0)} by {names[name]}"
         for name, part in parts.items()
-        if phrases.rounded(finding, part)
+        if phrases.rounded(finding, part) and abs(part) >= LEAST_PART * change
     ]
     return f"Of the difference: {formatting.listed(told)}." if len(told) > 1 else ""
 
