@@ -196,10 +196,11 @@ def _first_changed(days: Sequence[Row], flagged: Sequence[Row], direction: str) 
     side = 1.0 if direction == "up" else -1.0
     expected = sum(row["expected"] for row in flagged)
     share = 0.5 * abs(sum(row["value"] for row in flagged) - expected) / expected if expected > 0 else 0.0
-    first_flagged = min(row["day"] for row in flagged)
+    first_flagged: date = min(row["day"] for row in flagged)
     earlier = [row for row in days if row["day"] < first_flagged]
+    began: date = min(row["began"] for row in flagged)
     if not earlier:  # the days that the evidence stretches over are no longer scored
-        return min(row["began"] for row in flagged)
+        return began
     total, best, began = 0.0, 0.0, first_flagged
     for row in reversed(earlier):
         total += side * (row["value"] - row["expected"]) - share * row["expected"]

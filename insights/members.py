@@ -29,12 +29,12 @@ FIGURES: Final[LiteralString] = """
 """
 # entered: after the absence began, as an illness is; others were known ahead.
 ABSENCES: Final[LiteralString] = """
-    select provider_id::text as provider, starts_on, ends_on,
-        (created_at at time zone organizations.timezone)::date >= starts_on as is_sudden
+    select absences.provider_id::text as provider, absences.starts_on, absences.ends_on,
+        (absences.created_at at time zone organizations.timezone)::date >= absences.starts_on as is_sudden
     from staging.stg_app__provider_absences as absences
     inner join marts.dim_organization as organizations on organizations.org_id = absences.org_id
     where absences.org_id = %(org_id)s and absences.ends_on >= %(first)s and absences.starts_on <= %(as_of)s
-        and provider_id::text = any(%(members)s)
+        and absences.provider_id::text = any(%(members)s)
 """
 
 Row = Mapping[str, Any]
