@@ -26,26 +26,20 @@ YEAR: Final = 364  # days: the same weekday a year ago
 WEEKDAYS: Final = 8  # past days of the same weekday that enter
 WARM_UP: Final = 35  # days of a series before its first origin in the training rows
 FEWEST_ROWS: Final = 1000  # with fewer training rows no model is fitted
-# At most, drawn evenly from all series; more cost time for no better MASE; with a book 60,000 have 0.5 % less WAPE.
-ROWS: Final = 20_000
-ROWS_BOOKED: Final = 30_000
-PAST_ROWS: Final = 10_000  # of the models of past origins without a book, whose errors make the intervals only
 ROWS_PER_DAY: Final = 8  # of one series: the same day from this many origins
 HALF_LIFE: Final = 1000  # days after which a row weighs half
-ROUNDS: Final = 150
-QUARTERS: Final = 3  # of past origins, for the intervals
-REFIT_WEEKS: Final = 13
+PAST_PERIODS: Final = 2  # of past origins, for the intervals
+REFIT_WEEKS: Final = 20
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "huber",  # nearly the median's accuracy, in half the time of the absolute error
     "alpha": 0.3,
-    "learning_rate": 0.06,
     "num_leaves": 24,
     "min_data_in_leaf": 40,
     "feature_fraction": 0.6,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "lambda_l2": 1.0,
-    "max_bin": 127,
+    "max_bin": 63,
     "num_threads": 1,
     "deterministic": True,
     "force_row_wise": True,
@@ -55,6 +49,21 @@ PARAMETERS: Final[dict[str, Any]] = {
 # With a book errors are small beside the level, and the Huber loss is quadratic there: the mean WAPE of a hotel's
 # members is 2 % higher with it.
 PARAMETERS_BOOKED: Final[dict[str, Any]] = {**PARAMETERS, "objective": "regression_l1"}
+
+
+class Effort(NamedTuple):
+    """Size of a fit."""
+
+    rows: int  # at most, drawn evenly from all series
+    rounds: int
+    learning_rate: float
+
+
+# More rows cost time for no better MASE; with a book 60,000 have 0.5 % less WAPE.
+LAST: Final = Effort(20_000, 100, 0.09)
+LAST_BOOKED: Final = Effort(30_000, 80, 0.11)
+# Of the models of past origins, whose errors make the intervals and, with a book, the weights of the models.
+PAST: Final = Effort(10_000, 60, 0.15)
 
 
 class Learner(NamedTuple):
@@ -181,13 +190,13 @@ def _rows_with_book(
 def backcast(tab: Tables, origins: Positions, horizon: int) -> Floats:
     """Return the forecasts (series, origin, step) at weekly origins, ascending; NaN where no model could be fitted.
 
-    A past origin is forecast by the model that was fitted at the first origin of its quarter, so that its errors are
+    A past origin is forecast by the model that was fitted at the first origin of its period, so that its errors are
     those of a model that was not fitted on the actuals; the last origin by a model of its own.
     """
     result = np.full((len(tab.values), len(origins), horizon), np.nan)
     for begin, end in _periods(len(origins)):
-        most_rows = ROWS if end == len(origins) else PAST_ROWS
-        if models := fit(tab, int(origins[begin]), horizon, most_rows):
+        effort = LAST if end == len(origins) else PAST
+        if models := fit(tab, int(origins[begin]), horizon, effort):
             result[:, begin:end] = predict(models, tab, origins[begin:end], horizon)
     young = origins[None, :] - tab.first[:, None] < WARM_UP + LEVEL_DAYS
     result[young] = np.nan
@@ -197,35 +206,37 @@ def backcast(tab: Tables, origins: Positions, horizon: int) -> Floats:
 def backcast_with_book(tab: Tables, origins: Positions, horizon: int) -> Floats:
     """Return the forecasts (method, series, origin, step) with a book.
 
-    Methods: boosting that corrects the regression, the regression alone, the mean pick-up.
+    Methods: boosting that corrects the regression, the regression alone, the mean pick-up. NaN beyond the book.
     """
     if tab.pace is None:
         raise ValueError("the tables have no book")
-    shape = (len(tab.values), len(origins), horizon)
-    result = np.full((3, *shape), np.nan)
+    result = np.full((3, len(tab.values), len(origins), horizon), np.nan)
+    leads = min(horizon, tab.pace.book.shape[2] - 1)
+    boosted, regressed, mean = result[:, :, :, :leads]  # views
     weekday = tab.calendar[:, WEEKDAY].astype(int)
     for begin, end in _periods(len(origins)):
         regression = bookings_on_hand.regress(tab.pace, tab.values, weekday, int(origins[begin]))
         fitted, period = tab._replace(regression=regression), origins[begin:end]
-        if models := fit(fitted, int(origins[begin]), horizon, ROWS_BOOKED):
-            result[0, :, begin:end] = predict(models, fitted, period, horizon)
-        base = _base(fitted, *_grid(shape[0], period, horizon))
-        result[1, :, begin:end] = base.reshape(shape[0], end - begin, horizon)
-    result[2] = bookings_on_hand.pick_up(tab.pace, *_grid(shape[0], origins, horizon)).reshape(shape)
+        effort = LAST_BOOKED if end == len(origins) else PAST
+        if models := fit(fitted, int(origins[begin]), leads, effort):
+            boosted[:, begin:end] = predict(models, fitted, period, leads)
+        base = _base(fitted, *_grid(len(tab.values), period, leads))
+        regressed[:, begin:end] = base.reshape(len(tab.values), end - begin, leads)
+    mean[:] = bookings_on_hand.pick_up(tab.pace, *_grid(len(tab.values), origins, leads)).reshape(mean.shape)
     return result
 
 
 def _periods(count: int) -> list[tuple[int, int]]:
-    """Return the first and past-the-last origin that each fit forecasts: the past quarters, and the last by itself."""
+    """Return the first and past-the-last origin that each fit forecasts: the past periods, and the last by itself."""
     last = count - 1
-    begins = [last - REFIT_WEEKS * quarter for quarter in range(QUARTERS, 0, -1)]
+    begins = [last - REFIT_WEEKS * period for period in range(PAST_PERIODS, 0, -1)]
     return [*((begin, begin + REFIT_WEEKS) for begin in begins if begin >= 0), (last, last + 1)]
 
 
-def fit(tab: Tables, end: int, horizon: int, most_rows: int) -> list[tuple[Learner, Any]]:
+def fit(tab: Tables, end: int, horizon: int, effort: Effort) -> list[tuple[Learner, Any]]:
     """Return each learner with its model fitted on days up to position `end`; none with too few rows or no LightGBM."""
     library = lightgbm()
-    series, origin, step = _draw(tab, end, horizon, most_rows)
+    series, origin, step = _draw(tab, end, horizon, effort.rows)
     if library is None or len(series) < FEWEST_ROWS:
         return []
     weight = _steadiness(tab.values[:, : end + 1])[series] * 0.5 ** ((end - origin - step) / HALF_LIFE)
@@ -237,7 +248,8 @@ def fit(tab: Tables, end: int, horizon: int, most_rows: int) -> list[tuple[Learn
         target = _logarithm(actual / level) if learner.is_log else (actual - base) / level
         limit = 3 * np.quantile(np.abs(target), 0.999)
         data = library.Dataset(rows(unit, series, origin, step), np.clip(target, -limit, limit), weight=weight)
-        models.append((learner, library.train(learner.parameters, data, ROUNDS)))
+        parameters = {**learner.parameters, "learning_rate": effort.learning_rate}
+        models.append((learner, library.train(parameters, data, effort.rounds)))
     return models
 
 
@@ -247,16 +259,18 @@ def predict(models: list[tuple[Learner, Any]], tab: Tables, origins: Positions, 
     series, origin, step = _grid(count, origins, horizon)
     base = _base(tab, series, origin, step)
     has_negative = np.asarray((np.nan_to_num(tab.values) < 0).any(axis=1))[series]
-    forecasts = []
+    total, number = np.zeros((2, len(series)))
     for learner, model in models:
         unit = _in_unit_of(learner, tab)
         predicted = np.asarray(model.predict(rows(unit, series, origin, step), num_threads=1))
         level = unit.level[series, origin]
         if learner.is_log:
-            forecasts.append(np.where(has_negative, np.nan, (np.exp(predicted) - LOG_FLOOR) * level))
+            total += np.where(has_negative, 0.0, (np.exp(predicted) - LOG_FLOOR) * level)
+            number += ~has_negative
         else:
-            forecasts.append(predicted * level + base)
-    return np.asarray(np.nanmean(forecasts, axis=0).reshape(count, len(origins), horizon))
+            total += predicted * level + base
+            number += 1
+    return np.asarray((total / number).reshape(count, len(origins), horizon))
 
 
 def _learners(tab: Tables) -> tuple[Learner, ...]:
