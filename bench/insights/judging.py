@@ -17,12 +17,14 @@ EARLY_DAYS: Final = 3  # the beginning that an insight states may be this much t
 EXPLAINED: Final = 0.3  # least share of a claimed difference that an incident explains
 AFTERMATH_DAYS: Final = 14
 MONEY_WITHIN: Final = 0.2
+USUAL_WEEKS: Final = 8  # whose same weekdays give the peer of the money
 FORECAST_DAYS: Final = 28
 FORECAST_SHARE: Final = 0.5  # of a forecast change that has to come true
 SEVERITIES: Final = ("critical", "high", "medium", "low")
 # Kinds that claim a deviation, which the truth confirms or not. The others say what is the case, as of open invoices.
 CLAIMING: Final = ("anomaly", "forecast", "pace", "revenue")
 DIMENSIONS: Final = ("total", "service", "provider", "client_group", "channel", "service_weekday", "lead_bucket")
+STOCKS: Final = ("revenue_on_hand",)
 Z_DAYS: Final = 14
 Z_LIMIT: Final = 3.0
 
@@ -93,7 +95,7 @@ def _judge_incident(
             if event["id"] not in before and event["kind"] in CLAIMING and _is_about(course, truth, event, ratios)
         ]  # fmt: skip
         if told:
-            row |= {"told_on": day - counted_from + 1, **_quality(truth, _leading(told), ratios)}
+            row |= {"told_on": day - counted_from + 1, **_quality(course, truth, _leading(told), ratios)}
             row["others"] = [event["title"] for event in told if event is not _leading(told)]
             break
     own = [claim for claim in flags if claim.day >= incident.first and _explains(course, truth, claim, ratios)]
@@ -110,7 +112,7 @@ def _unbroken(days: list[int]) -> int:
 
 
 def _is_about(course: Course, truth: Truth, event: Event, ratios: dict[str, tuple[str, str]]) -> bool:
-    claim = claim_of(event)
+    claim = claim_of(event, ratios)
     if claim.first < truth.incident.first - EARLY_DAYS and event["kind"] == "anomaly":
         return False
     return _explains(course, truth, claim, ratios)
@@ -159,14 +161,16 @@ def _ratio_effect(
     return above / below - above_without / below_without if below > 0 and below_without > 0 else 0.0
 
 
-def claim_of(event: Event) -> Claim:
-    """Return the deviation that an insight claims."""
+def claim_of(event: Event, ratios: dict[str, tuple[str, str]]) -> Claim:
+    """Return the deviation that an insight claims; of an anomaly's sum over several days the mean of a day."""
     parts = event["dedupe_key"].split("|")
     day = _number(event["day"])
     started = event.get("started_on") or parts[-1]
     first = min(day, _number(started)) if len(started) == len("2026-01-01") else day
     value, expected = event["value"], event["expected"]
     difference = value - expected if value is not None and expected is not None else 0.0
+    if event.get("started_on") and event["kind"] == "anomaly" and event["metric"] not in (*ratios, *STOCKS):
+        difference /= day - first + 1
     direction = event.get("direction") or (parts[4] if len(parts) > 5 else "")
     if not difference:
         difference = {"up": 1e-9, "down": -1e-9}.get(direction, 0.0)
@@ -182,19 +186,39 @@ def _leading(events: Iterable[Event]) -> Event:
     return min(events, key=lambda event: (SEVERITIES.index(event["severity"]), -abs(event["impact"] or 0)))
 
 
-def _quality(truth: Truth, event: Event, ratios: dict[str, tuple[str, str]]) -> Event:
+def _quality(course: Course, truth: Truth, event: Event, ratios: dict[str, tuple[str, str]]) -> Event:
     sort, member = SORTS[truth.incident.sort], truth.incident.member
     base = ratios.get(event["metric"], (event["metric"], ""))[0]
     day = _number(event["day"])
     money = abs(truth.effect(sort.money, "total", "all", truth.incident.first, day)) if sort.money else None
+    peer = _beyond_weekdays(course, sort.money, truth.incident.first, day) if money else None
     claimed = abs(event["impact"]) if event["impact"] is not None else None
     text = " ".join(str(event.get(part) or "") for part in ("title", "summary", "named", "drivers", "facts", "effects"))
     return {
         "title": event["title"], "severity": event["severity"], "metric": event["metric"],
         "root": base in sort.roots, "driver": member in text if member else None,
         "money": money and round(money, 2), "claimed": claimed,
-        "money_right": None if not money else claimed is not None and abs(claimed - money) <= MONEY_WITHIN * money,
+        "money_right": _is_near(claimed, money), "peer_money_right": _is_near(peer, money),
     }  # fmt: skip
+
+
+def _is_near(claimed: float | None, money: float | None) -> bool | None:
+    if not money:
+        return None
+    return claimed is not None and abs(claimed - money) <= MONEY_WITHIN * money
+
+
+def _beyond_weekdays(course: Course, metric: str | None, first: int, day: int) -> float:
+    """Return the difference of a total on the days since `first` from the means of the same weekdays before it.
+
+    No expectation knows the chance that the figures without the incident hold: this shows how near one gets.
+    """
+    figures = course.figures.loc[(metric, "total", "all")]
+    usual = sum(
+        figures.reindex([each - 7 * ((each - first) // 7 + week) for week in range(1, USUAL_WEEKS + 1)]).mean()
+        for each in range(first, day + 1)
+    )
+    return abs(float(figures.loc[first:day].sum()) - float(usual))
 
 
 def _others(course: Course, ratios: dict[str, tuple[str, str]], flags: list[Claim]) -> list[Event]:
@@ -232,7 +256,7 @@ def _row(course: Course, event: Event, verdict: str, day: int) -> Event:
 
 
 def _is_true(course: Course, event: Event, day: int, ratios: dict[str, tuple[str, str]]) -> bool:
-    claim = claim_of(event)
+    claim = claim_of(event, ratios)
     if (
         event["kind"] == "forecast"
         and claim.expected is not None

@@ -56,8 +56,8 @@ def _table(title: str, incidents: pd.DataFrame, column: str) -> Table:
     table = Table(
         title=f"Incidents by {title}: shares of those whose effect on a day is large enough", title_justify="left"
     )
-    heads = ("run", "large", "told by 2nd", "by 4th", "delay", "root", "driver", "money", "z: by 2nd", "by 4th", "root",
-             "smaller ones told")  # fmt: skip
+    heads = ("run", "large", "told by 2nd", "by 4th", "delay", "root", "driver", "money", "by weekdays", "z: by 2nd",
+             "by 4th", "root", "smaller ones told")  # fmt: skip
     table.add_column(title)
     for head in heads:
         table.add_column(head, justify="right")
@@ -66,7 +66,8 @@ def _table(title: str, incidents: pd.DataFrame, column: str) -> Table:
         large, small = group[group["is_eligible"]], group[~group["is_eligible"]]
         told = large[large["told_on"].notna()]
         parts = {
-            part: told[part] if part in told else pd.Series(dtype=float) for part in ("root", "driver", "money_right")
+            part: told[part] if part in told else pd.Series(dtype=float)
+            for part in ("root", "driver", "money_right", "peer_money_right")
         }
         table.add_row(
             name, str(len(group)), str(len(large)), _share(told_by(large, 2)), _share(told_by(large, 4)),
@@ -91,12 +92,14 @@ def _businesses(others: list[dict[str, Any]], courses: list[Course]) -> pd.DataF
             if not any(truth.incident.first <= day <= truth.incident.last for truth in course.truths)
         ]  # fmt: skip
         weeks = len(days) / WEEK
+        calendar_weeks = (max(days) - min(days) + 1) / WEEK
         counts = verdicts[verdicts["business"] == business.slug]["verdict"].value_counts()
         rows.append(
             {
                 "business": business.slug, "kind": business.kind.name, "weeks": weeks,
                 **{verdict: counts.get(verdict, 0) / weeks for verdict in ("false", "z-score", "standing")},
                 "messages": sum(course.messages[day] for day in days) / weeks,
+                "messages in calendar weeks": sum(course.messages[day] for day in days) / calendar_weeks,
                 "messages in quiet days": sum(course.messages[day] for day in quiet) / len(quiet) * WEEK
                 if quiet else float("nan"),
             }
@@ -106,12 +109,13 @@ def _businesses(others: list[dict[str, Any]], courses: list[Course]) -> pd.DataF
 
 def _business_table(businesses: pd.DataFrame) -> Table:
     table = Table(title="By organisation and week", title_justify="left")
-    columns = ("false", "z-score", "standing", "messages", "messages in quiet days")
+    columns = ("false", "z-score", "standing", "messages", "messages in calendar weeks", "messages in quiet days")
     heads = (
         "false insights",
         "false of the z-score",
         "standing insights",
         "messages a person",
+        "in weeks of the calendar",
         "on days without incident",
     )
     table.add_column("kind of business")

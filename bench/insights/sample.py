@@ -88,7 +88,7 @@ def _judged(sides: list[dict[str, Any]], events: list[Event], ratios: dict[str, 
     for event in events:
         if event["org_id"] != planted["org_id"] or event["kind"] != "anomaly":
             continue
-        claim = claim_of(event)
+        claim = claim_of(event, ratios)
         metric = ratios.get(claim.metric, (claim.metric, ""))[0]
         direction = "up" if claim.difference > 0 else "down"
         is_recent = as_day(claim.first) >= planted["starts_on"] - timedelta(EARLY_DAYS)
