@@ -16,11 +16,24 @@ import pandas as pd
 
 from ml.anomalies_events import KnownDays, known_days, raised
 from ml.anomalies_expected import expected_values
-from ml.anomalies_scores import SIDES, Tails, chances, is_count, limits, scores, spread_of_days, tails, value_at, widths
+from ml.anomalies_scores import (
+    SIDES,
+    Tails,
+    chances,
+    is_count,
+    limits,
+    pair_scores,
+    scores,
+    shortened,
+    spread_of_days,
+    tails,
+    value_at,
+    widths,
+)
 from ml.bookings_on_hand import book_array, book_series
 from ml.panel import Day, Flags, Floats, Panel, beyond_largest, checked, holiday_days, midnight, to_panel
 from ml.sensitivity import DAY_SHARE, WINDOW_SHARE, rate_of
-from ml.shifts import Evidence, evidence
+from ml.shifts import Evidence, Pairs, evidence
 
 # Measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
 MINIMUM_DAYS: Final = 21  # with fewer earlier days nothing is judged
@@ -28,6 +41,7 @@ MINIMUM_NONZERO: Final = 9  # amounts with fewer nonzero values in NONZERO_DAYS 
 NONZERO_DAYS: Final = 84
 INTERMITTENT: Final = 28  # amounts with fewer nonzero values in NONZERO_DAYS are not judged by single days: rare sales
 MINIMUM_CHANGED: Final = 0.5  # of the days must differ from the evening's amount on hand, or the book is not used
+SMALL_COUNT: Final = 64.0  # expected counts below vary by chance above all: no long tail
 HISTORY_DAYS: Final = 546  # days before the first judged one whose scores are computed
 
 # Of the chance at which a change is told when it is new: with less it is told again on each day that it lasts.
@@ -121,14 +135,23 @@ def detect(
     expectation, is_learnt = _expectation(panel, values, on_hand, days, is_ordinary, known, first)
     is_judged = _judgeable(panel.values, expectation.counts) & ~known.is_closed | missing
     learns = is_ordinary & ~missing & ~np.isnan(expectation.score)
-    limit = tails(expectation.score, learns)
+    is_small = expectation.counts & (expectation.centre**2 < SMALL_COUNT)
+    limit = shortened(tails(expectation.score, learns), is_small)
 
     # (series, judged day)
     judged = slice(first, None)
     is_expected_rise = known.is_raised & ~is_learnt & (expectation.score > 0)
     by_day = np.where(is_judged & ~is_expected_rise, chances(expectation.score, limit), 1.0)[:, judged]
+    pair = pair_scores(np.where(is_ordinary & ~missing, expectation.score, np.nan))
+    by_pair = np.where(is_judged, chances(pair, shortened(tails(pair, ~np.isnan(pair)), is_small)), 1.0)
     windows = evidence(
-        values, panel.days, holidays=days, is_training=is_ordinary, first=first, share=WINDOW_SHARE * rate
+        values,
+        panel.days,
+        holidays=days,
+        is_training=is_ordinary,
+        pairs=Pairs(pair, by_pair),
+        first=first,
+        share=WINDOW_SHARE * rate,
     )
     is_strong = windows.is_lasting & (windows.chance <= STRONG_SHARE * WINDOW_SHARE * rate)
     by_window = np.where((windows.is_new | is_strong) & ~missing[:, judged], windows.chance, 1.0)
@@ -276,7 +299,7 @@ def _verdict(
     """
     judged = slice(panel.values.shape[1] - by_day.shape[1], None)
     value = panel.values[:, judged]
-    reach = limits(DAY_SHARE * allowed, Tails(limit.start[:, :, judged], limit.scale[:, :, judged]))
+    reach = limits(DAY_SHARE * allowed, Tails(*(array[:, :, judged] for array in limit)))
     centre, spread = expectation.centre[:, judged], expectation.spread[:, judged]
     counts, missed = expectation.counts[:, judged], missing[:, judged]
     root_of_expected = np.sign(centre) * np.minimum(np.abs(centre), 1e150) ** 2
@@ -295,7 +318,8 @@ def _verdict(
 
     side = np.where(is_told, np.sign(known - expected), windows.direction)
     is_evident = by_window <= WINDOW_SHARE * allowed
-    is_shift = windows.is_lasting & (side == windows.direction) & (is_evident | is_told) & ~missed
+    is_beyond = np.sign(known - windows.expected) == side
+    is_shift = windows.is_lasting & (side == windows.direction) & is_beyond & (is_evident | is_told) & ~missed
     # The bound of a shift lies where such evidence would have been just probable enough.
     share = np.log(WINDOW_SHARE * allowed) / np.log(np.clip(windows.chance, SMALLEST_CHANCE, 0.5))
     bound = windows.expected + np.clip(share, 0.0, 0.999) * (known - windows.expected)

@@ -19,6 +19,7 @@ CLIP = 2.5  # spreads: larger residuals update the effects as if they were this 
 OUTLIER = 6.0  # spreads: between CLIP and here they do so ever less, beyond not at all
 SHIFT_DAYS = 4  # this many clipped residuals in a row on one side are a new level
 YOUNG_DAYS = 21  # days of a series in which no residual is clipped
+MOST_IDLE = 28.0  # days without a value to learn from that widen the spread
 SHARE_FLOOR = 0.02  # of the level: least spread
 # Of the mean size of nonzero days: least spread; with 0.02 other days after a collapse are anomalies.
 IDLE_FLOOR = 0.005
@@ -38,13 +39,21 @@ class Filtered(NamedTuple):
     season: Floats
 
 
+def rate_after(idle: Floats, rate: Floats | float) -> Floats:
+    """Return the rate of a level that is usually updated with `rate`, after days that it did not learn from.
+
+    It is the gain of the Kalman filter of a random walk with noise (Harvey 1989), whose variance grows with such days.
+    """
+    return np.asarray(rate * (1 + idle * rate) / (1 + idle * rate**2))
+
+
 def filtered_days(work: Floats, is_holiday: Flags, is_training: Flags) -> Filtered:
     """Return the one-day-ahead forecasts of work (series, day), NaN for missing, by level, weekday and holiday effect.
 
     is_training: (series, day) that update the effects.
     """
     count, length = work.shape
-    level, spread, days_seen, run = np.zeros((4, count))
+    level, spread, days_seen, run, idle = np.zeros((5, count))
     season, weekdays_seen = np.zeros((2, count, 7))
     # Effect of a holiday, in place of its weekday's; until the first holiday, the lowest weekday's.
     holiday: Floats | None = None
@@ -63,7 +72,8 @@ def filtered_days(work: Floats, is_holiday: Flags, is_training: Flags) -> Filter
             effect = season.min(axis=1) if holiday is None else holiday
         forecasts[:, day] = level + effect
         spread = np.maximum(spread, IDLE_FLOOR * total_size / np.maximum(nonzero_days, 1))
-        spreads[:, day] = np.maximum(spread, SHARE_FLOOR * np.abs(level) + SMALLEST)
+        least = np.maximum(spread, SHARE_FLOOR * np.abs(level) + SMALLEST)
+        spreads[:, day] = least * np.sqrt(1 + idle * LEVEL_RATE**2)
         seasons[:, day] = season
         residuals[:, day] = work[:, day] - forecasts[:, day]
         # residual that updates the effects
@@ -83,7 +93,8 @@ def filtered_days(work: Floats, is_holiday: Flags, is_training: Flags) -> Filter
         # level and weekday effect
         days_seen = days_seen + learns
         weekdays_seen[:, weekday] += learns
-        step = np.maximum(LEVEL_RATE, 1 / np.maximum(days_seen, 1)) * clipped
+        step = np.maximum(rate_after(idle, LEVEL_RATE), 1 / np.maximum(days_seen, 1)) * clipped
+        idle = np.where(learns, 0.0, np.minimum(idle + 1, MOST_IDLE))
         level = level + step
         season[:, weekday] += np.maximum(SEASON_RATE, 1 / (weekdays_seen[:, weekday] + 2)) * (clipped - step)
         # spread: 1.25 mean absolute deviations are a normal standard deviation

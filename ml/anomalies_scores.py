@@ -4,8 +4,9 @@ A score is a day's distance from its expected value in running spreads: of an am
 of a count the deviance residual of a Poisson distribution whose dispersion follows from the spread (McCullagh and
 Nelder 1989). Scores of holidays and of the days beside them are divided by how much larger such days' scores were
 before. The chance follows from the series' own earlier scores on that side, as in conformal prediction (Vovk, Gammerman
-and Shafer 2005); beyond their highest tenth from a generalised Pareto tail (Pickands 1975), whose scale is shrunk
-towards that of all series of the call.
+and Shafer 2005); beyond their highest tenth from a generalised Pareto tail (Pickands 1975) of the moments of the
+scores there (Hosking and Wallis 1987), shrunk towards those of all series of the call: a series without outliers has a
+short tail, one with outliers a long one.
 """
 
 from typing import NamedTuple
@@ -34,19 +35,27 @@ SCALE_DAYS = 364  # days of scores whose highest TAIL the tail begins with
 TAIL = 0.1
 FEWEST_SCORES = 28  # with fewer the tail begins at START
 START, LEAST_START = 1.6, 0.8
-SHAPE = 0.1  # of the tail; 0 is exponential
+SHAPES = (-0.1, 0.15)  # of the tail: 0 is exponential, below it ends
 LARGEST_EXCESS = 4.0  # starts of the tail beyond it: one such day would lengthen the tail for years
 SHRINK_SCORES = 50.0  # scores of all series that each series' own are added to
-PRIOR_EXCESS, PRIOR_SCORES = 0.5, 100.0  # mean excess before anything is known, and the scores that it counts as
+# Mean excess and mean squared excess before anything is known (of shape 0.1), and the scores that they count as.
+PRIOR_EXCESS, PRIOR_SQUARE, PRIOR_SCORES = 0.5, 0.5625, 100.0
+LEAST_BASE = 1e-3  # of a tail that ends: the chance beyond its end is that just before it
+
+# A day together with the day before it. The expected value has followed the first of two days on one side in part:
+# FOLLOWED of its score is added to the second's. A pair counts at most LIMIT times the smaller score: one outlier is no
+# evidence of its next day.
+FOLLOWED, LARGEST_OF_PAIR, LIMIT = 0.25, 6.0, 1.6
 
 SIDES = (-1, 1)  # below and above the expected value
 
 
 class Tails(NamedTuple):
-    """Arrays (side, series, day): the score at which the tail begins, and the scale of the tail beyond it."""
+    """Arrays (side, series, day): the score at which the tail begins, and the scale and shape of the tail beyond it."""
 
     start: Floats
     scale: Floats
+    shape: Floats
 
 
 def is_count(values: Floats) -> Flags:
@@ -108,26 +117,53 @@ def _before(values: Floats | Flags) -> Floats:
     return np.asarray(total - values)
 
 
+def pair_scores(score: Floats) -> Floats:
+    """Return the signed scores (series, day) of each day and the day before together, 0 if they are on two sides."""
+    second = np.clip(score, -LARGEST_OF_PAIR, LARGEST_OF_PAIR)
+    first = np.pad(second, ((0, 0), (1, 0)), constant_values=np.nan)[:, :-1]
+    side = np.sign(second)
+    together = np.abs(first * (1 + FOLLOWED) + second) / np.hypot(1 + FOLLOWED, 1.0)
+    size = np.minimum(together, LIMIT * np.minimum(np.abs(first), np.abs(second)))
+    return np.asarray(np.where(np.isnan(first), np.nan, np.where(side == np.sign(first), side * size, 0.0)))
+
+
 def tails(score: Floats, learns: Flags) -> Tails:
     """Return the tails (side, series, day) of the earlier scores (series, day), of the days that are learnt from."""
     count, length = score.shape
-    start, scale = np.full((2, count, length), START), np.full((2, count, length), START * PRIOR_EXCESS)
+    start, scale, shape = np.zeros((3, 2, count, length))
     known = np.where(learns, np.clip(score, -LARGEST_SCORE, LARGEST_SCORE), np.nan)
     for side, sign in enumerate(SIDES):
-        sized = np.maximum(sign * known, 0.0)
-        excess, exceeding = np.zeros((count, length)), np.zeros((count, length))
-        for begin in range(0, length, BLOCK):
+        sized, last = np.maximum(sign * known, 0.0), np.full(count, START)
+        # Excess over the beginning of the tail, in units of it: number, sum and sum of squares, by block of days.
+        sums = np.zeros((3, count, -(-length // BLOCK)))
+        for number, begin in enumerate(range(0, length, BLOCK)):
             block, end = slice(begin, begin + BLOCK), max(begin - LAG, 0)
             first = _start(sized[:, max(end - SCALE_DAYS, 0) : end])
-            own, number = excess[:, :end].sum(axis=1), exceeding[:, :end].sum(axis=1)
-            shared = (own.sum() + PRIOR_EXCESS * PRIOR_SCORES) / (number.sum() + PRIOR_SCORES)
+            own = sums[:, :, : max(number - 1, 0)].sum(axis=2)
+            if number:
+                own = own + _excess(sized[:, begin - BLOCK : end] / last[:, None])
+                sums[:, :, number - 1] = _excess(sized[:, begin - BLOCK : begin] / last[:, None])
+            prior = np.array([1.0, PRIOR_EXCESS, PRIOR_SQUARE])
+            shared = own.sum(axis=1) + PRIOR_SCORES * prior
+            total = own + SHRINK_SCORES * (shared / shared[0])[:, None]
+            mean, square = total[1] / total[0], total[2] / total[0]
+            bent = np.clip(0.5 * (1 - mean**2 / np.maximum(square - mean**2, 1e-9)), *SHAPES)
             start[side, :, block] = first[:, None]
-            mean = (own + SHRINK_SCORES * shared) / (number + SHRINK_SCORES)
-            scale[side, :, block] = (first * mean)[:, None]
-            relative = np.nan_to_num(sized[:, block] / first[:, None])
-            exceeding[:, block] = relative > 1
-            excess[:, block] = np.clip(relative - 1, 0.0, LARGEST_EXCESS)
-    return Tails(start, scale)
+            scale[side, :, block] = (first * mean * (1 - bent))[:, None]
+            shape[side, :, block] = bent[:, None]
+            last = first
+    return Tails(start, scale, shape)
+
+
+def shortened(tails: Tails, is_short: Flags) -> Tails:
+    """Return the tails, exponential at most on the days (series, day) that are flagged."""
+    return tails._replace(shape=np.where(is_short, np.minimum(tails.shape, 0.0), tails.shape))
+
+
+def _excess(relative: Floats) -> Floats:
+    """Return number, sum and sum of squares (3, series) of the excesses over 1."""
+    excess = np.clip(np.nan_to_num(relative) - 1, 0.0, LARGEST_EXCESS)
+    return np.stack([(excess > 0).sum(axis=1), excess.sum(axis=1), (excess**2).sum(axis=1)])
 
 
 def _start(sized: Floats) -> Floats:
@@ -143,11 +179,13 @@ def _start(sized: Floats) -> Floats:
 def chances(score: Floats, tails: Tails) -> Floats:
     """Return the chance (series, day) of an ordinary day to lie as far on either side; 2 * TAIL at least inside."""
     side = (np.nan_to_num(score) > 0).astype(int)[None]
-    start, scale = (np.take_along_axis(array, side, axis=0)[0] for array in tails)
+    start, scale, shape = (np.take_along_axis(array, side, axis=0)[0] for array in tails)
+    shape = np.where(np.abs(shape) < 1e-6, 1e-6, shape)
     beyond = np.maximum(np.abs(np.nan_to_num(score)) - start, 0.0) / scale
-    return np.asarray(2 * TAIL * (1 + SHAPE * beyond) ** (-1 / SHAPE))
+    return np.asarray(2 * TAIL * np.maximum(1 + shape * beyond, LEAST_BASE) ** (-1 / shape))
 
 
 def limits(chance: Floats, tails: Tails) -> Floats:
-    """Return the score (side, series, day), unsigned, that has this chance (day,), which is below 2 * TAIL."""
-    return np.asarray(tails.start + tails.scale * ((chance / (2 * TAIL)) ** -SHAPE - 1) / SHAPE)
+    """Return the score (side, series, day), unsigned, that has this chance (series, day), which is below 2 * TAIL."""
+    shape = np.where(np.abs(tails.shape) < 1e-6, 1e-6, tails.shape)
+    return np.asarray(tails.start + tails.scale * ((chance / (2 * TAIL)) ** -shape - 1) / shape)

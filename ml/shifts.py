@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ml.anomalies_level_filter import filtered_days
+from ml.anomalies_level_filter import MOST_IDLE, filtered_days, rate_after
 from ml.panel import Flags, Floats, Positions, beyond_largest
 from ml.sequential import Scores, chances, followed, strongest
 
@@ -27,6 +27,7 @@ YOUNG_DAYS = 21  # days of a series in which no residual is clipped
 SHARE_FLOOR = 0.02  # of the level: least spread
 COUNT_FLOOR = 0.5  # standard deviation of the square root of a Poisson count
 SMALLEST = 1e-9
+PAIR_SHARE = 0.4  # of the share: evidence of pairs, where it is given
 MOST_OF_A_DAY = 8.0  # spreads: a larger residual counts as this in a window
 
 
@@ -45,6 +46,13 @@ class Evidence(NamedTuple):
     is_trend: Flags  # the change grows from day to day, else it is a shift of the level
 
 
+class Pairs(NamedTuple):
+    """Arrays (series, day) of the evidence of each day and the day before, each compared with its own forecast."""
+
+    score: Floats  # signed
+    chance: Floats
+
+
 class _Levels(NamedTuple):
     """Arrays (series, day), the last day being the day after the panel: what was known before each day."""
 
@@ -58,13 +66,14 @@ def evidence(
     *,
     holidays: pd.DatetimeIndex,
     is_training: Flags,
+    pairs: Pairs | None = None,
     first: int,
     share: float,
 ) -> Evidence:
     """Return the evidence of a lasting change on each day from position `first` on.
 
-    values: (series, day), NaN for missing; is_training: (series, day) that teach and count; share: of the days of an
-    ordinary series on which a new change may be told.
+    values: (series, day), NaN for missing; is_training: (series, day) that teach and count; pairs: evidence of two
+    days that adds to that of the windows; share: of the days of an ordinary series on which a new change may be told.
     """
     work = np.sign(values) * np.sqrt(np.abs(values))
     near = holidays.union(holidays - pd.Timedelta(days=1)).union(holidays + pd.Timedelta(days=1))
@@ -74,9 +83,20 @@ def evidence(
     levels = _levels(rest, _least_spread(values))
     scores = _scores(rest, levels)
     chance = chances(np.abs(scores.score), counts)
+    if pairs is not None:
+        # A pair may be told as a change if it lies on the same side of the slow level.
+        is_on_side = np.sign(np.nan_to_num(rest - levels.level[:, :-1])) == np.sign(pairs.score)
+        by_pair = np.where(is_on_side, pairs.chance / PAIR_SHARE, 1.0)
+        chance = np.minimum(chance / (1 - PAIR_SHARE), 1.0)
+        is_pair = (by_pair <= share) & (by_pair < chance)
+        is_other = is_pair & (np.sign(scores.score) != np.sign(pairs.score))
+        scores = Scores(np.where(is_other, pairs.score, scores.score), np.where(is_pair, 2, scores.length))
+        chance = np.minimum(chance, by_pair)
     changes = followed(scores, chance, share)
     judged = slice(first, None)
-    began = changes.began[:, judged]
+    # A change begins on a day that counts.
+    began = _next(counts)[np.arange(len(values))[:, None], changes.began[:, judged]]
+    began = np.minimum(began, np.arange(values.shape[1])[judged])
     return Evidence(
         chance[:, judged],
         changes.is_new[:, judged],
@@ -87,6 +107,13 @@ def evidence(
         changes.direction[:, judged],
         _is_trend(values, season, levels, began, first),
     )
+
+
+def _next(counts: Flags) -> Positions:
+    """Return the position (series, day) of the first day that counts from each day on, or of the last day."""
+    last = counts.shape[1] - 1
+    position = np.where(counts, np.arange(last + 1), last)
+    return np.asarray(np.minimum.accumulate(position[:, ::-1], axis=1)[:, ::-1])
 
 
 def _season(work: Floats, is_holiday: Flags, is_training: Flags) -> Floats:
@@ -110,7 +137,7 @@ def _levels(rest: Floats, least_spread: Floats) -> _Levels:
     count, length = rest.shape
     rates = np.array(LEVEL_RATES)
     level, spread = np.zeros((count, len(rates))), np.zeros(count)
-    seen = np.zeros(count)
+    seen, idle = np.zeros((2, count))
     loss = np.full(level.shape, 1e-12)
     week = np.zeros((7, *level.shape))  # levels of the last seven days
     levels, spreads = np.zeros((count, length + 1)), np.zeros((count, length + 1))
@@ -118,7 +145,8 @@ def _levels(rest: Floats, least_spread: Floats) -> _Levels:
         trust = (loss / loss.min(axis=1, keepdims=True)) ** -TRUST_POWER
         mixed = (level * trust).sum(axis=1) / trust.sum(axis=1)
         floor = np.maximum(SHARE_FLOOR * np.abs(mixed) + SMALLEST, least_spread[:, min(day, length - 1)])
-        levels[:, day], spreads[:, day] = mixed, np.maximum(spread, floor)
+        square = (rates**2 * trust).sum(axis=1) / trust.sum(axis=1)
+        levels[:, day], spreads[:, day] = mixed, np.maximum(spread, floor) * np.sqrt(1 + idle * square)
         if day == length:
             break
         learns = ~np.isnan(rest[:, day])
@@ -130,7 +158,9 @@ def _levels(rest: Floats, least_spread: Floats) -> _Levels:
         week[day % 7] = level
         seen = seen + learns
         error = np.where(learns[:, None], value - level, 0.0)
-        level = level + np.maximum(rates, 1 / np.maximum(seen, 1)[:, None]) * np.clip(error, -limit, limit)
+        gain = np.maximum(rate_after(idle[:, None], rates), 1 / np.maximum(seen, 1)[:, None])
+        level = level + gain * np.clip(error, -limit, limit)
+        idle = np.where(learns, 0.0, np.minimum(idle + 1, MOST_IDLE))
         # 1.25 mean absolute deviations are a normal standard deviation.
         deviation = np.minimum(1.25 * np.abs(value[:, 0] - mixed), 1.2 * limit[:, 0])
         spread_rate = np.maximum(SPREAD_RATE, 1 / np.maximum(seen, 1))
