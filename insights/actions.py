@@ -19,7 +19,9 @@ CALLED_OFF: Final[LiteralString] = """
     from marts.fct_bookings as bookings
     inner join marts.dim_client as clients on clients.client_id = bookings.client_id
     inner join marts.dim_service as services on services.service_id = bookings.service_id
-    where bookings.org_id = %(org_id)s and bookings.cancelled_day between %(started_on)s and %(day)s
+    where bookings.org_id = %(org_id)s and bookings.cancelled_day is not null
+        and case when %(by_service_day)s then bookings.service_day else bookings.cancelled_day end
+            between %(started_on)s and %(day)s
         and (%(status)s::text is null or bookings.status = %(status)s) and bookings.is_in_own_currency
         and (%(dimension)s <> 'service' or bookings.service_id::text = %(member)s)
         and (%(dimension)s <> 'provider' or bookings.provider_id::text = %(member)s)
@@ -86,7 +88,9 @@ def _actions(connection: psycopg.Connection, organization: Organization, finding
     metric, direction = finding["metric"], finding["direction"]
     if metric in (*CANCELLED, *MISSED) and direction == "up":
         status = "no_show" if metric in MISSED else None
-        for row in records(connection, CALLED_OFF, {**parameters, "status": status}):
+        by_service_day = bool(finding["denominator"])  # the rates are by the day of the service
+        called_off = {**parameters, "status": status, "by_service_day": by_service_day}
+        for row in records(connection, CALLED_OFF, called_off):
             yield _step(_call(row), row)
     if (metric, direction) in UNPAID:
         for row in records(connection, FAILED, parameters):

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from insights.findings import Finding
+from insights.members import unlikely
 from insights.organizations import Organization
 from insights.severity_thresholds import ANOMALY_SEVERITIES, ANOMALY_SHARES, LARGE_EFFECT, LASTING_SEVERITIES
 from sources.database import records
@@ -121,11 +122,14 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
     ]
     daily = _daily(connection, organization, metrics, rows)
     large_amounts = _large_amounts(connection, organization, rows)
+    unlikely_members = unlikely(connection, organization, rows)
     findings: list[Finding] = []
     for row in rows:
         units = _units(row, daily)
         graded = {**row, **_grade(organization, row, units, daily, metrics)}
-        opens = _is_relevant(organization, graded, units, large_amounts)
+        opens = _is_relevant(organization, graded, units, large_amounts) and (
+            row["dimension"] == "total" or (row["metric"], row["dimension"], row["member"]) in unlikely_members
+        )
         bookings = _bookings(connection, organization, graded) if opens else frozenset()
         findings.append({**graded, "kind": "anomaly", "drivers": [], "opens": opens, "bookings": bookings})
     return findings
@@ -159,9 +163,15 @@ def _over_its_days(
     if metric["kind_of_metric"] == "stock":
         value, expected = last["value"], last["expected"]
     elif metric["kind_of_metric"] == "sum":
-        before = [row for row in days if started_on <= row["day"] < last["began"]]
-        value += sum(row["value"] for row in before)
-        expected += sum(row["expected"] for row in before)
+        if last["pattern"] != "trend_break":
+            started_on = _first_changed(
+                [row for row in days if started_on <= row["day"] <= last["day"]], run, direction
+            )
+        # The sums of the detector begin with another day than the anomaly here.
+        for sign, first, until in ((1, started_on, last["began"]), (-1, last["began"], started_on)):
+            others = [row for row in days if first <= row["day"] < until]
+            value += sign * sum(row["value"] for row in others)
+            expected += sign * sum(row["expected"] for row in others)
     is_one_day = started_on == last["day"] or metric["kind_of_metric"] == "stock"
     return {
         **{name: last[name] for name in ("metric", "dimension", "member", "day", "severity", "pattern")},
@@ -175,6 +185,28 @@ def _over_its_days(
         "lower": last["lower"] if is_one_day else None,
         "upper": last["upper"] if is_one_day else None,
     }
+
+
+def _first_changed(days: Sequence[Row], flagged: Sequence[Row], direction: str) -> date:
+    """Return the day that the change began with: the likeliest of those up to the first flagged day.
+
+    Evidence over several days stretches over ordinary days before the change. It began where the sum of the days'
+    differences, less half of the flagged days' share, is largest: the estimate of a CUSUM.
+    """
+    side = 1.0 if direction == "up" else -1.0
+    expected = sum(row["expected"] for row in flagged)
+    share = 0.5 * abs(sum(row["value"] for row in flagged) - expected) / expected if expected > 0 else 0.0
+    first_flagged: date = min(row["day"] for row in flagged)
+    earlier = [row for row in days if row["day"] < first_flagged]
+    began: date = min(row["began"] for row in flagged)
+    if not earlier:  # the days that the evidence stretches over are no longer scored
+        return began
+    total, best, began = 0.0, 0.0, first_flagged
+    for row in reversed(earlier):
+        total += side * (row["value"] - row["expected"]) - share * row["expected"]
+        if total > best:
+            best, began = total, row["day"]
+    return began
 
 
 def _daily(

@@ -16,6 +16,7 @@ PRICE_DAYS: Final = 56  # before the incident: the bookings whose amounts were u
 PRICE_BOOKINGS: Final = 5  # on each side, at the least
 PRICE_CHANGE: Final = 0.10  # of the median amount; smaller ones are options and discounts
 MOST_ABSENCES: Final = 3
+ABSENT: Final = "{} is absent"
 WORK: Final = ("tracked_hours", "booked_hours", "realized_revenue", "bookings_completed")
 MONEY_OF_BOOKINGS: Final = ("booked_revenue", "average_booking_value", "realized_revenue")
 
@@ -97,7 +98,7 @@ def _facts(connection: psycopg.Connection, organization: Organization, finding: 
     if finding["metric"] in WORK:
         providers = {"providers": _members(finding, "provider"), "most": MOST_ABSENCES}
         for row in records(connection, ABSENCES, {**days, **providers}):
-            yield f"{row['provider_name']} is absent, {_span(row['starts_on'], row['ends_on'])}."
+            yield f"{ABSENT.format(row['provider_name'])}, {_span(row['starts_on'], row['ends_on'])}."
     for row in records(connection, FAILURES, {"org_id": organization.id, "question": BOOKING_QUESTION}):
         yield f"Figures may be incomplete: {row['title']}."
 

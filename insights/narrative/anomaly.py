@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Final
 
+from insights.facts import ABSENT
 from insights.findings import Finding
 from insights.narrative import phrases
 from sources import formatting
@@ -67,6 +68,8 @@ PLACES: Final = {
 PROVIDER_RECOMMENDATION: Final = (
     "Ask {} whether the work has stopped; if it has, tell the clients and move their bookings to a colleague."
 )
+# Where it is known that the provider is absent.
+ABSENT_RECOMMENDATION: Final = "Move the bookings of {} to colleagues, or offer their clients other days."
 # Where nothing at all was done on the days.
 CLOSED_RECOMMENDATION: Final = (
     "If you were closed, enter the closure in the calendar, so that it is expected; "
@@ -84,6 +87,7 @@ PATTERNS: Final = {
 }
 LONG_DAYS: Final = 4  # after fewer days it is too early to speak of a new level
 SPLIT_SHARE: Final = 0.5  # of the change: one part of it then tells what happened
+LEAST_PART: Final = 0.1  # of the change: smaller parts are not worth a word
 MISSING_RECOMMENDATION: Final = (
     "Check that the source still delivers this figure, load the day again, and look at later days with care."
 )
@@ -146,10 +150,11 @@ def _split(finding: Finding) -> str:
         "mix": "the mix of services",
     }
     parts = finding.get("split") or {}
+    change = abs(sum(parts.values()))
     told = [
         f"{'+' if part > 0 else '−'}{phrases.difference(finding, abs(part), 0.0)} by {names[name]}"
         for name, part in parts.items()
-        if phrases.rounded(finding, part)
+        if phrases.rounded(finding, part) and abs(part) >= LEAST_PART * change
     ]
     return f"Of the difference: {formatting.listed(told)}." if len(told) > 1 else ""
 
@@ -164,7 +169,9 @@ def _recommendation(finding: Finding) -> str:
             if advice := PLACES.get(str(place["dimension"]).split(" and ")[0]):
                 return advice.format(place["member_name"])
     if metric in WORK and direction == "down" and finding["dimension"] == "provider":
-        return PROVIDER_RECOMMENDATION.format(finding["member_name"])
+        is_absent = any(fact.startswith(ABSENT.format(finding["member_name"])) for fact in finding.get("facts", ()))
+        advice = ABSENT_RECOMMENDATION if is_absent else PROVIDER_RECOMMENDATION
+        return advice.format(finding["member_name"])
     if metric in WORK and metric != "tracked_hours" and finding["dimension"] == "total" and not finding["value"]:
         return CLOSED_RECOMMENDATION
     if (metric, direction) == ("revenue_on_hand", "down") and finding.get("overloading"):

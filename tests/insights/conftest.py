@@ -25,7 +25,7 @@ create schema marts; create schema analytics; create schema intermediate;
 create table marts.dim_service (service_id uuid, service_name text);
 create table marts.dim_provider (provider_id uuid, provider_name text);
 create table marts.dim_client (client_id uuid, client_name text, email text);
-create table marts.dim_organization (org_id uuid, timezone text);
+create table marts.dim_organization (org_id uuid, timezone text, created_at timestamptz);
 create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
 create table marts.fct_bookings (
     booking_id uuid, org_id uuid, booking_number text, client_id uuid, service_id uuid, service_day date,

@@ -26,7 +26,13 @@ create table marts.dim_metric (
     metric text, label text, unit text, good_direction text, kind text default 'sum', numerator text, denominator text
 );
 create table marts.dim_member (org_id uuid, dimension text, member text, member_name text);
-create table marts.dim_organization (org_id uuid, currency text, first_day date);
+create table marts.dim_organization (
+    org_id uuid, currency text, first_day date, timezone text default 'Europe/Madrid'
+);
+create schema staging;
+create table staging.stg_app__provider_absences (
+    org_id uuid, provider_id uuid, starts_on date, ends_on date, created_at timestamptz
+);
 create table marts.dim_service (service_id uuid, service_name text);
 create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
 create table marts.fct_bookings (
@@ -204,6 +210,19 @@ def test_flagged_days_are_one_incident_over_all_its_days(warehouse: psycopg.Conn
     assert (incident["started_on"], incident["day"]) == (DAY - timedelta(days=6), DAY)
     assert (incident["value"], incident["expected"]) == (20 + 11 + 30 + 40 + 25, 50)
     assert incident["impact"] == 7600
+
+
+def test_ordinary_days_before_a_change_are_not_part_of_it(warehouse: psycopg.Connection) -> None:
+    usual = {"is_anomaly": False, "direction": None, "severity": None, "pattern": None}
+    for ago, value in ((4, 10), (3, 9), (2, 18)):
+        flag(warehouse, "bookings_created", None, value, 10, day=DAY - timedelta(days=ago), **usual)
+    flag(warehouse, "bookings_created", None, 20, 10, day=DAY - timedelta(days=1))
+    flag(
+        warehouse, "bookings_created", None, 22, 10, pattern="level_shift", began=DAY - timedelta(days=4),
+        since_value=79, since_expected=50,
+    )  # fmt: skip
+    incident = found(warehouse)["bookings_created"]
+    assert (incident["started_on"], incident["value"], incident["expected"]) == (DAY - timedelta(days=2), 60, 30)
 
 
 def test_evidence_over_days_tells_the_whole_incident(warehouse: psycopg.Connection) -> None:

@@ -54,6 +54,9 @@ def forecasting(warehouse: psycopg.Connection) -> psycopg.Connection:
     warehouse.execute(
         """
         create schema intermediate;
+        create table marts.kpi_daily (
+            org_id uuid, day date, metric text, dimension text, member text, value numeric
+        );
         create table marts.dim_metric (metric text, label text, unit text, good_direction text);
         insert into marts.dim_metric values ('realized_revenue', 'Realized revenue', 'money', 'up');
         create table intermediate.int_forecast_changes (
@@ -82,6 +85,17 @@ def test_filling_days_is_not_recommended_where_providers_overload(falling: psyco
     insert_load(falling, ANA, 2, 10.0)
     (found,) = forecast_findings(falling, ORGANIZATION) or []
     assert "Fill the free days" not in found["recommendation"]
+
+
+@pytest.mark.parametrize(("a_year_ago", "opens"), [(50, False), (100, True)])
+def test_the_season_of_the_last_year_is_no_news(falling: psycopg.Connection, a_year_ago: float, opens: bool) -> None:
+    falling.execute(
+        "insert into marts.kpi_daily select %s, day::date, 'realized_revenue', 'total', 'all', %s "
+        "from generate_series(%s::date, %s, interval '1 day') as day",
+        [ORGANIZATION.id, a_year_ago, DAY - timedelta(days=363), DAY - timedelta(days=336)],
+    )
+    (found,) = forecast_findings(falling, ORGANIZATION) or []
+    assert found["opens"] is opens
 
 
 def test_there_is_no_forecast_finding_at_the_edge_of_the_data(falling: psycopg.Connection) -> None:

@@ -66,7 +66,8 @@ def workload() -> dict[str, Any]:
     return {
         "kind": "workload", "metric": "booked_hours", "label": "workload", "unit": "hours", "good_direction": "down",
         "dimension": "total", "member": "all", "member_name": "all", "day": DAY, "started_on": DAY, "value": 412.0,
-        "expected": 390.0, "lower": None, "upper": None, "impact": None, "beyond": 61.5, "providers": 3,
+        "expected": 390.0, "lower": None, "upper": None, "impact": None, "beyond": 61.5, "usual_beyond": 20.0, "providers": 3,
+        "moves": 5, "moved_hours": 8.5,
         "first_day": DAY, "horizon": 7, "severity": "medium", "direction": "up", "drivers": [],
     }  # fmt: skip
 
@@ -179,7 +180,7 @@ def test_a_forecast_is_an_effect_of_what_explains_it() -> None:
 def test_advice_does_not_contradict_itself() -> None:
     texts = with_texts(ORGANIZATION, combined(ORGANIZATION, [forecast(20000, 90000), workload()], TREE))
     advice = " ".join(found["recommendation"] for found in texts)
-    assert "Move bookings to days or colleagues with free hours" in advice
+    assert "Ask the clients of 5 bookings (8.5 h) for another provider or day" in advice
     assert "Fill the free days" not in advice
     (alone,) = with_texts(ORGANIZATION, combined(ORGANIZATION, [forecast(20000, 90000)], TREE))
     assert "Fill the free days" in alone["recommendation"]
