@@ -17,8 +17,8 @@ from sources.database import records
 
 BEFORE_DAYS: Final = 84  # twelve of each weekday
 # The chance of the figures on ordinary days, with the bookings of a client counted as one. The series of a business and
-# the windows of days are some thousand a day, of which the detector has chosen already. Of eight quiet days of the two
-# sample businesses (seeds 1 and 11), nine anomalies of members opened events without this, of which this leaves one.
+# the windows of days are some thousand a day, of which the detector has chosen already. On three days of the two
+# sample businesses (seeds 1 and 11), eleven anomalies of members opened events without these conditions.
 CHANCE: Final = 0.001
 WORK: Final = ("tracked_hours", "booked_hours", "realized_revenue", "bookings_completed")
 

@@ -22,7 +22,7 @@ Text = tuple[str, str, str]  # title, summary, recommendation
 MEMBERS: Final = {
     "service": "for {}",
     "provider": "of {}",
-    "client_group": "of {}",
+    "client_group": "of the client group {}",
     "channel": "through {}",
     "service_weekday": "for {}s",
     "lead_bucket": "with lead time {}",

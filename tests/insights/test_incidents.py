@@ -66,8 +66,8 @@ def workload() -> dict[str, Any]:
     return {
         "kind": "workload", "metric": "booked_hours", "label": "workload", "unit": "hours", "good_direction": "down",
         "dimension": "total", "member": "all", "member_name": "all", "day": DAY, "started_on": DAY, "value": 412.0,
-        "expected": 390.0, "lower": None, "upper": None, "impact": None, "beyond": 61.5, "usual_beyond": 20.0, "providers": 3,
-        "moves": 5, "moved_hours": 8.5,
+        "expected": 390.0, "lower": None, "upper": None, "impact": None, "beyond": 61.5, "usual_beyond": 20.0,
+        "providers": 3, "moves": 5, "moved_hours": 8.5,
         "first_day": DAY, "horizon": 7, "severity": "medium", "direction": "up", "drivers": [],
     }  # fmt: skip
 

@@ -52,9 +52,7 @@ def test_quiet_days_of_a_member_may_be_chance(
 
 def test_bookings_that_come_in_groups_are_less_unlikely(warehouse: psycopg.Connection) -> None:
     warehouse.execute(
-        "update marts.kpi_daily set value = case when extract(day from day)::int %% 10 = 0 then 50 else 0 end".replace(
-            "%%", "%"
-        )
+        "update marts.kpi_daily set value = case when extract(day from day)::int % 10 = 0 then 50 else 0 end"
     )
     assert not is_unlikely(warehouse, 0, 10)
     assert not is_unlikely(warehouse, 50, 10)
