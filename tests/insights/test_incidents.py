@@ -140,9 +140,9 @@ def test_members_of_two_dimensions_are_one_if_they_share_bookings() -> None:
 
 
 def test_a_weekday_is_the_effect_of_the_member_that_books_it() -> None:
-    same = {"bookings": frozenset(range(20))}
-    weekday = anomaly("bookings_created", 22, 4, dimension="service_weekday", member="2", member_name="Tuesday", **same)
-    group = anomaly("bookings_created", 20, 4, dimension="client_group", member="Groups", member_name="Groups", **same)
+    same = frozenset(range(20))
+    weekday = anomaly("bookings_created", 22, 4, dimension="service_weekday", member="2", bookings=same)
+    group = anomaly("bookings_created", 20, 4, dimension="client_group", member="Groups", bookings=same)
     assert roots(weekday, group) == [("bookings_created", "Groups", [])]
 
 
