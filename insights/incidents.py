@@ -28,6 +28,7 @@ CAUSE_SHARE: Final = 0.3  # a cause is worth at least this share of the money of
 MEMBER_SHARE: Final = 0.5  # a member moves a total if it is worth at least this share of it
 SAME_BOOKINGS: Final = 0.5  # a finding with at least this share of its bookings in another has the same cause
 SAME_SIZE: Final = 1.5  # falls of members of two dimensions are one if the second is at most this much larger
+BY_TIME: Final = ("service_weekday", "lead_bucket")  # these group bookings that another member was the cause of
 NAMED_EFFECTS: Final = 4
 EFFECT_COLUMNS: Final = (
     "kind", "metric", "label", "unit", "dimension", "member", "member_name", "direction", "value", "expected", "impact",
@@ -78,9 +79,10 @@ def _distances(tree: Tree, metric: str) -> dict[str, int]:
 
 
 def _order(finding: Finding, positions: Mapping[str, int]) -> tuple[Any, ...]:
-    """Return the sort key that puts causes before their effects, and totals before their members."""
-    position = positions.get(finding["metric"], 1)
-    return position, finding["metric"], finding["dimension"] != "total", finding["started_on"], -finding["share"]
+    """Return the sort key that puts causes before their effects, totals before members, and weekdays and leads last."""
+    position, dimension = positions.get(finding["metric"], 1), finding["dimension"]
+    level = (dimension != "total") + (dimension in BY_TIME)
+    return position, finding["metric"], level, finding["started_on"], -finding["share"]
 
 
 def _nearness(cause: Finding, effect: Finding, distances: Mapping[str, Mapping[str, int]]) -> tuple[Any, ...]:
@@ -160,7 +162,8 @@ def _with_effects(organization: Organization, incident: Sequence[Finding]) -> Fi
 def _money(root: Finding, parts: Sequence[Finding]) -> float | None:
     """Return the money of an incident: of a count that of the metric by the same days that counts it in money.
 
-    A sum of amounts says more than the number of bookings at their mean.
+    A sum of amounts says more than the number of bookings at their mean. A ratio keeps its own money: the amounts that
+    it moves vary by more than by the ratio.
     """
     same_days = [
         part
@@ -169,7 +172,7 @@ def _money(root: Finding, parts: Sequence[Finding]) -> float | None:
         and (part["dimension"], part["member"]) == (root["dimension"], root["member"])
         and part["started_on"] == root["started_on"]
     ]  # fmt: skip
-    if root["unit"] == "money" or not same_days:
+    if root["unit"] == "money" or root["denominator"] or not same_days:
         return None if root["impact"] is None else float(root["impact"])
     return float(same_days[0]["impact"])
 

@@ -139,6 +139,19 @@ def test_members_of_two_dimensions_are_one_if_they_share_bookings() -> None:
     assert len(roots(service, anomaly("bookings_created", 28, 4, **of_provider(), bookings=other))) == 2
 
 
+def test_a_weekday_is_the_effect_of_the_member_that_books_it() -> None:
+    same = frozenset(range(20))
+    weekday = anomaly("bookings_created", 22, 4, dimension="service_weekday", member="2", bookings=same)
+    group = anomaly("bookings_created", 20, 4, dimension="client_group", member="Groups", bookings=same)
+    assert roots(weekday, group) == [("bookings_created", "Groups", [])]
+
+
+def test_a_ratio_keeps_its_own_money() -> None:
+    ratio = anomaly("no_show_rate", 0.5, 0.1, impact=-2400, share=2.4)
+    (found,) = combined(ORGANIZATION, [ratio, anomaly("realized_revenue", 3000, 6600)], TREE)
+    assert (found["metric"], found["impact"]) == ("no_show_rate", -2400)
+
+
 def test_a_minor_upstream_finding_leads_and_the_relevant_one_opens() -> None:
     found = roots(
         anomaly("failed_payments", 9, 1, opens=False, severity="low"), anomaly("collected_revenue", 2000, 4000)
