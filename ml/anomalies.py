@@ -270,7 +270,8 @@ def _allowed(by_day: Floats, by_window: Floats, is_judged: Flags, is_protected: 
     chance = _together(by_day, by_window)
     is_member = ~is_protected[:, None] & (is_judged | (by_window < 1))
     count = np.maximum(is_member.sum(axis=0), 1)
-    ranked = np.sort(np.where(is_member, chance, 1.0), axis=0)
+    # Days that would not be told anyway have no exact chance, and do not count as evidence.
+    ranked = np.sort(np.where(is_member & (chance <= rate), chance, 1.0), axis=0)
     rank = np.arange(1, len(chance) + 1)[:, None]
     passing = np.where(ranked <= FALSE_SHARE * rank / count, rank, 0).max(axis=0, initial=1)
     return np.where(is_protected[:, None], rate, np.minimum(rate, FALSE_SHARE * passing / count))

@@ -13,7 +13,18 @@ import numpy as np
 import pandas as pd
 
 from ml.anomalies import severity_of
-from ml.panel import Day, Flags, Floats, Positions, checked, holiday_days, midnight, refuse_duplicates, to_panel
+from ml.panel import (
+    Day,
+    Flags,
+    Floats,
+    Positions,
+    beyond_largest,
+    checked,
+    holiday_days,
+    midnight,
+    refuse_duplicates,
+    to_panel,
+)
 from ml.sensitivity import rate_of
 from ml.sequential import Changes, Scores, chances, followed, strongest
 
@@ -231,6 +242,8 @@ def _table(
     lower = np.where(is_anomaly & ~up, np.maximum(lower, half), np.minimum(lower, value))
     upper = np.where(is_anomaly & up, np.minimum(upper, half), np.maximum(upper, value))
     least = np.where(np.minimum.accumulate(parts.numerator, axis=1)[row, column] < 0, -np.inf, 0.0)
+    most = _most(parts)[row, column]
+    expected, lower, upper = (np.clip(bound, -most, most) for bound in (expected, lower, upper))
     score = -np.log10(np.clip(chance[row, column], SMALLEST_CHANCE, 1.0))
     is_one_day = began == column
     size = _size(parts, series, usual, row, column, money)
@@ -258,6 +271,13 @@ def _table(
     for name, label in labels.items():
         table[name] = pd.Series(label, index=table.index, dtype="object").where(table["is_anomaly"], None)
     return table[COLUMNS]
+
+
+def _most(parts: _Parts) -> Floats:
+    """Return the largest plausible ratio (series, day): of shares 1, of others several times the largest one so far."""
+    units = np.where(parts.denominator > 0, parts.denominator, 1.0)
+    largest = np.maximum.accumulate(np.where(parts.denominator > 0, np.abs(parts.numerator) / units, 0.0), axis=1)
+    return np.where(largest <= 1, np.minimum(beyond_largest(largest), 1.0), beyond_largest(largest))
 
 
 def _size(

@@ -34,6 +34,13 @@ ANOMALY_BOUNDS = """
     from ml.anomalies as anomalies
     left join (
         select org_id, metric, dimension, member, max(abs(value)) as largest from marts.kpi_daily group by 1, 2, 3, 4
+        union all
+        select org_id, ratios.metric, dimension, member, max(abs(parts.value / wholes.value))
+        from marts.dim_metric as ratios
+        inner join marts.kpi_daily as parts on parts.metric = ratios.numerator
+        inner join marts.kpi_daily as wholes using (org_id, dimension, member, day)
+        where wholes.metric = ratios.denominator and wholes.value <> 0
+        group by 1, 2, 3, 4
     ) as history using (org_id, metric, dimension, member)
     inner join raw.run_clock as clock on clock.org_id = anomalies.org_id and anomalies.as_of = clock.as_of
     group by 1, 2

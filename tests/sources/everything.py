@@ -98,7 +98,7 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         },
     ),
     "insight_feedback": (
-        "insight_feedback",
+        "lesson",
         {
             "insight_id": "insight", "reason": "wrong", "given_by": "admin", "given_at": "2030-01-02T00:00Z",
             "as_of": "2030-01-02T00:00Z",
