@@ -17,7 +17,7 @@ up: demo         ## the same, then the Dagster UI and the API until Ctrl-C
 	$(BIN)/hub up
 
 test: lint       ## lint and every test; ORDER=1 runs them in the random order of seed 1
-	$(BIN)/pytest -n 2 --dist loadfile $(if $(ORDER),--random-order --random-order-seed=$(ORDER))
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(ORDER),--random-order --random-order-seed=$(ORDER))
 
 fuzz: $(READY)   ## thousands of generated requests to the API, by each role; 200 generated businesses through hub run
 	HUB_FUZZ_EXAMPLES=30 $(BIN)/pytest -s tests/sources/api/test_openapi.py

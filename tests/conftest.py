@@ -23,6 +23,13 @@ hypothesis_settings.load_profile("hub")
 os.environ["HUB_API_DATABASE_PASSWORD"] = "a" * 32
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first, so that no worker ends with one while the other is idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def free_port() -> int:
     """Return a free TCP port of the loopback address."""
     with socket.socket() as probe:

@@ -47,6 +47,8 @@ _Model = partial[pd.DataFrame]
 def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
     with database.connect() as connection:
         scored = _run_models(connection, "anomalies", _anomaly_model, outputs.write_anomalies)
+        if scored:
+            connection.execute("analyze ml.anomalies")  # insights read it at once, before PostgreSQL has counted it
         counts = connection.execute("select count(*), count(*) filter (where is_anomaly) from ml.anomalies").fetchone()
     rows, anomalous = counts or (0, 0)
     return dg.MaterializeResult(
@@ -72,7 +74,7 @@ def _forecast_spec(table: str, description: str) -> dg.AssetSpec:
 
 
 @dg.multi_asset(
-    name="forecasts",
+    name="ml__forecasts",
     specs=[
         _forecast_spec(
             "forecasts", "Bookings, revenue, payments and booked hours of the next 90 days, with 80 and 95 % intervals."

@@ -11,6 +11,7 @@
     {%- call statement('main') -%}
         do $view$
         begin
+            perform {{ wait_for_drops() }};
             create or replace view {{ target_relation }} as ({{ sql }}
             );
         exception when invalid_table_definition then

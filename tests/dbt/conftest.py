@@ -67,7 +67,9 @@ def dbt() -> Dbt:
         url = settings.database_url
         manifests[url] = manifests.get(url) or dbt_runner.parse(settings)
         result = dbt_runner.invoke(settings, list(arguments), manifest=manifests[url])
-        assert result.success, [f"{r.node.name}: {r.message}" for r in result.result if r.message]
+        assert result.success, [
+            f"{r.node.name}: {r.message}" for r in result.result if r.status in ("error", "fail", "runtime error")
+        ]
 
     return run
 

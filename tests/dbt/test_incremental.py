@@ -1,5 +1,7 @@
 """After any change at the source, the tables equal those of a full rebuild."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 
@@ -86,6 +88,22 @@ def test_changed_rows_equal_those_of_a_full_rebuild(writable: Settings, dbt: Dbt
 
     dbt(writable, *BUILD, "--full-refresh")
     assert state(writable, versions=False) == after
+
+
+def test_a_full_refresh_drops_one_relation_at_a_time(writable: Settings, dbt: Dbt) -> None:
+    """Two drops that take the same views with them would end in a deadlock."""
+    lock = rows(writable, "select pg_catalog.hashtext('business services hub: drop of a relation') as key")[0]["key"]
+    waiting = "select from pg_locks where locktype = 'advisory' and not granted"
+    with psycopg.connect(writable.database_url) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute("select pg_advisory_xact_lock(%s)", [lock])
+        build = pool.submit(dbt, writable, "run", "--full-refresh", "--select", "fct_payments")
+        deadline = time.monotonic() + 120
+        while not build.done() and time.monotonic() < deadline and not rows(writable, waiting):
+            time.sleep(0.05)
+        assert not build.done()
+        assert rows(writable, waiting)
+        holder.rollback()
+        build.result(timeout=120)
 
 
 def test_the_day_of_an_end_follows_a_change_of_its_history_alone(writable: Settings, dbt: Dbt) -> None:
