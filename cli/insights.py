@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, LiteralString, TypeVar, cast
+from typing import Annotated, Any, Final, LiteralString, TypeVar, cast
 from uuid import UUID
 
 import typer
@@ -41,6 +41,8 @@ learnt_app = typer.Typer(help="What was learnt from feedback. Example: hub insig
 app.add_typer(learnt_app, name="learnt")
 
 T = TypeVar("T")
+
+REQUESTS_SHOWN: Final = 20
 
 InsightId = Annotated[str, typer.Argument(help="The id of the insight, or enough of its end to be unique.")]
 Feedback = Annotated[str | None, typer.Option("--feedback", help="A reason, stored with the insight.")]
@@ -105,10 +107,38 @@ def generate() -> None:
     """
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
-        row = connection.execute(
-            "insert into app.insight_run_logs (requested_by) values ('hub insights generate') returning id"
-        ).fetchone()
+        row = connection.execute("select app.request_insights(null, 'hub insights generate')").fetchone()
     console.print(f"Requested as {row[0] if row else ''}: a sensor of the running Hub starts it within a minute.")
+
+
+@app.command()
+def requests(as_json: AsJson = False) -> None:
+    """List the latest requests for insights, and what became of them. Example: hub insights requests"""
+    rows = _rows(
+        """
+        select request.created_at, coalesce(organization.name, 'all') as organization, request.requested_by,
+            request.status, request.attempts, request.error, request.counts
+        from app.insight_run_logs as request
+        left join app.organizations as organization on organization.id = request.org_id
+        order by request.created_at desc
+        limit %(limit)s
+        """,
+        {"limit": REQUESTS_SHOWN},
+    )
+    if as_json:
+        common.print_json(rows)
+        return
+    if not rows:
+        console.print("No insights were requested yet: `hub insights generate` requests them.")
+        return
+    table = Table("Requested", "For", "By", "Status", "Runs", "Result")
+    for row in rows:
+        result = row["error"] or ", ".join(f"{count} {name}" for name, count in row["counts"].items())
+        table.add_row(
+            f"{row['created_at']:%Y-%m-%d %H:%M}", escape(row["organization"]), escape(row["requested_by"] or ""),
+            row["status"], str(row["attempts"]), escape(result),
+        )  # fmt: skip
+    console.print(table)
 
 
 @app.command()

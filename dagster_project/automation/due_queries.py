@@ -48,8 +48,6 @@ DELIVERIES_DUE: Final = """
     where channels.is_active and deliveries.state = any(%(waiting)s) and deliveries.next_attempt_at <= %(now)s
 """
 
-INSIGHTS_REQUESTED: Final = "select id from app.insight_run_logs where status = 'requested'"
-
 
 def organizations_awaiting_insights(settings: Settings) -> list[UUID]:
     """Return the organisations whose last complete day has no insights yet."""
@@ -67,11 +65,6 @@ def digests_due(settings: Settings, now: datetime, hour: int) -> list[tuple[UUID
 def deliveries_due(settings: Settings, now: datetime) -> int:
     """Return the number of deliveries that are due at `now`; those of a paused channel are not."""
     return int(_rows(settings, DELIVERIES_DUE, {"now": now, "waiting": list(WAITING_STATES)})[0][0])
-
-
-def insights_requested(settings: Settings) -> bool:
-    """Return True if a request for insights is unanswered."""
-    return bool(_rows(settings, INSIGHTS_REQUESTED, {}))
 
 
 def _rows(settings: Settings, query: LiteralString, parameters: dict[str, object]) -> list[tuple]:  # type: ignore[type-arg]

@@ -7,6 +7,8 @@ import dagster as dg
 
 from dagster_project.automation import due_queries, failure_alerts
 from dagster_project.automation.jobs import daily_insights, deliver, is_under_way, jobs
+from dagster_project.insights.requests import claim_requests
+from sources import database
 from sources.settings import get_settings
 
 
@@ -28,14 +30,16 @@ def deliver_insights(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     job=daily_insights,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Makes requested insights (rows of app.insight_run_logs).",
+    description="Runs the requests for insights (rows of app.insight_run_logs).",
 )
 def requested_insights(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     if is_under_way(context.instance, daily_insights.name):
         return dg.SkipReason("Insights are under way.")
-    if not due_queries.insights_requested(get_settings()):
-        return dg.SkipReason("No insights are requested.")
-    return dg.RunRequest()  # the run marks the requests as answered
+    with database.connect(database.database_url(get_settings())) as connection:
+        claimed = claim_requests(connection, datetime.now(UTC))
+    if not claimed:
+        return dg.SkipReason("No request is due.")
+    return dg.RunRequest()  # the run answers the requests
 
 
 @dg.sensor(

@@ -3,12 +3,13 @@
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import dagster as dg
 import psycopg
-from psycopg.types.json import Jsonb
 
 from dagster_project.insights.messages import enqueue_changes
+from dagster_project.insights.requests import answer_requests
 from dagster_project.organization_failures import forget_failures, isolated
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
@@ -68,15 +69,17 @@ GROUP: Final = "insights"
 def events(database: HubDatabase) -> dg.MaterializeResult[None]:
     # The clock is read here, at the edge: it sets when messages are due, and nothing in the events.
     now = datetime.now(UTC)
-    counts: Counter[str] = Counter()
+    counts: dict[UUID, dict[str, int]] = {}
     with database.connect() as connection:
         forget_failures(connection, "insights")
         for organization in organizations_of_warehouse(connection):
+            counts[organization.id] = {}
             with isolated(connection, organization.id, organization.as_of, "insights"):
-                counts.update(_update(connection, organization, now))
-        _answer_requests(connection, counts)
-        total = connection.execute("select count(*) from app.insight_events").fetchone()
-    return dg.MaterializeResult(metadata={"dagster/row_count": total[0] if total else 0, **counts})
+                counts[organization.id] = _update(connection, organization, now)
+        answer_requests(connection, counts)
+        rows = connection.execute("select count(*) from app.insight_events").fetchone()
+    total = sum((Counter(of_organization) for of_organization in counts.values()), Counter[str]())
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0, **total})
 
 
 def _update(connection: psycopg.Connection, organization: Organization, now: datetime) -> dict[str, int]:
@@ -95,15 +98,3 @@ def _update(connection: psycopg.Connection, organization: Organization, now: dat
         "resolved": len(changes.resolved),
         "questions": len(questions.opened),
     }
-
-
-def _answer_requests(connection: psycopg.Connection, counts: Counter[str]) -> None:
-    """Mark the requests for insights that were made before this run as answered by it."""
-    connection.execute(
-        """
-        update app.insight_run_logs
-        set status = 'succeeded', finished_at = now(), counts = %s::jsonb
-        where status in ('requested', 'running') and created_at <= now()
-        """,
-        [Jsonb(dict(counts))],
-    )

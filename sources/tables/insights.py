@@ -85,6 +85,7 @@ insight_run_logs = Table(
     Column("as_of", Date),
     text_column("status", default="requested"),
     text_column("requested_by", required=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),  # runs that were started for it
     text_column("error", required=False),
     Column("counts", JSONB, nullable=False, server_default=text("'{}'")),
     timestamp_column("started_at"),

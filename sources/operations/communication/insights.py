@@ -203,9 +203,7 @@ update app.insight_events set
 where org_id = $1 and id = $2 and status = 'dismissed'
 """
 FORGET_RATING: Final = "update app.insight_events set useful = null where org_id = $1 and id = $2"
-INSERT_RUN: Final = """
-insert into app.insight_run_logs (org_id, requested_by, created_at, updated_at) values ($1, $2, $3, $3) returning id
-"""
+REQUEST_INSIGHTS: Final = "select app.request_insights($1, $2) as id"
 
 
 async def list_insights(
@@ -306,9 +304,12 @@ def _name(tx: Tx) -> str:
 
 
 async def request_insights(tx: Tx) -> RequestedRun:
-    """Request a run of insights: a sensor of the running Hub starts it within a minute. Raises Refusal forbidden."""
+    """Request a run of insights: a sensor of the running Hub starts it within a minute.
+
+    Where a request of the organisation waits already, it is this one. Raises Refusal forbidden.
+    """
     _demand_admin(tx)
-    row = await tx.one(INSERT_RUN, tx.org_id, f"profile {tx.caller.profile_id}", tx.at)
+    row = await tx.one(REQUEST_INSIGHTS, tx.org_id, f"profile {tx.caller.profile_id}")
     return RequestedRun(run_id=row["id"])
 
 

@@ -73,7 +73,6 @@ def test_before_the_first_run_nothing_is_due(settings: Settings) -> None:
     assert due_queries.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
     assert due_queries.organizations_awaiting_insights(settings) == []
     assert due_queries.deliveries_due(settings, datetime.now(UTC)) == 0
-    assert not due_queries.insights_requested(settings)
 
 
 def test_a_day_awaits_insights_until_its_forecast_was_made(
@@ -90,10 +89,3 @@ def test_a_day_awaits_insights_until_its_forecast_was_made(
     assert due_queries.organizations_awaiting_insights(settings) == [org_id]
     connection.execute("insert into raw.run_failures values (%s, 'anomalies', %s, 'It failed.')", [org_id, DAY])
     assert due_queries.organizations_awaiting_insights(settings) == []
-
-
-def test_a_request_is_open_until_it_is_answered(settings: Settings, connection: psycopg.Connection) -> None:
-    connection.execute("insert into app.insight_run_logs (requested_by) values ('a test')")
-    assert due_queries.insights_requested(settings)
-    connection.execute("update app.insight_run_logs set status = 'succeeded'")
-    assert not due_queries.insights_requested(settings)
