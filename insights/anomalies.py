@@ -12,7 +12,14 @@ from psycopg import sql
 from insights.findings import Finding
 from insights.members import unlikely
 from insights.organizations import Organization
-from insights.severity_thresholds import ANOMALY_SEVERITIES, ANOMALY_SHARES, LARGE_EFFECT, LASTING_SEVERITIES
+from insights.severity_thresholds import (
+    ANOMALY_SEVERITIES,
+    ANOMALY_SHARES,
+    LARGE_EFFECT,
+    LASTING_SEVERITIES,
+    ORDINARY_BOOKINGS,
+)
+from insights.volumes import counts_behind_amounts
 from sources.database import records
 
 RECENT_DAYS: Final = 2  # an anomaly has ended when the last two days were normal
@@ -23,9 +30,8 @@ CLOSED_DAYS: Final = 3  # flagged days at most this far apart are one incident: 
 SCORED_DAYS: Final = 28  # that ml.anomalies keeps up to date
 USUAL_DAYS: Final = 28  # the business's usual day: the mean of four whole weeks before
 
-# A difference of this many bookings is ordinary: two clients more or fewer on a day need no cause. For money a booking
-# counts with the amount that 95 of 100 of its kind stay below, so that an expensive one at list price is ordinary too.
-ORDINARY_BOOKINGS: Final = 2
+# For money an ordinary booking counts with the amount that 95 of 100 of its kind stay below, so that an expensive one
+# at list price is ordinary too.
 LARGE_QUANTILE: Final = 0.95
 LARGE_DAYS: Final = 365  # all seasons
 LARGE_MIN_BOOKINGS: Final = 20  # members with fewer bookings are compared with the amounts of the whole business
@@ -120,6 +126,7 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
         if days[0]["metric"] in metrics
         and (row := _over_its_days(organization, metrics[days[0]["metric"]], days, direction))
     ]
+    rows += counts_behind_amounts(connection, organization, metrics, rows)
     daily = _daily(connection, organization, metrics, rows)
     large_amounts = _large_amounts(connection, organization, rows)
     unlikely_members = unlikely(connection, organization, rows)
@@ -167,11 +174,14 @@ def _over_its_days(
             started_on = _first_changed(
                 [row for row in days if started_on <= row["day"] <= last["day"]], run, direction
             )
-        # The sums of the detector begin with another day than the anomaly here.
-        for sign, first, until in ((1, started_on, last["began"]), (-1, last["began"], started_on)):
-            others = [row for row in days if first <= row["day"] < until]
-            value += sign * sum(row["value"] for row in others)
-            expected += sign * sum(row["expected"] for row in others)
+        # The sums of the detector begin with another day than the anomaly here, and know another level than the days.
+        before, after = _days_of(days, started_on, last["began"]), _days_of(days, last["began"], started_on)
+        value += _sum(before, "value") - _sum(after, "value")
+        rest, whole = (
+            _sum(_days_of(days, first, last["day"] + timedelta(days=1)), "expected")
+            for first in (max(started_on, last["began"]), last["began"])
+        )
+        expected = expected * (rest / whole if whole else 1.0) + _sum(before, "expected")
     is_one_day = started_on == last["day"] or metric["kind_of_metric"] == "stock"
     return {
         **{name: last[name] for name in ("metric", "dimension", "member", "day", "severity", "pattern")},
@@ -185,6 +195,14 @@ def _over_its_days(
         "lower": last["lower"] if is_one_day else None,
         "upper": last["upper"] if is_one_day else None,
     }
+
+
+def _days_of(days: Sequence[Row], first: date, until: date) -> list[Row]:
+    return [row for row in days if first <= row["day"] < until]
+
+
+def _sum(days: Iterable[Row], column: str) -> float:
+    return sum(float(row[column]) for row in days)
 
 
 def _first_changed(days: Sequence[Row], flagged: Sequence[Row], direction: str) -> date:

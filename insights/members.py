@@ -12,6 +12,7 @@ import numpy as np
 import psycopg
 from scipy.special import gammainc, gammaincc
 
+from insights.findings import WORK
 from insights.organizations import Organization
 from sources.database import records
 
@@ -20,7 +21,6 @@ BEFORE_DAYS: Final = 84  # twelve of each weekday
 # the windows of days are some thousand a day, of which the detector has chosen already. On three days of the two
 # sample businesses (seeds 1 and 11), eleven anomalies of members opened events without these conditions.
 CHANCE: Final = 0.001
-WORK: Final = ("tracked_hours", "booked_hours", "realized_revenue", "bookings_completed")
 
 FIGURES: Final[LiteralString] = """
     select metric, dimension, member, day, value::float8 from marts.kpi_daily
@@ -44,7 +44,7 @@ Key = tuple[str, str, str]
 def unlikely(connection: psycopg.Connection, organization: Organization, rows: Sequence[Row]) -> set[Key]:
     """Return metric, dimension and member of the anomalies of members that are neither chance nor known.
 
-    A rise of a provider is neither news: colleagues hand over work, and too much of it is told as workload.
+    More work of a provider is no news: colleagues hand over work, and too much of it is told as workload.
     """
     members = [row for row in rows if row["dimension"] != "total"]
     if not members:
@@ -71,7 +71,7 @@ def _is_news(organization: Organization, row: Row, figures: Mapping[date, float]
     if row["pattern"] == "missing":
         return True
     if row["dimension"] == "provider":
-        if row["direction"] == "up":
+        if row["direction"] == row["good_direction"] == "up":
             return False
         own = [
             absence

@@ -225,6 +225,37 @@ def test_ordinary_days_before_a_change_are_not_part_of_it(warehouse: psycopg.Con
     assert (incident["started_on"], incident["value"], incident["expected"]) == (DAY - timedelta(days=2), 60, 30)
 
 
+def test_the_level_of_a_change_is_expected_of_its_own_days(warehouse: psycopg.Connection) -> None:
+    usual = {"is_anomaly": False, "direction": None, "severity": None, "pattern": None}
+    for ago in (4, 3, 2):
+        flag(warehouse, "bookings_created", None, 20, 20, day=DAY - timedelta(days=ago), **usual)
+    flag(warehouse, "bookings_created", None, 40, 20, day=DAY - timedelta(days=1))
+    flag(
+        warehouse, "bookings_created", None, 40, 20, pattern="level_shift", began=DAY - timedelta(days=4),
+        since_value=140, since_expected=50,
+    )  # fmt: skip
+    incident = found(warehouse)["bookings_created"]
+    assert (incident["started_on"], incident["value"], incident["expected"]) == (DAY - timedelta(days=1), 80, 20)
+
+
+@pytest.mark.parametrize(("bookings", "is_behind"), [(4, True), (9, False)])
+def test_the_number_of_bookings_is_told_where_it_moved_their_amount(
+    warehouse: psycopg.Connection, bookings: int, is_behind: bool
+) -> None:
+    warehouse.execute(
+        "insert into marts.dim_metric values ('average_booking_value', 'Average', 'money', 'up', 'ratio', "
+        "'booked_revenue', 'bookings_created')"
+    )
+    flag(warehouse, "booked_revenue", None, 400, 1000)
+    flag(
+        warehouse, "bookings_created", None, bookings, 10, is_anomaly=False, direction=None, severity=None, pattern=None
+    )
+    counts = found(warehouse).get("bookings_created")
+    assert (counts is not None) is is_behind
+    if counts:
+        assert (counts["value"], counts["expected"], counts["impact"]) == (4, 10, -600)
+
+
 def test_evidence_over_days_tells_the_whole_incident(warehouse: psycopg.Connection) -> None:
     began = DAY - timedelta(days=9)
     flag(
