@@ -12,6 +12,7 @@ from psycopg import sql
 from insights.findings import Finding
 from insights.members import unlikely
 from insights.organizations import Organization
+from insights.prices import changed_prices
 from insights.severity_thresholds import (
     ANOMALY_SEVERITIES,
     ANOMALY_SHARES,
@@ -116,8 +117,6 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
         return None
     parameters = {"org_id": organization.id, "as_of": organization.as_of}
     scored = records(connection, FIGURES, {**parameters, "scored": SCORED_DAYS, "lasting": LASTING_DAYS})
-    if not scored:
-        return []
     metrics = {row["metric"]: row for row in records(connection, METRICS, parameters)}
     rows = [
         {**metrics[row["metric"]], **row}
@@ -126,6 +125,7 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
         if days[0]["metric"] in metrics
         and (row := _over_its_days(organization, metrics[days[0]["metric"]], days, direction))
     ]
+    rows += changed_prices(connection, organization, metrics, rows)
     rows += counts_behind_amounts(connection, organization, metrics, rows)
     daily = _daily(connection, organization, metrics, rows)
     large_amounts = _large_amounts(connection, organization, rows)
@@ -259,7 +259,8 @@ def _grade(
     """Return the impact in money (negative: a loss), its share of a usual day's money, and the severity by it.
 
     Where no money is known, the share is 0 and the detector's severity, by improbability, stays. Of an incident of
-    several days the money counts by the square root of its days, as the ordinary spread of a sum grows.
+    several days the money counts by the square root of its days, as the ordinary spread of a sum grows. A changed price
+    matters like a total: its money has only begun.
     """
     worth = 1.0 if row["unit"] == "money" and not row["denominator"] else row["worth"]
     gain = 1 if row["good_direction"] == "up" else -1
@@ -276,7 +277,8 @@ def _grade(
         return {"impact": impact, "share": 0.0}
     share = abs(impact) / usual / math.sqrt(row["length"])
     severity = next(name for name, least in ANOMALY_SHARES.items() if share >= least)
-    if severity == "low" and row["dimension"] == "total" and _is_large(organization, row, daily):
+    is_whole = row["dimension"] == "total" or "clients" in row
+    if severity == "low" and is_whole and _is_large(organization, row, daily):
         severity = "medium"
     return {"impact": impact, "share": share, "severity": severity}
 
@@ -309,9 +311,9 @@ def _is_relevant(organization: Organization, row: Row, units: float, large_amoun
 
 
 def _is_ordinary(row: Row, units: float, large_amounts: Amounts) -> bool:
-    """Return True if one or two bookings explain the anomaly; a fall of a total is never ordinary."""
+    """Return True if one or two bookings explain the anomaly; a fall of a total and a changed price never are."""
     is_fall_of_total = (row["dimension"], row["direction"]) == ("total", "down") and not row["denominator"]
-    if row["unit"] == "hours" or row["pattern"] == "missing" or is_fall_of_total:
+    if row["unit"] == "hours" or row["pattern"] == "missing" or is_fall_of_total or "clients" in row:
         return False
     difference = abs(row["value"] - row["expected"]) * units
     if row["unit"] != "money":
