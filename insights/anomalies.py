@@ -20,6 +20,7 @@ from insights.severity_thresholds import (
     LASTING_SEVERITIES,
     ORDINARY_BOOKINGS,
 )
+from insights.suspects import SCORE, with_suspects
 from insights.volumes import counts_behind_amounts
 from sources.database import records
 
@@ -39,10 +40,10 @@ LARGE_MIN_BOOKINGS: Final = 20  # members with fewer bookings are compared with 
 
 BOOKED: Final = ("bookings_created", "booked_revenue", "average_booking_value")  # by day of booking
 
-# The scored days of each series that was flagged lately.
+# The scored days of each series that was flagged, or of a total that was suspect, lately.
 FIGURES: Final[LiteralString] = """
     select scores.metric, scores.dimension, scores.member, members.member_name, scores.day, scores.value::float8,
-        scores.expected::float8, scores.lower::float8, scores.upper::float8, scores.is_anomaly,
+        scores.expected::float8, scores.lower::float8, scores.upper::float8, scores.is_anomaly, scores.score::float8,
         coalesce(scores.direction, 'down') as direction, scores.severity, scores.pattern, scores.began,
         scores.since_value::float8, scores.since_expected::float8
     from ml.anomalies as scores
@@ -51,7 +52,8 @@ FIGURES: Final[LiteralString] = """
     where scores.org_id = %(org_id)s and scores.day > %(as_of)s::date - %(scored)s and scores.day <= %(as_of)s
         and (scores.metric, scores.dimension, scores.member) in (
             select recent.metric, recent.dimension, recent.member from ml.anomalies as recent
-            where recent.org_id = %(org_id)s and recent.is_anomaly
+            where recent.org_id = %(org_id)s
+                and (recent.is_anomaly or recent.dimension = 'total' and recent.score >= %(suspect)s)
                 and recent.day > %(as_of)s::date - %(lasting)s and recent.day <= %(as_of)s
         )
     order by scores.metric, scores.dimension, scores.member, scores.day
@@ -116,11 +118,13 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
     if organization.is_past_its_end:
         return None
     parameters = {"org_id": organization.id, "as_of": organization.as_of}
-    scored = records(connection, FIGURES, {**parameters, "scored": SCORED_DAYS, "lasting": LASTING_DAYS})
+    scored = records(
+        connection, FIGURES, {**parameters, "scored": SCORED_DAYS, "lasting": LASTING_DAYS, "suspect": SCORE}
+    )
     metrics = {row["metric"]: row for row in records(connection, METRICS, parameters)}
     rows = [
         {**metrics[row["metric"]], **row}
-        for days in _series(scored).values()
+        for days in _series(with_suspects(connection, organization, metrics, scored)).values()
         for direction in ("up", "down")
         if days[0]["metric"] in metrics
         and (row := _over_its_days(organization, metrics[days[0]["metric"]], days, direction))

@@ -84,10 +84,10 @@ def _is_news(organization: Organization, row: Row, figures: Mapping[date, float]
             return any(absence["is_sudden"] for absence in own)
     if row["kind_of_metric"] != "sum":
         return True
-    return _chance(row, _unit(organization, row, figures)) <= CHANCE
+    return chance_of(row, unit_of(organization, row, figures)) <= CHANCE
 
 
-def _unit(organization: Organization, row: Row, figures: Mapping[date, float]) -> float:
+def unit_of(organization: Organization, row: Row, figures: Mapping[date, float]) -> float:
     """Return the size in which the figure comes: the variance of its days, within weekdays, per unit of its mean."""
     first = row["started_on"] - timedelta(days=BEFORE_DAYS)
     if organization.first_day is not None:
@@ -100,7 +100,7 @@ def _unit(organization: Organization, row: Row, figures: Mapping[date, float]) -
     return max(unit, 1.0) if row["unit"] == "count" else unit or 1.0
 
 
-def _chance(row: Row, unit: float) -> float:
+def chance_of(row: Row, unit: float) -> float:
     """Return the Poisson chance of a figure so far on this side; continuous, because units are no whole numbers."""
     value, expected = max(row["value"], 0.0) / unit, max(row["expected"], 0.0) / unit
     if row["direction"] == "down":

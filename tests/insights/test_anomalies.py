@@ -296,6 +296,19 @@ def test_prices_that_drift_are_no_changed_price(warehouse: psycopg.Connection) -
     assert found(warehouse) == {}
 
 
+@pytest.mark.parametrize(
+    ("value", "score", "told"), [(40, 2.4, True), (40, 1.9, False), (17, 2.4, False), (0, 2.4, True)]
+)
+def test_a_day_that_chance_would_not_make_is_told_though_the_tails_are_wide(
+    warehouse: psycopg.Connection, value: float, score: float, told: bool
+) -> None:
+    flag(
+        warehouse, "bookings_created", None, value, 14, score=score, is_anomaly=False, direction=None, severity=None,
+        pattern=None,
+    )  # fmt: skip
+    assert opened(warehouse) == ([("bookings_created", "total", "critical")] if told else [])
+
+
 def test_evidence_over_days_tells_the_whole_incident(warehouse: psycopg.Connection) -> None:
     began = DAY - timedelta(days=9)
     flag(
