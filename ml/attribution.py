@@ -52,8 +52,8 @@ def attribute(
     """Find the members that explain how the rows of `current` differ from those of `earlier`.
 
     Both hold day, value and a column for each of `dimensions` (None where it does not apply); `earlier` holds the
-    BASELINE_WEEKS before the first day of `current`. secondary: others are preferred to these dimensions where they tell
-    nearly the same, as of the weekday of a group's bookings. expected: the sum that was expected of the days of
+    BASELINE_WEEKS before the first day of `current`. secondary: dimensions to which others are preferred that tell
+    nearly the same, as the group of the bookings of a weekday. expected: the sum that was expected of the days of
     `current` (default: that of the same weekdays before).
     """
     rows = _weighted(current, earlier, expected)

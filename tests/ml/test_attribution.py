@@ -78,7 +78,7 @@ def test_a_group_is_told_rather_than_its_weekday() -> None:
     weekdays = np.resize(["Tuesday", *["Monday"] * 4, *["Friday"] * 4], len(BEFORE))
     before = BEFORE.assign(weekday=weekdays, group=np.resize(["tours", *["others"] * 9], len(BEFORE)))
     current = before.head(40).assign(day=START)
-    tour = pd.DataFrame({"day": START, "group": ["tours"] * 40 + ["others"] * 5, "weekday": "Tuesday", "value": 1.0})
+    tour = pd.DataFrame({"day": START, "group": ["tours"] * 40 + ["others"] * 3, "weekday": "Tuesday", "value": 1.0})
     changed = pd.concat([current, tour])
     both = ("group", "weekday")
     assert attribute(changed, before, dimensions=both).dimensions == ("weekday",)
