@@ -9,7 +9,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 
-from insights.findings import Finding
+from insights.findings import BY_TIME, Finding
 from insights.members import unlikely
 from insights.organizations import Organization
 from insights.prices import changed_prices
@@ -305,13 +305,20 @@ def _is_large(organization: Organization, row: Row, daily: Daily) -> bool:
 
 
 def _is_relevant(organization: Organization, row: Row, units: float, large_amounts: Amounts) -> bool:
-    level = "total" if row["dimension"] == "total" else "member"
+    level = "minor" if _is_minor(row) else "total" if row["dimension"] == "total" else "member"
     is_lasting = row["flagged_days"] > 1 or row["pattern"] in LASTING
     return (
         row["severity"] in (LASTING_SEVERITIES if is_lasting else ANOMALY_SEVERITIES)[level]
         and not _is_ordinary(row, units, large_amounts)
         and not _is_cut_off(organization, row)
     )
+
+
+def _is_minor(row: Row) -> bool:
+    """Return True if the anomaly says little that somebody could act on."""
+    is_fewer_of_bad = row["direction"] == row["good_direction"] == "down"
+    is_part = row["dimension"] != "total" and (row["kind_of_metric"] == "stock" or row["dimension"] in BY_TIME)
+    return is_fewer_of_bad or is_part
 
 
 def _is_ordinary(row: Row, units: float, large_amounts: Amounts) -> bool:

@@ -10,8 +10,7 @@ from psycopg import sql
 
 from insights.actions import actions_of
 from insights.facts import facts_of
-from insights.findings import Finding, named_drivers
-from insights.incidents import BY_TIME
+from insights.findings import BY_TIME, Finding, named_drivers
 from insights.organizations import Organization
 from ml.attribution import BASELINE_WEEKS, Attribution, attribute, volume_price_mix
 from ml.drivers import explain

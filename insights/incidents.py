@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import psycopg
 
-from insights.findings import WORK, Finding
+from insights.findings import BY_TIME, WORK, Finding
 from insights.narrative.phrases import effect_sentence
 from insights.organizations import Organization
 from sources.insight_values import SEVERITIES
@@ -28,7 +28,6 @@ CAUSE_SHARE: Final = 0.3  # a cause is worth at least this share of the money of
 MEMBER_SHARE: Final = 0.5  # a member moves a total if it is worth at least this share of it
 SAME_BOOKINGS: Final = 0.5  # a finding with at least this share of its bookings in another has the same cause
 SAME_SIZE: Final = 1.5  # falls of members of two dimensions are one if the second is at most this much larger
-BY_TIME: Final = ("service_weekday", "lead_bucket")  # these group bookings that another member was the cause of
 NAMED_EFFECTS: Final = 4
 EFFECT_COLUMNS: Final = (
     "kind", "metric", "label", "unit", "dimension", "member", "member_name", "direction", "value", "expected", "impact",

@@ -309,6 +309,26 @@ def test_a_day_that_chance_would_not_make_is_told_though_the_tails_are_wide(
     assert opened(warehouse) == ([("bookings_created", "total", "critical")] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("metric", "dimension"),
+    [("revenue_on_hand", "service"), ("bookings_created", "lead_bucket"), ("bookings_cancelled", "total")],
+)
+def test_what_says_little_to_act_on_opens_an_event_only_if_critical(
+    warehouse: psycopg.Connection, metric: str, dimension: str
+) -> None:
+    warehouse.execute(
+        "insert into marts.dim_metric (metric, label, unit, good_direction) "
+        "values ('bookings_cancelled', 'Bookings cancelled', 'count', 'down')"
+    )
+    warehouse.execute(
+        "insert into intermediate.int_metric_worth values (%s, 'bookings_cancelled', 'count', 100)", [ORGANIZATION.id]
+    )
+    unit = 100 if metric == "revenue_on_hand" else 1
+    flag(warehouse, metric, None, 10 * unit, 14 * unit, pattern="level_shift", dimension=dimension)
+    (minor,) = anomaly_findings(warehouse, ORGANIZATION) or []
+    assert (minor["severity"], minor["opens"]) == ("high", False)
+
+
 def test_evidence_over_days_tells_the_whole_incident(warehouse: psycopg.Connection) -> None:
     began = DAY - timedelta(days=9)
     flag(
