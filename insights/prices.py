@@ -24,6 +24,9 @@ LATELY_DAYS: Final = 14  # the last of them: a drift of the prices shows in them
 LEAST_CLIENTS: Final = 4  # since the change
 LEAST_BEFORE: Final = 20
 LEAST_CHANGE: Final = 0.2  # of the geometric mean: smaller ones are options and discounts
+LARGEST_SPREAD: Final = (
+    0.5  # of the logarithms: beyond it the length or size of bookings makes their amounts, not a price
+)
 LATELY_SHARE: Final = 0.6  # of the change, that must be one against the last days before as well
 LEAST_VARIANCE: Final = 1e-4  # of the logarithms: fixed prices
 CHANCE: Final = 1e-5  # of ten to twenty services and as many first days: once in some years
@@ -119,6 +122,7 @@ def _chances(now: Sums, before: Sums, lately: Sums) -> Floats:
     is_judged = (
         (now["clients"] >= LEAST_CLIENTS)
         & (before["clients"] >= LEAST_BEFORE)
+        & (variance <= LARGEST_SPREAD**2)
         & (np.abs(change) >= np.log1p(LEAST_CHANGE))
         & ((mean + change - of_lately) * np.sign(change) >= LATELY_SHARE * np.abs(change))
     )

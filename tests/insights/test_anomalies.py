@@ -289,6 +289,15 @@ def test_dear_bookings_of_one_client_are_no_changed_price(priced: psycopg.Connec
     assert found(priced) == {}
 
 
+def test_amounts_by_the_length_of_a_stay_are_no_price(warehouse: psycopg.Connection) -> None:
+    know_average_value(warehouse)
+    for ago in range(2, 85):
+        for nights in (1, 2, 4, 10):
+            book(warehouse, 1, amount=100 * nights, day=DAY - timedelta(days=ago))
+    book(warehouse, 60, amount=1000, day=DAY)
+    assert found(warehouse) == {}
+
+
 def test_prices_that_drift_are_no_changed_price(warehouse: psycopg.Connection) -> None:
     know_average_value(warehouse)
     for ago in range(85):
