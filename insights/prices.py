@@ -24,9 +24,7 @@ LATELY_DAYS: Final = 14  # the last of them: a drift of the prices shows in them
 LEAST_CLIENTS: Final = 4  # since the change
 LEAST_BEFORE: Final = 20
 LEAST_CHANGE: Final = 0.2  # of the geometric mean: smaller ones are options and discounts
-LARGEST_SPREAD: Final = (
-    0.5  # of the logarithms: beyond it the length or size of bookings makes their amounts, not a price
-)
+LARGEST_SPREAD: Final = 0.5  # of the logarithms: beyond it the length or size of a booking makes its amount
 LATELY_SHARE: Final = 0.6  # of the change, that must be one against the last days before as well
 LEAST_VARIANCE: Final = 1e-4  # of the logarithms: fixed prices
 CHANCE: Final = 1e-5  # of ten to twenty services and as many first days: once in some years
