@@ -12,7 +12,7 @@ from psycopg import sql
 from insights.findings import BY_TIME, Finding
 from insights.members import unlikely
 from insights.organizations import Organization
-from insights.prices import changed_prices
+from insights.prices import with_changed_prices
 from insights.severity_thresholds import (
     ANOMALY_SEVERITIES,
     ANOMALY_SHARES,
@@ -129,7 +129,7 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
         if days[0]["metric"] in metrics
         and (row := _over_its_days(organization, metrics[days[0]["metric"]], days, direction))
     ]
-    rows += changed_prices(connection, organization, metrics, rows)
+    rows = with_changed_prices(connection, organization, metrics, rows)
     rows += counts_behind_amounts(connection, organization, metrics, rows)
     daily = _daily(connection, organization, metrics, rows)
     large_amounts = _large_amounts(connection, organization, rows)

@@ -45,24 +45,29 @@ Row = Mapping[str, Any]
 Sums = Mapping[str, Floats]
 
 
-def changed_prices(
-    connection: psycopg.Connection, organization: Organization, metrics: Mapping[str, Row], rows: Sequence[Row]
+def with_changed_prices(
+    connection: psycopg.Connection,
+    organization: Organization,
+    metrics: Mapping[str, Row],
+    rows: Sequence[dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Return an anomaly of the average booking value for each service with a changed price that `rows` lack."""
+    """Return `rows` with an anomaly of the average booking value for each service with a changed price.
+
+    It replaces that of the detector, whose money says little of a price that has just changed.
+    """
     if METRIC not in metrics:
-        return []
+        return list(rows)
     days = WINDOW_DAYS + BEFORE_DAYS
-    found = {(row["member"], row["direction"]) for row in rows if row["metric"] == METRIC}
     amounts = pd.DataFrame(
         records(connection, AMOUNTS, {"org_id": organization.id, "as_of": organization.as_of, "days": days})
     )
     if amounts.empty:
-        return []
+        return list(rows)
     amounts["ago"] = [(organization.as_of - day).days for day in amounts["day"]]
     changed = []
     for (member, name), own in amounts.groupby(["member", "member_name"]):
         change = _change(own, days)
-        if change and (member, change["direction"]) not in found:
+        if change:
             started_on = organization.as_of - timedelta(days=change["length"] - 1)
             changed.append(
                 {
@@ -72,7 +77,8 @@ def changed_prices(
                     "upper": None, "flagged_days": change["length"],
                 }
             )  # fmt: skip
-    return changed
+    told = {(each["metric"], each["member"], each["direction"]) for each in changed}
+    return [row for row in rows if (row["metric"], row["member"], row["direction"]) not in told] + changed
 
 
 def _change(amounts: pd.DataFrame, days: int) -> dict[str, Any] | None:

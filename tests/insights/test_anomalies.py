@@ -271,9 +271,12 @@ def priced(warehouse: psycopg.Connection) -> psycopg.Connection:
     return warehouse
 
 
-def test_a_changed_price_is_told_by_few_bookings(priced: psycopg.Connection) -> None:
+@pytest.mark.parametrize("is_flagged", [False, True])
+def test_a_changed_price_is_told_by_few_bookings(priced: psycopg.Connection, is_flagged: bool) -> None:
     for ago in (0, 1):
         book(priced, 3, amount=160, day=DAY - timedelta(days=ago))
+    if is_flagged:
+        flag(priced, "average_booking_value", SERVICE, 160, 100)
     price = found(priced)["average_booking_value"]
     assert (price["dimension"], price["member_name"], price["started_on"]) == (
         "service", "Massage", DAY - timedelta(days=1),
