@@ -9,10 +9,19 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 
-from insights.findings import Finding
+from insights.findings import BY_TIME, Finding
 from insights.members import unlikely
 from insights.organizations import Organization
-from insights.severity_thresholds import ANOMALY_SEVERITIES, ANOMALY_SHARES, LARGE_EFFECT, LASTING_SEVERITIES
+from insights.prices import with_changed_prices
+from insights.severity_thresholds import (
+    ANOMALY_SEVERITIES,
+    ANOMALY_SHARES,
+    LARGE_EFFECT,
+    LASTING_SEVERITIES,
+    ORDINARY_BOOKINGS,
+)
+from insights.suspects import SCORE, with_suspects
+from insights.volumes import counts_behind_amounts
 from sources.database import records
 
 RECENT_DAYS: Final = 2  # an anomaly has ended when the last two days were normal
@@ -23,19 +32,18 @@ CLOSED_DAYS: Final = 3  # flagged days at most this far apart are one incident: 
 SCORED_DAYS: Final = 28  # that ml.anomalies keeps up to date
 USUAL_DAYS: Final = 28  # the business's usual day: the mean of four whole weeks before
 
-# A difference of this many bookings is ordinary: two clients more or fewer on a day need no cause. For money a booking
-# counts with the amount that 95 of 100 of its kind stay below, so that an expensive one at list price is ordinary too.
-ORDINARY_BOOKINGS: Final = 2
+# For money an ordinary booking counts with the amount that 95 of 100 of its kind stay below, so that an expensive one
+# at list price is ordinary too.
 LARGE_QUANTILE: Final = 0.95
 LARGE_DAYS: Final = 365  # all seasons
 LARGE_MIN_BOOKINGS: Final = 20  # members with fewer bookings are compared with the amounts of the whole business
 
 BOOKED: Final = ("bookings_created", "booked_revenue", "average_booking_value")  # by day of booking
 
-# The scored days of each series that was flagged lately.
+# The scored days of each series that was flagged, or of a total that was suspect, lately.
 FIGURES: Final[LiteralString] = """
     select scores.metric, scores.dimension, scores.member, members.member_name, scores.day, scores.value::float8,
-        scores.expected::float8, scores.lower::float8, scores.upper::float8, scores.is_anomaly,
+        scores.expected::float8, scores.lower::float8, scores.upper::float8, scores.is_anomaly, scores.score::float8,
         coalesce(scores.direction, 'down') as direction, scores.severity, scores.pattern, scores.began,
         scores.since_value::float8, scores.since_expected::float8
     from ml.anomalies as scores
@@ -44,7 +52,8 @@ FIGURES: Final[LiteralString] = """
     where scores.org_id = %(org_id)s and scores.day > %(as_of)s::date - %(scored)s and scores.day <= %(as_of)s
         and (scores.metric, scores.dimension, scores.member) in (
             select recent.metric, recent.dimension, recent.member from ml.anomalies as recent
-            where recent.org_id = %(org_id)s and recent.is_anomaly
+            where recent.org_id = %(org_id)s
+                and (recent.is_anomaly or recent.dimension = 'total' and recent.score >= %(suspect)s)
                 and recent.day > %(as_of)s::date - %(lasting)s and recent.day <= %(as_of)s
         )
     order by scores.metric, scores.dimension, scores.member, scores.day
@@ -109,17 +118,19 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
     if organization.is_past_its_end:
         return None
     parameters = {"org_id": organization.id, "as_of": organization.as_of}
-    scored = records(connection, FIGURES, {**parameters, "scored": SCORED_DAYS, "lasting": LASTING_DAYS})
-    if not scored:
-        return []
+    scored = records(
+        connection, FIGURES, {**parameters, "scored": SCORED_DAYS, "lasting": LASTING_DAYS, "suspect": SCORE}
+    )
     metrics = {row["metric"]: row for row in records(connection, METRICS, parameters)}
     rows = [
         {**metrics[row["metric"]], **row}
-        for days in _series(scored).values()
+        for days in _series(with_suspects(connection, organization, metrics, scored)).values()
         for direction in ("up", "down")
         if days[0]["metric"] in metrics
         and (row := _over_its_days(organization, metrics[days[0]["metric"]], days, direction))
     ]
+    rows = with_changed_prices(connection, organization, metrics, rows)
+    rows += counts_behind_amounts(connection, organization, metrics, rows)
     daily = _daily(connection, organization, metrics, rows)
     large_amounts = _large_amounts(connection, organization, rows)
     unlikely_members = unlikely(connection, organization, rows)
@@ -167,11 +178,14 @@ def _over_its_days(
             started_on = _first_changed(
                 [row for row in days if started_on <= row["day"] <= last["day"]], run, direction
             )
-        # The sums of the detector begin with another day than the anomaly here.
-        for sign, first, until in ((1, started_on, last["began"]), (-1, last["began"], started_on)):
-            others = [row for row in days if first <= row["day"] < until]
-            value += sign * sum(row["value"] for row in others)
-            expected += sign * sum(row["expected"] for row in others)
+        # The sums of the detector begin with another day than the anomaly here, and know another level than the days.
+        before, after = _days_of(days, started_on, last["began"]), _days_of(days, last["began"], started_on)
+        value += _sum(before, "value") - _sum(after, "value")
+        rest, whole = (
+            _sum(_days_of(days, first, last["day"] + timedelta(days=1)), "expected")
+            for first in (max(started_on, last["began"]), last["began"])
+        )
+        expected = expected * (rest / whole if whole else 1.0) + _sum(before, "expected")
     is_one_day = started_on == last["day"] or metric["kind_of_metric"] == "stock"
     return {
         **{name: last[name] for name in ("metric", "dimension", "member", "day", "severity", "pattern")},
@@ -185,6 +199,14 @@ def _over_its_days(
         "lower": last["lower"] if is_one_day else None,
         "upper": last["upper"] if is_one_day else None,
     }
+
+
+def _days_of(days: Sequence[Row], first: date, until: date) -> list[Row]:
+    return [row for row in days if first <= row["day"] < until]
+
+
+def _sum(days: Iterable[Row], column: str) -> float:
+    return sum(float(row[column]) for row in days)
 
 
 def _first_changed(days: Sequence[Row], flagged: Sequence[Row], direction: str) -> date:
@@ -241,7 +263,8 @@ def _grade(
     """Return the impact in money (negative: a loss), its share of a usual day's money, and the severity by it.
 
     Where no money is known, the share is 0 and the detector's severity, by improbability, stays. Of an incident of
-    several days the money counts by the square root of its days, as the ordinary spread of a sum grows.
+    several days the money counts by the square root of its days, as the ordinary spread of a sum grows. A changed price
+    matters like a total: its money has only begun.
     """
     worth = 1.0 if row["unit"] == "money" and not row["denominator"] else row["worth"]
     gain = 1 if row["good_direction"] == "up" else -1
@@ -258,7 +281,8 @@ def _grade(
         return {"impact": impact, "share": 0.0}
     share = abs(impact) / usual / math.sqrt(row["length"])
     severity = next(name for name, least in ANOMALY_SHARES.items() if share >= least)
-    if severity == "low" and row["dimension"] == "total" and _is_large(organization, row, daily):
+    is_whole = row["dimension"] == "total" or "clients" in row
+    if severity == "low" and is_whole and _is_large(organization, row, daily):
         severity = "medium"
     return {"impact": impact, "share": share, "severity": severity}
 
@@ -281,7 +305,7 @@ def _is_large(organization: Organization, row: Row, daily: Daily) -> bool:
 
 
 def _is_relevant(organization: Organization, row: Row, units: float, large_amounts: Amounts) -> bool:
-    level = "total" if row["dimension"] == "total" else "member"
+    level = "minor" if _is_minor(row) else "total" if row["dimension"] == "total" else "member"
     is_lasting = row["flagged_days"] > 1 or row["pattern"] in LASTING
     return (
         row["severity"] in (LASTING_SEVERITIES if is_lasting else ANOMALY_SEVERITIES)[level]
@@ -290,10 +314,17 @@ def _is_relevant(organization: Organization, row: Row, units: float, large_amoun
     )
 
 
+def _is_minor(row: Row) -> bool:
+    """Return True if the anomaly says little that somebody could act on."""
+    is_fewer_of_bad = row["direction"] == row["good_direction"] == "down"
+    is_part = row["dimension"] != "total" and (row["kind_of_metric"] == "stock" or row["dimension"] in BY_TIME)
+    return is_fewer_of_bad or is_part
+
+
 def _is_ordinary(row: Row, units: float, large_amounts: Amounts) -> bool:
-    """Return True if one or two bookings explain the anomaly; a fall of a total is never ordinary."""
+    """Return True if one or two bookings explain the anomaly; a fall of a total and a changed price never are."""
     is_fall_of_total = (row["dimension"], row["direction"]) == ("total", "down") and not row["denominator"]
-    if row["unit"] == "hours" or row["pattern"] == "missing" or is_fall_of_total:
+    if row["unit"] == "hours" or row["pattern"] == "missing" or is_fall_of_total or "clients" in row:
         return False
     difference = abs(row["value"] - row["expected"]) * units
     if row["unit"] != "money":

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from insights.actions import actions_of
 from insights.facts import facts_of
-from insights.findings import Finding, named_drivers
+from insights.findings import BY_TIME, Finding, named_drivers
 from insights.organizations import Organization
 from ml.attribution import BASELINE_WEEKS, Attribution, attribute, volume_price_mix
 from ml.drivers import explain
@@ -63,7 +63,7 @@ def _explanation(
     if finding["denominator"]:  # what the numerator would be with the expected ratio
         expected *= float(current["value"].sum()) / float(finding["value"]) if finding["value"] else 0.0
     dimensions = [name for name in DIMENSIONS if name != finding["dimension"]]
-    found = attribute(current, earlier, dimensions=dimensions, expected=expected or None)
+    found = attribute(current, earlier, dimensions=dimensions, secondary=BY_TIME, expected=expected or None)
     explanation: dict[str, Any] = {
         "drivers": _named(found, names),
         "spread_over": list(found.tried) if not found.dimensions else [],

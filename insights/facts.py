@@ -6,7 +6,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
-from insights.findings import Finding
+from insights.findings import WORK, Finding
 from insights.organizations import Organization
 from sources import formatting
 from sources.database import records
@@ -17,7 +17,6 @@ PRICE_BOOKINGS: Final = 5  # on each side, at the least
 PRICE_CHANGE: Final = 0.10  # of the median amount; smaller ones are options and discounts
 MOST_ABSENCES: Final = 3
 ABSENT: Final = "{} is absent"
-WORK: Final = ("tracked_hours", "booked_hours", "realized_revenue", "bookings_completed")
 MONEY_OF_BOOKINGS: Final = ("booked_revenue", "average_booking_value", "realized_revenue")
 
 HOLIDAYS: Final[LiteralString] = """

@@ -8,6 +8,9 @@ import psycopg
 
 from insights.organizations import Organization
 
+# The metrics of the work that is done, of a provider or of all.
+WORK: Final = ("tracked_hours", "booked_hours", "realized_revenue", "bookings_completed")
+BY_TIME: Final = ("service_weekday", "lead_bucket")  # dimensions that group bookings of another member's cause
 NAMED_DRIVERS: Final = 3  # in an event and its texts: the largest ones
 
 # kind, severity, metric, dimension, member, direction, started_on, day, title, summary, value, expected, lower, upper,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import psycopg
 
-from insights.findings import Finding
+from insights.findings import BY_TIME, WORK, Finding
 from insights.narrative.phrases import effect_sentence
 from insights.organizations import Organization
 from sources.insight_values import SEVERITIES
@@ -28,7 +28,6 @@ CAUSE_SHARE: Final = 0.3  # a cause is worth at least this share of the money of
 MEMBER_SHARE: Final = 0.5  # a member moves a total if it is worth at least this share of it
 SAME_BOOKINGS: Final = 0.5  # a finding with at least this share of its bookings in another has the same cause
 SAME_SIZE: Final = 1.5  # falls of members of two dimensions are one if the second is at most this much larger
-BY_TIME: Final = ("service_weekday", "lead_bucket")  # these group bookings that another member was the cause of
 NAMED_EFFECTS: Final = 4
 EFFECT_COLUMNS: Final = (
     "kind", "metric", "label", "unit", "dimension", "member", "member_name", "direction", "value", "expected", "impact",
@@ -146,7 +145,7 @@ def _cause_of_foretold(
 
 def _with_effects(organization: Organization, incident: Sequence[Finding]) -> Finding:
     """Return the root of an incident with its effects, the severity and the money of the whole."""
-    root, *parts = incident
+    root, *parts = _absence_first(incident)
     opening = [part for part in incident if part.get("opens", True)]
     severities = [part["severity"] for part in opening or [root]]
     effects = list(_effects(organization, root, parts))
@@ -157,6 +156,26 @@ def _with_effects(organization: Organization, incident: Sequence[Finding]) -> Fi
         "impact": _money(root, parts),
         "effects": effects,
     }
+
+
+def _absence_first(incident: Sequence[Finding]) -> list[Finding]:
+    """Return the parts with a provider's absence as the root, where bookings were called off because of it.
+
+    The tree says that cancellations move the work done, and not the reverse: an absence is the exception. Without any
+    work on the first days the provider is worth as much of the cancellations as a member that moves a total.
+    """
+    root = incident[0]
+    absences = [
+        part
+        for part in incident
+        if root["metric"] == "bookings_cancelled" and part["kind"] == "anomaly" and part["dimension"] == "provider"
+        and part["metric"] in WORK and part["value"] == 0 and _is_worth(part, root, MEMBER_SHARE)
+        and root["member"] in ("all", part["member"])
+    ]  # fmt: skip
+    if not absences:
+        return list(incident)
+    absence = max(absences, key=lambda part: abs(part["impact"] or 0))
+    return [absence, *(part for part in incident if part is not absence)]
 
 
 def _money(root: Finding, parts: Sequence[Finding]) -> float | None:

@@ -12,6 +12,7 @@ import numpy as np
 import psycopg
 from scipy.special import gammainc, gammaincc
 
+from insights.findings import WORK
 from insights.organizations import Organization
 from sources.database import records
 
@@ -20,7 +21,6 @@ BEFORE_DAYS: Final = 84  # twelve of each weekday
 # the windows of days are some thousand a day, of which the detector has chosen already. On three days of the two
 # sample businesses (seeds 1 and 11), eleven anomalies of members opened events without these conditions.
 CHANCE: Final = 0.001
-WORK: Final = ("tracked_hours", "booked_hours", "realized_revenue", "bookings_completed")
 
 FIGURES: Final[LiteralString] = """
     select metric, dimension, member, day, value::float8 from marts.kpi_daily
@@ -44,7 +44,7 @@ Key = tuple[str, str, str]
 def unlikely(connection: psycopg.Connection, organization: Organization, rows: Sequence[Row]) -> set[Key]:
     """Return metric, dimension and member of the anomalies of members that are neither chance nor known.
 
-    A rise of a provider is neither news: colleagues hand over work, and too much of it is told as workload.
+    More work of a provider is no news: colleagues hand over work, and too much of it is told as workload.
     """
     members = [row for row in rows if row["dimension"] != "total"]
     if not members:
@@ -71,7 +71,7 @@ def _is_news(organization: Organization, row: Row, figures: Mapping[date, float]
     if row["pattern"] == "missing":
         return True
     if row["dimension"] == "provider":
-        if row["direction"] == "up":
+        if row["direction"] == row["good_direction"] == "up":
             return False
         own = [
             absence
@@ -84,10 +84,10 @@ def _is_news(organization: Organization, row: Row, figures: Mapping[date, float]
             return any(absence["is_sudden"] for absence in own)
     if row["kind_of_metric"] != "sum":
         return True
-    return _chance(row, _unit(organization, row, figures)) <= CHANCE
+    return chance_of(row, unit_of(organization, row, figures)) <= CHANCE
 
 
-def _unit(organization: Organization, row: Row, figures: Mapping[date, float]) -> float:
+def unit_of(organization: Organization, row: Row, figures: Mapping[date, float]) -> float:
     """Return the size in which the figure comes: the variance of its days, within weekdays, per unit of its mean."""
     first = row["started_on"] - timedelta(days=BEFORE_DAYS)
     if organization.first_day is not None:
@@ -100,7 +100,7 @@ def _unit(organization: Organization, row: Row, figures: Mapping[date, float]) -
     return max(unit, 1.0) if row["unit"] == "count" else unit or 1.0
 
 
-def _chance(row: Row, unit: float) -> float:
+def chance_of(row: Row, unit: float) -> float:
     """Return the Poisson chance of a figure so far on this side; continuous, because units are no whole numbers."""
     value, expected = max(row["value"], 0.0) / unit, max(row["expected"], 0.0) / unit
     if row["direction"] == "down":

@@ -12,15 +12,20 @@ ANOMALY_SHARES: Final[Mapping[Severity, float]] = {"critical": 0.50, "high": 0.2
 # A difference of this share of the figure's own usual day matters to the owner although its money is small: a total is
 # then of severity medium at the least.
 LARGE_EFFECT: Final = 0.30
+# A difference of this many bookings is ordinary: two clients more or fewer on a day need no cause.
+ORDINARY_BOOKINGS: Final = 2
 # The severities of anomalies that open an event: of one day, and of several. Among some hundred series of members only
-# the most severe ones of one day do; a new level of a member is hardly chance.
+# the most severe ones of one day do; a new level of a member is hardly chance. Minor ones say little to act on: what
+# stands on hand of one member, bookings by their weekday or lead time, and fewer of what is bad.
 ANOMALY_SEVERITIES: Final[Mapping[str, tuple[Severity, ...]]] = {
     "total": ("critical", "high", "medium"),
     "member": ("critical", "high"),
+    "minor": ("critical",),
 }
 LASTING_SEVERITIES: Final[Mapping[str, tuple[Severity, ...]]] = {
     "total": ("critical", "high", "medium"),
     "member": ("critical", "high", "medium"),
+    "minor": ("critical",),
 }
 
 # The least change of the revenue forecast against as many days before; a smaller one is not reported.

@@ -7,7 +7,7 @@ members alike explains nothing, and cells of two dimensions are tried where they
 differs from that common change by more than chance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -24,6 +24,7 @@ LEAST_EXPLAINED: Final = 0.4  # of the whole change, by all that are named
 LEAST_SURPRISE: Final = 0.15  # by which the share of the change exceeds the usual share of the figure
 MEMBER_COST: Final = 0.02  # of each further member: one name says more than three
 DIMENSION_COST: Final = 0.1  # of a second dimension
+SECONDARY_COST: Final = 0.1  # of each dimension that says less of a cause than the others do
 LEAST_COVERAGE: Final = 0.5  # share of the rows for which a dimension is known
 LARGEST_SCALE: Final = 5.0
 
@@ -41,13 +42,19 @@ class Attribution(NamedTuple):
 
 
 def attribute(
-    current: pd.DataFrame, earlier: pd.DataFrame, *, dimensions: Sequence[str], expected: float | None = None
+    current: pd.DataFrame,
+    earlier: pd.DataFrame,
+    *,
+    dimensions: Sequence[str],
+    secondary: Collection[str] = (),
+    expected: float | None = None,
 ) -> Attribution:
     """Find the members that explain how the rows of `current` differ from those of `earlier`.
 
     Both hold day, value and a column for each of `dimensions` (None where it does not apply); `earlier` holds the
-    BASELINE_WEEKS before the first day of `current`. expected: the sum that was expected of the days of `current`
-    (default: that of the same weekdays before).
+    BASELINE_WEEKS before the first day of `current`. secondary: dimensions to which others are preferred that tell
+    nearly the same, as the group of the bookings of a weekday. expected: the sum that was expected of the days of
+    `current` (default: that of the same weekdays before).
     """
     rows = _weighted(current, earlier, expected)
     tried = tuple(name for name in dimensions if _is_telling(rows, name))
@@ -64,6 +71,7 @@ def attribute(
         explained = min(float(members["share"].sum()), 1.0)
         surprise = explained - float(members["usual_share"].sum())
         score = surprise - MEMBER_COST * (len(members) - 1) - DIMENSION_COST * (len(names) - 1)
+        score -= SECONDARY_COST * sum(name in secondary for name in names)
         if explained >= LEAST_EXPLAINED and surprise >= LEAST_SURPRISE and score > best_score:
             best = Attribution(names, members.drop(columns="usual_share"), tried)
             best_score = score

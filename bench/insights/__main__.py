@@ -3,7 +3,7 @@
     python -m bench.insights [--quick] [--seeds 5] [--kinds studio,clinic,hotel,field service] [--slots 8] [--days 5]
         [--quiet-weeks 2] [--output FOLDER]
     python -m bench.insights --judge FOLDER      judge the kept runs of an earlier measurement again
-    python -m bench.insights --sample --seeds 20      the planted incidents of the sample business, on their second day
+    python -m bench.insights --sample --seeds 20      the planted incidents of the sample business, by 2nd and 4th day
 
 Each seed makes one business of each kind, with up to eight incidents, five weeks apart. All businesses are in one Hub,
 which gets the rows of each day when that day is over, and runs on the days around the incidents and in quiet weeks.
@@ -46,7 +46,8 @@ def main() -> None:
     console = Console(width=180, record=True, highlight=False)
     arguments.output.mkdir(parents=True, exist_ok=True)
     if arguments.sample:
-        sample.measure(console, range(1, arguments.seeds + 1), arguments.output)
+        seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+        sample.measure(console, seeds, arguments.output)
         return
     if arguments.judge:
         kept = json.loads((arguments.judge / "runs.json").read_text())

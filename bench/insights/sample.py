@@ -1,6 +1,7 @@
-"""The planted incidents of the sample business, each run on its second day."""
+"""The planted incidents of the sample business, each run on its second day, and if untold on its fourth."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from sources.settings import Settings
 from sources.simulate import load_sample
 
 AS_OF: Final = date(2026, 10, 31)
+TELLING_DAYS: Final = (2, 4)  # of an incident: that by which it should be told, and that for the rest
 ROOTS: Final = {
     "price_change": ("booked_revenue",),
     "provider_illness": ("tracked_hours", "bookings_completed", "booked_hours", "realized_revenue"),
@@ -40,7 +42,7 @@ PLANTED: Final = """
 
 
 def measure(console: Console, seeds: Iterable[int], folder: Path) -> None:
-    """Load the sample of each seed, run the second day of each planted incident, and print the share that was told."""
+    """Load the sample of each seed, run the telling days of each planted incident, and print the shares told."""
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         with hub.made_hub() as settings:
@@ -48,15 +50,16 @@ def measure(console: Console, seeds: Iterable[int], folder: Path) -> None:
             load_sample(settings, seed=seed, as_of=AS_OF)
             rows += [{"seed": seed, **row} for row in _told(settings)]
         (folder / "sample.jsonl").write_text("".join(json.dumps(row, default=str) + "\n" for row in rows))
-    table = Table(title="Planted incidents of the sample business, on their second day", title_justify="left")
-    for head in ("incident", "planted", "told", "root", "member"):
+    table = Table(title="Planted incidents of the sample business", title_justify="left")
+    for head in ("incident", "planted", *(f"told by day {day}" for day in TELLING_DAYS), "root", "member"):
         table.add_column(head)
     for kind in [*dict.fromkeys(row["kind"] for row in rows), None]:
         own = [row for row in rows if kind in (None, row["kind"])]
         told = [row for row in own if row["title"]]
         members = [row["names_member"] for row in told if row["names_member"] is not None]
         table.add_row(
-            kind or "all", str(len(own)), f"{len(told) / max(1, len(own)):.2f}",
+            kind or "all", str(len(own)),
+            *(f"{sum(row['run_day'] <= day for row in told) / max(1, len(own)):.2f}" for day in TELLING_DAYS),
             f"{sum(row['root'] for row in told) / max(1, len(told)):.2f}",
             f"{sum(members) / len(members):.2f}" if members else "-",
         )  # fmt: skip
@@ -65,21 +68,29 @@ def measure(console: Console, seeds: Iterable[int], folder: Path) -> None:
 
 
 def _told(settings: Settings) -> list[dict[str, Any]]:
-    """Run the second day of each planted incident, in the order of time; return one row for each incident."""
+    """Run the telling days in the order of time, the later ones of untold incidents; return a row for each incident.
+
+    An incident that ends before such a day is judged on its last one.
+    """
     with database.connect(database.database_url(settings)) as connection:
         planted = records(connection, PLANTED)
-    incidents: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    incidents: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in planted:
-        incidents.setdefault((row["org_id"], row["kind"]), []).append(row)
-    days: dict[date, list[list[dict[str, Any]]]] = {}
-    for sides in incidents.values():
-        days.setdefault(min(sides[0]["starts_on"] + timedelta(1), sides[0]["ends_on"]), []).append(sides)
-    told = []
+        incidents[row["org_id"], row["kind"]].append(row)
+    days: dict[date, dict[tuple[str, str], int]] = defaultdict(dict)
+    for key, sides in incidents.items():
+        for run_day in TELLING_DAYS:
+            days[min(sides[0]["starts_on"] + timedelta(run_day - 1), sides[0]["ends_on"])].setdefault(key, run_day)
+    told: dict[tuple[str, str], dict[str, Any]] = {}
     for day in sorted(days):
+        open_keys = [key for key in days[day] if not told.get(key, {}).get("title")]
+        if not open_keys:
+            continue
         outcome = hub.run(settings, day, set())
         ratios = hub.ratios(settings)
-        told += [_judged(sides, outcome.events, ratios) for sides in days[day]]
-    return told
+        for key in open_keys:
+            told[key] = {"run_day": days[day][key], **_judged(incidents[key], outcome.events, ratios)}
+    return list(told.values())
 
 
 def _judged(sides: list[dict[str, Any]], events: list[Event], ratios: dict[str, tuple[str, str]]) -> dict[str, Any]:

@@ -37,7 +37,8 @@ create table marts.dim_service (service_id uuid, service_name text);
 create table marts.kpi_daily (org_id uuid, day date, metric text, dimension text, member text, value numeric);
 create table marts.fct_bookings (
     booking_id uuid default gen_random_uuid(), org_id uuid, service_id uuid, provider_id uuid,
-    total_amount numeric(14, 2), currency text, created_day date, service_day date, completed_day date,
+    client_id uuid default gen_random_uuid(), total_amount numeric(14, 2), is_in_own_currency boolean default true,
+    currency text, created_day date, service_day date, completed_day date,
     cancelled_day date
 );
 create table intermediate.int_metric_worth (org_id uuid, metric text, unit text, worth numeric);
@@ -223,6 +224,121 @@ def test_ordinary_days_before_a_change_are_not_part_of_it(warehouse: psycopg.Con
     )  # fmt: skip
     incident = found(warehouse)["bookings_created"]
     assert (incident["started_on"], incident["value"], incident["expected"]) == (DAY - timedelta(days=2), 60, 30)
+
+
+def test_the_level_of_a_change_is_expected_of_its_own_days(warehouse: psycopg.Connection) -> None:
+    usual = {"is_anomaly": False, "direction": None, "severity": None, "pattern": None}
+    for ago in (4, 3, 2):
+        flag(warehouse, "bookings_created", None, 20, 20, day=DAY - timedelta(days=ago), **usual)
+    flag(warehouse, "bookings_created", None, 40, 20, day=DAY - timedelta(days=1))
+    flag(
+        warehouse, "bookings_created", None, 40, 20, pattern="level_shift", began=DAY - timedelta(days=4),
+        since_value=140, since_expected=50,
+    )  # fmt: skip
+    incident = found(warehouse)["bookings_created"]
+    assert (incident["started_on"], incident["value"], incident["expected"]) == (DAY - timedelta(days=1), 80, 20)
+
+
+def know_average_value(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "insert into marts.dim_metric values ('average_booking_value', 'Average booking value', 'money', 'up', "
+        "'ratio', 'booked_revenue', 'bookings_created')"
+    )
+
+
+@pytest.mark.parametrize(("bookings", "is_behind"), [(4, True), (9, False)])
+def test_the_number_of_bookings_is_told_where_it_moved_their_amount(
+    warehouse: psycopg.Connection, bookings: int, is_behind: bool
+) -> None:
+    know_average_value(warehouse)
+    flag(warehouse, "booked_revenue", None, 400, 1000)
+    flag(
+        warehouse, "bookings_created", None, bookings, 10, is_anomaly=False, direction=None, severity=None, pattern=None
+    )
+    counts = found(warehouse).get("bookings_created")
+    assert (counts is not None) is is_behind
+    if counts:
+        assert (counts["value"], counts["expected"], counts["impact"]) == (4, 10, -600)
+
+
+@pytest.fixture
+def priced(warehouse: psycopg.Connection) -> psycopg.Connection:
+    """A warehouse with two bookings of the service a day at € 90 to 110, of which the last two days have none."""
+    know_average_value(warehouse)
+    for ago in range(2, 85):
+        for amount in (90 + ago % 5, 106 + ago % 5):
+            book(warehouse, 1, amount=amount, day=DAY - timedelta(days=ago))
+    return warehouse
+
+
+@pytest.mark.parametrize("is_flagged", [False, True])
+def test_a_changed_price_is_told_by_few_bookings(priced: psycopg.Connection, is_flagged: bool) -> None:
+    for ago in (0, 1):
+        book(priced, 3, amount=160, day=DAY - timedelta(days=ago))
+    if is_flagged:
+        flag(priced, "average_booking_value", SERVICE, 160, 100)
+    price = found(priced)["average_booking_value"]
+    assert (price["dimension"], price["member_name"], price["started_on"]) == (
+        "service", "Massage", DAY - timedelta(days=1),
+    )  # fmt: skip
+    assert (price["value"], price["direction"], price["severity"], price["opens"]) == (160, "up", "medium", True)
+    assert price["expected"] == pytest.approx(100, abs=1)
+
+
+def test_dear_bookings_of_one_client_are_no_changed_price(priced: psycopg.Connection) -> None:
+    for ago in (0, 1):
+        book(priced, 3, amount=160, day=DAY - timedelta(days=ago))
+    priced.execute("update marts.fct_bookings set client_id = %s where total_amount = 160", [uuid4()])
+    assert found(priced) == {}
+
+
+def test_amounts_by_the_length_of_a_stay_are_no_price(warehouse: psycopg.Connection) -> None:
+    know_average_value(warehouse)
+    for ago in range(2, 85):
+        for nights in (1, 2, 4, 10):
+            book(warehouse, 1, amount=100 * nights, day=DAY - timedelta(days=ago))
+    book(warehouse, 60, amount=1000, day=DAY)
+    assert found(warehouse) == {}
+
+
+def test_prices_that_drift_are_no_changed_price(warehouse: psycopg.Connection) -> None:
+    know_average_value(warehouse)
+    for ago in range(85):
+        book(warehouse, 2, amount=160 - ago, day=DAY - timedelta(days=ago))
+    assert found(warehouse) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "score", "told"), [(40, 2.4, True), (40, 1.9, False), (17, 2.4, False), (0, 2.4, True)]
+)
+def test_a_day_that_chance_would_not_make_is_told_though_the_tails_are_wide(
+    warehouse: psycopg.Connection, value: float, score: float, told: bool
+) -> None:
+    flag(
+        warehouse, "bookings_created", None, value, 14, score=score, is_anomaly=False, direction=None, severity=None,
+        pattern=None,
+    )  # fmt: skip
+    assert opened(warehouse) == ([("bookings_created", "total", "critical")] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("metric", "dimension"),
+    [("revenue_on_hand", "service"), ("bookings_created", "lead_bucket"), ("bookings_cancelled", "total")],
+)
+def test_what_says_little_to_act_on_opens_an_event_only_if_critical(
+    warehouse: psycopg.Connection, metric: str, dimension: str
+) -> None:
+    warehouse.execute(
+        "insert into marts.dim_metric (metric, label, unit, good_direction) "
+        "values ('bookings_cancelled', 'Bookings cancelled', 'count', 'down')"
+    )
+    warehouse.execute(
+        "insert into intermediate.int_metric_worth values (%s, 'bookings_cancelled', 'count', 100)", [ORGANIZATION.id]
+    )
+    unit = 100 if metric == "revenue_on_hand" else 1
+    flag(warehouse, metric, None, 10 * unit, 14 * unit, pattern="level_shift", dimension=dimension)
+    (minor,) = anomaly_findings(warehouse, ORGANIZATION) or []
+    assert (minor["severity"], minor["opens"]) == ("high", False)
 
 
 def test_evidence_over_days_tells_the_whole_incident(warehouse: psycopg.Connection) -> None:

@@ -115,6 +115,16 @@ def test_a_small_cause_does_not_explain_a_large_fall() -> None:
     assert {root for root, _, _ in found} == {"bookings_cancelled", "realized_revenue"}
 
 
+def test_an_absence_is_the_root_of_the_bookings_that_were_called_off_by_it() -> None:
+    absence = anomaly("booked_hours", 0, 12, days=2, impact=-1200, **of_provider())
+    assert roots(anomaly("bookings_cancelled", 10, 1, days=2), absence) == [
+        ("booked_hours", "p1", ["bookings_cancelled"])
+    ]
+    assert roots(anomaly("bookings_cancelled", 60, 1, days=2), {**absence, "impact": -2000}) == [
+        ("bookings_cancelled", "all", ["booked_hours"])
+    ]
+
+
 def test_the_total_covers_its_members() -> None:
     found = roots(anomaly("bookings_created", 4, 30, **of_service()), anomaly("bookings_created", 90, 120))
     assert found == [("bookings_created", "all", [])]

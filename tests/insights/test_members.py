@@ -37,7 +37,8 @@ def warehouse(tables: psycopg.Connection) -> psycopg.Connection:
 def is_unlikely(connection: psycopg.Connection, value: float, expected: float, **changes: Any) -> bool:
     row = {
         "metric": "bookings_completed", "dimension": "service", "member": str(MEMBER), "unit": "count",
-        "kind_of_metric": "sum", "pattern": "level_shift", "started_on": DAY - timedelta(days=1), "day": DAY,
+        "kind_of_metric": "sum", "good_direction": "up", "pattern": "level_shift",
+        "started_on": DAY - timedelta(days=1), "day": DAY,
         "value": value, "expected": expected, "direction": "up" if value > expected else "down", **changes,
     }  # fmt: skip
     return bool(unlikely(connection, ORGANIZATION, [row]))
@@ -60,6 +61,7 @@ def test_bookings_that_come_in_groups_are_less_unlikely(warehouse: psycopg.Conne
 
 def test_a_rise_of_a_provider_is_left_to_the_workload(warehouse: psycopg.Connection) -> None:
     assert not is_unlikely(warehouse, 40, 4, dimension="provider")
+    assert is_unlikely(warehouse, 40, 4, dimension="provider", good_direction="down")
 
 
 @pytest.mark.parametrize(("entered", "told"), [(DAY - timedelta(days=9), False), (DAY - timedelta(days=1), True)])

@@ -74,6 +74,17 @@ def test_contributions_are_measured_against_what_was_expected() -> None:
     assert found.members.empty or found.members["expected"].sum() > 60
 
 
+def test_a_group_is_told_rather_than_its_weekday() -> None:
+    weekdays = np.resize(["Tuesday", *["Monday"] * 4, *["Friday"] * 4], len(BEFORE))
+    before = BEFORE.assign(weekday=weekdays, group=np.resize(["tours", *["others"] * 9], len(BEFORE)))
+    current = before.head(40).assign(day=START)
+    tour = pd.DataFrame({"day": START, "group": ["tours"] * 40 + ["others"] * 3, "weekday": "Tuesday", "value": 1.0})
+    changed = pd.concat([current, tour])
+    both = ("group", "weekday")
+    assert attribute(changed, before, dimensions=both).dimensions == ("weekday",)
+    assert attribute(changed, before, dimensions=both, secondary=("weekday",)).dimensions == ("group",)
+
+
 def test_nothing_is_found_without_rows() -> None:
     assert attribute(BEFORE.head(0), BEFORE.head(0), dimensions=DIMENSIONS).members.empty
 
