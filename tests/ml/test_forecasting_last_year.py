@@ -33,9 +33,8 @@ def test_a_season_far_ahead_is_drawn_from_the_last_year() -> None:
 
 
 def test_years_that_are_not_alike_change_nothing() -> None:
-    # Each half of a year has a level of its own: growth carries the last year's steps to where none are.
-    steps = np.repeat([100.0, 400.0, 100.0, 100.0, 100.0, 100.0, 100.0], 182)[None, :LENGTH]
-    flat, after = blended(steps)
+    # A season of two years: the last year goes the other way.
+    flat, after = blended(100 + 50 * np.sin(2 * np.pi * np.arange(LENGTH) / 728)[None])
     assert (after[0, -1] == flat[0, -1]).all()
 
 
