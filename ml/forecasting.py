@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml import bookings_on_hand, forecasting_events, seasonal
+from ml import bookings_on_hand, forecasting_events, forecasting_last_year, seasonal
 from ml import forecasting_boosting as boosting
 from ml import forecasting_intervals as intervals
 from ml.forecasting_events import Events
@@ -226,6 +226,7 @@ def _without_book(
     components = _components(values, days, holidays, boosted, origins=origins, horizon=horizon)
     shares = _component_shares(components, _age(values, origins) < REGRESSION_FROM)
     forecasts = np.nansum(components * shares[:, :, :, None], axis=0)
+    forecasts = forecasting_last_year.blend(forecasts, values, _actual(values, origins, horizon), origins)
     forecasts[:, -1], names = _simplified(forecasts[:, -1], values, shares[:, :, -1])
     forecasts[:, :-1][~_comparable(_age(values, origins), shares)[:, :-1]] = np.nan
     return forecasts, names
