@@ -59,10 +59,10 @@ def test_intervals_widen_when_errors_have_grown_and_narrow_when_they_shrink() ->
         assert (width < 0.8) if factor < 1 else (width > 1.5)
 
 
-def test_past_bias_shifts_intervals_by_a_quarter() -> None:
+def test_past_bias_shifts_intervals_by_half() -> None:
     errors, _ = series_errors(40, shared=0.0)
     lower, upper = intervals(errors + 5.0)[80]
-    assert (lower + upper).mean() / 2 == pytest.approx(10 + 5.0 / 4, abs=0.5)
+    assert (lower + upper).mean() / 2 == pytest.approx(10 + 5.0 / 2, abs=0.5)
 
 
 def test_higher_levels_enclose_lower_ones() -> None:
