@@ -5,7 +5,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
-from insights.findings import Finding
+from insights.findings import WORK, Finding
 from insights.organizations import Organization
 from sources import formatting
 from sources.database import records
@@ -67,7 +67,6 @@ COMING: Final[LiteralString] = """
     limit %(most)s
 """
 
-WORK: Final = ("tracked_hours", "booked_hours", "realized_revenue", "bookings_completed")
 CANCELLED: Final = ("bookings_cancelled", "cancellation_rate")
 MISSED: Final = ("no_shows", "no_show_rate")
 UNPAID: Final = (("failed_payments", "up"), ("collected_revenue", "down"))

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from insights.facts import ABSENT
-from insights.findings import Finding
+from insights.findings import WORK, Finding
 from insights.narrative import phrases
 from sources import formatting
 
@@ -75,7 +75,6 @@ CLOSED_RECOMMENDATION: Final = (
     "If you were closed, enter the closure in the calendar, so that it is expected; "
     "if not, find out why no work is recorded."
 )
-WORK: Final = ("realized_revenue", "booked_hours", "tracked_hours", "bookings_completed")
 # Where prices explain more or less money than expected.
 PRICE_RECOMMENDATION: Final = (
     "Check that the changed prices are meant; if they are, watch whether as many clients book as before."
