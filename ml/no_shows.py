@@ -15,6 +15,7 @@ COLUMNS: Final = (
     "booking_id", "client_id", "service_id", "provider_id", "booked_day", "service_day", "hour", "amount",
     "is_prepaid", "outcome", "outcome_day",
 )  # fmt: skip
+NEEDED: Final = ("booking_id", "client_id", "service_day", "outcome")  # a business may not know the others
 # What describes a booking beside its client: the past rate of each, as a shrunk log-odds beside the rate of all.
 CATEGORIES: Final = ("service_id", "provider_id", "weekday", "part_of_day")
 PART_OF_DAY_HOURS: Final = 3
@@ -54,13 +55,14 @@ def no_show_probabilities(bookings: pd.DataFrame, *, as_of: Day, horizon: int) -
     """Return booking_id and probability of each open booking of the `horizon` days after `as_of`.
 
     bookings: booking_id, client_id, service_id, provider_id, booked_day, service_day, hour (of the start, 0 to 24, or
-    missing), amount, is_prepaid, outcome (came, missed, cancelled; missing: open), outcome_day (when it was known).
+    missing), amount, is_prepaid, outcome (came, missed, cancelled; missing: open), outcome_day (when it was known;
+    missing: the service day). Columns that are not NEEDED may be left out. Raises ValueError where one of NEEDED is.
     Each booking is described by what was known on the evening before its service day, a coming one by what is known at
     the end of `as_of`; outcomes of later days are open.
     """
-    missing = [name for name in COLUMNS if name not in bookings]
+    missing = [name for name in NEEDED if name not in bookings]
     if missing:
-        raise ValueError(f"bookings has no column {missing[0]}; it needs {', '.join(COLUMNS)}")
+        raise ValueError(f"bookings has no column {missing[0]}; it needs {', '.join(NEEDED)}")
     today = midnight(as_of)
     known = _known(bookings, today)
     is_coming = known["outcome"].isna() & (known["service_day"] > today)
@@ -79,10 +81,11 @@ def no_show_probabilities(bookings: pd.DataFrame, *, as_of: Day, horizon: int) -
 
 def _known(bookings: pd.DataFrame, today: pd.Timestamp) -> pd.DataFrame:
     """Return the bookings made by the end of `today`, with outcomes known by then, and their derived categories."""
-    known = bookings[list(COLUMNS)].copy()
+    known = bookings.reindex(columns=list(COLUMNS))
     for name in ("booked_day", "service_day", "outcome_day"):
         known[name] = pd.to_datetime(known[name]).astype("datetime64[s]")
     known = known[known["booked_day"].isna() | (known["booked_day"] <= today)]
+    known["outcome_day"] = known["outcome_day"].fillna(known["service_day"])
     known["outcome"] = known["outcome"].where(known["outcome_day"] <= today, None)
     known["weekday"] = known["service_day"].dt.day_of_week
     known["part_of_day"] = known["hour"].astype(float).fillna(-1) // PART_OF_DAY_HOURS
@@ -114,7 +117,7 @@ def _features(described: pd.DataFrame, known: pd.DataFrame, missed: Floats) -> p
         "lead": np.log1p(lead.fillna(lead.median() if lead.notna().any() else 0.0)),
         "is_same_day": lead == 0,
         "price": np.log(np.clip((amount / usual).fillna(1.0), 0.2, 5.0)),
-        "is_prepaid": described["is_prepaid"].fillna(False),
+        "is_prepaid": described["is_prepaid"].astype(float).fillna(0.0),
     }
     return pd.DataFrame({name: np.asarray(column, dtype=float) for name, column in table.items()})
 

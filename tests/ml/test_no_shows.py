@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ml.no_shows import COLUMNS, no_show_probabilities
+from ml.no_shows import COLUMNS, NEEDED, no_show_probabilities
 
 FIRST = pd.Timestamp("2024-01-01")
 DAYS = 480
@@ -101,6 +101,19 @@ def test_a_business_of_few_bookings_gets_shrunk_rates(salon: pd.DataFrame) -> No
 
 def test_nothing_is_foretold_of_no_bookings(salon: pd.DataFrame) -> None:
     assert no_show_probabilities(salon.head(0), as_of=FIRST, horizon=7).empty
-    with pytest.raises(ValueError, match="outcome_day"):
-        no_show_probabilities(salon.drop(columns="outcome_day"), as_of=FIRST, horizon=7)
+    with pytest.raises(ValueError, match="client_id"):
+        no_show_probabilities(salon.drop(columns="client_id"), as_of=FIRST, horizon=7)
     assert set(COLUMNS) == set(salon.columns)
+
+
+@pytest.mark.parametrize(
+    "left_out", [[name] for name in COLUMNS if name not in NEEDED] + [list(set(COLUMNS) - set(NEEDED))]
+)
+def test_a_business_may_know_less_of_its_bookings(salon: pd.DataFrame, left_out: list[str]) -> None:
+    as_of = FIRST + pd.Timedelta(days=200)
+    early = salon[salon["service_day"] <= as_of + pd.Timedelta(days=7)]
+    foretold = no_show_probabilities(early.drop(columns=left_out), as_of=as_of, horizon=7)
+    is_known = (early["booked_day"] <= as_of) | ("booked_day" in left_out)
+    assert len(foretold) == ((early["service_day"] > as_of) & is_known).sum()
+    assert foretold["probability"].between(0.001, 0.9).all()
+    assert foretold["probability"].std() > 0.01
