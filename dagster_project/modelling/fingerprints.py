@@ -21,7 +21,11 @@ from ml.panel import MEMORY_DAYS
 # The rows of an organisation that the models read, or from which the views that they read are made.
 READ: Final[tuple[LiteralString, ...]] = (
     "select * from marts.dim_metric",
-    "select * from marts.dim_organization where org_id = %(org_id)s",
+    # Not the moment of the run, which no model reads: it differs in each.
+    """
+    select to_jsonb(organizations) - 'as_of_at' as organization
+    from marts.dim_organization as organizations where org_id = %(org_id)s
+    """,
     "select * from staging.stg_app__calendar_events where org_id = %(org_id)s",
     """
     select kind, metric, dimension, member, day, started_on, feedback_reason

@@ -35,7 +35,8 @@ def organization(connection: psycopg.Connection) -> Organization:
     )
     connection.execute(
         "create table marts.dim_organization (org_id uuid, country text, as_of date, first_day date, last_day date, "
-        "has_ended boolean, book_until date, bookings_complete_until date, region text, sensitivity text)"
+        "has_ended boolean, book_until date, bookings_complete_until date, region text, sensitivity text, "
+        "as_of_at timestamptz)"
     )
     connection.execute(
         "insert into marts.dim_organization values (%(org)s, 'ES', %(day)s, %(day)s::date - 55, %(day)s, false)",

@@ -45,6 +45,12 @@ def test_every_input_is_part_of_the_fingerprint(
     assert fingerprint(connection, organization) != before
 
 
+def test_the_moment_of_the_run_is_not(connection: psycopg.Connection, organization: Organization) -> None:
+    before = fingerprint(connection, organization)
+    connection.execute("update marts.dim_organization set as_of_at = now()")
+    assert fingerprint(connection, organization) == before
+
+
 def test_other_rows_and_their_order_are_not(connection: psycopg.Connection, organization: Organization) -> None:
     before = fingerprint(connection, organization)
     connection.execute(
