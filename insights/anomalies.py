@@ -281,7 +281,7 @@ def _grade(
         return {"impact": impact, "share": 0.0}
     share = abs(impact) / usual / math.sqrt(row["length"])
     severity = next(name for name, least in ANOMALY_SHARES.items() if share >= least)
-    is_whole = row["dimension"] == "total" or "clients" in row
+    is_whole = row["dimension"] == "total" or row.get("is_changed_price", False)
     if severity == "low" and is_whole and _is_large(organization, row, daily):
         severity = "medium"
     return {"impact": impact, "share": share, "severity": severity}
@@ -324,7 +324,7 @@ def _is_minor(row: Row) -> bool:
 def _is_ordinary(row: Row, units: float, large_amounts: Amounts) -> bool:
     """Return True if one or two bookings explain the anomaly; a fall of a total and a changed price never are."""
     is_fall_of_total = (row["dimension"], row["direction"]) == ("total", "down") and not row["denominator"]
-    if row["unit"] == "hours" or row["pattern"] == "missing" or is_fall_of_total or "clients" in row:
+    if row["unit"] == "hours" or row["pattern"] == "missing" or is_fall_of_total or row.get("is_changed_price", False):
         return False
     difference = abs(row["value"] - row["expected"]) * units
     if row["unit"] != "money":

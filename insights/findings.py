@@ -10,7 +10,10 @@ from insights.organizations import Organization
 
 # The metrics of the work that is done, of a provider or of all.
 WORK: Final = ("tracked_hours", "booked_hours", "realized_revenue", "bookings_completed")
-BY_TIME: Final = ("service_weekday", "lead_bucket")  # dimensions that group bookings of another member's cause
+BY_TIME: Final = (
+    "service_weekday",
+    "lead_bucket",
+)  # dimensions by time; their members share bookings with those of the others
 NAMED_DRIVERS: Final = 3  # in an event and its texts: the largest ones
 
 # kind, severity, metric, dimension, member, direction, started_on, day, title, summary, value, expected, lower, upper,

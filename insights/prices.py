@@ -53,7 +53,7 @@ def with_changed_prices(
 ) -> list[dict[str, Any]]:
     """Return `rows` with an anomaly of the average booking value for each service with a changed price.
 
-    It replaces that of the detector, whose money says little of a price that has just changed.
+    It is marked by `is_changed_price`, and replaces that of the detector, whose money says little of such a price.
     """
     if METRIC not in metrics:
         return list(rows)
@@ -71,10 +71,10 @@ def with_changed_prices(
             started_on = organization.as_of - timedelta(days=change["length"] - 1)
             changed.append(
                 {
-                    **metrics[METRIC], **change, "metric": METRIC, "dimension": "service", "member": member,
-                    "member_name": name, "day": organization.as_of,
-                    "started_on": started_on, "severity": "medium", "pattern": "level_shift", "lower": None,
-                    "upper": None, "flagged_days": change["length"],
+                    **metrics[METRIC], **change, "is_changed_price": True, "metric": METRIC, "dimension": "service",
+                    "member": member, "member_name": name, "day": organization.as_of, "started_on": started_on,
+                    "severity": "medium", "pattern": "level_shift", "lower": None, "upper": None,
+                    "flagged_days": change["length"],
                 }
             )  # fmt: skip
     told = {(each["metric"], each["member"], each["direction"]) for each in changed}
@@ -108,7 +108,7 @@ def _change(amounts: pd.DataFrame, days: int) -> dict[str, Any] | None:
         return None
     value, expected = (float(side["sum"][best] / side["bookings"][best]) for side in (now, before))
     return {
-        "length": best + 1, "value": value, "expected": expected, "clients": int(now["clients"][best]),
+        "length": best + 1, "value": value, "expected": expected,
         "direction": "up" if value > expected else "down",
     }  # fmt: skip
 

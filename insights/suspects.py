@@ -45,7 +45,10 @@ def with_suspects(
     figures: dict[str, dict[date, float]] = defaultdict(dict)
     for each in records(connection, TOTALS, parameters):
         figures[each["metric"]][each["day"]] = each["value"]
-    return [_judged(organization, row, metrics, figures[row["metric"]]) for row in scored]
+    return [
+        _judged(organization, row, metrics, figures[row["metric"]]) if _is_suspect(row, metrics) else row
+        for row in scored
+    ]
 
 
 def _is_suspect(row: Row, metrics: Mapping[str, Row]) -> bool:
@@ -54,8 +57,7 @@ def _is_suspect(row: Row, metrics: Mapping[str, Row]) -> bool:
 
 
 def _judged(organization: Organization, row: Row, metrics: Mapping[str, Row], figures: Mapping[date, float]) -> Row:
-    if not _is_suspect(row, metrics):
-        return row
+    """Return a suspect day as an anomaly if chance would not make it, else as it is."""
     direction = "up" if row["value"] > row["expected"] else "down"
     day = {**metrics[row["metric"]], **row, "direction": direction, "started_on": row["day"]}
     if chance_of(day, unit_of(organization, day, figures)) > CHANCE:

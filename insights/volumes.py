@@ -66,7 +66,7 @@ def counts_behind_amounts(
         value, expected = (sum(each[side] for each in days) for side in ("value", "expected"))
         change = row["value"] / row["expected"] - 1
         is_ordinary = abs(value - expected) <= ORDINARY_BOOKINGS
-        if not is_ordinary and expected > 0 and (value / expected - 1) / change >= VOLUME_SHARE:
+        if change and expected > 0 and not is_ordinary and (value / expected - 1) / change >= VOLUME_SHARE:
             sides = {"value": value, "expected": expected, "lower": None, "upper": None}
             behind.append({**row, **metrics[own[0]], **sides})
     return behind

@@ -24,7 +24,7 @@ LEAST_EXPLAINED: Final = 0.4  # of the whole change, by all that are named
 LEAST_SURPRISE: Final = 0.15  # by which the share of the change exceeds the usual share of the figure
 MEMBER_COST: Final = 0.02  # of each further member: one name says more than three
 DIMENSION_COST: Final = 0.1  # of a second dimension
-SECONDARY_COST: Final = 0.1  # of each dimension that says less of a cause than the others do
+SECONDARY_COST: Final = 0.1  # of each secondary dimension
 LEAST_COVERAGE: Final = 0.5  # share of the rows for which a dimension is known
 LARGEST_SCALE: Final = 5.0
 
@@ -52,9 +52,9 @@ def attribute(
     """Find the members that explain how the rows of `current` differ from those of `earlier`.
 
     Both hold day, value and a column for each of `dimensions` (None where it does not apply); `earlier` holds the
-    BASELINE_WEEKS before the first day of `current`. secondary: dimensions to which others are preferred that tell
-    nearly the same, as the group of the bookings of a weekday. expected: the sum that was expected of the days of
-    `current` (default: that of the same weekdays before).
+    BASELINE_WEEKS before the first day of `current`. secondary: dimensions that are named only if they
+    explain clearly more than the others do, such as the weekday: a group's bookings share one, and the group is the
+    cause. expected: the sum that was expected of the days of `current` (default: that of the same weekdays before).
     """
     rows = _weighted(current, earlier, expected)
     tried = tuple(name for name in dimensions if _is_telling(rows, name))

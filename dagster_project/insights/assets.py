@@ -1,6 +1,5 @@
 """Insights: findings of every organisation become events, and the messages of what changed are enqueued."""
 
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -9,7 +8,7 @@ import dagster as dg
 import psycopg
 
 from dagster_project.insights.messages import enqueue_changes
-from dagster_project.insights.requests import answer_requests
+from dagster_project.insights.requests import answer_requests, total_counts
 from dagster_project.organization_failures import forget_failures, isolated
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
@@ -78,8 +77,7 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
                 counts[organization.id] = _update(connection, organization, now)
         answer_requests(connection, counts)
         rows = connection.execute("select count(*) from app.insight_events").fetchone()
-    total = sum((Counter(of_organization) for of_organization in counts.values()), Counter[str]())
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0, **total})
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0, **total_counts(counts.values())})
 
 
 def _update(connection: psycopg.Connection, organization: Organization, now: datetime) -> dict[str, int]:

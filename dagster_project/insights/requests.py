@@ -1,7 +1,7 @@
 """Requests for insights (app.insight_run_logs): a run claims them, and answers each once, for its organisation."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -57,15 +57,23 @@ def answer_requests(connection: psycopg.Connection, counts: Mapping[UUID, Mappin
     for request_id, org_id in waiting:
         asked = [org_id] if org_id else list(counts)
         errors = [error for each in asked if (error := _error(each, counts, failures))]
-        total = sum((Counter(counts.get(each, {})) for each in asked), Counter[str]())
+        total = total_counts(counts[each] for each in asked if each in counts)
         connection.execute(
             """
             update app.insight_run_logs
             set status = %s, error = %s, counts = %s, finished_at = now(), updated_at = now()
             where id = %s
             """,
-            ["failed" if errors else "succeeded", " ".join(errors) or None, Jsonb(dict(total)), request_id],
+            ["failed" if errors else "succeeded", " ".join(errors) or None, Jsonb(total), request_id],
         )
+
+
+def total_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of the counts by name, zeros included."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)
 
 
 def _error(

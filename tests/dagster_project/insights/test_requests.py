@@ -55,16 +55,17 @@ def test_each_request_is_answered_once_with_the_figures_of_its_organisation(conn
         "insert into raw.run_failures (org_id, step, as_of, message) values (%s, 'insights', '2026-03-10', 'No disk.')",
         [SOUTH],
     )
-    answer_requests(connection, {NORTH: {"opened": 2}, SOUTH: {}})
-    assert answer(connection, north) == ("succeeded", 1, None, {"opened": 2})
+    answer_requests(connection, {NORTH: {"opened": 2, "resolved": 0}, SOUTH: {}})
+    assert answer(connection, north) == ("succeeded", 1, None, {"opened": 2, "resolved": 0})
     assert answer(connection, south) == ("failed", 1, "step insights: No disk.", {})
-    assert answer(connection, everyone) == ("failed", 1, "step insights: No disk.", {"opened": 2})
+    assert answer(connection, everyone)[:3] == ("failed", 1, "step insights: No disk.")
+    assert answer(connection, everyone)[3] == {"opened": 2, "resolved": 0}
     status, _, error, _ = answer(connection, unknown)
     assert status == "failed"
     assert "not in the warehouse" in error
 
     answer_requests(connection, {NORTH: {"opened": 7}, SOUTH: {}})
-    assert answer(connection, north)[3] == {"opened": 2}
+    assert answer(connection, north)[3] == {"opened": 2, "resolved": 0}
 
 
 @pytest.mark.parametrize("role", ["hub_source", "hub_reader"])
