@@ -1,6 +1,7 @@
-"""One-day-ahead forecasts of each day of many series: a robust filter, corrected by two regressions of its residuals.
+"""One-day-ahead forecasts of each day of many series: a mean of two filters, corrected by two regressions.
 
-The predictable part of the residuals of the filter (`ml.anomalies_level_filter`: the days around holidays, the turn of
+The mean of a robust filter (`ml.anomalies_level_filter`) and of exponential smoothing (`ml.anomalies_smoothing`) has
+smaller errors than either. The predictable part of its residuals (the days around holidays, the turn of
 the month, the same date last year, its own last errors) is predicted twice: by a ridge regression (Hoerl and Kennard
 1970) fitted on all series of the call together and on each by itself, and by boosting (`ml.anomalies_boosting`). The
 correction is their mean; without boosting, half of the ridge regression's.
@@ -13,7 +14,8 @@ import pandas as pd
 
 from ml.anomalies_boosting import boosted
 from ml.anomalies_features import BLOCK, Past, linear_rows, past_of
-from ml.anomalies_level_filter import filtered_days
+from ml.anomalies_level_filter import CLIP, filtered_days
+from ml.anomalies_smoothing import smoothed_days
 from ml.panel import Flags, Floats
 
 # Measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
@@ -38,10 +40,15 @@ def expected_values(
     work: values on a scale where the size of errors is about constant, NaN for missing; is_training: (series, day) that
     the models learn from; needed: position of the first day whose forecast is used.
     """
-    filtered = filtered_days(work, np.asarray(days.isin(holidays)), is_training)
-    forecast, spread = filtered.forecast, filtered.spread
+    is_holiday, learns = np.asarray(days.isin(holidays)), ~np.isnan(work) & is_training
+    filtered = filtered_days(work, is_holiday, is_training)
+    spread = filtered.spread
+    forecast = (filtered.forecast + smoothed_days(work, is_holiday, learns, spread)) / 2
     if work.shape[1] > WARM_UP:
-        past = past_of(work, filtered, ~np.isnan(work) & is_training, days, holidays)
+        residual = work - forecast
+        clipped = np.where(learns, np.clip(residual, -CLIP * spread, CLIP * spread), 0.0)
+        mean = filtered._replace(forecast=forecast, residual=residual, clipped=clipped)
+        past = past_of(work, mean, learns, days, holidays)
         correction = SHARE * (_regressed(past) + np.nan_to_num(boosted(past, needed)))
         forecast = forecast + correction[:, : work.shape[1]] * spread
     return Expected(forecast, spread)

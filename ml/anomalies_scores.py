@@ -38,8 +38,9 @@ START, LEAST_START = 1.6, 0.8
 SHAPES = (-0.1, 0.15)  # of the tail: 0 is exponential, below it ends
 LARGEST_EXCESS = 4.0  # starts of the tail beyond it: one such day would lengthen the tail for years
 SHRINK_SCORES = 50.0  # scores of all series that each series' own are added to
-# Mean excess and mean squared excess before anything is known (of shape 0.1), and the scores that they count as.
-PRIOR_EXCESS, PRIOR_SQUARE, PRIOR_SCORES = 0.5, 0.5625, 100.0
+# Mean excess and mean squared excess before anything is known, of an exponential tail little longer than a normal one
+# (0.37 and 0.24), and the scores that they count as.
+PRIOR_EXCESS, PRIOR_SQUARE, PRIOR_SCORES = 0.4, 0.32, 30.0
 LEAST_BASE = 1e-3  # of a tail that ends: the chance beyond its end is that just before it
 
 # A day together with the day before it. The expected value has followed the first of two days on one side in part:
