@@ -4,17 +4,15 @@ import json
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dagster_dbt import DbtProject
 
-from dagster_project.warehouse.variables import VARIABLES
+from dagster_project.warehouse.variables import PROJECT, VARIABLES
 from sources import database
 from sources.errors import HubError
 from sources.settings import Settings
-
-PROJECT: Final = Path(__file__).parents[2] / "dbt"
 
 
 def folder(settings: Settings) -> Path:
