@@ -17,16 +17,15 @@ from psycopg import sql
 from pydantic import PrivateAttr
 
 from dagster_project.resources import HubDatabase
-from dagster_project.warehouse import dbt_runner, model_states
+from dagster_project.warehouse import comments, dbt_runner, model_states
 from dagster_project.warehouse.model_states import Plan, State
 from dagster_project.warehouse.variables import ALL_VARIABLES
 from sources.settings import get_settings
 
 RESULT_EVENTS: Final = {"LogModelResult", "LogSnapshotResult", "LogTestResult", "LogSeedResult"}
 SUCCEEDED: Final = {"success", "pass"}
-COUNTED_SCHEMA: Final = "marts"  # tables: counting a view would run it
+COUNTED_SCHEMA: Final = "marts"
 ROW_COUNT: Final = "dagster/row_count"
-NO_UNIT_TESTS: Final = ["--exclude-resource-type", "unit_test"]
 
 
 class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -37,19 +36,26 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
     def build(self, context: dg.AssetExecutionContext, database: HubDatabase) -> Iterator[Any]:
         """Build the selected models whose definition or input has changed, with their tests, and count their rows.
 
-        Yields an Output per model, also of those that are unchanged, and an AssetCheckResult per test that was run: one
-        that failed is run again by each build. Raises dagster.Failure if a model failed; a failed test fails its check
-        only.
+        Yields an Output per model and an AssetCheckResult per test, also for those that are unchanged: a test passes
+        again, since one that failed is run by each build. Raises dagster.Failure if a model failed; a failed test fails
+        its check only.
         """
-        manifest, translator, _ = get_manifest_and_translator_from_dbt_assets([context.assets_def])
+        assets = context.assets_def
+        manifest, translator, _ = get_manifest_and_translator_from_dbt_assets([assets])
         with database.connect() as connection:
             connection.autocommit = True  # an open transaction would hold locks on the counted tables
-            plan = model_states.plan(connection, manifest, _selected(context), ALL_VARIABLES)
+            checks = {key: _unique_id(assets.get_spec_for_check_key(key)) for key in context.selected_asset_check_keys}
+            models = [_unique_id(assets.get_asset_spec(key)) for key in context.selected_asset_keys]
+            plan = model_states.plan(connection, manifest, {*models, *checks.values()}, ALL_VARIABLES)
             outputs = _Outputs(manifest, translator, plan)
             yield from outputs.unchanged()
+            for key, node in checks.items():
+                if node in plan.unchanged:
+                    yield dg.AssetCheckResult(passed=True, asset_key=key.asset_key, check_name=key.name)
             for targets, options in ((plan.outdated, []), (plan.redefined, ["--full-refresh"])):
                 if targets:
                     yield from self._build(context, connection, outputs, targets, options)
+            comments.write(connection, manifest, models)
 
     def _build(
         self,
@@ -62,16 +68,13 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Run `dbt build` of the nodes `targets`, and save the state of each that succeeds."""
         settings = get_settings()
         self._manifest = self._manifest or dbt_runner.parse(settings)
-        names = " ".join(".".join(outputs.manifest["nodes"][node]["fqn"]) for node in targets)
-        arguments = ["build", "--select", names, "--indirect-selection", "empty", *options]
+        arguments = [*dbt_runner.build_of(outputs.manifest, targets), *options]
         dbt_events: SimpleQueue[Any] = SimpleQueue()
         outcome: list[Any] = []
 
         def work() -> None:
             try:
-                outcome.append(
-                    dbt_runner.invoke(settings, [*arguments, *NO_UNIT_TESTS], dbt_events.put, self._manifest)
-                )
+                outcome.append(dbt_runner.invoke(settings, arguments, dbt_events.put, self._manifest))
             except BaseException as error:  # raised in the waiting thread
                 outcome.append(error)
             finally:
@@ -84,7 +87,7 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
             if dbt_event.info.name in RESULT_EVENTS:
                 raw = MessageToDict(dbt_event, preserving_proto_field_name=True)
                 node = raw["data"]["node_info"]
-                count = _row_count(node["node_relation"], connection)
+                count = _row_count(node, connection)
                 if node["node_status"] in SUCCEEDED:
                     built[node["unique_id"]] = replace(targets[node["unique_id"]], row_count=count)
                 yield from outputs.built(context, raw, count)
@@ -95,14 +98,8 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
         _raise_for_failed_models(outcome[0])
 
 
-def _selected(context: dg.AssetExecutionContext) -> set[str]:
-    """Return the unique ids of the models and tests that the step selects."""
-    assets = context.assets_def
-    specs = [
-        *(assets.get_asset_spec(key) for key in context.selected_asset_keys),
-        *(assets.get_spec_for_check_key(key) for key in context.selected_asset_check_keys),
-    ]
-    return {(spec.metadata or {})[DAGSTER_DBT_UNIQUE_ID_METADATA_KEY] for spec in specs}
+def _unique_id(spec: dg.AssetSpec | dg.AssetCheckSpec) -> str:
+    return str((spec.metadata or {})[DAGSTER_DBT_UNIQUE_ID_METADATA_KEY])
 
 
 class _Outputs:
@@ -145,9 +142,10 @@ def _counted(row_count: int | None) -> dict[str, int]:
     return {} if row_count is None else {ROW_COUNT: row_count}
 
 
-def _row_count(relation: Mapping[str, str], connection: psycopg.Connection) -> int | None:
-    """Return the number of rows of a table of COUNTED_SCHEMA; None for other relations."""
-    if relation["schema"] != COUNTED_SCHEMA:
+def _row_count(node: Mapping[str, Any], connection: psycopg.Connection) -> int | None:
+    """Return the number of rows of a table of COUNTED_SCHEMA; None for other relations, and for views."""
+    relation = node["node_relation"]
+    if relation["schema"] != COUNTED_SCHEMA or node["materialized"] == "view":
         return None
     table = sql.Identifier(relation["schema"], relation["alias"])
     row = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
