@@ -31,6 +31,12 @@ def test_every_model_and_column_is_described(built: Settings, models: dict[str, 
     assert described == relations
 
 
+def test_every_mart_and_analytics_view_has_a_contract(models: dict[str, dict[str, Any]]) -> None:
+    read = {name: node for name, node in models.items() if node["schema"] in ("marts", "analytics")}
+    without = [name for name, node in read.items() if not node["config"]["contract"]["enforced"]]
+    assert (len(read) > 30, without) == (True, [])
+
+
 def test_descriptions_are_comments_of_the_database(writable: Settings) -> None:
     manifest = manifest_of(writable)
     nodes = [node for node in manifest["nodes"] if not node.startswith(("test.", "operation."))]
@@ -41,8 +47,11 @@ def test_descriptions_are_comments_of_the_database(writable: Settings) -> None:
         assert comments.write(connection, manifest, nodes) == 2
     [found] = rows(
         writable,
-        "select obj_description('marts.kpi_daily'::regclass, 'pg_class') as of_table, col_description(attrelid, attnum) "
-        "as of_column from pg_attribute where attrelid = 'analytics.v_booking_trends'::regclass and attname = 'day'",
+        """
+        select obj_description('marts.kpi_daily'::regclass, 'pg_class') as of_table,
+            col_description(attrelid, attnum) as of_column
+        from pg_attribute where attrelid = 'analytics.v_booking_trends'::regclass and attname = 'day'
+        """,
     )
     assert found["of_table"].endswith(" It's edited.")
     assert found["of_column"].endswith(" Edited.")
