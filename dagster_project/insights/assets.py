@@ -86,9 +86,8 @@ def _update(connection: psycopg.Connection, organization: Organization, now: dat
     findings = after_feedback(connection, organization, findings)
     expire_events(connection, organization, [kind for kind in RULES if kind not in judged])
     changes = update_events(connection, organization, findings, kinds=judged)
-    enqueue_changes(connection, organization, changes, now=now)
     questions = update_questions(connection, organization, booking_questions(connection, organization))
-    enqueue_changes(connection, organization, questions, now=now)
+    enqueue_changes(connection, organization, changes, questions, now=now)
     return {
         "findings": len(findings),
         "opened": len(changes.opened),

@@ -163,18 +163,17 @@ def _insights(digest: Digest, link_base: str) -> list[Block]:
 def _insight(row: Row, currency: str, link_base: str) -> Entry:
     impact = f", {formatting.money(row['impact'], currency)}" if row["impact"] is not None else ""
     grown = "It grew: " if row["has_worsened"] else ""
-    advice = insight_wording.advice(row, currency)
     lines = [
         row["summary"],
         insight_wording.effects(row),
         insight_wording.known(row),
-        f"What to do: {advice}" if advice else "",
+        insight_wording.advice(row),
     ]
     return Entry(
         f"{row['severity'].capitalize()}{impact}: {grown}{row['title']}",
         "\n".join(filter(None, lines)),
         tone=row["severity"],
-        links=insight_wording.links(row, link_base),
+        steps=insight_wording.steps(row, currency, link_base),
     )
 
 

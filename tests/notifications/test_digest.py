@@ -330,7 +330,7 @@ def test_the_digest_and_alerts_go_through_the_ledger(
         """,
         {"org": ORG, "day": DAY},
     )
-    delivery_ledger.enqueue_insights(filled, [INSIGHT], "opened", now=NOW, recipients={})
+    delivery_ledger.enqueue_insights(filled, {"opened": [INSIGHT]}, now=NOW, recipients={})
     report = deliver_due(wired, now=clock)
     assert [attempt.outcome for attempt in report.attempts] == ["sent", "sent"]
     digest, alert = mail.mails

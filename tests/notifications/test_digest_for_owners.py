@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from notifications.digest import build_digest, digest_text
+from notifications.digest import build_digest, digest_html, digest_text
 from tests.notifications import warehouse
 from tests.notifications.examples import DAY, NOW, ORG, insert_insight
 from tests.notifications.test_digest import one_line
@@ -108,3 +108,11 @@ def test_no_sentence_of_an_insight_is_said_twice_in_its_section(calm: psycopg.Co
     new_insight(calm, recommendation="Call Ana Bell about her two open quotes.")
     section = one_line(calm).split("What needs attention")[1].split("What happened")[0]
     assert section.count("Call Ana Bell about her two open quotes") == 1
+
+
+def test_an_action_is_one_line_that_is_its_link(calm: psycopg.Connection) -> None:
+    new_insight(calm)
+    page = digest_html(build_digest(calm, ORG, DAY), link_base="https://hub.example")
+    step = "Call Ana Bell about her two open quotes (€1,800)"
+    assert f'href="https://hub.example/bookings?client=1" style="color:#1d4ed8;">{step}</a>' in page
+    assert page.count("Ana Bell") == 2  # the other one is the third sentence
