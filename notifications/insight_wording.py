@@ -39,8 +39,11 @@ def steps(insight: Row, currency: str | None, link_base: str) -> tuple[Step, ...
 
 
 def first_step(insight: Row) -> str:
-    """Return the advice in one sentence or two: the first action, else the recommendation."""
-    return str(insight["actions"][0]["text"] if insight["actions"] else insight["recommendation"] or "")
+    """Return the advice in one sentence or two: the remedy, and the first action where it does not name that."""
+    recommendation = str(insight["recommendation"] or "").rstrip(".")
+    action = str(insight["actions"][0]["text"]).rstrip(".") if insight["actions"] else ""
+    begin = "" if action in recommendation else f"Begin here: {action}" if recommendation else action
+    return " ".join(f"{sentence}." for sentence in (recommendation, begin) if sentence)
 
 
 def _step(action: Row, currency: str | None, link_base: str) -> Step:

@@ -79,6 +79,17 @@ CLOSED_RECOMMENDATION: Final = (
 PRICE_RECOMMENDATION: Final = (
     "Check that the changed prices are meant; if they are, watch whether as many clients book as before."
 )
+# Where a change is spread over all, what usually causes it.
+COMMON_CAUSES: Final = {
+    ("failed_payments", "up"): "That points to the payment processor rather than to single clients.",
+    ("collected_revenue", "down"): "That points to the way of payment, or to payments that are not recorded.",
+    ("bookings_created", "up"): "That points to a campaign, a mention or an event.",
+    ("bookings_created", "down"): "That points to the booking page or the telephone, or to demand as a whole.",
+    ("bookings_cancelled", "up"): "That points to one event or message that made clients of all kinds call off.",
+    ("no_show_rate", "up"): "That points to reminders that were not sent, or to an event of those days.",
+    ("invoiced_revenue", "up"): "That points to invoices that were sent twice or early.",
+    ("tracked_hours", "down"): "The work itself is not unusual, so the hours were probably not recorded.",
+}
 # Added to an anomaly that lasts longer than one day, by pattern.
 PATTERNS: Final = {
     "level_shift": "This looks like a new level, not one odd day.",
@@ -109,6 +120,7 @@ def describe(finding: Finding) -> phrases.Text:
         phrases.range_of(finding, "The usual range for such a day is"),
         _pattern(finding, value, expected),
         phrases.drivers(finding),
+        _common_cause(finding),
         _split(finding),
     ]
     title = f"{phrases.capitalised(subject)}: {shown}{since_title}, {short}"
@@ -156,6 +168,15 @@ def _split(finding: Finding) -> str:
         if phrases.rounded(finding, part) and abs(part) >= LEAST_PART * change
     ]
     return f"Of the difference: {formatting.listed(told)}." if len(told) > 1 else ""
+
+
+def _common_cause(finding: Finding) -> str:
+    """Return the sentence of the usual causes of a change that is spread over all; empty where none are known."""
+    causes = COMMON_CAUSES.get((str(finding.get("metric")), str(finding.get("direction"))), "")
+    is_work_done = finding.get("metric") == "tracked_hours" and any(
+        effect["metric"] in WORK for effect in finding.get("effects", ())
+    )
+    return causes if finding.get("spread_over") and not finding["drivers"] and not is_work_done else ""
 
 
 def _recommendation(finding: Finding) -> str:

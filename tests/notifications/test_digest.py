@@ -149,7 +149,7 @@ def test_a_day_without_insights(connection: psycopg.Connection) -> None:
     assert "Nothing unusual: realized revenue €900, as usual; bookings created 12" in " ".join(text.split())
     assert "Nothing needs to be done today." in text
     assert "What needs attention" not in text
-    assert "No provider will overload." in text
+    assert "No provider is booked beyond the available hours." in text
     assert digest_message(digest, link_base="").subject.endswith("nothing unusual")
 
 
