@@ -111,7 +111,7 @@ def describe(finding: Finding) -> phrases.Text:
     subject = phrases.subject(finding)
     shown, short = phrases.amount(finding, value), phrases.short_comparison(finding, value, expected)
     since = _since(finding)
-    since_title = f" since {formatting.day_month(since)}" if since else ""
+    when = f" since {formatting.day_month(since)}" if since else _earlier_day(finding)
     opening = f"From {formatting.long_day(since)} to {phrases.day(finding)}" if since else f"On {phrases.day(finding)}"
     sentences = [
         f"{opening}, {subject}{phrases.at_organization(finding)} came to {shown}, "
@@ -123,7 +123,7 @@ def describe(finding: Finding) -> phrases.Text:
         _common_cause(finding),
         _split(finding),
     ]
-    title = f"{phrases.capitalised(subject)}: {shown}{since_title}, {short}"
+    title = f"{phrases.capitalised(subject)}: {shown}{when}, {short}"
     return title, phrases.joined(sentences), _recommendation(finding)
 
 
@@ -132,6 +132,12 @@ def _since(finding: Finding) -> date | None:
     started_on = finding.get("started_on")
     is_stock = finding.get("kind_of_metric") == "stock"
     return started_on if started_on and started_on < finding["day"] and not is_stock else None
+
+
+def _earlier_day(finding: Finding) -> str:
+    """Return the day of an anomaly that is over, for its title; empty for one of the last day."""
+    is_over = finding.get("as_of") is not None and finding["day"] < finding["as_of"]
+    return f" on {formatting.short_day(finding['day'])}" if is_over else ""
 
 
 def _missing(finding: Finding) -> phrases.Text:
@@ -162,6 +168,8 @@ def _split(finding: Finding) -> str:
     }
     parts = finding.get("split") or {}
     change = abs(sum(parts.values()))
+    if "rate" in parts and abs(parts["mix"]) < SPLIT_SHARE * change:
+        return ""  # that a ratio changed by itself needs no word
     told = [
         f"{'+' if part > 0 else '−'}{phrases.difference(finding, abs(part), 0.0)} by {names[name]}"
         for name, part in parts.items()
