@@ -71,11 +71,12 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
     counts: dict[UUID, dict[str, int]] = {}
     with database.connect() as connection:
         forget_failures(connection, "insights")
-        for organization in organizations_of_warehouse(connection):
+        organizations = organizations_of_warehouse(connection)
+        for organization in organizations:
             counts[organization.id] = {}
             with isolated(connection, organization.id, organization.as_of, "insights"):
                 counts[organization.id] = _update(connection, organization, now)
-        answer_requests(connection, counts)
+        answer_requests(connection, counts, {each.id: each.name for each in organizations})
         rows = connection.execute("select count(*) from app.insight_events").fetchone()
     return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0, **total_counts(counts.values())})
 

@@ -44,23 +44,22 @@ def claim_requests(connection: psycopg.Connection, now: datetime) -> int:
     ).rowcount
 
 
-def answer_requests(connection: psycopg.Connection, counts: Mapping[UUID, Mapping[str, int]]) -> None:
+def answer_requests(
+    connection: psycopg.Connection, counts: Mapping[UUID, Mapping[str, int]], names: Mapping[UUID, str]
+) -> None:
     """Answer the requests that were made before this transaction, with what the run did for their organisation.
 
-    `counts`: of each organisation of the warehouse. Where a step failed for the organisation, or for one of them if the
-    request is for all, the request has failed with the reason, and the name of the organisation.
+    `counts` and `names`: of each organisation of the warehouse. Where a step failed for the organisation, or for one of
+    them if the request is for all, the request has failed with the reason, and the name of the organisation.
     """
     failures = failures_by_organization(connection)
-    names: dict[UUID, str] = dict(
-        connection.execute("select org_id, name from staging.stg_app__organizations").fetchall()
-    )
     waiting = connection.execute(
         "select id, org_id from app.insight_run_logs where status in ('requested', 'running') and created_at <= now()"
     ).fetchall()
     for request_id, org_id in waiting:
         asked = [org_id] if org_id else list(counts)
         found = [(each, error) for each in asked if (error := _error(each, counts, failures))]
-        errors = [error if org_id else f"{names.get(each, each)}: {error}" for each, error in found]
+        errors = [error if org_id else f"{names[each]}: {error}" for each, error in found]
         total = total_counts(counts[each] for each in asked if each in counts)
         connection.execute(
             """

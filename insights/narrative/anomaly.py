@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from insights.facts import ABSENT
-from insights.findings import WORK, Finding
+from insights.findings import BY_TIME, WORK, Finding
 from insights.narrative import phrases
 from sources import formatting
 
@@ -179,12 +179,14 @@ def _split(finding: Finding) -> str:
 
 
 def _common_cause(finding: Finding) -> str:
-    """Return the sentence of the usual causes of a change that is spread over all; empty where none are known."""
+    """Return the sentence of the usual causes of a change of no single member; empty where none are known."""
     causes = COMMON_CAUSES.get((str(finding.get("metric")), str(finding.get("direction"))), "")
     is_work_done = finding.get("metric") == "tracked_hours" and any(
         effect["metric"] in WORK for effect in finding.get("effects", ())
     )
-    return causes if finding.get("spread_over") and not finding["drivers"] and not is_work_done else ""
+    is_common = finding.get("spread_over") and not finding["drivers"]
+    is_by_time = finding["drivers"] and all(driver["dimension"] in BY_TIME for driver in finding["drivers"])
+    return causes if (is_common or is_by_time) and not is_work_done else ""
 
 
 def _recommendation(finding: Finding) -> str:

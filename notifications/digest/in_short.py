@@ -8,6 +8,7 @@ from notifications.digest.figures import compared, key_figure
 from sources import formatting
 
 SEVERE: Final = ("critical", "high")  # severities whose advice is repeated while they are open
+NAMING_DIMENSIONS: Final = ("service", "provider", "client_group", "channel")
 MAIN_SHARE: Final = 0.5  # of the difference: a driver with less of it does not explain it
 SHOWN_WHEN_CALM: Final = ("Realized revenue", "Bookings created")  # labels of the figures of an ordinary day
 
@@ -49,10 +50,11 @@ def _money(row: Row, currency: str) -> str:
 
 
 def _main_driver(row: Row) -> str:
-    """Return the member with most of the difference, if it has enough of it."""
-    if not row["drivers"] or row["value"] is None or row["expected"] is None:
+    """Return the member with most of the difference, if it has enough of it and its name says what it is."""
+    drivers = [driver for driver in row["drivers"] if driver.get("dimension") in NAMING_DIMENSIONS]
+    if not drivers or row["value"] is None or row["expected"] is None:
         return ""
-    main = max(row["drivers"], key=lambda driver: abs(float(driver.get("contribution") or 0)))
+    main = max(drivers, key=lambda driver: abs(float(driver.get("contribution") or 0)))
     difference = float(row["value"] - row["expected"])
     part = float(main.get("contribution") or 0)
     return f", mostly {main['member_name']}" if difference and part / difference >= MAIN_SHARE else ""

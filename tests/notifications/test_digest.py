@@ -76,7 +76,7 @@ def test_figures_of_the_digest(filled: psycopg.Connection) -> None:
     week, month = digest.outlooks
     assert week == Outlook(7, Decimal(6650), Decimal(6300), Decimal(7000), Decimal(1400), before=Decimal(6300))
     assert month == Outlook(28, Decimal(26600), Decimal(25200), Decimal(28000), Decimal(1400), before=Decimal(25200))
-    assert [row["title"] for row in digest.new_insights] == ["Booked revenue fell by half", "More", "Less"]
+    assert [row["title"] for row in digest.new_insights] == ["Booked revenue fell by half", "Less", "More"]
     assert [row["title"] for row in digest.resolved_insights] == ["Over"]
     (overload,) = digest.overloads
     assert (overload["days"], overload["first_day"], overload["booked_hours"]) == (2, DAY + timedelta(days=2), 22)
