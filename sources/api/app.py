@@ -23,6 +23,7 @@ from sources.api.routes import (
     approvals,
     bookings,
     catalogue,
+    extras,
     health,
     insights,
     invoices,
@@ -45,6 +46,7 @@ from sources.settings import Settings, get_settings
 ROUTERS: Final = (
     summary.router,  # before bookings.router, which would read `summary` as an id
     bookings.router,
+    extras.router,
     milestones.router,
     tasks.router,
     approvals.router,
