@@ -38,7 +38,8 @@ where org_id = $1 and id = $2
 """
 UPDATE_SCHEDULE: Final = """
 update app.bookings set scheduled_start = $3, scheduled_end = $4, provider_id = $5, is_exclusive = $6,
-    total_amount = $7, offered_amount = case when offered_amount is not null then $7 end, list_amount = $8,
+    total_amount = $7::numeric, offered_amount = case when offered_amount is not null then $7::numeric end,
+    list_amount = $8,
     fee_floor = $9, agreed_start = $10
 where org_id = $1 and id = $2
 """
