@@ -32,8 +32,8 @@ create table app.booking_extras (
     description text not null,
     amount numeric(14, 2) not null,
     status text not null default 'proposed',
-    proposed_by uuid not null,
-    decided_by uuid,
+    proposer_id uuid not null,
+    decider_id uuid,
     decided_at timestamptz,
     reason text,
     created_at timestamptz not null default now(),
@@ -41,8 +41,8 @@ create table app.booking_extras (
     constraint uq_booking_extras_org_id_id unique (org_id, id),
     constraint fk_booking_extras_org_id_booking_id foreign key (org_id, booking_id) references app.bookings (org_id, id)
         on delete cascade,
-    constraint fk_booking_extras_org_id_proposed_by foreign key (org_id, proposed_by) references app.profiles (org_id, id),
-    constraint fk_booking_extras_org_id_decided_by foreign key (org_id, decided_by) references app.profiles (org_id, id),
+    constraint fk_booking_extras_org_id_proposer_id foreign key (org_id, proposer_id) references app.profiles (org_id, id),
+    constraint fk_booking_extras_org_id_decider_id foreign key (org_id, decider_id) references app.profiles (org_id, id),
     constraint ck_booking_extras_status check (status in ('proposed', 'accepted', 'declined')),
     constraint ck_booking_extras_amount check (amount > 0),
     constraint ck_booking_extras_decided_at check ((status = 'proposed') = (decided_at is null))

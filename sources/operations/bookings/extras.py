@@ -56,21 +56,21 @@ class Extra(BaseModel):
 
 FROM_EXTRAS: Final = """
 select extras.id, extras.booking_id, extras.description, extras.amount, extras.status, extras.reason,
-    extras.proposed_by as proposer_id, proposers.full_name as proposer_name, extras.decided_by as decider_id,
+    extras.proposer_id, proposers.full_name as proposer_name, extras.decider_id,
     deciders.full_name as decider_name, extras.decided_at, extras.created_at
 from app.booking_extras as extras
-left join app.profiles as proposers on proposers.org_id = extras.org_id and proposers.id = extras.proposed_by
-left join app.profiles as deciders on deciders.org_id = extras.org_id and deciders.id = extras.decided_by
+left join app.profiles as proposers on proposers.org_id = extras.org_id and proposers.id = extras.proposer_id
+left join app.profiles as deciders on deciders.org_id = extras.org_id and deciders.id = extras.decider_id
 """
 SELECT_EXTRA: Final = f"{FROM_EXTRAS} where extras.org_id = $1 and extras.id = $2"
 SELECT_EXTRAS: Final = f"{FROM_EXTRAS} where extras.org_id = $1 and extras.booking_id = $2 order by extras.id"
 COUNT_EXTRAS: Final = "select count(*) as extras from app.booking_extras where org_id = $1 and booking_id = $2"
 INSERT_EXTRA: Final = """
-insert into app.booking_extras (org_id, booking_id, description, amount, proposed_by, created_at, updated_at)
+insert into app.booking_extras (org_id, booking_id, description, amount, proposer_id, created_at, updated_at)
 values ($1, $2, $3, $4, $5, $6, $6) returning id
 """
 UPDATE_EXTRA: Final = """
-update app.booking_extras set status = $3, reason = $4, decided_by = $5, decided_at = $6 where org_id = $1 and id = $2
+update app.booking_extras set status = $3, reason = $4, decider_id = $5, decided_at = $6 where org_id = $1 and id = $2
 """
 RAISE_TOTAL: Final = "update app.bookings set total_amount = total_amount + $3 where org_id = $1 and id = $2"
 

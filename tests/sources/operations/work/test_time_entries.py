@@ -125,9 +125,7 @@ def test_impossible_entries_are_refused(business: Business, request_: NewTimeEnt
 
 
 @pytest.mark.parametrize(("ahead", "status"), [(23 * HOUR, "in_progress"), (25 * HOUR, "scheduled")])
-def test_time_does_not_start_a_booking_long_before_its_start(
-    business: Business, ahead: timedelta, status: str
-) -> None:
+def test_time_does_not_start_a_booking_long_before_its_start(business: Business, ahead: timedelta, status: str) -> None:
     booking_id = booking_in(business, "scheduled")
     business.connection.execute(
         "update app.bookings set scheduled_start = now() + %s where id = %s", [ahead, booking_id]
