@@ -35,13 +35,13 @@ select
 from {{ ref('dim_organization') }}
 union all
 {% for dimension in ['service', 'provider'] %}
-select
-    org_id,
-    '{{ dimension }}' as dimension,
-    cast({{ dimension }}_id as text) as member,
-    {{ dimension }}_name as member_name
-from {{ ref('dim_' ~ dimension) }}
-union all
+    select
+        org_id,
+        '{{ dimension }}' as dimension,
+        cast({{ dimension }}_id as text) as member,
+        {{ dimension }}_name as member_name
+    from {{ ref('dim_' ~ dimension) }}
+    union all
 {% endfor %}
 select
     org_id,
