@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -9,12 +10,12 @@ from urllib.parse import unquote, urlsplit
 
 from dagster_dbt import DbtProject
 
-from dagster_project.warehouse.variables import VARIABLES
+from dagster_project.warehouse.variables import PROJECT, VARIABLES
 from sources import database
 from sources.errors import HubError
 from sources.settings import Settings
 
-PROJECT: Final = Path(__file__).parents[2] / "dbt"
+_newest: Final[dict[tuple[Path, str], Any]] = {}
 
 
 def folder(settings: Settings) -> Path:
@@ -50,6 +51,12 @@ def invoke(settings: Settings, arguments: list[str], on_event: Any = None, manif
     return result
 
 
+def build_of(manifest: Mapping[str, Any], nodes: Iterable[str]) -> list[str]:
+    """Return the command that builds the models, snapshots and tests with these unique ids, and no others."""
+    names = " ".join(".".join(manifest["nodes"][node]["fqn"]) for node in nodes)
+    return ["build", "--select", names, "--indirect-selection", "empty", "--exclude-resource-type", "unit_test"]
+
+
 def parse(settings: Settings) -> Any:
     """Parse the project: write manifest.json for Dagster, and return the manifest for later builds."""
     return invoke(settings, ["parse"]).result
@@ -57,13 +64,30 @@ def parse(settings: Settings) -> Any:
 
 def prepare(settings: Settings) -> Path:
     """Return the path of the current manifest; parse the project only if a file, a variable or the database changed."""
-    manifest, stamp = folder(settings) / "manifest.json", folder(settings) / "manifest.parsed-from"
+    path, stamp = _files(settings)
+    if not (path.exists() and stamp.exists() and stamp.read_text() == _origin(settings)):
+        manifest(settings)
+    return path
+
+
+def manifest(settings: Settings) -> Any:
+    """Return the manifest for builds. Parsing takes seconds, so this process keeps the newest one."""
+    key = folder(settings), _origin(settings)
+    if key not in _newest:
+        _newest.clear()
+        _newest[key] = parse(settings)
+        _files(settings)[1].write_text(key[1])
+    return _newest[key]
+
+
+def _files(settings: Settings) -> tuple[Path, Path]:
+    """Return the manifest, and the file that says from what it was parsed."""
+    return folder(settings) / "manifest.json", folder(settings) / "manifest.parsed-from"
+
+
+def _origin(settings: Settings) -> str:
     # The manifest contains the name of the database, so it is valid for this one only.
-    parsed_from = f"{fingerprint()} for {database.masked(database.database_url(settings))}"
-    if not (manifest.exists() and stamp.exists() and stamp.read_text() == parsed_from):
-        parse(settings)
-        stamp.write_text(parsed_from)
-    return manifest
+    return f"{fingerprint()} for {database.masked(database.database_url(settings))}"
 
 
 def fingerprint() -> str:

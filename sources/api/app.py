@@ -22,7 +22,9 @@ from sources.api.rate_limits import RateLimits
 from sources.api.routes import (
     approvals,
     bookings,
+    calendar,
     catalogue,
+    extras,
     health,
     insights,
     invoices,
@@ -45,12 +47,14 @@ from sources.settings import Settings, get_settings
 ROUTERS: Final = (
     summary.router,  # before bookings.router, which would read `summary` as an id
     bookings.router,
+    extras.router,
     milestones.router,
     tasks.router,
     approvals.router,
     time_entries.router,
     messages.router,
     reviews.router,
+    calendar.router,
     catalogue.router,
     invoices.router,
     payments.router,
