@@ -15,7 +15,7 @@ from scipy import signal
 
 from ml.panel import Flags, Floats, Panel, Positions, same_phase, to_book
 
-# Measured on a hotel's revenue by arrival day, total and members (docs/methods.md).
+# Measured on a hotel's revenue by arrival day, total and members (docs/forecasts.md).
 WEEK_WEIGHT = 0.975  # weight of a week relative to the next one; 0.95 to 0.99 differ by 2 %
 FEWEST_ROWS = 56  # days with an actual, before a regression is fitted
 HALF_LIFE = 730  # days; 180 to 3000 differ by less than 1 %
