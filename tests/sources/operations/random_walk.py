@@ -60,7 +60,7 @@ ENDS: Final = {"cancel", "decline", "decline_quote", "no_show", "dispute"}  # ta
 TERMS: Final = """
 with terms as (
     update app.organizations set settings = jsonb_build_object(
-        'deposit_pct', 25, 'providers_record_payments', %(record)s,
+        'deposit_pct', %(deposit)s::int, 'providers_record_payments', %(record)s,
         'cancellation_rules', '[{"hours_before": 72, "fee_pct": 25}, {"hours_before": 24, "fee_pct": 60}]'::jsonb
     ) where id = %(org)s returning id
 )
@@ -163,7 +163,7 @@ class Walk:
         odd = [datetime(1975, 1, 1, tzinfo=UTC), datetime(2190, 1, 1, tzinfo=UTC), self.now - timedelta(days=3)]
         if self.rng.random() < 0.1:
             return self.rng.choice(odd)
-        return self.now + timedelta(hours=self.rng.choice([1, 20, 30, 60, 100, 200, 24 * 40]) + self.rng.randrange(48))
+        return self.now + timedelta(hours=self.rng.choice([1, 1, 30, 60, 100, 900]) + self.rng.randrange(30))
 
     async def book(self, who: str) -> None:
         is_client = who.startswith("client")
@@ -185,10 +185,16 @@ class Walk:
 
     async def take(self, who: str) -> None:
         booking_id = self.any_booking()
-        booking: Booking = await self.act(who, lambda tx: get_booking(tx, booking_id))
-        onward = [action for action in booking.actions if action not in ENDS]
-        (actions,) = self.rng.choices((onward, booking.actions, list(ACTIONS)), (84, 8, 8))
-        action = self.rng.choice(actions or list(ACTIONS))
+        booking: Booking = await self.act("admin", lambda tx: get_booking(tx, booking_id))
+        action = self.rng.choice(ACTIONS)
+        if self.rng.random() < 0.85:  # somebody who may take a step onward
+            steps = [
+                (role, action)
+                for role in ("client", "provider", "admin")
+                for action in lifecycle.actions_from(booking.status, role)
+                if action not in ENDS or self.rng.random() < 0.04
+            ]
+            who, action = self.rng.choice(steps or [(who, action)])
         fields: dict[str, Any] = {"action": action, "reason": self.rng.choice(["so", "so", None])}
         if action == "quote":
             fields["total_amount"] = self.rng.choice(["80.00", "120.00", "99999.00"])
@@ -262,6 +268,7 @@ class Walk:
 
     async def pay(self, who: str) -> None:
         booking_id = self.any_booking()
+        who = self.rng.choice([who, "admin"])
         page = await self.act(who, lambda tx: list_invoices(tx, InvoiceFilter(), booking_id))
         if not page.items:
             return
@@ -313,6 +320,6 @@ class _Undone(Exception):
 
 
 WEIGHTS: Final[dict[Callable[[Walk, str], Awaitable[None]], int]] = {
-    Walk.take: 60, Walk.move: 14, Walk.extend: 8, Walk.invoice: 12, Walk.pay: 14, Walk.work: 8, Walk.judge: 4,
+    Walk.take: 60, Walk.move: 10, Walk.extend: 6, Walk.invoice: 10, Walk.pay: 14, Walk.work: 10, Walk.judge: 1,
 }  # fmt: skip
 HELD: Final = list(lifecycle.HOLDS_TIME)

@@ -12,7 +12,7 @@ from tests.sources.business import Business, Organization, seed_organizations
 from tests.sources.operations.random_walk import BROKEN, HELD, PRICED, TERMS, Walk
 
 STEPS = int(os.environ.get("HUB_WALK_STEPS", "2000"))
-ORGANIZATIONS = int(os.environ.get("HUB_WALK_ORGANIZATIONS", "4"))
+ORGANIZATIONS = int(os.environ.get("HUB_WALK_ORGANIZATIONS", "2"))
 SEED = int(os.environ.get("HUB_WALK_SEED", "1"))
 ROUND = 500  # steps between two checks of the whole database
 
@@ -23,7 +23,8 @@ def test_no_sequence_of_operations_breaks_a_rule(own_business: Business) -> None
     organizations = [Organization(f"walk{number}") for number in range(ORGANIZATIONS)]
     seed_organizations(business.connection, organizations)
     for number, org in enumerate(organizations):
-        business.connection.execute(TERMS, {"org": org.id, "record": number % 2 == 1})
+        terms = {"org": org.id, "record": number % 2 == 1, "deposit": number % 2 * 25}
+        business.connection.execute(TERMS, terms)
     walks = [Walk(business, org, SEED) for org in organizations]
 
     async def walk_on(steps: int) -> None:
