@@ -5,10 +5,9 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.table import Table
 
 from cli import common
-from cli.common import AsJson, console
+from cli.common import AsJson, Organization, console
 from sources import calendar_events, database
 from sources.errors import HubError
 from sources.row_values import CALENDAR_EVENT_KINDS
@@ -18,10 +17,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Organization = Annotated[
-    str | None, typer.Option("--org", metavar="SLUG", help="The organisation; required if there are several.")
-]
-
 
 @app.command("list")
 def list_events(org: Organization = None, as_json: AsJson = False) -> None:
@@ -29,24 +24,20 @@ def list_events(org: Organization = None, as_json: AsJson = False) -> None:
     settings = common.prepared()
     with database.connect(database.source_url(settings)) as connection:
         rows = calendar_events.list_events(connection, common.organization_id(settings, org))
-    if as_json:
-        common.print_json(rows)
-        return
-    if not rows:
-        console.print("There is no event yet: see `hub calendar add --help`.")
-        return
-    table = Table("Id", "Kind", "Title", "From", "To", "Concerns", "Expected effect")
-    for row in rows:
-        table.add_row(
-            str(row["id"]),
-            row["kind"],
-            row["title"],
-            str(row["starts_on"]),
-            str(row["ends_on"]),
-            row["service"] or row["provider"] or "all",
-            "" if row["expected_effect"] is None else f"{row['expected_effect']:f}",
-        )
-    console.print(table)
+    common.print_rows(
+        rows,
+        {
+            "Id": lambda row: row["id"],
+            "Kind": lambda row: row["kind"],
+            "Title": lambda row: row["title"],
+            "From": lambda row: row["starts_on"],
+            "To": lambda row: row["ends_on"],
+            "Concerns": lambda row: row["service"] or row["provider"] or "all",
+            "Expected effect": lambda row: "" if row["expected_effect"] is None else f"{row['expected_effect']:f}",
+        },
+        as_json=as_json,
+        nothing="There is no event yet: see `hub calendar add --help`.",
+    )
 
 
 @app.command()

@@ -1,13 +1,13 @@
 """Commands `hub channel`: the channels of messages."""
 
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from cli import common
-from cli.common import AsJson, console
+from cli.common import AsJson, Organization, console
 from notifications import channel_admin
 from notifications.budget import ALERTS_PER_WEEK
 from notifications.channels import CHANNELS
@@ -16,10 +16,6 @@ from sources.insight_values import SEVERITIES
 
 app = typer.Typer(help="Manage the channels of insights and digests. Example: hub channel list", no_args_is_help=True)
 
-Organization = Annotated[
-    str | None, typer.Option("--org", metavar="SLUG", help="The organisation; required if there are several.")
-]
-
 
 @app.command("list")
 def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
@@ -27,24 +23,20 @@ def list_channels(org: Organization = None, as_json: AsJson = False) -> None:
     settings = common.prepared()
     with database.connect(database.database_url(settings)) as connection:
         rows = channel_admin.list_channels(connection, common.organization_id(settings, org))
-    if as_json:
-        common.print_json(rows)
-        return
-    if not rows:
-        console.print("There is no channel yet: see `hub channel add --help`. In-app notifications are always written.")
-        return
-    table = Table("Name", "Kind", "Target", "From severity", "Alerts a week", "Digest", "Sent", "Waiting", "Dead")
-    for row in rows:
-        table.add_row(
-            row["name"],
-            row["kind"],
-            row["target"],
-            row["min_severity"],
-            str(ALERTS_PER_WEEK if row["alerts_per_week"] is None else row["alerts_per_week"]),
-            "yes" if row["sends_digest"] else "no",
-            *(str(row[state]) for state in ("sent", "waiting", "dead")),
-        )
-    console.print(table)
+    common.print_rows(
+        rows,
+        {
+            "Name": lambda row: row["name"],
+            "Kind": lambda row: row["kind"],
+            "Target": lambda row: row["target"],
+            "From severity": lambda row: row["min_severity"],
+            "Alerts a week": lambda row: ALERTS_PER_WEEK if row["alerts_per_week"] is None else row["alerts_per_week"],
+            "Digest": lambda row: "yes" if row["sends_digest"] else "no",
+            **{name.capitalize(): itemgetter(name) for name in ("sent", "waiting", "dead")},
+        },
+        as_json=as_json,
+        nothing="There is no channel yet: see `hub channel add --help`. In-app notifications are always written.",
+    )
 
 
 @app.command()

@@ -1,12 +1,15 @@
 """Shared parts of the commands: console, prepared database, options, JSON output."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from sources import database
 from sources.errors import HubError
@@ -16,6 +19,9 @@ console: Final = Console(highlight=False)
 progress_console: Final = Console(stderr=True, highlight=False)  # keeps stdout free for pipes
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Organization = Annotated[
+    str | None, typer.Option("--org", metavar="SLUG", help="The organisation; required if there are several.")
+]
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="The day, as YYYY-MM-DD.")]
 
 
@@ -47,6 +53,32 @@ def sample_day(settings: Settings) -> date | None:
 def print_json(value: Any) -> None:
     """Print `value` as JSON on stdout, with other types as text."""
     typer.echo(json.dumps(value, default=str, indent=2))
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, Callable[[Any], object]],
+    *,
+    as_json: bool,
+    nothing: str,
+    note: str | None = None,
+) -> None:
+    """Print rows as JSON, or as a table of `columns` (the cell of a row by heading) with a note below it.
+
+    nothing: the sentence in place of an empty table.
+    """
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        console.print(nothing)
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(escape(str(cell(row))) for cell in columns.values()))
+    console.print(table)
+    if note:
+        console.print(note)
 
 
 def organizations(settings: Settings) -> dict[str, UUID]:

@@ -9,7 +9,6 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 from rich.markup import escape
-from rich.table import Table
 
 from cli import common
 from cli.common import AsJson, console
@@ -65,19 +64,20 @@ def list_insights(
         """,
         {"everything": everything, "severities": list(SEVERITIES)},
     )
-    if as_json:
-        common.print_json(rows)
-        return
-    if not rows:
-        console.print("No insight is open. `hub run` looks for new ones; --all includes closed ones.")
-        return
-    table = Table("Id", "Organisation", "Severity", "Day", "Status", "Title")
-    for row in rows:
-        table.add_row(
-            str(row["id"])[-8:], row["slug"], row["severity"], str(row["day"]), row["status"], escape(row["title"])
-        )
-    console.print(table)
-    console.print("`hub insights show ID` shows one in full.")
+    common.print_rows(
+        rows,
+        {
+            "Id": lambda row: str(row["id"])[-8:],
+            "Organisation": lambda row: row["slug"],
+            "Severity": lambda row: row["severity"],
+            "Day": lambda row: row["day"],
+            "Status": lambda row: row["status"],
+            "Title": lambda row: row["title"],
+        },
+        as_json=as_json,
+        nothing="No insight is open. `hub run` looks for new ones; --all includes closed ones.",
+        note="`hub insights show ID` shows one in full.",
+    )
 
 
 @app.command()
@@ -125,20 +125,19 @@ def requests(as_json: AsJson = False) -> None:
         """,
         {"limit": REQUESTS_SHOWN},
     )
-    if as_json:
-        common.print_json(rows)
-        return
-    if not rows:
-        console.print("No insights were requested yet: `hub insights generate` requests them.")
-        return
-    table = Table("Requested", "For", "By", "Status", "Runs", "Result")
-    for row in rows:
-        result = row["error"] or ", ".join(f"{count} {name}" for name, count in row["counts"].items())
-        table.add_row(
-            f"{row['created_at']:%Y-%m-%d %H:%M}", escape(row["organization"]), escape(row["requested_by"] or ""),
-            row["status"], str(row["attempts"]), escape(result),
-        )  # fmt: skip
-    console.print(table)
+    common.print_rows(
+        rows,
+        {
+            "Requested": lambda row: f"{row['created_at']:%Y-%m-%d %H:%M}",
+            "For": lambda row: row["organization"],
+            "By": lambda row: row["requested_by"] or "",
+            "Status": lambda row: row["status"],
+            "Runs": lambda row: row["attempts"],
+            "Result": lambda row: row["error"] or ", ".join(f"{count} {name}" for name, count in row["counts"].items()),
+        },
+        as_json=as_json,
+        nothing="No insights were requested yet: `hub insights generate` requests them.",
+    )
 
 
 @app.command()
@@ -233,20 +232,20 @@ def list_learnt(
     bars = _bars()
     for row in rows:
         row["effect"] = _effect(row, bars)
-    if as_json:
-        common.print_json(rows)
-        return
-    if not rows:
-        console.print(
-            "Nothing was learnt yet: `hub insights dismiss ID --reason ...` and `hub insights useful ID` teach."
-        )
-        return
-    table = Table("Id", "Organisation", "Given", "Reason", "Insight", "What follows")
-    for row in rows:
-        given = f"{row['given_at']:%Y-%m-%d} by {row['given_by']}"
-        table.add_row(str(row["id"])[-8:], row["slug"], given, row["reason"], escape(row["title"]), row["effect"])
-    console.print(table)
-    console.print("`hub insights learnt undo ID` undoes one.")
+    common.print_rows(
+        rows,
+        {
+            "Id": lambda row: str(row["id"])[-8:],
+            "Organisation": lambda row: row["slug"],
+            "Given": lambda row: f"{row['given_at']:%Y-%m-%d} by {row['given_by']}",
+            "Reason": lambda row: row["reason"],
+            "Insight": lambda row: row["title"],
+            "What follows": lambda row: row["effect"],
+        },
+        as_json=as_json,
+        nothing="Nothing was learnt yet: `hub insights dismiss ID --reason ...` and `hub insights useful ID` teach.",
+        note="`hub insights learnt undo ID` undoes one.",
+    )
 
 
 @learnt_app.command("undo")

@@ -10,7 +10,6 @@ from insights.findings import Finding, named_drivers
 from insights.organizations import Organization
 from insights.severity_thresholds import PACE_CHANGE, PACE_HIGH_FALL, PACE_LEAST_SPREAD
 from insights.state_findings import state_finding
-from insights.workload import will_overload
 from ml.usual_range import usual_range
 from sources.database import records
 
@@ -41,7 +40,7 @@ def pace_findings(connection: psycopg.Connection, organization: Organization) ->
     for days, weeks in HORIZONS:
         finding = _finding(organization, pace[pace["week_ahead"] <= weeks], days, weeks, weeks_known)
         if finding:
-            return [{**finding, "overloading": will_overload(connection, organization)}]
+            return [finding]
     return []
 
 

@@ -15,6 +15,7 @@ from sources import formatting
 from sources.database import records
 
 NAMED: Final = 5  # clients to call
+MONTH_DAYS: Final = 28  # of whose revenue the money of the finding is, for the clients beyond the usual number
 
 MISSED_WEEKS: Final[LiteralString] = """
     select weeks_ago, count(*) filter (where is_missed) as missed, count(*) as followed
@@ -23,10 +24,11 @@ MISSED_WEEKS: Final[LiteralString] = """
     group by weeks_ago
 """
 MISSED: Final[LiteralString] = """
-    select rhythms.client_id::text, clients.client_name, clients.email, rhythms.visits, rhythms.median_days::float8,
-        rhythms.last_visit_day, rhythms.yearly_amount::float8 as amount
+    select missed.client_id::text, clients.client_name, clients.email, rhythms.missed_after_days,
+        missed.last_visit_day, rhythms.yearly_amount::float8 as amount
     from intermediate.int_client_weeks as missed
-    inner join intermediate.int_client_rhythm as rhythms on rhythms.client_id = missed.client_id
+    inner join intermediate.int_client_rhythm as rhythms
+        on rhythms.client_id = missed.client_id and rhythms.visit_day = missed.last_visit_day
     inner join marts.dim_client as clients on clients.client_id = missed.client_id
     where missed.org_id = %(org_id)s and missed.weeks_ago = 0 and missed.is_missed
     order by amount desc, client_id
@@ -63,6 +65,7 @@ def retention_findings(connection: psycopg.Connection, organization: Organizatio
     if usual is None or not (is_many or len(great)):
         return []
     named = missed if is_many else great
+    usual_count = round(usual.middle) if is_many else 0
     return [
         state_finding(
             organization,
@@ -71,10 +74,10 @@ def retention_findings(connection: psycopg.Connection, organization: Organizatio
             label="regular clients who are overdue",
             unit="count",
             value=len(named),
-            expected=round(usual.middle) if is_many else 0,
+            expected=usual_count,
             lower=round(max(usual.lower, 0.0)) if is_many else None,
             upper=round(usual.upper) if is_many else None,
-            impact=-round(float(named["amount"].sum()), 2),
+            impact=-round(float(named["amount"].sum()) * (1 - usual_count / len(named)) * MONTH_DAYS / 365, 2),
             severity="medium",
             direction="up",
             good_direction="down",
@@ -86,10 +89,10 @@ def retention_findings(connection: psycopg.Connection, organization: Organizatio
 
 
 def _action(row: dict[Any, Any]) -> dict[str, Any]:
-    rhythm = formatting.counted(round(row["median_days"]), "day")
+    longest = formatting.counted(row["missed_after_days"], "day")
     return {
-        "text": f"Call {row['client_name']}, who came about every {rhythm}, "
-        f"last on {formatting.date_words(row['last_visit_day'])}",
+        "text": f"Call {row['client_name']}: last here on {formatting.date_words(row['last_visit_day'])}, "
+        f"hardly ever away for more than {longest}",
         "impact": round(row["amount"], 2),
         **({"link": f"mailto:{row['email']}"} if row["email"] else {}),
     }

@@ -58,10 +58,11 @@ def _current_blocks(
     insight: Mapping[str, Any], currency: str | None, metric: Metric | None, link_base: str
 ) -> list[Block]:
     paragraphs = [insight["summary"], insight_wording.effects(insight), insight_wording.known(insight)]
-    advice = insight_wording.advice(insight, currency)
+    steps = insight_wording.steps(insight, currency, link_base)
+    has_advice = bool(insight["recommendation"] or steps)
     return [
         *(Text(paragraph) for paragraph in paragraphs if paragraph),
-        *([Entry("What to do", advice, links=insight_wording.links(insight, link_base))] if advice else []),
+        *([Entry("What to do", insight["recommendation"] or "", steps=steps)] if has_advice else []),
         Facts(_insight_facts(insight, currency, metric)),
     ]
 

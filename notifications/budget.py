@@ -14,7 +14,7 @@ import psycopg
 
 from notifications.routing import Route
 from sources.database import records
-from sources.insight_values import BOOKING_QUESTION, SEVERITIES, InsightOccasion
+from sources.insight_values import BOOKING_QUESTION, SEVERITIES, Occasion
 
 ALERTS_PER_WEEK: Final = 5  # of a channel that sets no number of its own
 WEEK: Final = timedelta(days=7)
@@ -26,12 +26,11 @@ ROOM_FOR_ALERTS: Final = 2
 SEVERITIES_OF_NOTICES: Final = ("critical", "high")  # the digest alone says that lesser ones are over
 
 
-def within_budget(
-    connection: psycopg.Connection, routes: Sequence[Route], occasion: InsightOccasion, *, at: datetime
-) -> list[Route]:
+def within_budget(connection: psycopg.Connection, routes: Sequence[Route], *, at: datetime) -> list[Route]:
     """Return the routes that the recipients' budgets of the week up to `at` have room for.
 
-    Critical insights come first, then those with the most money, then the more severe ones.
+    Opened and worsened insights compete with one another: critical ones come first, then those with the most money,
+    then the more severe ones. Notices that something is over come last.
     """
     if not routes:
         return []
@@ -39,17 +38,17 @@ def within_budget(
     limits = _limits(connection, {route.channel_id for route in routes})
     sent = _sent_in_week(connection, routes, at)
     chosen = []
-    for route in sorted(routes, key=lambda route: _rank(insights[route.insight_id])):
+    for route in sorted(routes, key=lambda route: (route.occasion == "resolved", _rank(insights[route.insight_id]))):
         insight, recipient = insights[route.insight_id], (route.org_id, route.recipient)
         if not _is_failure(insight):
-            if sent[recipient] >= _limit(insight, limits[route.channel_id], occasion):
+            if sent[recipient] >= _limit(insight, limits[route.channel_id], route.occasion):
                 continue
             sent[recipient] += 1
         chosen.append(route)
     return chosen
 
 
-def _limit(insight: Mapping[str, Any], alerts: int, occasion: InsightOccasion) -> int:
+def _limit(insight: Mapping[str, Any], alerts: int, occasion: Occasion) -> int:
     """Return the number of messages of the week from which on this one waits for the digest."""
     if occasion == "resolved":
         return alerts - ROOM_FOR_ALERTS if insight["severity"] in SEVERITIES_OF_NOTICES else 0

@@ -19,7 +19,7 @@ from notifications import routing
 from notifications.alerts import BACK_TO_NORMAL, PREFIXES
 from notifications.budget import within_budget
 from notifications.routing import Route
-from sources.insight_values import InsightOccasion, Occasion
+from sources.insight_values import InsightOccasion
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class Enqueued:
 
 def enqueue_insights(
     connection: psycopg.Connection,
-    insight_ids: Sequence[UUID],
-    occasion: InsightOccasion,
+    insight_ids: Mapping[InsightOccasion, Sequence[UUID]],
     *,
     now: datetime,
     recipients: Mapping[UUID, Sequence[UUID]],
@@ -41,24 +40,29 @@ def enqueue_insights(
 ) -> Enqueued:
     """Write the deliveries and the in-app notifications of insights; repeatable. The caller commits.
 
-    Call it in the transaction that writes the insights. recipients: profile ids by org_id, for in-app notifications;
+    Call it once in the transaction that writes the insights, with all that changed: they share the recipients' budgets.
+    recipients: profile ids by org_id, for in-app notifications;
     not needed for resolved insights, whose recipients are those of the opened ones. at: the moment that counts as now
     for the run, by default `now`; the recipients' budgets (notifications/budget.py) are those of the week before it.
     """
-    find_routes = routing.routes_of_resolved if occasion == "resolved" else routing.routes_of_opened
-    routes = within_budget(connection, find_routes(connection, insight_ids), occasion, at=at or now)
-    deliveries = _enqueue(connection, routes, occasion, now, told_at=at or now)
-    return Enqueued(deliveries, _notify_in_app(connection, insight_ids, occasion, now, recipients))
+    routes = [
+        route
+        for occasion, ids in insight_ids.items()
+        for route in routing.routes_of_insights(connection, ids, occasion)
+    ]
+    deliveries = _enqueue(connection, within_budget(connection, routes, at=at or now), now, told_at=at or now)
+    in_app = sum(
+        _notify_in_app(connection, ids, occasion, now, recipients) for occasion, ids in insight_ids.items() if ids
+    )
+    return Enqueued(deliveries, in_app)
 
 
 def enqueue_digests(connection: psycopg.Connection, org_id: UUID, day: date, *, now: datetime) -> int:
     """Write the deliveries of an organisation's digest of `day` and return the number of new ones. Repeatable."""
-    return _enqueue(connection, routing.routes_of_digest(connection, org_id, day), "digest", now, told_at=now)
+    return _enqueue(connection, routing.routes_of_digest(connection, org_id, day), now, told_at=now)
 
 
-def _enqueue(
-    connection: psycopg.Connection, routes: Sequence[Route], occasion: Occasion, now: datetime, *, told_at: datetime
-) -> int:
+def _enqueue(connection: psycopg.Connection, routes: Sequence[Route], now: datetime, *, told_at: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -69,16 +73,7 @@ def _enqueue(
                 %(repeat)s, %(told_at)s, %(now)s, %(now)s)
             on conflict do nothing
             """,
-            [
-                {
-                    **asdict(route),
-                    "occasion": occasion,
-                    "repeat": route.worsened_times if occasion == "worsened" else 0,
-                    "told_at": told_at,
-                    "now": now,
-                }
-                for route in routes
-            ],
+            [{**asdict(route), "told_at": told_at, "now": now} for route in routes],
         )
         return max(cursor.rowcount, 0)
 

@@ -1,9 +1,9 @@
-"""The wording that alerts and the digest share: what an insight says beside its summary, its advice, and its links."""
+"""The wording that alerts and the digest share: what an insight says beside its summary, its advice, and its steps."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from notifications.messages import Link
+from notifications.messages import Step
 from sources import formatting
 
 ACTIONS_SHOWN: Final = 3
@@ -22,31 +22,40 @@ def known(insight: Row) -> str:
     return f"Known: {' '.join(insight['facts'])}" if insight["facts"] else ""
 
 
-def advice(insight: Row, currency: str | None) -> str:
-    """Return the recommendation, and the actions that it does not name on a line each; empty where there is none."""
+def advice(insight: Row) -> str:
+    """Return the sentence of what to do; empty where there is none."""
+    return f"What to do: {insight['recommendation']}" if insight["recommendation"] else ""
+
+
+def steps(insight: Row, currency: str | None, link_base: str) -> tuple[Step, ...]:
+    """Return the first actions that the recommendation does not name, with their money, and how many more there are."""
     recommendation = insight["recommendation"] or ""
     actions = [action for action in insight["actions"] if str(action["text"]).rstrip(".") not in recommendation]
-    lines = [f"- {str(action['text']).rstrip('.')}{_worth(action, currency)}." for action in actions[:ACTIONS_SHOWN]]
     more = len(actions) - ACTIONS_SHOWN
-    return "\n".join([*filter(None, [recommendation]), *lines, *([f"- and {more} more"] if more > 0 else [])])
+    return (
+        *(_step(action, currency, link_base) for action in actions[:ACTIONS_SHOWN]),
+        *([Step(f"and {more} more")] if more > 0 else []),
+    )
 
 
 def first_step(insight: Row) -> str:
-    """Return the advice in one sentence or two: the first action, else the recommendation."""
-    return str(insight["actions"][0]["text"] if insight["actions"] else insight["recommendation"] or "")
+    """Return the advice in one sentence or two: the remedy, and the first action where it does not name that."""
+    recommendation = str(insight["recommendation"] or "").rstrip(".")
+    action = str(insight["actions"][0]["text"]).rstrip(".") if insight["actions"] else ""
+    begin = "" if action in recommendation else f"Begin here: {action}" if recommendation else action
+    return " ".join(f"{sentence}." for sentence in (recommendation, begin) if sentence)
 
 
-def links(insight: Row, link_base: str) -> tuple[Link, ...]:
-    """Return the links of the actions that are shown. A path is one under the Hub's address."""
-    shown = [action for action in insight["actions"][:ACTIONS_SHOWN] if action.get("link")]
-    addresses = [(action["text"], _address(str(action["link"]), link_base)) for action in shown]
-    return tuple(Link(text, address) for text, address in addresses if address)
+def _step(action: Row, currency: str | None, link_base: str) -> Step:
+    text = f"{str(action['text']).rstrip('.')}{_worth(action, currency)}"
+    return Step(text, _address(str(action.get("link") or ""), link_base))
 
 
 def _address(link: str, link_base: str) -> str:
+    """Return the address of a link; a path is one under the Hub's address."""
     if link.startswith(ADDRESSES):
         return link
-    return f"{link_base.rstrip('/')}/{link.lstrip('/')}" if link_base and ":" not in link else ""
+    return f"{link_base.rstrip('/')}/{link.lstrip('/')}" if link and link_base and ":" not in link else ""
 
 
 def _worth(action: Row, currency: str | None) -> str:

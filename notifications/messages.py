@@ -37,12 +37,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of a list: a title, its text, and links that belong to it."""
+    """One item of a list: a title, its text (a paragraph a line), and the steps to take."""
 
     title: str
     text: str
     tone: Tone = "neutral"
-    links: "tuple[Link, ...]" = ()
+    steps: "tuple[Step, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,14 @@ class Plot:
 class Link:
     text: str
     url: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do; url: the page of what it is about, empty where there is none."""
+
+    text: str
+    url: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import psycopg
 
 from notifications.channels import recipients_of
 from sources.database import records
-from sources.insight_values import SEVERITIES
+from sources.insight_values import SEVERITIES, InsightOccasion, Occasion
 
 _CHANNELS_OF_INSIGHTS: Final[LiteralString] = """
 select channels.org_id, channels.id as channel_id, channels.kind, channels.target, insights.id as insight_id,
@@ -49,33 +49,43 @@ class Route:
     org_id: UUID
     channel_id: UUID
     recipient: str
+    occasion: Occasion
     insight_id: UUID | None = None
     digest_day: date | None = None
-    worsened_times: int = 0
+    repeat: int = 0  # of a worsened insight: how many times it had worsened
 
 
-def routes_of_opened(connection: psycopg.Connection, insight_ids: Sequence[UUID]) -> list[Route]:
-    """Return the routes of opened or worsened insights: by organisation, kind and severity."""
+def routes_of_insights(
+    connection: psycopg.Connection, insight_ids: Sequence[UUID], occasion: InsightOccasion
+) -> list[Route]:
+    """Return the routes of insights: of opened or worsened ones by organisation, kind and severity.
+
+    Of resolved ones they are those of the recipients of the opened ones, also if the routing has changed.
+    """
+    if occasion == "resolved":
+        rows = records(connection, _RECIPIENTS_OF_OPENED, {"ids": list(insight_ids)})
+        return [Route(**row, occasion=occasion) for row in rows]
     parameters = {"ids": list(insight_ids), "severities": list(SEVERITIES)}
     channels = records(connection, _CHANNELS_OF_INSIGHTS, parameters)
     return [
-        Route(row["org_id"], row["channel_id"], recipient, row["insight_id"], worsened_times=row["worsened_times"])
+        Route(
+            row["org_id"],
+            row["channel_id"],
+            recipient,
+            occasion,
+            row["insight_id"],
+            repeat=row["worsened_times"] if occasion == "worsened" else 0,
+        )
         for row in channels
         for recipient in _recipients(row)
     ]
-
-
-def routes_of_resolved(connection: psycopg.Connection, insight_ids: Sequence[UUID]) -> list[Route]:
-    """Return the routes of resolved insights: to the recipients of the opened ones, also if the routing has changed."""
-    rows = records(connection, _RECIPIENTS_OF_OPENED, {"ids": list(insight_ids)})
-    return [Route(**row) for row in rows]
 
 
 def routes_of_digest(connection: psycopg.Connection, org_id: UUID, day: date) -> list[Route]:
     """Return the routes of an organisation's digest of `day`."""
     channels = records(connection, _CHANNELS_OF_DIGEST, {"org": org_id})
     return [
-        Route(row["org_id"], row["channel_id"], recipient, digest_day=day)
+        Route(row["org_id"], row["channel_id"], recipient, "digest", digest_day=day)
         for row in channels
         for recipient in _recipients(row)
     ]

@@ -38,6 +38,7 @@ GROUP: Final = "insights"
         ["intermediate", "int_provider_capacity"],
         ["intermediate", "int_provider_days"],
         ["intermediate", "int_provider_services"],
+        ["intermediate", "int_repeated_invoices"],
         ["intermediate", "int_unbilled_bookings"],
         ["intermediate", "int_unusual_bookings"],
         ["marts", "dim_client"],
@@ -71,11 +72,12 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
     counts: dict[UUID, dict[str, int]] = {}
     with database.connect() as connection:
         forget_failures(connection, "insights")
-        for organization in organizations_of_warehouse(connection):
+        organizations = organizations_of_warehouse(connection)
+        for organization in organizations:
             counts[organization.id] = {}
             with isolated(connection, organization.id, organization.as_of, "insights"):
                 counts[organization.id] = _update(connection, organization, now)
-        answer_requests(connection, counts)
+        answer_requests(connection, counts, {each.id: each.name for each in organizations})
         rows = connection.execute("select count(*) from app.insight_events").fetchone()
     return dg.MaterializeResult(metadata={"dagster/row_count": rows[0] if rows else 0, **total_counts(counts.values())})
 
@@ -86,9 +88,8 @@ def _update(connection: psycopg.Connection, organization: Organization, now: dat
     findings = after_feedback(connection, organization, findings)
     expire_events(connection, organization, [kind for kind in RULES if kind not in judged])
     changes = update_events(connection, organization, findings, kinds=judged)
-    enqueue_changes(connection, organization, changes, now=now)
     questions = update_questions(connection, organization, booking_questions(connection, organization))
-    enqueue_changes(connection, organization, questions, now=now)
+    enqueue_changes(connection, organization, changes, questions, now=now)
     return {
         "findings": len(findings),
         "opened": len(changes.opened),

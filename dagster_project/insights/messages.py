@@ -12,20 +12,19 @@ from sources.insight_values import InsightOccasion
 
 
 def enqueue_changes(
-    connection: psycopg.Connection, organization: Organization, changes: Changes, *, now: datetime
+    connection: psycopg.Connection, organization: Organization, *changes: Changes, now: datetime
 ) -> None:
-    """Enqueue the messages of opened, worsened and resolved insights, due at `now`, in the caller's transaction.
+    """Enqueue the messages of all opened, worsened and resolved insights, due at `now`, in the caller's transaction.
 
     In the app, the organisation's administrators are notified.
     """
     recipients = {organization.id: _administrators(connection, organization)}
     by_occasion: dict[InsightOccasion, list[UUID]] = {
-        "opened": changes.opened,
-        "worsened": changes.worsened,
-        "resolved": changes.resolved,
+        "opened": [insight_id for each in changes for insight_id in each.opened],
+        "worsened": [insight_id for each in changes for insight_id in each.worsened],
+        "resolved": [insight_id for each in changes for insight_id in each.resolved],
     }
-    for occasion, insight_ids in by_occasion.items():
-        enqueue_insights(connection, insight_ids, occasion, now=now, recipients=recipients, at=organization.as_of_at)
+    enqueue_insights(connection, by_occasion, now=now, recipients=recipients, at=organization.as_of_at)
 
 
 def _administrators(connection: psycopg.Connection, organization: Organization) -> list[UUID]:

@@ -44,11 +44,13 @@ def claim_requests(connection: psycopg.Connection, now: datetime) -> int:
     ).rowcount
 
 
-def answer_requests(connection: psycopg.Connection, counts: Mapping[UUID, Mapping[str, int]]) -> None:
+def answer_requests(
+    connection: psycopg.Connection, counts: Mapping[UUID, Mapping[str, int]], names: Mapping[UUID, str]
+) -> None:
     """Answer the requests that were made before this transaction, with what the run did for their organisation.
 
-    `counts`: of each organisation of the warehouse. Where a step failed for the organisation, or for one of them if the
-    request is for all, the request has failed with the reason.
+    `counts` and `names`: of each organisation of the warehouse. Where a step failed for the organisation, or for one of
+    them if the request is for all, the request has failed with the reason, and the name of the organisation.
     """
     failures = failures_by_organization(connection)
     waiting = connection.execute(
@@ -56,7 +58,8 @@ def answer_requests(connection: psycopg.Connection, counts: Mapping[UUID, Mappin
     ).fetchall()
     for request_id, org_id in waiting:
         asked = [org_id] if org_id else list(counts)
-        errors = [error for each in asked if (error := _error(each, counts, failures))]
+        found = [(each, error) for each in asked if (error := _error(each, counts, failures))]
+        errors = [error if org_id else f"{names[each]}: {error}" for each, error in found]
         total = total_counts(counts[each] for each in asked if each in counts)
         connection.execute(
             """

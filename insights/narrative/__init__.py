@@ -53,6 +53,10 @@ def _with_text(finding: Finding, organization: Organization) -> Finding:
     if kind not in DESCRIBERS:
         raise ValueError(f"kind {kind!r} is not one of {', '.join(DESCRIBERS)}")
     whole: dict[str, Any] = {"pattern": None, "effects": [], "facts": [], "actions": [], **finding}
-    of_organization = {"organization": organization.name, "currency": organization.currency}
+    of_organization = {
+        "organization": organization.name,
+        "currency": organization.currency,
+        "as_of": organization.as_of,
+    }
     title, summary, recommendation = DESCRIBERS[kind]({**whole, **of_organization})
     return {**whole, "title": title, "summary": summary, "recommendation": recommendation}

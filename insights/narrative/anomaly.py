@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from insights.facts import ABSENT
-from insights.findings import WORK, Finding
+from insights.findings import BY_TIME, WORK, Finding
 from insights.narrative import phrases
 from sources import formatting
 
@@ -79,6 +79,17 @@ CLOSED_RECOMMENDATION: Final = (
 PRICE_RECOMMENDATION: Final = (
     "Check that the changed prices are meant; if they are, watch whether as many clients book as before."
 )
+# Where a change is spread over all, what usually causes it.
+COMMON_CAUSES: Final = {
+    ("failed_payments", "up"): "That points to the payment processor rather than to single clients.",
+    ("collected_revenue", "down"): "That points to the way of payment, or to payments that are not recorded.",
+    ("bookings_created", "up"): "That points to a campaign, a mention or an event.",
+    ("bookings_created", "down"): "That points to the booking page or the telephone, or to demand as a whole.",
+    ("bookings_cancelled", "up"): "That points to one event or message that made clients of all kinds call off.",
+    ("no_show_rate", "up"): "That points to reminders that were not sent, or to an event of those days.",
+    ("invoiced_revenue", "up"): "That points to invoices that were sent twice or early.",
+    ("tracked_hours", "down"): "The work itself is not unusual, so the hours were probably not recorded.",
+}
 # Added to an anomaly that lasts longer than one day, by pattern.
 PATTERNS: Final = {
     "level_shift": "This looks like a new level, not one odd day.",
@@ -100,7 +111,7 @@ def describe(finding: Finding) -> phrases.Text:
     subject = phrases.subject(finding)
     shown, short = phrases.amount(finding, value), phrases.short_comparison(finding, value, expected)
     since = _since(finding)
-    since_title = f" since {formatting.day_month(since)}" if since else ""
+    when = f" since {formatting.day_month(since)}" if since else _earlier_day(finding)
     opening = f"From {formatting.long_day(since)} to {phrases.day(finding)}" if since else f"On {phrases.day(finding)}"
     sentences = [
         f"{opening}, {subject}{phrases.at_organization(finding)} came to {shown}, "
@@ -109,9 +120,10 @@ def describe(finding: Finding) -> phrases.Text:
         phrases.range_of(finding, "The usual range for such a day is"),
         _pattern(finding, value, expected),
         phrases.drivers(finding),
+        _common_cause(finding),
         _split(finding),
     ]
-    title = f"{phrases.capitalised(subject)}: {shown}{since_title}, {short}"
+    title = f"{phrases.capitalised(subject)}: {shown}{when}, {short}"
     return title, phrases.joined(sentences), _recommendation(finding)
 
 
@@ -120,6 +132,12 @@ def _since(finding: Finding) -> date | None:
     started_on = finding.get("started_on")
     is_stock = finding.get("kind_of_metric") == "stock"
     return started_on if started_on and started_on < finding["day"] and not is_stock else None
+
+
+def _earlier_day(finding: Finding) -> str:
+    """Return the day of an anomaly that is over, for its title; empty for one of the last day."""
+    is_over = finding.get("as_of") is not None and finding["day"] < finding["as_of"]
+    return f" on {formatting.short_day(finding['day'])}" if is_over else ""
 
 
 def _missing(finding: Finding) -> phrases.Text:
@@ -150,12 +168,25 @@ def _split(finding: Finding) -> str:
     }
     parts = finding.get("split") or {}
     change = abs(sum(parts.values()))
+    if "rate" in parts and abs(parts["mix"]) < SPLIT_SHARE * change:
+        return ""  # that a ratio changed by itself needs no word
     told = [
         f"{'+' if part > 0 else '−'}{phrases.difference(finding, abs(part), 0.0)} by {names[name]}"
         for name, part in parts.items()
         if phrases.rounded(finding, part) and abs(part) >= LEAST_PART * change
     ]
     return f"Of the difference: {formatting.listed(told)}." if len(told) > 1 else ""
+
+
+def _common_cause(finding: Finding) -> str:
+    """Return the sentence of the usual causes of a change of no single member; empty where none are known."""
+    causes = COMMON_CAUSES.get((str(finding.get("metric")), str(finding.get("direction"))), "")
+    is_work_done = finding.get("metric") == "tracked_hours" and any(
+        effect["metric"] in WORK for effect in finding.get("effects", ())
+    )
+    is_common = finding.get("spread_over") and not finding["drivers"]
+    is_by_time = finding["drivers"] and all(driver["dimension"] in BY_TIME for driver in finding["drivers"])
+    return causes if (is_common or is_by_time) and not is_work_done else ""
 
 
 def _recommendation(finding: Finding) -> str:

@@ -57,6 +57,8 @@ def _recommendation(finding: Finding, is_ahead: bool) -> str:
     services = formatting.listed(names) if names else "the services concerned"
     weeks = [formatting.day_month(week["first_day"]) for week in finding["weeks"]]
     when = f" in the weeks from {formatting.listed(weeks)}" if weeks else ""
+    if not is_ahead and finding.get("overloading"):
+        return phrases.NOT_MORE_BOOKINGS
     if is_ahead:
         return f"Check that there are hours enough for {services}{when}, before more is accepted."
     return f"Offer dates for {services}{when}: follow up their open quotes, and invite clients who had them a year ago."

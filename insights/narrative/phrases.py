@@ -9,6 +9,7 @@ from sources import formatting
 
 # An expected figure below this share of the value is described as (hardly) anything instead of by its number.
 NEGLIGIBLE_SHARE: Final = 0.1
+LEAST_SHARE: Final = 0.005  # of a figure that is itself a share: a smaller one is shown as 0%
 
 # Advice on a fall of what is to come while some providers have more work than hours: more bookings as such do not help.
 NOT_MORE_BOOKINGS: Final = (
@@ -110,7 +111,8 @@ def short_comparison(finding: Finding, value: float, expected: float) -> str:
 def is_negligible(finding: Finding, value: float, expected: float) -> bool:
     """Return True if the expected figure is too small beside the value to be worth its number."""
     is_money = finding["unit"] == "money"
-    is_small = formatting.is_small(expected, "money", currency(finding)) if is_money else abs(expected) < 1
+    least = LEAST_SHARE if finding["unit"] == "share" else 1
+    is_small = formatting.is_small(expected, "money", currency(finding)) if is_money else abs(expected) < least
     return is_small and abs(expected) <= NEGLIGIBLE_SHARE * abs(value)
 
 
@@ -146,7 +148,7 @@ def drivers(finding: Finding) -> str:
     if named:
         return f"Main {'driver' if len(named) == 1 else 'drivers'}: {formatting.listed(named)}."
     spread = [DIMENSIONS[name] for name in finding.get("spread_over") or []]
-    return f"Nothing in particular stands out: it is spread over {formatting.listed(spread)}." if spread else ""
+    return f"It is spread over {formatting.listed(spread)}: the cause is a common one." if spread else ""
 
 
 def driver_change(finding: Finding, value: float, expected: float) -> str:

@@ -7,6 +7,8 @@ from notifications.digest.facts import Digest, KeyFigure, Outlook, Row
 from notifications.digest.figures import compared, key_figure
 from sources import formatting
 
+SEVERE: Final = ("critical", "high")  # severities whose advice is repeated while they are open
+NAMING_DIMENSIONS: Final = ("service", "provider", "client_group", "channel")
 MAIN_SHARE: Final = 0.5  # of the difference: a driver with less of it does not explain it
 SHOWN_WHEN_CALM: Final = ("Realized revenue", "Bookings created")  # labels of the figures of an ordinary day
 
@@ -48,10 +50,11 @@ def _money(row: Row, currency: str) -> str:
 
 
 def _main_driver(row: Row) -> str:
-    """Return the member with most of the difference, if it has enough of it."""
-    if not row["drivers"] or row["value"] is None or row["expected"] is None:
+    """Return the member with most of the difference, if it has enough of it and its name says what it is."""
+    drivers = [driver for driver in row["drivers"] if driver.get("dimension") in NAMING_DIMENSIONS]
+    if not drivers or row["value"] is None or row["expected"] is None:
         return ""
-    main = max(row["drivers"], key=lambda driver: abs(float(driver.get("contribution") or 0)))
+    main = max(drivers, key=lambda driver: abs(float(driver.get("contribution") or 0)))
     difference = float(row["value"] - row["expected"])
     part = float(main.get("contribution") or 0)
     return f", mostly {main['member_name']}" if difference and part / difference >= MAIN_SHARE else ""
@@ -76,11 +79,10 @@ def _outlook(outlook: Outlook, currency: str) -> str:
 
 
 def _what_to_do(digest: Digest) -> str:
-    steps = [insight_wording.first_step(row) for row in (*digest.urgent, *digest.earlier_insights)]
+    """Return the advice of the first new insight, or of a severe one that is still open."""
+    severe = [row for row in digest.earlier_insights if row["severity"] in SEVERE]
+    steps = [insight_wording.first_step(row) for row in (*digest.urgent, *severe)]
     first = next((step for step in steps if step), "")
     if first:
-        return f"To do first: {first}{'' if first.endswith(('.', '!', '?')) else '.'}"
-    if digest.overloads and not digest.known.has_ended:
-        names = formatting.listed([row["provider_name"] for row in digest.overloads[:2]])
-        return f"To do first: move bookings of {names}, who will have more work than hours."
-    return "Nothing needs to be done today."
+        return f"To do first: {first}"
+    return "Nothing new needs to be done today." if digest.earlier_insights else "Nothing needs to be done today."

@@ -310,7 +310,9 @@ def _open_insights(
         from app.insight_events as events
         where org_id = %(org)s and first_seen < %(at)s
             and (status in ('open', 'acknowledged') or status = 'resolved' and resolved_at >= %(at)s)
-        order by array_position(%(severities)s::text[], severity), abs(impact) desc nulls last, day desc, id
+        order by array_position(%(severities)s::text[], severity),
+            kind = 'anomaly' and coalesce(impact, 0) > 0,  -- what was won can wait for what was lost
+            abs(impact) desc nulls last, day desc, id
         """,
         {**params, "since": since, "at": at},
     )

@@ -163,18 +163,17 @@ def _insights(digest: Digest, link_base: str) -> list[Block]:
 def _insight(row: Row, currency: str, link_base: str) -> Entry:
     impact = f", {formatting.money(row['impact'], currency)}" if row["impact"] is not None else ""
     grown = "It grew: " if row["has_worsened"] else ""
-    advice = insight_wording.advice(row, currency)
     lines = [
         row["summary"],
         insight_wording.effects(row),
         insight_wording.known(row),
-        f"What to do: {advice}" if advice else "",
+        insight_wording.advice(row),
     ]
     return Entry(
         f"{row['severity'].capitalize()}{impact}: {grown}{row['title']}",
         "\n".join(filter(None, lines)),
         tone=row["severity"],
-        links=insight_wording.links(row, link_base),
+        steps=insight_wording.steps(row, currency, link_base),
     )
 
 
@@ -245,13 +244,13 @@ def _workload(digest: Digest) -> list[Block]:
         return []  # the insight names the providers and the moves
     heading = Heading(f"Workload of the next {WORKLOAD_DAYS} days", level=2)
     if not digest.overloads:
-        return [heading, Text("No provider will overload.")]
+        return [heading, Text("No provider is booked beyond the available hours.")]
     shown, more = digest.overloads[:OVERLOADS_SHOWN], len(digest.overloads) - OVERLOADS_SHOWN
     rest = [Text(f"And {more} more: analytics.v_provider_workload_analytics lists them all.", muted=True)]
     providers = formatting.counted(len(digest.overloads), "provider")
     return [
         heading,
-        Text(f"{providers} will have more work than hours."),
+        Text(f"Not more than usual. On some days {providers} will have more work than hours:"),
         Facts(tuple((row["provider_name"], _overload(row)) for row in shown)),
         *(rest if more > 0 else []),
     ]

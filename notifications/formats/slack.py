@@ -6,7 +6,7 @@ Limits and escaping: docs.slack.dev, Block Kit reference and "Formatting message
 from typing import Any, Final
 
 from notifications import plots
-from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Text, Tone
+from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Step, Text, Tone
 
 BLOCKS_MAX: Final = 50
 HEADER_MAX: Final = 150
@@ -90,14 +90,26 @@ def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one return per kind o
             fields = [_labelled(label, value, FIELD_MAX) for label, value in items]
             groups = [fields[start : start + FIELDS_MAX] for start in range(0, len(fields), FIELDS_MAX)]
             return [{"type": "section", "fields": group} for group in groups]
-        case Entry(title=title, text=text, tone=tone, links=links):
-            buttons = [_button(link.text, link.url) for link in links][:BUTTONS_MAX]
-            entry = _section(_labelled(MARKS[tone] + title, text, TEXT_MAX))
-            return [entry, {"type": "actions", "elements": buttons}] if buttons else [entry]
+        case Entry(title=title, text=text, tone=tone, steps=steps):
+            entry = _section(_labelled(MARKS[tone] + title, text.replace("\n", "\n\n"), TEXT_MAX))
+            return [entry, *([_steps(steps)] if steps else [])]
         case Plot():
             return [_note(f"{block.description}: {plots.sparkline(block)}")]
         case Actions(links=links):
             return [{"type": "actions", "elements": [_button(link.text, link.url) for link in links][:BUTTONS_MAX]}]
+
+
+def _steps(steps: tuple[Step, ...]) -> Json:
+    """Return the steps as a list whose items link to what they are about, each within the room that it has."""
+    room = TEXT_MAX // len(steps) - 1
+    return _section({"type": "mrkdwn", "text": "\n".join(_item(step, room) for step in steps), "verbatim": True})
+
+
+def _item(step: Step, room: int) -> str:
+    url = _entities(step.url).replace("|", "%7C")
+    if not url or len(url) > room // 2:
+        return f"• {escaped(step.text, room - 2)}"
+    return f"• <{url}|{escaped(step.text, room - len(url) - 5)}>"
 
 
 def _button(text: str, url: str) -> Json:

@@ -4,7 +4,7 @@ import textwrap
 from typing import Final
 
 from notifications import plots
-from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Text
+from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Step, Text
 
 WIDTH: Final = 80
 LABEL_MAX: Final = 28  # a longer label gets a line of its own
@@ -24,9 +24,9 @@ def _block(block: Block) -> str:
             return _wrapped(text)
         case Facts(items=items):
             return _facts(items)
-        case Entry(title=title, text=text, links=links):
-            lines = [_wrapped(title, "* ", "  "), _wrapped(text, "  ", "  "), *(f"  {link.url}" for link in links)]
-            return "\n".join(filter(None, lines))
+        case Entry(title=title, text=text, steps=steps):
+            paragraphs = [f"{_wrapped(line, '  ', '  ')}\n" for line in text.splitlines() if line]
+            return "\n".join([_wrapped(title, "* ", "  "), *paragraphs, *map(_step, steps)]).rstrip()
         case Plot():
             return f"{_wrapped(block.description)}\n{plots.sparkline(block)[-WIDTH:]}"
         case Actions(links=links):
@@ -39,6 +39,11 @@ def _wrapped(text: str, first: str = "", rest: str = "") -> str:
         for line in text.splitlines()
     ]
     return "\n".join(paragraphs)
+
+
+def _step(step: Step) -> str:
+    lines = [_wrapped(step.text, "  - ", "    "), *([f"    {step.url}"] if step.url else [])]
+    return "\n".join(lines)
 
 
 def _facts(items: tuple[tuple[str, str], ...]) -> str:

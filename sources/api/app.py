@@ -22,6 +22,7 @@ from sources.api.rate_limits import RateLimits
 from sources.api.routes import (
     approvals,
     bookings,
+    calendar,
     catalogue,
     extras,
     health,
@@ -53,6 +54,7 @@ ROUTERS: Final = (
     time_entries.router,
     messages.router,
     reviews.router,
+    calendar.router,
     catalogue.router,
     invoices.router,
     payments.router,

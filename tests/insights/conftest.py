@@ -53,10 +53,12 @@ create table intermediate.int_milestone_delays (
     booking_amount numeric(14, 2)
 );
 create table intermediate.int_client_rhythm (
-    client_id uuid, org_id uuid, visits integer, last_visit_day date, median_days numeric(8, 2),
+    client_id uuid, org_id uuid, visits integer, visit_day date, median_days numeric(8, 2), missed_after_days integer,
     yearly_amount numeric(18, 2)
 );
-create table intermediate.int_client_weeks (org_id uuid, client_id uuid, weeks_ago integer, is_missed boolean);
+create table intermediate.int_client_weeks (
+    org_id uuid, client_id uuid, last_visit_day date, weeks_ago integer, is_missed boolean
+);
 create table intermediate.int_no_show_bookings (org_id uuid, outcome text, service_day date);
 create table intermediate.int_provider_capacity (
     org_id uuid, provider_id uuid, day date, capacity_hours numeric(5, 2)

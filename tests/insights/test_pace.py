@@ -7,6 +7,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from insights.narrative import with_texts
+from insights.narrative.phrases import NOT_MORE_BOOKINGS
 from insights.pace import pace_findings
 from tests.insights.conftest import DAY, ORGANIZATION, check_golden, insert, insert_named
 
@@ -38,6 +40,8 @@ def test_a_book_behind_last_year_is_told_with_its_weeks_and_services(tables: psy
     assert finding["value"] == pytest.approx(4 * (500 + 550))
     assert finding["impact"] == pytest.approx(finding["value"] - 6000)
     assert [driver["member_name"] for driver in finding["drivers"]] == ["Massage"]
+    (advised,) = with_texts(ORGANIZATION, [{**finding, "overloading": True}])
+    assert advised["recommendation"] == NOT_MORE_BOOKINGS
     check_golden("pace_behind", finding)
 
 

@@ -10,6 +10,7 @@ from insights.retention import retention_findings
 from tests.insights.conftest import DAY, ORGANIZATION, check_golden, insert
 
 REVENUE = 100_000
+LAST_VISIT = DAY - timedelta(days=70)
 
 
 def clients(connection: psycopg.Connection, now: int, usual: int, *, amount: float = 800, followed: int = 100) -> None:
@@ -23,16 +24,16 @@ def clients(connection: psycopg.Connection, now: int, usual: int, *, amount: flo
     insert(
         connection,
         "intermediate.int_client_rhythm",
-        "client_id visits last_visit_day median_days yearly_amount",
-        [(each, 8, DAY - timedelta(days=70), 28, amount - 10 * number) for number, each in enumerate(ids)],
+        "client_id visits visit_day median_days missed_after_days yearly_amount",
+        [(each, 8, LAST_VISIT, 28, 45, amount - 10 * number) for number, each in enumerate(ids)],
     )
     weeks = [
-        (each, ago, number < (usual if ago else now))
+        (each, LAST_VISIT, ago, number < (usual if ago else now))
         for ago in range(27)
         for number, each in enumerate([*ids, *others])
         if not ago or number < followed
     ]
-    insert(connection, "intermediate.int_client_weeks", "client_id weeks_ago is_missed", weeks)
+    insert(connection, "intermediate.int_client_weeks", "client_id last_visit_day weeks_ago is_missed", weeks)
     columns = "day metric dimension member value"
     insert(connection, "marts.kpi_daily", columns, [(DAY, "realized_revenue", "total", "all", REVENUE)])
 
@@ -41,6 +42,7 @@ def test_more_missed_clients_than_usual_are_told_by_value(tables: psycopg.Connec
     clients(tables, 12, 4)
     (finding,) = retention_findings(tables, ORGANIZATION) or []
     assert (finding["value"], finding["expected"]) == (12, 4)
+    assert finding["impact"] == round(-8940 * 8 / 12 * 28 / 365, 2)  # four weeks of the eight beyond the usual four
     assert [action["impact"] for action in finding["actions"]] == [800, 790, 780, 770, 760]
     assert [action.get("link") for action in finding["actions"][:2]] == ["mailto:c0@example.com", None]
     check_golden("retention", finding)

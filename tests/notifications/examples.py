@@ -16,6 +16,7 @@ from notifications.messages import (
     Link,
     Message,
     Plot,
+    Step,
     Text,
 )
 
@@ -96,9 +97,9 @@ EVERY_BLOCK = Message(
         Heading("Why", level=2),
         Entry(
             "Deluxe Suite",
-            "€3,100 of it.\nWhat to do: look at its price.",
+            "€3,100 of it.\nWhat to do: look at its price and availability.",
             tone="high",
-            links=(Link("Its price", "http://127.0.0.1:3000/services?a=1&b=2"),),
+            steps=(Step("Look at its price", "http://127.0.0.1:3000/services?a=1&b=2"), Step("Call *Ana* <b>")),
         ),
         PLOT,
         Actions((Link("Open the Hub", "http://127.0.0.1:3000/x?a=1&b=2"),)),

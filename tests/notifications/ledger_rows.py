@@ -15,7 +15,7 @@ ADMIN = UUID("01890000-0000-7000-8000-0000000000ad")
 
 def enqueue(connection: psycopg.Connection, *insights: UUID, occasion: Any = "opened") -> Enqueued:
     """Enqueue the messages of insights, with one administrator to notify."""
-    return enqueue_insights(connection, insights, occasion, now=NOW, recipients={ORG: [ADMIN]})
+    return enqueue_insights(connection, {occasion: insights}, now=NOW, recipients={ORG: [ADMIN]})
 
 
 def deliveries(connection: psycopg.Connection) -> list[dict[str, Any]]:

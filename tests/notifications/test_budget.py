@@ -24,7 +24,7 @@ def raise_insights(connection: psycopg.Connection, *amounts: float, **changes: A
 
 def tell(connection: psycopg.Connection, insights: list[UUID], occasion: Any = "opened", *, days: float = 0) -> int:
     at = NOW + timedelta(days=days)
-    return enqueue_insights(connection, insights, occasion, now=NOW, recipients={}, at=at).deliveries
+    return enqueue_insights(connection, {occasion: insights}, now=NOW, recipients={}, at=at).deliveries
 
 
 def told_amounts(connection: psycopg.Connection) -> set[int]:
@@ -99,6 +99,17 @@ def test_the_digest_alone_says_that_a_lesser_one_is_over(connection: psycopg.Con
     insights = raise_insights(connection, 100, severity="medium")
     tell(connection, insights)
     assert tell(connection, insights, "resolved") == 0
+
+
+def test_opened_and_worsened_ones_compete_by_money(connection: psycopg.Connection) -> None:
+    add_owner(connection)
+    opened = raise_insights(connection, 100, 200, 300, severity="critical")
+    worsened = raise_insights(connection, 150, 250, 350, 450, severity="critical")
+    over = raise_insights(connection, 9000)
+    tell(connection, over, days=-30)
+    occasions: dict[Any, list[UUID]] = {"resolved": over, "opened": opened, "worsened": worsened}
+    enqueue_insights(connection, occasions, now=NOW, recipients={}, at=NOW)
+    assert told_amounts(connection) == {9000, 200, 250, 300, 350, 450}
 
 
 def test_nobody_hears_that_something_is_over_who_was_not_told(connection: psycopg.Connection) -> None:

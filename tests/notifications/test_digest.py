@@ -76,7 +76,7 @@ def test_figures_of_the_digest(filled: psycopg.Connection) -> None:
     week, month = digest.outlooks
     assert week == Outlook(7, Decimal(6650), Decimal(6300), Decimal(7000), Decimal(1400), before=Decimal(6300))
     assert month == Outlook(28, Decimal(26600), Decimal(25200), Decimal(28000), Decimal(1400), before=Decimal(25200))
-    assert [row["title"] for row in digest.new_insights] == ["Booked revenue fell by half", "More", "Less"]
+    assert [row["title"] for row in digest.new_insights] == ["Booked revenue fell by half", "Less", "More"]
     assert [row["title"] for row in digest.resolved_insights] == ["Over"]
     (overload,) = digest.overloads
     assert (overload["days"], overload["first_day"], overload["booked_hours"]) == (2, DAY + timedelta(days=2), 22)
@@ -149,7 +149,7 @@ def test_a_day_without_insights(connection: psycopg.Connection) -> None:
     assert "Nothing unusual: realized revenue €900, as usual; bookings created 12" in " ".join(text.split())
     assert "Nothing needs to be done today." in text
     assert "What needs attention" not in text
-    assert "No provider will overload." in text
+    assert "No provider is booked beyond the available hours." in text
     assert digest_message(digest, link_base="").subject.endswith("nothing unusual")
 
 
@@ -330,7 +330,7 @@ def test_the_digest_and_alerts_go_through_the_ledger(
         """,
         {"org": ORG, "day": DAY},
     )
-    delivery_ledger.enqueue_insights(filled, [INSIGHT], "opened", now=NOW, recipients={})
+    delivery_ledger.enqueue_insights(filled, {"opened": [INSIGHT]}, now=NOW, recipients={})
     report = deliver_due(wired, now=clock)
     assert [attempt.outcome for attempt in report.attempts] == ["sent", "sent"]
     digest, alert = mail.mails

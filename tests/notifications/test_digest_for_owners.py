@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from notifications.digest import build_digest, digest_text
+from notifications.digest import build_digest, digest_html, digest_text
 from tests.notifications import warehouse
 from tests.notifications.examples import DAY, NOW, ORG, insert_insight
 from tests.notifications.test_digest import one_line
@@ -45,7 +45,8 @@ def test_three_sentences_say_what_happened_what_comes_and_what_to_do(calm: psyco
         "Bookings created: 4, 60% fewer than expected, about €600, mostly Massage.",
         "The next 7 days: €6,650 of revenue is forecast, 6% more than in the 7 days before (€6,300); "
         "€1,400 is booked so far.",
-        "To do first: Call Ana Bell about her two open quotes.",
+        "To do first: Look at the Deluxe Suite's price and availability. "
+        "Begin here: Call Ana Bell about her two open quotes.",
     ]
 
 
@@ -75,10 +76,19 @@ def test_what_grew_since_the_previous_digest_is_told_again(calm: psycopg.Connect
 
 def test_a_workload_insight_replaces_the_workload_section(calm: psycopg.Connection) -> None:
     warehouse.overload(calm, "Ada Ito", DAY + timedelta(days=2))
-    assert "move bookings of Ada Ito, who will have more work than hours" in first_paragraphs(calm)[2]
-    assert "Workload of the next 7 days" in one_line(calm)
+    assert "Not more than usual. On some days 1 provider will have more work than hours:" in one_line(calm)
     new_insight(calm, kind="workload", title="Ada Ito will overload")
     assert "Workload of the next 7 days" not in one_line(calm)
+
+
+def test_a_quiet_day_asks_for_nothing_and_repeats_severe_advice_only(calm: psycopg.Connection) -> None:
+    warehouse.overload(calm, "Ada Ito", DAY + timedelta(days=2))
+    assert first_paragraphs(calm)[2] == "Nothing needs to be done today."
+    long_ago = NOW - timedelta(days=9)
+    new_insight(calm, severity="medium", first_seen=long_ago)
+    assert first_paragraphs(calm)[2] == "Nothing new needs to be done today."
+    new_insight(calm, severity="high", first_seen=long_ago, actions=[], recommendation="Repair the form.")
+    assert first_paragraphs(calm)[2] == "To do first: Repair the form."
 
 
 def test_every_figure_is_compared_with_the_same_days_a_year_before(calm: psycopg.Connection) -> None:
@@ -108,3 +118,11 @@ def test_no_sentence_of_an_insight_is_said_twice_in_its_section(calm: psycopg.Co
     new_insight(calm, recommendation="Call Ana Bell about her two open quotes.")
     section = one_line(calm).split("What needs attention")[1].split("What happened")[0]
     assert section.count("Call Ana Bell about her two open quotes") == 1
+
+
+def test_an_action_is_one_line_that_is_its_link(calm: psycopg.Connection) -> None:
+    new_insight(calm)
+    page = digest_html(build_digest(calm, ORG, DAY), link_base="https://hub.example")
+    step = "Call Ana Bell about her two open quotes (€1,800)"
+    assert f'href="https://hub.example/bookings?client=1" style="color:#1d4ed8;">{step}</a>' in page
+    assert page.count("Ana Bell") == 2  # the other one is the third sentence
