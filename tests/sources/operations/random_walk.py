@@ -113,6 +113,7 @@ class Walk:
     now: datetime = START
     bookings: list[UUID] = field(default_factory=list)
     accepted: dict[UUID, Decimal | None] = field(default_factory=dict)  # by its client, of each booking
+    statuses: dict[UUID, str] = field(default_factory=dict)  # as last seen
     steps: list[str] = field(default_factory=list)
     done: int = 0  # steps that were not refused
 
@@ -139,11 +140,12 @@ class Walk:
         """Run one operation as `who`, at the moment of the walk."""
         return await self.business.start(who, operation, at=self.now, org=self.org)
 
-    def any_booking(self) -> UUID:
-        """Return a booking of the walk; one that has ended makes room for a new one."""
+    def any_booking(self, *preferred: str) -> UUID:
+        """Return a booking of the walk, mostly one in a preferred status; the oldest makes room for a new one."""
         if len(self.bookings) >= LIVE and self.rng.random() < 0.1:
             self.bookings.pop(0)
-        booking_id = self.rng.choice(self.bookings)
+        liked = [it for it in self.bookings if self.statuses.get(it) in preferred and self.rng.random() < 0.8]
+        booking_id = self.rng.choice(liked or self.bookings)
         self.steps[-1] += f" {str(booking_id)[-6:]}"
         return booking_id
 
@@ -154,6 +156,7 @@ class Walk:
 
     def check(self, booking: Booking) -> None:
         """Raise NotAllowedError where a booking has a price without the consent of its client."""
+        self.statuses[booking.id] = booking.status
         if booking.status in PRICED:
             agreed = self.accepted[booking.id]
             self.demand(booking.total_amount == agreed, f"{booking.status} at {booking.total_amount}, agreed {agreed}")
@@ -208,7 +211,7 @@ class Walk:
         self.check(moved)
 
     async def move(self, who: str) -> None:
-        booking_id, start = self.any_booking(), self.moment()
+        booking_id, start = self.any_booking("confirmed", "scheduled"), self.moment()
         price = self.rng.choice([None, "120.00", "150.00", "300.00", "375.00"])
         before: Booking = await self.act(who, lambda tx: get_booking(tx, booking_id))
         owed = await self.cost_of_cancelling(who, booking_id)
@@ -242,7 +245,7 @@ class Walk:
         return Decimal(0)
 
     async def extend(self, who: str) -> None:
-        booking_id = self.any_booking()
+        booking_id = self.any_booking("confirmed", "in_progress", "awaiting_payment")
         proposed = [it for it in (await self.act("admin", lambda tx: list_extras(tx, booking_id))).items
                     if it.status == "proposed"]  # fmt: skip
         if not proposed:
@@ -253,13 +256,15 @@ class Walk:
         decision = ExtraDecision(decision=self.rng.choice(["accept", "decline"]), reason=self.rng.choice([None, "so"]))
         await self.act(who, lambda tx: decide_extra(tx, extra.id, decision))
         if decision.decision == "accept":
-            sides = {who[:6] == "client", extra.proposed_by.id in (self.org.client, self.org.client2)}
-            self.demand(len(sides) == 2 or who == "admin" != extra.proposed_by.name, "an extra accepted by one side")
+            proposer = extra.proposed_by.id
+            is_by_client = proposer in (self.org.client, self.org.client2)
+            is_other = proposer != self.org.admin if who == "admin" else who.startswith("client") != is_by_client
+            self.demand(is_other, "an extra was accepted by the side that proposed it")
             agreed = self.accepted[booking_id]
             self.accepted[booking_id] = None if agreed is None else agreed + extra.amount
 
     async def invoice(self, who: str) -> None:
-        booking_id = self.any_booking()
+        booking_id = self.any_booking("approved", "awaiting_payment", "confirmed", "in_progress")
         kind = self.rng.choice(["final", "deposit", "fee", "custom"])
         lines = [{"description": "Work", "unit_price": self.rng.choice(["30.00", "1000000.00"])}]
         request = NewInvoice.model_validate({"kind": kind} | ({"lines": lines} if kind == "custom" else {}))
@@ -267,7 +272,7 @@ class Walk:
         await self.act(who, lambda tx: issue_invoice(tx, draft.id, None))
 
     async def pay(self, who: str) -> None:
-        booking_id = self.any_booking()
+        booking_id = self.any_booking("approved", "awaiting_payment", "confirmed", "in_progress")
         who = self.rng.choice([who, "admin"])
         page = await self.act(who, lambda tx: list_invoices(tx, InvoiceFilter(), booking_id))
         if not page.items:
@@ -293,7 +298,7 @@ class Walk:
             await self.act(who, lambda tx: record_payment(tx, invoice.id, request))
 
     async def work(self, who: str) -> None:
-        booking_id = self.any_booking()
+        booking_id = self.any_booking("confirmed", "scheduled", "in_progress")
         back = self.rng.choice([timedelta(minutes=1), timedelta(hours=3), timedelta(days=20_000), -timedelta(days=2)])
         request = NewTimeEntry(started_at=self.now - back, ended_at=self.now - back + timedelta(minutes=1))
         await self.act(who, lambda tx: create_time_entry(tx, booking_id, request))
