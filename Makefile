@@ -19,8 +19,9 @@ up: demo         ## the same, then the Dagster UI and the API until Ctrl-C
 test: lint       ## lint and every test; ORDER=1 runs them in the random order of seed 1
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(ORDER),--random-order --random-order-seed=$(ORDER))
 
-fuzz: $(READY)   ## thousands of generated requests to the API, by each role; 200 generated businesses through hub run
+fuzz: $(READY)   ## thousands of generated requests, 200,000 random operations by all roles, 200 generated businesses
 	HUB_FUZZ_EXAMPLES=30 $(BIN)/pytest -s tests/sources/api/test_openapi.py
+	HUB_WALK_STEPS=200000 HUB_WALK_ORGANIZATIONS=50 $(BIN)/pytest -s tests/sources/operations/test_random_walks.py
 	HUB_BUSINESSES=200 $(BIN)/pytest tests/end_to_end/test_any_business.py
 
 lint: $(READY)

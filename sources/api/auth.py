@@ -161,13 +161,20 @@ async def _identity(request: Request) -> Person | Key:
 
 
 def person_of(claims: dict[str, Any]) -> Person:
-    """Return the person of verified claims. Raises ValueError where they name none."""
+    """Return the person of verified claims. Raises ValueError where they name none, or belong to another token type.
+
+    An e-mail names a person only where the identity provider does not deny that it is verified. A logout token (OpenID
+    Connect Back-Channel Logout 1.0, section 2.4) has `events`, and is not for access.
+    """
+    if "events" in claims or not isinstance(claims["org_id"], str):
+        raise ValueError("not a token for access to an organisation")
     org_id, role = UUID(claims["org_id"]), claims.get("role")
     try:
         return Person(org_id, profile_id=UUID(claims["sub"]), role=role)
     except (KeyError, ValueError, AttributeError, TypeError):
         email = claims.get("email")  # an identity provider may use a `sub` of its own
-        if not isinstance(email, str) or not email or "\0" in email:
+        is_verified = claims.get("email_verified", True) in (True, "true")
+        if not isinstance(email, str) or not email or "\0" in email or not is_verified:
             raise ValueError("neither sub nor email names a profile") from None
         return Person(org_id, email=email, role=role)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,7 +76,12 @@ SOUTH: Final = Organization("south")
 
 def seed(connection: psycopg.Connection) -> None:
     """Insert both organisations."""
-    for org in (NORTH, SOUTH):
+    seed_organizations(connection, (NORTH, SOUTH))
+
+
+def seed_organizations(connection: psycopg.Connection, organizations: Iterable[Organization]) -> None:
+    """Insert organisations with their people, a service and a package."""
+    for org in organizations:
         connection.execute(
             "insert into app.organizations (id, org_id, name, slug, timezone, country, currency) "
             "values (%s, %s, %s, %s, 'Europe/Madrid', 'ES', 'EUR')",
@@ -145,13 +150,13 @@ class Business:
             self.pool, identity, operation, at=at or datetime.now(UTC), timeout_ms=self.settings.statement_timeout_ms
         )
 
-    def wait_for(self, work: Awaitable[T]) -> T:
+    def wait_for(self, work: Awaitable[T], *, timeout_s: float = 60) -> T:
         """Run a coroutine on the loop of the pool and return its result."""
 
         async def awaited() -> T:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(timeout_s)
 
 
 @contextmanager

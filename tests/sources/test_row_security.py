@@ -246,3 +246,12 @@ def test_hub_api_has_no_further_privileges(owner: psycopg.Connection, hub_api: p
         assert _refused(hub_api, "select from app.bookings")
     finally:
         hub_api.execute("reset row_security")
+
+
+def test_only_the_api_executes_functions_of_the_hub(owner: psycopg.Connection) -> None:
+    """Functions that a later migration adds included: EXECUTE goes to every role unless the migration revokes it."""
+    open_to_others = owner.execute(
+        "select oid::regprocedure::text from pg_proc where pronamespace = 'app'::regnamespace "
+        "and has_function_privilege('hub_source', oid, 'execute')"
+    ).fetchall()
+    assert open_to_others == []

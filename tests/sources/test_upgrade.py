@@ -39,7 +39,10 @@ union all
 select 'policy', policyname, tablename, concat_ws(' ', roles::text, cmd, qual, with_check) from pg_policies
 union all
 select 'function', proname, pg_get_function_arguments(oid),
-    concat_ws(' ', pg_get_function_result(oid), prosecdef, provolatile, proconfig::text, proacl::text)
+    concat_ws(' ', pg_get_function_result(oid), prosecdef, provolatile, proconfig::text, (
+        select array_agg(item::text order by item::text)::text
+        from unnest(coalesce(proacl, acldefault('f', proowner))) as item
+    ))
 from pg_proc where pronamespace in (select oid from namespaces)
 """
 SELECT_BODIES = """

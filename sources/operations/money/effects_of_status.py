@@ -70,6 +70,8 @@ async def apply(tx: Tx, booking_id: UUID, booking: asyncpg.Record, status: str) 
         await _settle(tx, booking_id, fee, "The booking was cancelled.")
     elif status == "refunded":
         await _settle(tx, booking_id, Decimal(0), "The booking was refunded.")
+    elif status == "under_review":
+        await _settle(tx, booking_id, Decimal(0), "The booking is under review again.")
     elif status in UNPAID_VOID:
         await void_unpaid(tx, [booking_id], status)
 

@@ -15,6 +15,7 @@ from sources.operations.bookings.access import All, demand_booking, demand_staff
 from sources.operations.bookings.status_changes import lock_booking, take_automatic_transition
 from sources.operations.errors import Refusal
 from sources.operations.field_types import Moment, Named, Note, Request
+from sources.operations.money import effects_of_status
 from sources.operations.transaction import Tx
 from sources.operations.work.milestones import (
     CLOSE_LEVELS,
@@ -187,7 +188,9 @@ async def decide_approval(tx: Tx, approval_id: UUID, decision: Decision) -> Appr
         if milestone:
             await return_milestone(tx, booking, milestone, reason)
         else:
-            await take_automatic_transition(tx, booking_id, booking, "return", reason)
+            returned_to = await take_automatic_transition(tx, booking_id, booking, "return", reason)
+            if returned_to is not None:
+                await effects_of_status.apply(tx, booking_id, booking, returned_to)
     elif milestone and not pending["later"]:
         await approve_milestone(tx, booking, milestone)
     return _as_approval(await tx.one(SELECT_APPROVAL, tx.org_id, approval_id))

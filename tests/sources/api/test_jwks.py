@@ -100,7 +100,10 @@ def test_claims_are_verified(api: Api, provider: IdentityProvider) -> None:
     assert _status(api, provider.token("rsa", exp=int(time.time()) - 60)) == 401
     assert _status(api, provider.token("rsa", aud="another")) == 401
     assert _status(api, provider.token("rsa", email="nobody@north.example")) == 401
-    assert _status(api, provider.token("rsa", exp=int(time.time()) - 10)) == 200  # clocks differ
+    assert _status(api, provider.token("rsa", email_verified=False)) == 401
+    assert _status(api, provider.token("rsa", events={"http://schemas.openid.net/event/backchannel-logout": {}})) == 401
+    assert _status(api, provider.token("rsa", org_id=[str(NORTH.id)])) == 401
+    assert _status(api, provider.token("rsa", email_verified=True, exp=int(time.time()) - 10)) == 200  # clocks differ
 
 
 def test_no_token_chooses_its_verification(api: Api, provider: IdentityProvider) -> None:

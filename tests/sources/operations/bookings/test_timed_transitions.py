@@ -96,10 +96,10 @@ def test_overdue_invoices(own_business: Business) -> None:
 
 def test_old_rows_are_pruned(own_business: Business) -> None:
     business = own_business
-    booking_in(business, "requested")
+    booking_in(business, "confirmed")
     business.connection.execute("update app.live_changes set created_at = %s", [NOW - timedelta(days=7, seconds=1)])
     gone = value(business, "select count(*) from app.live_changes")
-    booking_in(business, "requested")
+    booking_in(business, "confirmed")
     for key, hours in (("old", 25), ("new", 23)):
         business.connection.execute(
             "insert into app.idempotency_keys (org_id, profile_id, key, request_hash, created_at) "
