@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import psycopg
 import yaml
 
 from dagster_project.warehouse.variables import THRESHOLDS
@@ -14,11 +15,12 @@ def test_the_usual_weeks_are_those_of_dbt() -> None:
     assert yaml.safe_load(THRESHOLDS.read_text())["pace_weeks"] == USUAL_WEEKS
 
 
-def test_weeks_without_a_figure_are_zero_and_those_before_the_data_unknown() -> None:
+def test_weeks_without_a_figure_are_zero_and_those_before_the_data_unknown(tables: psycopg.Connection) -> None:
+    query = "select * from (values (0, 3), (2, 1), (9, 7)) as weeks (weeks_ago, figure)"
     young = replace(ORGANIZATION, first_day=DAY - timedelta(days=20))
-    assert weekly(young, {0: 3, 2: 1, 9: 7}) == [3, 0, 1]
-    assert weekly(replace(ORGANIZATION, first_day=None), {0: 3}) == []
-    assert len(weekly(ORGANIZATION, {})) == USUAL_WEEKS + 1
+    assert weekly(tables, young, query, {}) == [3, 0, 1]
+    assert weekly(tables, replace(ORGANIZATION, first_day=None), query, {}) == []
+    assert len(weekly(tables, ORGANIZATION, query, {})) == USUAL_WEEKS + 1
 
 
 def test_each_golden_file_has_its_test() -> None:
