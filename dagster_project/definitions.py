@@ -33,7 +33,7 @@ defs = dg.Definitions(
         delivery.digest_deliveries,
         delivery.notification_deliveries,
     ],
-    asset_checks=[quality.raw_expectations],
+    asset_checks=[quality.raw_expectations, quality.raw_freshness],
     jobs=jobs,
     schedules=schedules,
     sensors=sensors,

@@ -42,6 +42,16 @@ FAILED: Final[LiteralString] = """
     limit %(most)s
 """
 
+REPEATED: Final[LiteralString] = """
+    select clients.client_name, repeated.invoice_number, repeated.earlier_invoice_number, repeated.booking_id,
+        repeated.invoiced_amount::float8 as amount
+    from intermediate.int_repeated_invoices as repeated
+    left join marts.dim_client as clients on clients.client_id = repeated.client_id
+    where repeated.org_id = %(org_id)s and repeated.issued_day between %(started_on)s and %(day)s
+    order by amount desc, repeated.invoice_id
+    limit %(most)s
+"""
+
 COMING: Final[LiteralString] = """
     with free as (
         select providers.provider_name, loads.day, loads.available_hours - loads.expected_hours as hours
@@ -94,6 +104,9 @@ def _actions(connection: psycopg.Connection, organization: Organization, finding
     if (metric, direction) in UNPAID:
         for row in records(connection, FAILED, parameters):
             yield _step(f"Ask {row['client_name']} to pay {_invoices(row)} again", row)
+    if finding.get("repeated"):
+        for row in records(connection, REPEATED, parameters):
+            yield _step(_void(row), row)
     provider = _provider(finding)
     if metric in WORK and direction == "down" and provider:
         for row in records(connection, COMING, {**parameters, "provider": provider, "coming": COMING_DAYS}):
@@ -111,6 +124,11 @@ def _call(row: dict[str, Any]) -> str:
     day = f" on {formatting.long_day(row['service_day'])}" if row["service_day"] else ""
     what = "was missed" if row["status"] == "no_show" else "was called off"
     return f"Call {row['client_name']}: {row['service_name']}{day} {what}"
+
+
+def _void(row: dict[str, Any]) -> str:
+    client = f" of {row['client_name']}" if row["client_name"] else ""
+    return f"Void invoice {row['invoice_number']}{client}, which repeats invoice {row['earlier_invoice_number']}"
 
 
 def _invoices(row: dict[str, Any]) -> str:

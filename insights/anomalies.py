@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from insights.findings import BY_TIME, Finding
+from insights.invoices import with_repeated_invoices
 from insights.members import unlikely
 from insights.organizations import Organization
 from insights.prices import with_changed_prices
@@ -130,6 +131,7 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
         and (row := _over_its_days(organization, metrics[days[0]["metric"]], days, direction))
     ]
     rows = with_changed_prices(connection, organization, metrics, rows)
+    rows = with_repeated_invoices(connection, organization, metrics, rows)
     rows += counts_behind_amounts(connection, organization, metrics, rows)
     daily = _daily(connection, organization, metrics, rows)
     large_amounts = _large_amounts(connection, organization, rows)
@@ -263,8 +265,8 @@ def _grade(
     """Return the impact in money (negative: a loss), its share of a usual day's money, and the severity by it.
 
     Where no money is known, the share is 0 and the detector's severity, by improbability, stays. Of an incident of
-    several days the money counts by the square root of its days, as the ordinary spread of a sum grows. A changed price
-    matters like a total: its money has only begun.
+    several days the money counts by the square root of its days, as the ordinary spread of a sum grows. What is found
+    in single rows matters like a total.
     """
     worth = 1.0 if row["unit"] == "money" and not row["denominator"] else row["worth"]
     gain = 1 if row["good_direction"] == "up" else -1
@@ -281,7 +283,7 @@ def _grade(
         return {"impact": impact, "share": 0.0}
     share = abs(impact) / usual / math.sqrt(row["length"])
     severity = next(name for name, least in ANOMALY_SHARES.items() if share >= least)
-    is_whole = row["dimension"] == "total" or row.get("is_changed_price", False)
+    is_whole = row["dimension"] == "total" or row.get("is_by_rows", False)
     if severity == "low" and is_whole and _is_large(organization, row, daily):
         severity = "medium"
     return {"impact": impact, "share": share, "severity": severity}
@@ -322,9 +324,9 @@ def _is_minor(row: Row) -> bool:
 
 
 def _is_ordinary(row: Row, units: float, large_amounts: Amounts) -> bool:
-    """Return True if one or two bookings explain the anomaly; a fall of a total and a changed price never are."""
+    """Return True if one or two bookings explain the anomaly; not of a fall of a total or of what is found in rows."""
     is_fall_of_total = (row["dimension"], row["direction"]) == ("total", "down") and not row["denominator"]
-    if row["unit"] == "hours" or row["pattern"] == "missing" or is_fall_of_total or row.get("is_changed_price", False):
+    if row["unit"] == "hours" or row["pattern"] == "missing" or is_fall_of_total or row.get("is_by_rows", False):
         return False
     difference = abs(row["value"] - row["expected"]) * units
     if row["unit"] != "money":

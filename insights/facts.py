@@ -17,6 +17,9 @@ PRICE_BOOKINGS: Final = 5  # on each side, at the least
 PRICE_CHANGE: Final = 0.10  # of the median amount; smaller ones are options and discounts
 MOST_ABSENCES: Final = 3
 ABSENT: Final = "{} is absent"
+REPEATED: Final = (
+    "Of the {invoices} invoices, {repeated} have the booking and the amount of another one issued shortly before."
+)
 MONEY_OF_BOOKINGS: Final = ("booked_revenue", "average_booking_value", "realized_revenue")
 
 HOLIDAYS: Final[LiteralString] = """
@@ -98,6 +101,8 @@ def _facts(connection: psycopg.Connection, organization: Organization, finding: 
         providers = {"providers": _members(finding, "provider"), "most": MOST_ABSENCES}
         for row in records(connection, ABSENCES, {**days, **providers}):
             yield f"{ABSENT.format(row['provider_name'])}, {_span(row['starts_on'], row['ends_on'])}."
+    if finding.get("repeated"):
+        yield REPEATED.format(repeated=finding["repeated"], invoices=finding["invoices"])
     for row in records(connection, FAILURES, {"org_id": organization.id, "question": BOOKING_QUESTION}):
         yield f"Figures may be incomplete: {row['title']}."
 

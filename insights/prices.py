@@ -53,7 +53,7 @@ def with_changed_prices(
 ) -> list[dict[str, Any]]:
     """Return `rows` with an anomaly of the average booking value for each service with a changed price.
 
-    It is marked by `is_changed_price`, and replaces that of the detector, whose money says little of such a price.
+    It is marked by `is_by_rows`, and replaces that of the detector, whose money says little of such a price.
     """
     if METRIC not in metrics:
         return list(rows)
@@ -71,7 +71,7 @@ def with_changed_prices(
             started_on = organization.as_of - timedelta(days=change["length"] - 1)
             changed.append(
                 {
-                    **metrics[METRIC], **change, "is_changed_price": True, "metric": METRIC, "dimension": "service",
+                    **metrics[METRIC], **change, "is_by_rows": True, "metric": METRIC, "dimension": "service",
                     "member": member, "member_name": name, "day": organization.as_of, "started_on": started_on,
                     "severity": "medium", "pattern": "level_shift", "lower": None, "upper": None,
                     "flagged_days": change["length"],

@@ -7,7 +7,7 @@ most sums does not depend on their size (Bartlett 1936). Where the amount on han
 day is compared with it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -33,6 +33,7 @@ from ml.anomalies_scores import (
 from ml.bookings_on_hand import book_array, book_series
 from ml.panel import Day, Flags, Floats, Panel, beyond_largest, checked, holiday_days, midnight, to_panel
 from ml.sensitivity import DAY_SHARE, WINDOW_SHARE, rate_of
+from ml.severity import SMALLEST_CHANCE, Labels, Money, score_of, severity_of, size_of
 from ml.shifts import Evidence, Pairs, evidence
 
 # Measured on anomalies injected into public daily series, a hotel's revenue, synthetic businesses (docs/methods.md).
@@ -51,21 +52,10 @@ STRONG_SHARE: Final = 0.01
 # be false (Benjamini, Hochberg 1995).
 FALSE_SHARE: Final = 0.5
 
-# The severity rule. By improbability: the least score of each. By size, where money is known: the amount that the day
-# lost or gained, as a share of a usual day of the largest series (the median of its last USUAL_DAYS); the severity is
-# at most the one that the size allows.
-SEVERITY: Final = {"critical": 5.0, "high": 4.0, "medium": 3.0, "low": 0.0}
-LEAST_SIZE: Final = {"critical": 0.25, "high": 0.10, "medium": 0.03, "low": 0.0}
-USUAL_DAYS: Final = 28
-SMALLEST_CHANCE: Final = 1e-12  # the score of less is that of this
-
 MISSING_WEEKS: Final = (
     4  # a missing day is reported if its weekday has a value in all but one of this many weeks before
 )
 MISSING_FOR: Final = 7  # days; a series without a value for longer has ended
-
-Labels = npt.NDArray[np.object_]
-Money = float | Mapping[str, float]
 
 
 class Expectation(NamedTuple):
@@ -117,8 +107,8 @@ def detect(
 
     Returns series_id, day, value, expected, lower, upper (the range that is not an anomaly, in the value's unit),
     score (how improbable an ordinary day as far out or a run of such days is: 3 for one in 1,000, 4 for one in
-    10,000), is_anomaly, direction (up, down or None), severity (critical, high, medium, low or None; rule: SEVERITY,
-    LEAST_SIZE), pattern (spike, dropout, level_shift, trend_break, missing or None), began (first day of the
+    10,000), is_anomaly, direction (up, down or None), severity (critical, high, medium, low or None: `ml.severity`),
+    pattern (spike, dropout, level_shift, trend_break, missing or None), began (first day of the
     condition), since_value and since_expected (sums from then to the day). A day without a value has a row only if it
     should have had one: value 0, pattern missing, always an anomaly. Raises ValueError for input that cannot be read.
     """
@@ -136,14 +126,15 @@ def detect(
     is_judged = _judgeable(panel.values, expectation.counts) & ~known.is_closed | missing
     learns = is_ordinary & ~missing & ~np.isnan(expectation.score)
     is_small = expectation.counts & (expectation.centre**2 < SMALL_COUNT)
-    limit = shortened(tails(expectation.score, learns), is_small)
+    pair = pair_scores(np.where(is_ordinary & ~missing, expectation.score, np.nan))
+    both = tails(np.stack([expectation.score, pair]), np.stack([learns, ~np.isnan(pair)]))
+    limit, limit_of_pairs = (shortened(Tails(*(array[:, kind] for array in both)), is_small) for kind in range(2))
 
     # (series, judged day)
     judged = slice(first, None)
     is_expected_rise = known.is_raised & ~is_learnt & (expectation.score > 0)
     by_day = np.where(is_judged & ~is_expected_rise, chances(expectation.score, limit), 1.0)[:, judged]
-    pair = pair_scores(np.where(is_ordinary & ~missing, expectation.score, np.nan))
-    by_pair = np.where(is_judged, chances(pair, shortened(tails(pair, ~np.isnan(pair)), is_small)), 1.0)
+    by_pair = np.where(is_judged, chances(pair, limit_of_pairs), 1.0)
     windows = evidence(
         values,
         panel.days,
@@ -166,17 +157,8 @@ def detect(
         missing=missing,
         allowed=_allowed(by_day, by_window, is_judged[:, judged], panel.series.isin(list(protected)), rate),
     )
-    size = None if money is None else _size(panel, verdict, first, money)
+    size = size_of(verdict.value - verdict.expected, panel.values, panel.series, money)
     return _table(panel, judged, verdict, size)
-
-
-def severity_of(score: Floats, size: Floats | None = None) -> Labels:
-    """Return the severity of each anomaly by its score and, where known, its size as a share of a usual day's money."""
-    by_score = np.select([score >= least for least in SEVERITY.values()], list(range(4)), default=3)
-    if size is not None:
-        by_score = np.maximum(by_score, np.select([size >= least for least in LEAST_SIZE.values()], list(range(4)), 3))
-    names: Labels = np.array(list(SEVERITY), dtype=object)
-    return np.asarray(names[by_score], dtype=object)
 
 
 def _root(values: Floats) -> Floats:
@@ -357,26 +339,11 @@ def _plausible(values: Floats, bounds: list[Floats], judged: slice) -> list[Floa
     return [np.where(nonnegative, np.maximum(bound, 0.0), bound) for bound in clipped]
 
 
-def _size(panel: Panel, verdict: Verdict, first: int, money: Money) -> Floats:
-    """Return the money that each judged day lost or gained, as a share of a usual day of the largest series."""
-    if isinstance(money, Mapping):
-        worth = np.array([float(money.get(str(series), 0.0)) for series in panel.series])
-    else:
-        worth = np.full(len(panel.series), float(money))
-    amounts = np.abs(np.nan_to_num(panel.values)) * worth[:, None]
-    change = np.abs(np.nan_to_num(verdict.value - verdict.expected)) * worth[:, None]
-    usual = np.zeros(change.shape[1])
-    for column in range(len(usual)):
-        past = amounts[:, max(first + column - USUAL_DAYS, 0) : first + column]
-        usual[column] = np.median(past, axis=1).max(initial=0.0) if past.shape[1] else 0.0
-    return np.where(worth[:, None] > 0, change / np.maximum(usual, 1e-9), np.inf)
-
-
 def _table(panel: Panel, judged: slice, verdict: Verdict, size: Floats | None) -> pd.DataFrame:
     """Return a row for each judged day with a value; size: (series, judged day)."""
     row, column = np.nonzero(~np.isnan(verdict.value))
     cells = {name: array[row, column] for name, array in verdict._asdict().items()}
-    score = -np.log10(np.maximum(cells["chance"], SMALLEST_CHANCE))
+    score = score_of(cells["chance"])
     labels = {
         "direction": np.where(cells["value"] > cells["expected"], "up", "down").astype(object),
         "severity": severity_of(score, None if size is None else size[row, column]),
@@ -387,7 +354,7 @@ def _table(panel: Panel, judged: slice, verdict: Verdict, size: Floats | None) -
             "series_id": panel.series.to_numpy(dtype=object)[row],
             "day": panel.days[judged].to_numpy()[column],
             **{name: cells[name] for name in ("value", "expected", "lower", "upper")},
-            "score": np.maximum(score, 0.0),
+            "score": score,
             "is_anomaly": cells["is_anomaly"].astype(bool),
         }
     )

@@ -128,30 +128,30 @@ def pair_scores(score: Floats) -> Floats:
 
 
 def tails(score: Floats, learns: Flags) -> Tails:
-    """Return the tails (side, series, day) of the earlier scores (series, day), of the days that are learnt from."""
-    count, length = score.shape
-    start, scale, shape = np.zeros((3, 2, count, length))
+    """Return the tails (side, kind, series, day) of the earlier scores (kind, series, day) of the days that teach."""
+    length = score.shape[-1]
     known = np.where(learns, np.clip(score, -LARGEST_SCORE, LARGEST_SCORE), np.nan)
-    for side, sign in enumerate(SIDES):
-        sized, last = np.maximum(sign * known, 0.0), np.full(count, START)
-        # Excess over the beginning of the tail, in units of it: number, sum and sum of squares, by block of days.
-        sums = np.zeros((3, count, -(-length // BLOCK)))
-        for number, begin in enumerate(range(0, length, BLOCK)):
-            block, end = slice(begin, begin + BLOCK), max(begin - LAG, 0)
-            first = _start(sized[:, max(end - SCALE_DAYS, 0) : end])
-            own = sums[:, :, : max(number - 1, 0)].sum(axis=2)
-            if number:
-                own = own + _excess(sized[:, begin - BLOCK : end] / last[:, None])
-                sums[:, :, number - 1] = _excess(sized[:, begin - BLOCK : begin] / last[:, None])
-            prior = np.array([1.0, PRIOR_EXCESS, PRIOR_SQUARE])
-            shared = own.sum(axis=1) + PRIOR_SCORES * prior
-            total = own + SHRINK_SCORES * (shared / shared[0])[:, None]
-            mean, square = total[1] / total[0], total[2] / total[0]
-            bent = np.clip(0.5 * (1 - mean**2 / np.maximum(square - mean**2, 1e-9)), *SHAPES)
-            start[side, :, block] = first[:, None]
-            scale[side, :, block] = (first * mean * (1 - bent))[:, None]
-            shape[side, :, block] = bent[:, None]
-            last = first
+    sized = np.stack([np.maximum(sign * known, 0.0) for sign in SIDES])
+    start, scale, shape = np.zeros((3, *sized.shape))
+    last = np.full(sized.shape[:-1], START)
+    # Excess over the beginning of the tail, in units of it: number, sum and sum of squares, by block of days.
+    sums = np.zeros((3, *sized.shape[:-1], -(-length // BLOCK)))
+    prior = np.array([1.0, PRIOR_EXCESS, PRIOR_SQUARE]).reshape(3, 1, 1, 1)
+    for number, begin in enumerate(range(0, length, BLOCK)):
+        block, end = slice(begin, begin + BLOCK), max(begin - LAG, 0)
+        first = _start(sized[..., max(end - SCALE_DAYS, 0) : end])
+        own = sums[..., : max(number - 1, 0)].sum(axis=-1)
+        if number:
+            own = own + _excess(sized[..., begin - BLOCK : end] / last[..., None])
+            sums[..., number - 1] = _excess(sized[..., begin - BLOCK : begin] / last[..., None])
+        shared = own.sum(axis=-1, keepdims=True) + PRIOR_SCORES * prior
+        total = own + SHRINK_SCORES * shared / shared[0]
+        mean, square = total[1] / total[0], total[2] / total[0]
+        bent = np.clip(0.5 * (1 - mean**2 / np.maximum(square - mean**2, 1e-9)), *SHAPES)
+        start[..., block] = first[..., None]
+        scale[..., block] = (first * mean * (1 - bent))[..., None]
+        shape[..., block] = bent[..., None]
+        last = first
     return Tails(start, scale, shape)
 
 
@@ -161,18 +161,18 @@ def shortened(tails: Tails, is_short: Flags) -> Tails:
 
 
 def _excess(relative: Floats) -> Floats:
-    """Return number, sum and sum of squares (3, series) of the excesses over 1."""
+    """Return number, sum and sum of squares (first axis) of the excesses over 1 along the last axis."""
     excess = np.clip(np.nan_to_num(relative) - 1, 0.0, LARGEST_EXCESS)
-    return np.stack([(excess > 0).sum(axis=1), excess.sum(axis=1), (excess**2).sum(axis=1)])
+    return np.stack([(excess > 0).sum(axis=-1), excess.sum(axis=-1), (excess**2).sum(axis=-1)])
 
 
 def _start(sized: Floats) -> Floats:
-    """Return the quantile (series,) of earlier scores of one side that the tail begins with."""
-    number = (~np.isnan(sized)).sum(axis=1)
-    if not sized.shape[1]:
-        return np.full(len(sized), START)
+    """Return the quantile along the last axis, of earlier scores of one side, that the tail begins with."""
+    number = (~np.isnan(sized)).sum(axis=-1)
+    if not sized.shape[-1]:
+        return np.full(number.shape, START)
     position = np.ceil((1 - TAIL) * np.maximum(number - 1, 0)).astype(int)
-    quantile = np.take_along_axis(np.sort(sized, axis=1), position[:, None], axis=1)[:, 0]  # NaN last
+    quantile = np.take_along_axis(np.sort(sized, axis=-1), position[..., None], axis=-1)[..., 0]  # NaN last
     return np.where(number >= FEWEST_SCORES, np.maximum(np.nan_to_num(quantile), LEAST_START), START)
 
 

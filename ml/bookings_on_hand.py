@@ -82,7 +82,15 @@ class Pace(NamedTuple):
 
 
 # Predictors of the pick-up, as `_signals` computes them.
-SIGNALS = ("on hand", "on hand around", "on hand of all series", "last week's pick-up", "drift")
+SIGNALS = (
+    "on hand",
+    "on hand around",
+    "on hand of all series",
+    "on hand a week before",
+    "on hand a week after",
+    "last week's pick-up",
+    "drift",
+)
 
 
 def pace(values: Floats, book: Floats) -> Pace:
@@ -116,8 +124,8 @@ def pick_up(tables: Pace, series: Positions, origin: Positions, step: Positions)
 def has_rush(book: Floats, length: int) -> Flags:
     """Return the series whose pace of booking was lately beyond all earlier ones, as in a campaign: (series,).
 
-    A regression would take it for a trend, and the mean pick-up does not. The pace is the amount that the book of all
-    leads gained a day; book: (series, day, lead), days reaching past the `length` known ones.
+    Boosting takes it for a trend. The pace is the amount that the book of all leads gained a day; book: (series, day,
+    lead), days reaching past the `length` known ones.
     """
     on_hand = _by_snapshot(book, length)
     gained = np.full(on_hand.shape[:2], np.nan)
@@ -194,17 +202,20 @@ def _by_snapshot(book: Floats, length: int) -> Floats:
 def _signals(on_hand: Floats) -> Floats:
     """Return the SIGNALS (series, snapshot, lead, signal) of amounts on hand (series, snapshot, lead); 0 where unknown.
 
-    The amount on hand for the day; its mean over the days around it; the same mean over all series; the pick-up of the
-    day in the last week; and the drift: by how much the pick-up of all days in the last DRIFT_DAYS, summed over the
-    leads up to that one, exceeded the usual pick-up.
+    The amount on hand for the day; its mean over the days around it; the same mean over all series; the amounts on hand
+    for the same weekday a week before and after, which tell the level of that weekday; the pick-up of the day in the
+    last week; and the drift: by how much the pick-up of all days in the last DRIFT_DAYS, summed over the leads up to
+    that one, exceeded the usual pick-up.
     """
     around = _mean_around(on_hand)
     all_series = np.broadcast_to(around.mean(axis=0), on_hand.shape)
-    last_week, last_day = np.full(on_hand.shape, np.nan), np.full(on_hand.shape, np.nan)
+    week_before, week_after, last_week, last_day = np.full((4, *on_hand.shape), np.nan)
+    week_before[:, :, 7:], week_after[:, :, :-7] = on_hand[:, :, :-7], on_hand[:, :, 7:]
     last_week[:, 7:, :-7] = on_hand[:, 7:, :-7] - on_hand[:, :-7, 7:]
     last_day[:, 1:, 1:] = on_hand[:, 1:, :-1] - on_hand[:, :-1, 1:]
     drift = _trailing_mean(last_day, DRIFT_DAYS) - _weighted_mean(last_day, 1, SLOW_WEIGHT)
-    parts = (on_hand, around, all_series, last_week, np.nan_to_num(drift).cumsum(axis=2))
+    drift_of_leads = np.nan_to_num(drift).cumsum(axis=2)
+    parts = (on_hand, around, all_series, week_before, week_after, last_week, drift_of_leads)
     return np.asarray(np.nan_to_num(np.stack(parts, axis=3)))
 
 

@@ -42,7 +42,7 @@ WEIGHTS = (1.0, 2.0, 8.0)  # of the components, among those that have a forecast
 WEIGHTS_YOUNG = (2.0, 0.0, 3.0)
 WEIGHTS_FEW = (1.0, 2.0, 3.0)  # where boosting.FEW_SERIES are not reached
 BOOKED = ("pickup+boosting", "pickup regression", "pickup")  # models for days with amounts on hand
-PICK_UP = BOOKED.index("pickup")
+REGRESSION, PICK_UP = BOOKED.index("pickup regression"), BOOKED.index("pickup")
 # Prior weights of the models of BOOKED and of the model without a book; multiplied by error ** -TRUST_POWER. With equal
 # prior weights WAPE is 0.5 % worse.
 BOOKED_WEIGHTS = np.array([3.0, 1.0, 1.0, 1.0])
@@ -199,15 +199,15 @@ def _forecasts(
     with_book = boosting.backcast_with_book(tables, origins, horizon)
     names_without = model[booked]
     candidates = np.concatenate([with_book, plain[None, booked]])
-    rush = bookings_on_hand.has_rush(book_values[booked], values.shape[1])
-    is_pickup_alone = rush[:, None] & ~np.isnan(with_book[PICK_UP, :, -1])  # (series, step)
-    others = np.arange(len(candidates)) != PICK_UP
-    candidates[others, :, -1] = np.where(is_pickup_alone, np.nan, candidates[others, :, -1])
     combined, label = _combine(
         candidates,
         _actual(values[booked], origins, horizon),
         (*(np.full_like(names_without, name) for name in BOOKED), names_without),
     )
+    regression, pick_up = with_book[REGRESSION, :, -1], with_book[PICK_UP, :, -1]  # (series, step)
+    rush = bookings_on_hand.has_rush(book_values[booked], values.shape[1])[:, None] & ~np.isnan(pick_up)
+    combined[:, -1][rush] = ((np.where(np.isnan(regression), pick_up, regression) + pick_up) / 2)[rush]
+    label[rush] = BOOKED[PICK_UP]
     result = plain.copy()
     result[booked], model[booked] = combined, label
     return result, model

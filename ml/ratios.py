@@ -6,18 +6,16 @@ signed root of the binomial likelihood ratio, which holds for few units too (McC
 the difference over the spread of such sums. Scores are calibrated, and changes followed, as in `ml.sequential`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ml.anomalies import severity_of
 from ml.panel import (
     Day,
     Flags,
     Floats,
-    Positions,
     beyond_largest,
     checked,
     holiday_days,
@@ -27,6 +25,7 @@ from ml.panel import (
 )
 from ml.sensitivity import rate_of
 from ml.sequential import Changes, Scores, chances, followed, strongest
+from ml.severity import Money, score_of, severity_of, size_of
 
 WINDOWS: Final = tuple(range(1, 15))  # days
 RATE: Final = 0.025  # per day with units: the ratio is that of about 40 such days
@@ -39,9 +38,7 @@ FEWEST_DAYS, FEWEST_UNITS = 2, 5  # a window of an average has so many days with
 MANY_UNITS: Final = 20  # among so many one does not decide
 FAMILY: Final = 8  # members together may raise as many false alarms as so many series
 SMALLEST: Final = 1e-9
-SMALLEST_CHANCE: Final = 1e-12
 BAND: Final = 3.5  # spreads: the range of an ordinary day
-USUAL_DAYS: Final = 28
 COLUMNS: Final = [
     "series_id", "day", "value", "expected", "lower", "upper", "score", "is_anomaly", "direction", "severity",
     "pattern", "began", "since_value", "since_expected",
@@ -72,7 +69,7 @@ def detect_ratios(
     events: pd.DataFrame | None = None,
     sensitivity: str = "normal",
     protected: Collection[str] = (),
-    money: float | Mapping[str, float] | None = None,
+    money: Money | None = None,
 ) -> pd.DataFrame:
     """Judge each day of `start`..`as_of` that has a denominator, from it and earlier days.
 
@@ -222,7 +219,7 @@ def _table(
     chance: Floats,
     *,
     first: int,
-    money: float | Mapping[str, float] | None,
+    money: Money | None,
 ) -> pd.DataFrame:
     """Return a row for each judged day with units."""
     row, column = np.nonzero(parts.denominator[:, first:] > 0)
@@ -244,12 +241,13 @@ def _table(
     least = np.where(np.minimum.accumulate(parts.numerator, axis=1)[row, column] < 0, -np.inf, 0.0)
     most = _most(parts)[row, column]
     expected, lower, upper = (np.clip(bound, -most, most) for bound in (expected, lower, upper))
-    score = -np.log10(np.clip(chance[row, column], SMALLEST_CHANCE, 1.0))
+    score = score_of(chance[row, column])
     is_one_day = began == column
-    size = _size(parts, series, usual, row, column, money)
+    change = (parts.numerator - usual.ratio[:, :-1] * parts.denominator)[:, first:]
+    size = size_of(change, parts.numerator, series, money)
     labels = {
         "direction": np.where(up, "up", "down").astype(object),
-        "severity": severity_of(score, size),
+        "severity": severity_of(score, None if size is None else size[row, column - first]),
         "pattern": np.where(is_one_day, np.where(up, "spike", "dropout"), "level_shift").astype(object),
     }
     stamps = days.to_numpy()
@@ -278,25 +276,3 @@ def _most(parts: _Parts) -> Floats:
     units = np.where(parts.denominator > 0, parts.denominator, 1.0)
     largest = np.maximum.accumulate(np.where(parts.denominator > 0, np.abs(parts.numerator) / units, 0.0), axis=1)
     return np.where(largest <= 1, np.minimum(beyond_largest(largest), 1.0), beyond_largest(largest))
-
-
-def _size(
-    parts: _Parts,
-    series: pd.Index,
-    usual: _Usual,
-    row: Positions,
-    column: Positions,
-    money: float | Mapping[str, float] | None,
-) -> Floats | None:
-    """Return the money of each row's change, as a share of a usual day's numerator of the largest series."""
-    if money is None:
-        return None
-    if isinstance(money, Mapping):
-        worth = np.array([float(money.get(str(name), 0.0)) for name in series])
-    else:
-        worth = np.full(len(series), float(money))
-    change = np.abs(parts.numerator - usual.ratio[:, :-1] * parts.denominator) * worth[:, None]
-    amounts = pd.DataFrame((np.abs(parts.numerator) * worth[:, None]).T)
-    usual_day = amounts.rolling(USUAL_DAYS, min_periods=1).mean().shift(1).max(axis=1).fillna(0.0).to_numpy()
-    share = change / np.maximum(usual_day, SMALLEST)
-    return np.asarray(np.where(worth[row] > 0, share[row, column], np.inf))

@@ -46,10 +46,10 @@ def driver_url(url: str, driver: str) -> str:
     return f"postgresql+{driver}://{rest}"
 
 
-def with_search_path(url: str, schema: str) -> str:
-    """Return `url` with `schema` as the only search path of its connections."""
+def with_options(url: str, **options: str) -> str:
+    """Return `url` with these settings of PostgreSQL for its connections."""
     parts = urlsplit(url)
-    query = [*parse_qsl(parts.query), ("options", f"-csearch_path={schema}")]
+    query = [*parse_qsl(parts.query), ("options", " ".join(f"-c{name}={value}" for name, value in options.items()))]
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 

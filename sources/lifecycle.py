@@ -16,6 +16,7 @@ Work = Literal["none", "begun", "resting", "over"]
 Waiting = Literal["client", "payment", "provider"]
 EndColumn = Literal["completed_at", "cancelled_at"]
 Role = Literal[PersonRole, "system"]
+Billable = Literal["nothing", "price", "fee"]
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,17 @@ class Status:
     waits_for: Waiting = "provider"  # if it is ongoing and overdue; payment: only while an invoice is past due
     end_column: EndColumn | None = None  # the column of a booking that must hold the moment of this end
     count: str = ""  # the column of the analytics views that counts the bookings that ended like this
+    billable: Billable = "price"  # the most that all invoices may be: the agreed price, or the cancellation fee
 
 
 # A status is added here, with the transitions that lead to it and from it, and with a migration for the constraints
 # of the database: sources/migrations/helpers.py. The pending statuses are in order of time, on which the sample
 # business relies.
 RECORDS: Final = (
-    Status("draft", "pending", holds_time=False),
-    Status("requested", "pending", approvable=True),
-    Status("under_review", "pending", approvable=True),
-    Status("quoted", "pending", approvable=True),
+    Status("draft", "pending", holds_time=False, billable="nothing"),
+    Status("requested", "pending", approvable=True, billable="nothing"),
+    Status("under_review", "pending", approvable=True, billable="nothing"),
+    Status("quoted", "pending", approvable=True, billable="nothing"),
     Status("approved", "pending", approvable=True),
     Status("awaiting_payment", "pending"),
     Status("confirmed", "ongoing", workable=True, waits_for="payment"),
@@ -53,11 +55,19 @@ RECORDS: Final = (
     Status("delivered", "ongoing", needs_provider=True, work="over", waits_for="client"),
     Status("disputed", "ongoing", needs_provider=True, work="over"),
     Status("completed", "completed", work="over", end_column="completed_at"),
-    Status("cancelled", "cancelled", holds_time=False, work="over", end_column="cancelled_at", count="cancellations"),
+    Status(
+        "cancelled",
+        "cancelled",
+        holds_time=False,
+        work="over",
+        end_column="cancelled_at",
+        count="cancellations",
+        billable="fee",
+    ),
     Status("no_show", "cancelled", holds_time=False, work="over", end_column="cancelled_at", count="no_shows"),
-    Status("declined", "cancelled", holds_time=False, work="over", count="declined"),
-    Status("expired", "cancelled", holds_time=False, work="over", count="expired"),
-    Status("refunded", "cancelled", holds_time=False, work="over", count="refunded"),
+    Status("declined", "cancelled", holds_time=False, work="over", count="declined", billable="nothing"),
+    Status("expired", "cancelled", holds_time=False, work="over", count="expired", billable="nothing"),
+    Status("refunded", "cancelled", holds_time=False, work="over", count="refunded", billable="nothing"),
 )
 
 
@@ -88,6 +98,8 @@ MOVABLE_BY_CLIENT: Final = _names(lambda status: status.work == "none")  # provi
 ANSWERABLE: Final = _names(lambda status: status.work in ("begun", "resting"))  # a client may judge milestones
 WORK_RESTING: Final = _names(lambda status: status.work == "resting")
 WORK_OVER: Final = _names(lambda status: status.work == "over")
+PRICE_BILLABLE: Final = _names(lambda status: status.billable == "price")  # the price is agreed
+FEE_BILLABLE: Final = _names(lambda status: status.billable == "fee")
 WAITS_FOR_CLIENT: Final = _names(lambda status: status.waits_for == "client")
 WAITS_FOR_PAYMENT: Final = _names(lambda status: status.waits_for == "payment")
 END_COLUMNS: Final[Mapping[str, EndColumn]] = {
@@ -99,12 +111,19 @@ COUNTS: Final[Mapping[str, str]] = {status.count: status.name for status in RECO
 EXPIRES_AFTER_DAYS: Final = 14
 COMPLETES_AFTER_DAYS: Final = 7
 
+# A booking may start, by an action or by its first time entry, this long before the start that its client knows.
+STARTS_BEFORE_HOURS: Final = 24
+
 # The requirements of transitions, each with the error message where it is missing.
 REQUIREMENTS: Final[Mapping[str, str]] = {
     "reason": "a reason is required: say why in `reason`",
     "amount": "a price is required: give `total_amount`",
     "schedule": "a start and an end are required: reschedule the booking first",
     "provider": "a provider is required: assign one first",
+    "price_accepted": "the client has not accepted the price: quote it, and let the client accept the quote",
+    "quote_named": "say which price is accepted: give the quoted amount as `total_amount`, or the version as If-Match",
+    "for_the_client": "the client accepts a quote; an admin who has not quoted it may do so for them, with a `reason`",
+    "start_near": f"it starts at most {STARTS_BEFORE_HOURS} hours before the start that its client knows",
     "start_passed": "the scheduled start has not passed yet",
     "deposit_paid": "the deposit has not been paid in full",
     "no_deposit_due": "a deposit is due: ask for the payment first",
@@ -126,6 +145,7 @@ class Transition:
     by: tuple[Role, ...]
     requires: tuple[str, ...] = ()
     automatic: str = ""  # the event or the delay after which the system takes it
+    accepts_price: bool = False  # taken by the client, or by an admin for them, it accepts the price as it stands
 
 
 _CLIENT: Final[tuple[Role, ...]] = ("client", "admin")
@@ -134,21 +154,37 @@ _ANYONE: Final[tuple[Role, ...]] = PERSON_ROLES
 
 TRANSITIONS: Final = (
     # from request to confirmation
-    Transition("submit", ("draft",), "requested", _ANYONE),
+    Transition("submit", ("draft",), "requested", _ANYONE, accepts_price=True),
     Transition("review", ("requested", "quoted"), "under_review", _PROVIDER),
     Transition("quote", ("requested", "under_review"), "quoted", _PROVIDER, ("amount",)),
-    Transition("approve", ("requested", "under_review"), "approved", _PROVIDER, ("approvals_given",)),
-    Transition("accept_quote", ("quoted",), "approved", _CLIENT),
+    Transition("approve", ("requested", "under_review"), "approved", _PROVIDER, ("price_accepted", "approvals_given")),
+    Transition("accept_quote", ("quoted",), "approved", _CLIENT, ("quote_named", "for_the_client"), accepts_price=True),
     Transition("decline", ("requested", "under_review"), "declined", _PROVIDER, ("reason",)),
     Transition("decline_quote", ("quoted",), "declined", _CLIENT, ("reason",)),
     Transition("return", ("quoted", "approved"), "under_review", ("system",), ("reason",), "an approval is rejected"),
-    Transition("request_payment", ("approved",), "awaiting_payment", _PROVIDER, ("approvals_given",)),
-    Transition("confirm", ("approved",), "confirmed", _PROVIDER, ("approvals_given", "no_deposit_due")),
-    Transition("confirm", ("awaiting_payment",), "confirmed", _PROVIDER, ("deposit_paid",), "the deposit is paid"),
+    Transition("request_payment", ("approved",), "awaiting_payment", _PROVIDER, ("price_accepted", "approvals_given")),
+    Transition(
+        "confirm", ("approved",), "confirmed", _PROVIDER, ("price_accepted", "approvals_given", "no_deposit_due")
+    ),
+    Transition(
+        "confirm",
+        ("awaiting_payment",),
+        "confirmed",
+        _PROVIDER,
+        ("price_accepted", "deposit_paid"),
+        "the deposit is paid",
+    ),
     Transition("schedule", ("confirmed",), "scheduled", _PROVIDER, ("schedule", "provider"), "it is rescheduled"),
     Transition("expire", ("requested",), "expired", ("system",), (), f"{EXPIRES_AFTER_DAYS} days without an answer"),
     # delivery
-    Transition("start", ("confirmed", "scheduled"), "in_progress", _PROVIDER, ("provider",), "the first time entry"),
+    Transition(
+        "start",
+        ("confirmed", "scheduled"),
+        "in_progress",
+        _PROVIDER,
+        ("provider", "start_near"),
+        "the first time entry",
+    ),
     Transition("hold", ("in_progress", "revision_requested"), "on_hold", _PROVIDER, ("reason",)),
     Transition("await_client", ("in_progress", "revision_requested"), "awaiting_client", _PROVIDER, ("reason",)),
     Transition("resume", ("on_hold", "awaiting_client", "revision_requested"), "in_progress", _PROVIDER),

@@ -16,6 +16,7 @@ TaskStatus = Literal["todo", "in_progress", "done", "cancelled"]
 CalendarEventKind = Literal["closure", "campaign", "price_change", "event"]
 Sensitivity = Literal["quiet", "normal", "keen"]  # of the detection of anomalies
 ApprovalStatus = Literal["pending", "approved", "rejected", "closed"]  # closed: its round ended before
+ExtraStatus = Literal["proposed", "accepted", "declined"]
 
 PERSON_ROLES: Final[tuple[PersonRole, ...]] = get_args(PersonRole)
 PRIORITIES: Final[tuple[Priority, ...]] = get_args(Priority)
@@ -26,5 +27,6 @@ PAYMENT_STATUSES: Final[tuple[PaymentStatus, ...]] = get_args(PaymentStatus)
 MILESTONE_STATUSES: Final[tuple[MilestoneStatus, ...]] = get_args(MilestoneStatus)
 TASK_STATUSES: Final[tuple[TaskStatus, ...]] = get_args(TaskStatus)
 APPROVAL_STATUSES: Final[tuple[ApprovalStatus, ...]] = get_args(ApprovalStatus)
+EXTRA_STATUSES: Final[tuple[ExtraStatus, ...]] = get_args(ExtraStatus)
 CALENDAR_EVENT_KINDS: Final[tuple[CalendarEventKind, ...]] = get_args(CalendarEventKind)
 SENSITIVITIES: Final[tuple[Sensitivity, ...]] = get_args(Sensitivity)

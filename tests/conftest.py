@@ -50,6 +50,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     database.start(settings)
     url = embedded_server.url(settings)
     try:
+        execute(url, "alter system set fsync = off")  # nothing of a test has to survive a power cut
+        execute(url, "select pg_reload_conf()")
         execute(url, f"create database {TEMPLATE}")
         database.migrate(settings.model_copy(update={"database_url": _at(url, TEMPLATE)}))
         yield url

@@ -20,8 +20,8 @@ API, the import, the sample business, the automatic transitions and dbt.
 
 A booking begins as {initial}.
 
-| status | group | holds time | approvable | workable | needs provider | work | waits for |
-|---|---|---|---|---|---|---|---|
+| status | group | holds time | approvable | workable | needs provider | work | waits for | billable |
+|---|---|---|---|---|---|---|---|---|
 {statuses}
 
 - *group*: the group that reports count the booking in. Ongoing and completed bookings are firm.
@@ -33,6 +33,8 @@ A booking begins as {initial}.
   reject milestones. Until it is over, the provider and admins may reschedule the booking and plan milestones and tasks.
 - *waits for*: whom an overdue booking waits for. It waits for payment only while one of its invoices is past due and
   unpaid, otherwise for its provider.
+- *billable*: the most that the invoices of the booking may be together: its price, which both sides have agreed to,
+  its cancellation fee, or nothing.
 
 The moment of the end is required, except of an imported booking: {ends}.
 
@@ -76,6 +78,7 @@ def _status_row(status: Status) -> str:
         _yes(status.needs_provider),
         status.work,
         status.waits_for if status.group == "ongoing" else "",
+        status.billable,
     )
 
 

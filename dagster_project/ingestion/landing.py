@@ -276,8 +276,8 @@ def _within(window: _Window) -> sql.Composable:
 
 
 def _landed(table: Table) -> list[Column[object]]:
-    """Return the columns to read: all but the row version and generated columns that only serve an index."""
-    return [column for column in table.columns if column.name != VERSION and not column.info.get("is_index_key")]
+    """Return the columns to read: all but the row version and those that are not landed."""
+    return [column for column in table.columns if column.name != VERSION and column.info.get("is_landed", True)]
 
 
 def _raw_columns(table: Table) -> list[tuple[str, LiteralString]]:

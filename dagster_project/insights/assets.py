@@ -38,6 +38,7 @@ GROUP: Final = "insights"
         ["intermediate", "int_provider_capacity"],
         ["intermediate", "int_provider_days"],
         ["intermediate", "int_provider_services"],
+        ["intermediate", "int_repeated_invoices"],
         ["intermediate", "int_unbilled_bookings"],
         ["intermediate", "int_unusual_bookings"],
         ["marts", "dim_client"],

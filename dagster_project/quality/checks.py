@@ -1,17 +1,21 @@
-"""Quality: one asset check per raw table, which evaluates its rules with Great Expectations."""
+"""Quality: an asset check per raw table, with the rules of Great Expectations, and one of the age of the bookings.
 
-from collections.abc import Iterator, Sequence
+An error in a raw table ends the run before anything is built from it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 import psycopg
 from psycopg import sql
+from sqlalchemy import Table
 
 from dagster_project.quality import expectations
 from dagster_project.quality.check_results import last_results
-from dagster_project.quality.expectations import TableResult, rules, validate
+from dagster_project.quality.expectations import Failure, TableResult, late_bookings, rules, validate
 from dagster_project.resources import HubDatabase
 from sources.tables import OPERATIONAL
 
@@ -26,24 +30,22 @@ STATE: Final = "state"
         dg.AssetCheckSpec(
             CHECK,
             asset=["raw", table.name],
-            additional_deps=[
-                ["raw", "run_clock"],
-                *(["raw", other.name] for other in OPERATIONAL if other is not table),
-            ],
-            description="Keys, references, ranges, allowed values and freshness (Great Expectations).",
+            additional_deps=[["raw", other.name] for other in OPERATIONAL if other is not table],
+            blocking=True,
+            description="Keys, references, ranges and allowed values (Great Expectations).",
         )
         for table in OPERATIONAL
     ],
 )
 def raw_expectations(context: dg.AssetCheckExecutionContext, database: HubDatabase) -> Iterator[dg.AssetCheckResult]:
+    """Evaluate the rules of each table that changed since its last evaluation; repeat the results of the others."""
     selected = sorted(context.selected_asset_check_keys, key=lambda key: key.asset_key.path)
     with database.connect() as connection:
-        state = raw_state(connection)
-    repeated = _results_of_state(context.instance, selected, state)
-    if len(repeated) == len(selected):  # nothing has changed since the last evaluation
-        yield from repeated
-        return
-    for result in validate(database.url, [key.asset_key.path[-1] for key in selected]):
+        states = raw_states(connection)
+    repeated = _results_of_states(context.instance, selected, states)
+    yield from repeated.values()
+    changed = [key.asset_key.path[-1] for key in selected if key not in repeated]
+    for result in validate(database.url, changed) if changed else ():
         yield dg.AssetCheckResult(
             asset_key=["raw", result.table],
             check_name=CHECK,
@@ -52,40 +54,63 @@ def raw_expectations(context: dg.AssetCheckExecutionContext, database: HubDataba
             description=" ".join(failure.sentence for failure in result.failures) or None,
             metadata={
                 "expectations": result.evaluated,
-                STATE: state,
-                "failures": dg.MetadataValue.json(
-                    [
-                        {
-                            "expectation": failure.expectation,
-                            "column": failure.column,
-                            "rows": failure.unexpected_count,
-                            "first_rows": failure.rows,
-                        }
-                        for failure in result.failures
-                    ]
-                ),
+                STATE: states[result.table],
+                "failures": dg.MetadataValue.json([_as_json(failure) for failure in result.failures]),
             },
         )
 
 
-def raw_state(connection: psycopg.Connection) -> str:
-    """Return a hash of what the results depend on: the last change of each table, the day of the run, the rules."""
-    newest = [
-        connection.execute(sql.SQL("select max(_loaded_at)::text from {}").format(sql.Identifier("raw", table.name)))
+@dg.asset_check(
+    asset=["raw", "bookings"],
+    name="freshness",
+    additional_deps=[["raw", "organizations"], ["raw", "run_clock"]],
+    description="The newest booking of each organisation whose data have not ended is of the last days.",
+)
+def raw_freshness(database: HubDatabase) -> dg.AssetCheckResult:
+    with database.connect() as connection:
+        late = late_bookings(connection)
+    return dg.AssetCheckResult(
+        passed=late is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=late.sentence if late else None,
+        metadata={"failures": dg.MetadataValue.json([_as_json(late)] if late else [])},
+    )
+
+
+def _as_json(failure: Failure) -> dict[str, Any]:
+    return {
+        "expectation": failure.expectation,
+        "column": failure.column,
+        "rows": failure.unexpected_count,
+        "first_rows": failure.rows,
+    }
+
+
+def raw_states(connection: psycopg.Connection) -> dict[str, str]:
+    """Return by table a hash of what its results depend on: the last change of it and of its parents, and the rules."""
+    code = Path(expectations.__file__).read_bytes()
+    newest = {
+        table.name: connection.execute(
+            sql.SQL("select max(_loaded_at)::text from {}").format(sql.Identifier("raw", table.name))
+        ).fetchone()
         for table in OPERATIONAL
-    ]
-    days = connection.execute("select org_id::text, as_of::text from raw.run_clock order by org_id").fetchall()
-    queries = [(table.name, rule.query.as_string(None)) for table in OPERATIONAL for rule in rules(table)]
-    state = ([cursor.fetchone() for cursor in newest], days, queries)
-    return sha256(repr(state).encode() + Path(expectations.__file__).read_bytes()).hexdigest()
+    }
+    return {table.name: _state(table, newest, code) for table in OPERATIONAL}
 
 
-def _results_of_state(
-    instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey], state: str
-) -> list[dg.AssetCheckResult]:
-    """Return the last result of each check that was evaluated in the same state."""
-    return [
-        dg.AssetCheckResult(
+def _state(table: Table, newest: Mapping[str, object], code: bytes) -> str:
+    # The rule of the currency reads the organisations, which each table refers to.
+    parents = sorted({key.column.table.name for key in table.foreign_keys})
+    queries = [rule.query.as_string(None) for rule in rules(table)]
+    return sha256(repr([newest[table.name], [newest[name] for name in parents], queries]).encode() + code).hexdigest()
+
+
+def _results_of_states(
+    instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey], states: Mapping[str, str]
+) -> dict[dg.AssetCheckKey, dg.AssetCheckResult]:
+    """Return the last result of each check whose table was then in the same state."""
+    return {
+        key: dg.AssetCheckResult(
             asset_key=evaluation.asset_key,
             check_name=evaluation.check_name,
             passed=evaluation.passed,
@@ -93,9 +118,9 @@ def _results_of_state(
             description=evaluation.description,
             metadata=evaluation.metadata,
         )
-        for evaluation in last_results(instance, keys).values()
-        if STATE in evaluation.metadata and evaluation.metadata[STATE].value == state
-    ]
+        for key, evaluation in last_results(instance, keys).items()
+        if STATE in evaluation.metadata and evaluation.metadata[STATE].value == states[key.asset_key.path[-1]]
+    }
 
 
 def _severity(result: TableResult) -> dg.AssetCheckSeverity:

@@ -7,13 +7,15 @@ Every rule is a query for the rows that break it.
 
 import os
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, Literal
 
+import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Table, UniqueConstraint
 
 from sources import database
@@ -78,6 +80,13 @@ def validate(url: str, tables: Sequence[str] | None = None) -> list[TableResult]
         landed = {row[0] for row in connection.execute("select tablename from pg_tables where schemaname = 'raw'")}
     results = _run([table for table in chosen if table.name in landed], url)
     return [results.get(table.name) or _missing(table) for table in chosen]
+
+
+def late_bookings(connection: psycopg.Connection) -> Failure | None:
+    """Return the organisations whose newest booking is too old for the day of the run, if there are any."""
+    query = _bounded(FRESH).format(batch=f"({LIVE_ROWS.format('bookings')}) as live")
+    late = connection.cursor(row_factory=dict_row).execute(query.encode()).fetchall()
+    return _broken("bookings", FRESH, late) if late else None
 
 
 def rules(table: Table) -> list[Rule]:
@@ -248,12 +257,12 @@ FRESH: Final = Rule(
     "warn",
 )
 
-# Rules that the metadata of `app` cannot express.
+# Rules that the metadata of `app` cannot express. FRESH is not among them: it needs the day of the run.
 BUSINESS_RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "organizations": (NOT_EMPTY,),
     "services": (CURRENCY,),
     "service_packages": (CURRENCY,),
-    "bookings": (NOT_EMPTY, CURRENCY, FEW_NEGATIVE_TOTALS, FRESH),
+    "bookings": (NOT_EMPTY, CURRENCY, FEW_NEGATIVE_TOTALS),
     "invoices": (CURRENCY,),
     "payments": (CURRENCY,),
 }
@@ -345,7 +354,11 @@ def _failure(table: Table, rule: Rule, result: Any) -> Failure:
     if reason:
         sentence = f'The rule "{rule.description}" of raw.{table.name} could not be evaluated: {reason}.'
         return Failure(rule.name, rule.column, "error", 0, [], sentence)
-    unexpected = result.result["details"]["unexpected_rows"]
+    return _broken(table.name, rule, result.result["details"]["unexpected_rows"])
+
+
+def _broken(table: str, rule: Rule, unexpected: Sequence[Mapping[str, Any]]) -> Failure:
+    """Return the failure of a rule from the rows of its bounded query."""
     count = unexpected[0]["unexpected_count"]
     rows = [
         {name: None if value is None else str(value) for name, value in row.items() if name != "unexpected_count"}
@@ -354,14 +367,14 @@ def _failure(table: Table, rule: Rule, result: Any) -> Failure:
     return Failure(rule.name, rule.column, rule.severity, count, rows, _sentence(table, rule, count, rows))
 
 
-def _sentence(table: Table, rule: Rule, count: int, rows: list[dict[str, str | None]]) -> str:
+def _sentence(table: str, rule: Rule, count: int, rows: list[dict[str, str | None]]) -> str:
     shown = []
     for row in rows[:MAX_SHOWN]:
         values = ", ".join(f"{name} = {value}" for name, value in row.items() if name != "id")
         shown.append(f"{row['id']} ({values})")
     more = f" and {count - len(shown):,} more" if count > len(shown) else ""
     subject = f"{count:,} {'row breaks' if count == 1 else 'rows break'}"
-    return f'raw.{table.name}: {subject} the rule "{rule.description}": {", ".join(shown)}{more}.'
+    return f'raw.{table}: {subject} the rule "{rule.description}": {", ".join(shown)}{more}.'
 
 
 def _exception_message(info: dict[str, Any]) -> str:

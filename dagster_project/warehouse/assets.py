@@ -6,7 +6,6 @@ from typing import Any, Final
 import dagster as dg
 import psycopg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
-from psycopg import sql
 
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
@@ -50,22 +49,8 @@ project: Final = dbt_runner.project(get_settings())
     name="dbt_warehouse",
 )
 def warehouse(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
-    """Build staging, intermediate, marts, and the analytics views on them.
-
-    This is a full refresh if the dbt project has changed since the last complete build of this database.
-    """
-    with database.connect() as connection:
-        last, current = _last_fingerprint(connection), dbt_runner.fingerprint()
-    yield from dbt.build(context, database, full_refresh=last not in (None, current))
-    if not context.is_subset:
-        with database.connect() as connection:
-            connection.execute(sql.SQL("comment on schema marts is {}").format(current))
-
-
-def _last_fingerprint(connection: psycopg.Connection) -> str | None:
-    """Return the fingerprint of the dbt project at the last complete build; None before the first build."""
-    row = connection.execute("select obj_description(to_regnamespace('marts'), 'pg_namespace')").fetchone()
-    return row[0] if row else None
+    """Build staging, intermediate, marts, and the analytics views on them."""
+    yield from dbt.build(context, database)
 
 
 @dbt_assets(

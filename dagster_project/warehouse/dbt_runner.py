@@ -2,19 +2,18 @@
 
 import json
 import os
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dagster_dbt import DbtProject
 
-from dagster_project.warehouse.variables import VARIABLES
+from dagster_project.warehouse.variables import PROJECT, VARIABLES
 from sources import database
 from sources.errors import HubError
 from sources.settings import Settings
-
-PROJECT: Final = Path(__file__).parents[2] / "dbt"
 
 
 def folder(settings: Settings) -> Path:
@@ -48,6 +47,12 @@ def invoke(settings: Settings, arguments: list[str], on_event: Any = None, manif
     if result.exception:
         raise HubError(f"dbt {arguments[0]} failed: {result.exception}")
     return result
+
+
+def build_of(manifest: Mapping[str, Any], nodes: Iterable[str]) -> list[str]:
+    """Return the command that builds the models, snapshots and tests with these unique ids, and no others."""
+    names = " ".join(".".join(manifest["nodes"][node]["fqn"]) for node in nodes)
+    return ["build", "--select", names, "--indirect-selection", "empty", "--exclude-resource-type", "unit_test"]
 
 
 def parse(settings: Settings) -> Any:

@@ -1,4 +1,4 @@
-"""Variables of dbt beside those of dbt_project.yml: thresholds, lists of statuses, the horizon of the forecasts."""
+"""Variables of dbt: those of dbt_project.yml, and thresholds, lists of statuses, the horizon of the forecasts."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -8,10 +8,11 @@ import yaml
 from ml.forecasting import HORIZON_DAYS
 from sources import lifecycle
 
-THRESHOLDS: Final = Path(__file__).parents[2] / "dbt" / "thresholds.yml"
+PROJECT: Final = Path(__file__).parents[2] / "dbt"
 
+# Passed to each command of dbt.
 VARIABLES: Final[dict[str, Any]] = {
-    **yaml.safe_load(THRESHOLDS.read_text()),
+    **yaml.safe_load((PROJECT / "thresholds.yml").read_text()),
     "status_groups": lifecycle.GROUPS,
     "firm_groups": [group for group, statuses in lifecycle.GROUPS.items() if set(statuses) <= set(lifecycle.FIRM)],
     "status_counts": lifecycle.COUNTS,
@@ -22,4 +23,8 @@ VARIABLES: Final[dict[str, Any]] = {
     "work_over": lifecycle.WORK_OVER,
     # The lead times of fct_bookings_on_hand, and the days before and after as_of that the workload shows.
     "horizon_days": HORIZON_DAYS,
+}
+ALL_VARIABLES: Final[dict[str, Any]] = {
+    **yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"],
+    **VARIABLES,
 }

@@ -24,6 +24,7 @@ from sources.api.routes import (
     bookings,
     calendar,
     catalogue,
+    extras,
     health,
     insights,
     invoices,
@@ -46,6 +47,7 @@ from sources.settings import Settings, get_settings
 ROUTERS: Final = (
     summary.router,  # before bookings.router, which would read `summary` as an id
     bookings.router,
+    extras.router,
     milestones.router,
     tasks.router,
     approvals.router,

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
-from sources.lifecycle import Role
 from sources.row_values import PaymentStatus
 
 
@@ -66,9 +65,13 @@ class PaymentProcessor(Protocol):
     """The initial status of the payments and refunds that people record with this processor."""
 
     name: ClassVar[str]
+    settles: ClassVar[bool]  # its events alone settle what is pending; otherwise people do
 
-    def payment_status(self, by: Role, reference: str | None) -> PaymentStatus:
-        """Return the status of a payment that a caller of this role records. Raises Refusal."""
+    def payment_status(self, reference: str | None, *, is_received: bool) -> PaymentStatus:
+        """Return the status of a payment that a person records. Raises Refusal.
+
+        `is_received`: the person may state that the money was received.
+        """
         ...
 
     def refund_status(self) -> PaymentStatus:

@@ -2,17 +2,17 @@
 
 from typing import ClassVar
 
-from sources.lifecycle import Role
 from sources.row_values import PaymentStatus
 
 
 class Manual:
-    """A payment that staff record succeeds at once; one that a client announces is pending until staff settle it."""
+    """A payment succeeds at once if its recorder may confirm it; an announced one is pending until people settle it."""
 
     name: ClassVar[str] = "manual"
+    settles: ClassVar[bool] = False
 
-    def payment_status(self, by: Role, reference: str | None) -> PaymentStatus:
-        return "pending" if by == "client" else "succeeded"
+    def payment_status(self, reference: str | None, *, is_received: bool) -> PaymentStatus:
+        return "succeeded" if is_received else "pending"
 
     def refund_status(self) -> PaymentStatus:
         return "succeeded"

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from sources.lifecycle import Role
 from sources.operations.errors import Refusal
 from sources.payment_processors.interface import Failed, Paid, ProcessorEvent, Refund, Refunds
 from sources.row_values import PaymentStatus
@@ -38,8 +37,9 @@ class Stripe:
     """A payment or a refund is pending until an event of Stripe settles it."""
 
     name: ClassVar[str] = "stripe"
+    settles: ClassVar[bool] = True
 
-    def payment_status(self, by: Role, reference: str | None) -> PaymentStatus:
+    def payment_status(self, reference: str | None, *, is_received: bool) -> PaymentStatus:
         if reference is None or not reference.startswith("pi_"):
             raise Refusal(
                 "invalid", "reference_required", "Give the id of the payment intent, pi_..., in `reference`.",

@@ -7,7 +7,14 @@ The Hub's own tables have no foreign keys to operational tables, which may be on
 from typing import Final
 
 from sources.tables.api import api_keys, idempotency_keys
-from sources.tables.booking import booking_add_ons, booking_lines, booking_search, booking_status_history, bookings
+from sources.tables.booking import (
+    booking_add_ons,
+    booking_extras,
+    booking_lines,
+    booking_search,
+    booking_status_history,
+    bookings,
+)
 from sources.tables.calendar import calendar_events
 from sources.tables.catalogue import price_rules, service_add_ons, service_packages, services
 from sources.tables.changes import live_changes, tombstones
@@ -33,6 +40,7 @@ __all__ = [
     "api_keys",
     "approvals",
     "booking_add_ons",
+    "booking_extras",
     "booking_lines",
     "booking_search",
     "booking_status_history",

@@ -18,9 +18,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR, UUID
 
 from sources.lifecycle import END_COLUMNS, STATUSES, EndColumn
-from sources.row_values import PRIORITIES
+from sources.row_values import EXTRA_STATUSES, PRIORITIES
 from sources.tables.columns import (
-    INDEX_KEY,
+    NOT_LANDED,
     SCHEMA,
     XID8,
     Money,
@@ -72,13 +72,18 @@ bookings = operational_table(
     text_column("notes", required=False),
     Column("deposit_amount", Money, nullable=False, server_default=text("0")),  # due before the confirmation
     Column("cancellation_fee", Money),
+    # The terms on which the operations rely; null, as in imported bookings, where the price was agreed elsewhere.
+    Column("offered_amount", Money, info=NOT_LANDED),  # a price that the client has not accepted yet; null: accepted
+    Column("list_amount", Money, info=NOT_LANDED),  # the dearest list price of the times at which it was; null: unknown
+    Column("fee_floor", Money, info=NOT_LANDED),  # the fee that was due when the client moved it: the least later fee
+    Column("agreed_start", Timestamp, info=NOT_LANDED),  # the start before staff moved it; null: they have not
     # Under row security only leakproof comparisons can use an index: those of bigint are leakproof, of numeric not.
     Column(
         "amount_minor",
         BigInteger,
         Computed("((total_amount * 100)::bigint)", persisted=True),
         nullable=False,
-        info=INDEX_KEY,
+        info=NOT_LANDED,
     ),
     # Bookings without a start are sorted last.
     Column(
@@ -86,13 +91,14 @@ bookings = operational_table(
         Timestamp,
         Computed("COALESCE(scheduled_start, '9999-12-31 00:00:00+00'::timestamp with time zone)", persisted=True),
         nullable=False,
-        info=INDEX_KEY,
+        info=NOT_LANDED,
     ),
     # Keeps its provider's time from other exclusive bookings; imported bookings may overlap.
     Column("is_exclusive", Boolean, nullable=False, server_default=text("true")),
     one_of("status", STATUSES),
     check("deposit_amount >= 0", "deposit_amount"),
     check("cancellation_fee >= 0", "cancellation_fee"),
+    check("fee_floor >= 0", "fee_floor"),
     one_of("priority", PRIORITIES),
     check("progress_pct between 0 and 100", "progress_pct"),
     check("scheduled_end >= scheduled_start", "scheduled_start", "scheduled_end", name="schedule"),
@@ -146,6 +152,26 @@ booking_add_ons = hub_table(
     belongs_to("bookings", "booking_id"),
     belongs_to("service_add_ons", "add_on_id", cascade=False),
     UniqueConstraint("org_id", "booking_id", "add_on_id"),
+)
+
+# Amounts beyond the price; the total of the booking contains those that both sides accepted.
+booking_extras = hub_table(
+    "booking_extras",
+    uuid_column("booking_id"),
+    text_column("description"),
+    money_column("amount"),
+    text_column("status", default="proposed"),
+    uuid_column("proposer_id"),
+    uuid_column("decider_id", required=False),
+    timestamp_column("decided_at"),
+    text_column("reason", required=False),
+    one_of("status", EXTRA_STATUSES),
+    check("amount > 0", "amount"),
+    check("(status = 'proposed') = (decided_at is null)", "decided_at", "status"),
+    belongs_to("bookings", "booking_id"),
+    belongs_to("profiles", "proposer_id", cascade=False),
+    belongs_to("profiles", "decider_id", cascade=False),
+    Index(None, "org_id", "booking_id"),
 )
 
 # The lines of an imported booking of several services. Ingestion does not copy this table.

@@ -42,7 +42,7 @@ class XID8(UserDefinedType[str]):
         return "xid8"
 
 
-INDEX_KEY: Final = {"is_index_key": True}  # `info` of a generated column that only serves an index: not landed
+NOT_LANDED: Final = {"is_landed": False}  # `info` of a column that ingestion does not copy
 OPERATIONAL_NAMES: Final[set[str]] = set()  # of the tables that operational_table made
 Timestamp = DateTime(timezone=True)
 Money = Numeric(14, 2)

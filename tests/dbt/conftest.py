@@ -1,6 +1,7 @@
 """A small sample business, landed and built by dbt once per session; tests that write use a clone of it."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from psycopg.rows import dict_row
 
 from dagster_project.ingestion import run_clock
 from dagster_project.ingestion.landing import create_raw_table, land
-from dagster_project.warehouse import dbt_runner
+from dagster_project.warehouse import dbt_runner, model_states
+from dagster_project.warehouse.model_states import Plan
+from dagster_project.warehouse.variables import ALL_VARIABLES
 from sources.settings import Settings
 from sources.simulate import load_sample
 from sources.tables import OPERATIONAL
@@ -51,6 +54,28 @@ def rows(settings: Settings, query: str, *parameters: object) -> list[dict[str, 
     """Return the rows of `query` as mappings."""
     with psycopg.connect(settings.database_url, row_factory=dict_row) as connection:
         return connection.execute(query.encode(), parameters or None).fetchall()
+
+
+def execute(settings: Settings, statements: str) -> None:
+    """Run SQL statements in one transaction."""
+    with psycopg.connect(settings.database_url) as connection:
+        connection.execute(statements.encode())
+
+
+def manifest_of(settings: Settings) -> dict[str, Any]:
+    """Return the manifest of the dbt project. It is the same for all databases but for their names."""
+    manifest: dict[str, Any] = json.loads((dbt_runner.folder(settings) / "manifest.json").read_text())
+    return manifest
+
+
+def planned(
+    settings: Settings, manifest: Mapping[str, Any] | None = None, variables: Mapping[str, Any] = ALL_VARIABLES
+) -> Plan:
+    """Return what a build of the whole project would build."""
+    manifest = manifest or manifest_of(settings)
+    with psycopg.connect(settings.database_url) as connection:
+        nodes = [node for node in manifest["nodes"] if not node.startswith("operation.")]
+        return model_states.plan(connection, manifest, nodes, variables)
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,22 @@
 """Every model and column is described, and every description has its model and column."""
 
-import json
 from typing import Any
 
+import psycopg
 import pytest
 
-from dagster_project.warehouse import dbt_runner
+from dagster_project.warehouse import comments
 from sources.settings import Settings
-from tests.dbt.conftest import RELATIONS, rows
+from tests.dbt.conftest import RELATIONS, manifest_of, rows
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def models(built: Settings) -> dict[str, dict[str, Any]]:
-    manifest = json.loads((dbt_runner.folder(built) / "manifest.json").read_text())
     return {
         f"{node['schema']}.{node['name']}": node
-        for node in manifest["nodes"].values()
+        for node in manifest_of(built)["nodes"].values()
         if node["resource_type"] in ("model", "snapshot")
     }
 
@@ -30,6 +29,23 @@ def test_every_model_and_column_is_described(built: Settings, models: dict[str, 
     }
     relations = {f"{row['schema']}.{row['name']}": row["columns"] for row in rows(built, RELATIONS)}
     assert described == relations
+
+
+def test_descriptions_are_comments_of_the_database(writable: Settings) -> None:
+    manifest = manifest_of(writable)
+    nodes = [node for node in manifest["nodes"] if not node.startswith(("test.", "operation."))]
+    with psycopg.connect(writable.database_url, autocommit=True) as connection:
+        assert comments.write(connection, manifest, nodes) > 700
+        manifest["nodes"]["model.hub.kpi_daily"]["description"] += " It's edited."
+        manifest["nodes"]["model.hub.v_booking_trends"]["columns"]["day"]["description"] += " Edited."
+        assert comments.write(connection, manifest, nodes) == 2
+    [found] = rows(
+        writable,
+        "select obj_description('marts.kpi_daily'::regclass, 'pg_class') as of_table, col_description(attrelid, attnum) "
+        "as of_column from pg_attribute where attrelid = 'analytics.v_booking_trends'::regclass and attname = 'day'",
+    )
+    assert found["of_table"].endswith(" It's edited.")
+    assert found["of_column"].endswith(" Edited.")
 
 
 def test_every_model_has_the_group_and_tag_of_its_layer(models: dict[str, dict[str, Any]]) -> None:

@@ -34,6 +34,10 @@ create table marts.fct_payments (
     is_in_own_currency boolean default true, attempted_day date
 );
 create table marts.fct_invoices (invoice_id uuid, invoice_number text);
+create table intermediate.int_repeated_invoices (
+    invoice_id uuid, org_id uuid, booking_id uuid, client_id uuid, invoice_number text, issued_day date,
+    invoiced_amount numeric(14, 2), earlier_invoice_number text
+);
 create table intermediate.int_metric_rows (
     org_id uuid, metric text, day date, value numeric, booking_id uuid, service text, provider text,
     client_group text, channel text, service_weekday text, lead_bucket text
@@ -159,6 +163,20 @@ def test_clients_of_failed_payments_are_asked_to_pay(warehouse: psycopg.Connecti
     found = explanation(warehouse, "failed_payments", 10, 1)
     assert [(action["text"], action["impact"]) for action in found["actions"]] == [
         ("Ask Ann Bell to pay invoice INV-7 again", 320)
+    ]
+
+
+def test_repeated_invoices_are_voided(warehouse: psycopg.Connection) -> None:
+    warehouse.execute(
+        "insert into intermediate.int_repeated_invoices values (%s, %s, %s, %s, 'INV-9', %s, 80, 'INV-7')",
+        [uuid4(), ORGANIZATION.id, uuid4(), ANN, DAY],
+    )
+    found = explanation(warehouse, "invoiced_revenue", 1200, 600, repeated=8, invoices=15)
+    assert found["facts"] == [
+        "Of the 15 invoices, 8 have the booking and the amount of another one issued shortly before."
+    ]
+    assert [(action["text"], action["impact"]) for action in found["actions"]] == [
+        ("Void invoice INV-9 of Ann Bell, which repeats invoice INV-7", 80)
     ]
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.anomalies import SEVERITY, detect, severity_of
+from ml.anomalies import detect
+from ml.severity import SEVERITY, severity_of
 from tests.ml.series import AS_OF, book, days, frame, odd_series, seasonal
 
 COLUMNS = [

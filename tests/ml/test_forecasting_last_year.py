@@ -1,4 +1,4 @@
-"""The last year in forecasts far ahead."""
+"""The last year in forecasts."""
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +23,22 @@ def season(length: int) -> npt.NDArray[np.float64]:
     return 100 + 50 * np.sin(2 * np.pi * np.arange(length) / 364)
 
 
-def test_a_season_far_ahead_is_drawn_from_the_last_year() -> None:
+def test_a_season_is_drawn_from_the_last_year() -> None:
     whole = season(LENGTH + HORIZON)
     flat, after = blended(whole[None, :LENGTH])
     actual = whole[LENGTH:]
-    far = slice(NEAR_DAYS, None)
-    assert np.abs(after[0, -1, far] - actual[far]).mean() < 0.85 * np.abs(flat[0, -1, far] - actual[far]).mean()
-    assert (after[:, :, :NEAR_DAYS] == flat[:, :, :NEAR_DAYS]).all()
+    for steps in (slice(NEAR_DAYS), slice(NEAR_DAYS, None)):
+        assert (
+            np.abs(after[0, -1, steps] - actual[steps]).mean()
+            < 0.85 * np.abs(flat[0, -1, steps] - actual[steps]).mean()
+        )
+
+
+def test_the_next_weeks_ignore_a_year_of_another_size() -> None:
+    # The level doubles in a year, and the season stays.
+    flat, after = blended((season(LENGTH) * 2 ** (np.arange(LENGTH) / 364))[None])
+    assert (after[0, -1, :NEAR_DAYS] == flat[0, -1, :NEAR_DAYS]).all()
+    assert (after[0, -1, NEAR_DAYS:] != flat[0, -1, NEAR_DAYS:]).any()
 
 
 def test_years_that_are_not_alike_change_nothing() -> None:

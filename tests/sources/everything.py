@@ -29,6 +29,10 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         "booking_add_on",
         {"booking_id": "booking", "add_on_id": "add_on", "quantity": 1, "unit_price": 40, "amount": 40},
     ),
+    "booking_extras": (
+        "extra",
+        {"booking_id": "booking", "description": "Secret extra", "amount": 40, "proposer_id": "provider"},
+    ),
     "booking_status_history": (
         "history",
         {"booking_id": "booking", "to_status": "requested", "actor_id": "client", "changed_at": "2030-01-01T00:00Z"},

@@ -8,6 +8,7 @@
             {'columns': ['org_id', 'created_day']},
             {'columns': ['org_id', 'service_day']},
             {'columns': ['_loaded_at']},
+            {'columns': ['_organization_loaded_at']},
         ],
     )
 }}

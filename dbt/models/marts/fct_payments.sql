@@ -9,6 +9,7 @@
             {'columns': ['org_id', 'paid_day']},
             {'columns': ['_loaded_at']},
             {'columns': ['_booking_loaded_at']},
+            {'columns': ['_organization_loaded_at']},
         ],
     )
 }}

@@ -9,6 +9,8 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from sources import lifecycle
+from sources.operations.bookings.access import demand_staff
+from sources.operations.bookings.schedule_limits import check_schedule, offered_length
 from sources.operations.bookings.status_changes import record_status
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Money, Named, Note, Request
@@ -32,7 +34,9 @@ class NewBooking(Request):
     scheduled_end: Moment | None = Field(None, description="By default the start plus the duration of the service.")
     custom_quote: bool = Field(False, description="The price is 0 until it is quoted.")
     draft: bool = Field(False, description="Create a draft instead of a request.")
-    shares_provider_time: bool = Field(False, description="May overlap other bookings of the provider.")
+    shares_provider_time: bool = Field(
+        False, description="May overlap other bookings of the provider. For providers and admins only."
+    )
 
 
 class Booking(BaseModel):
@@ -49,6 +53,9 @@ class Booking(BaseModel):
     service: Named
     package_id: UUID | None
     total_amount: Money
+    offered_amount: Money | None = Field(
+        description="A price that the client has not accepted yet; null: the client has accepted `total_amount`."
+    )
     deposit_amount: Money
     cancellation_fee: Money | None
     currency: str
@@ -68,9 +75,10 @@ COLUMNS: Final = """
     bookings.id, bookings.booking_number, bookings.status, bookings.priority, bookings.title, bookings.notes,
     bookings.client_id, clients.full_name as client_name, bookings.provider_id, providers.full_name as provider_name,
     bookings.service_id, services.name as service_name, bookings.package_id, bookings.total_amount,
-    bookings.deposit_amount, bookings.cancellation_fee, bookings.currency, bookings.scheduled_start,
-    bookings.scheduled_end, bookings.progress_pct, bookings.cancel_reason, bookings.cancelled_at,
-    bookings.completed_at, bookings.created_at, bookings.updated_at, bookings.row_version::text as version"""
+    bookings.offered_amount, bookings.deposit_amount, bookings.cancellation_fee, bookings.currency,
+    bookings.scheduled_start, bookings.scheduled_end, bookings.progress_pct, bookings.cancel_reason,
+    bookings.cancelled_at, bookings.completed_at, bookings.created_at, bookings.updated_at,
+    bookings.row_version::text as version"""
 JOINS: Final = """
     join app.services as services on services.org_id = bookings.org_id and services.id = bookings.service_id
     left join app.profiles as clients on clients.org_id = bookings.org_id and clients.id = bookings.client_id
@@ -96,11 +104,13 @@ where services.org_id = $1 and services.id = $2
 INSERT_BOOKING: Final = """
 insert into app.bookings (
     org_id, booking_number, client_id, provider_id, service_id, package_id, status, priority, title, notes,
-    total_amount, deposit_amount, currency, scheduled_start, scheduled_end, is_exclusive, created_at, updated_at
+    total_amount, deposit_amount, currency, scheduled_start, scheduled_end, is_exclusive, offered_amount, list_amount,
+    created_at, updated_at
 )
 values (
     $1, 'BK-' || to_char($2::timestamptz, 'YYYY') || '-' || nextval('app.booking_numbers') + 1000000,
-    $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $2, $2
+    $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $2,
+    $2
 )
 returning id
 """
@@ -154,17 +164,22 @@ async def create_booking(tx: Tx, request: NewBooking) -> Booking:
         raise Refusal("invalid", "unknown_provider", "There is no such active provider.", field="provider_id")
     start, end = request.scheduled_start, request.scheduled_end
     if start and not end:
-        end = start + timedelta(hours=float(offer["hours_included"] or offer["duration_hours"] or 1))
-    if end and (not start or end <= start):
-        raise Refusal("invalid", "bad_schedule", "The end must lie after the start.", field="scheduled_end")
-    price = BookingPrice(Decimal(0), Decimal(0), [])
+        end = start + (offered_length(offer) or timedelta(hours=1))
+    if request.shares_provider_time:
+        demand_staff(tx, "share a provider's time")
+    if end:
+        check_schedule(tx, start, end, offered_length(offer))
+    price = BookingPrice(Decimal(0), None, Decimal(0), [])
     if not request.custom_quote:
         price = await price_booking(tx, offer, request.service_id, request.package_id, request.add_ons, start)
     status = "draft" if request.draft else "requested"
+    # A request at the list price accepts it, made by the client or by an admin for them.
+    has_accepted = not (request.custom_quote or request.draft or tx.caller.role == "provider")
     inserted = await tx.one(
         INSERT_BOOKING, tx.org_id, tx.at, client_id, provider_id, request.service_id, request.package_id, status,
         request.priority, request.title or f"{offer['service_name']} for {offer['client_name']}", request.notes,
         price.total, price.deposit, offer["currency"], start, end, not request.shares_provider_time,
+        None if has_accepted else price.total, price.listed,
     )  # fmt: skip
     booking_id: UUID = inserted["id"]
     await record_status(tx, booking_id, None, status, None)

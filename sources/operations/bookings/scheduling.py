@@ -1,6 +1,7 @@
 """Changes of a booking apart from its status: details, provider and schedule."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -8,11 +9,15 @@ import asyncpg
 from pydantic import ConfigDict, Field
 
 from sources import lifecycle
+from sources.operations.bookings.access import demand_staff
 from sources.operations.bookings.booking import Booking, get_booking
+from sources.operations.bookings.schedule_limits import check_schedule, offered_length
 from sources.operations.bookings.status_changes import lock_booking, take_automatic_transition
 from sources.operations.errors import Refusal
-from sources.operations.field_types import Line, Moment, Note, Request
+from sources.operations.field_types import Line, Moment, Note, Price, Request
 from sources.operations.money import effects_of_status
+from sources.operations.money.fees import cancellation_fee
+from sources.operations.money.prices_and_deposits import SELECT_LISTED, list_price
 from sources.operations.transaction import Tx
 from sources.row_values import Priority
 
@@ -32,7 +37,10 @@ update app.bookings set
 where org_id = $1 and id = $2
 """
 UPDATE_SCHEDULE: Final = """
-update app.bookings set scheduled_start = $3, scheduled_end = $4, provider_id = $5, is_exclusive = $6
+update app.bookings set scheduled_start = $3, scheduled_end = $4, provider_id = $5, is_exclusive = $6,
+    total_amount = $7::numeric, offered_amount = case when offered_amount is not null then $7::numeric end,
+    list_amount = $8,
+    fee_floor = $9, agreed_start = $10
 where org_id = $1 and id = $2
 """
 IS_PROVIDER: Final = """
@@ -65,7 +73,12 @@ class Reschedule(Request):
     scheduled_start: Moment
     scheduled_end: Moment | None = Field(None, description="By default the duration is kept.")
     provider_id: UUID | None = Field(None, description="For admins only; by default the provider is kept.")
-    shares_provider_time: bool = Field(False, description="May overlap other bookings of the provider.")
+    shares_provider_time: bool = Field(
+        False, description="May overlap other bookings of the provider. For providers and admins only."
+    )
+    total_amount: Price | None = Field(
+        None, description="The price that the client accepts, where the new time is dearer than the present one."
+    )
     reason: Note | None = None
 
 
@@ -96,7 +109,11 @@ async def reschedule_booking(tx: Tx, booking_id: UUID, request: Reschedule, expe
     """Move a booking to another time; conflict slot_taken where another exclusive booking holds the provider's time.
 
     A message in the booking records the old and the new time and the reason. A confirmed booking that has a provider
-    becomes scheduled. Raises Refusal: not_found, forbidden, conflict, stale, invalid.
+    becomes scheduled. A client who moves to a dearer time names the new price (409 price_changes otherwise), and owes
+    at least the cancellation fee that was due before. A move by staff changes neither the price nor the start that
+    counts for the fee, until the client moves the booking as well.
+
+    Raises Refusal: not_found, forbidden, conflict, stale, invalid.
     """
     booking = await lock_booking(tx, booking_id, expected)
     if booking["status"] not in lifecycle.UNDELIVERED:
@@ -109,9 +126,22 @@ async def reschedule_booking(tx: Tx, booking_id: UUID, request: Reschedule, expe
         await _check_provider(tx, request.provider_id, booking)
     provider_id = request.provider_id or booking["provider_id"]
     start, end = request.scheduled_start, request.scheduled_end or _end_of_same_length(booking, request.scheduled_start)
-    if end <= start:
-        raise Refusal("invalid", "bad_schedule", "The end must lie after the start.", field="scheduled_end")
-    await tx.execute(UPDATE_SCHEDULE, tx.org_id, booking_id, start, end, provider_id, not request.shares_provider_time)
+    if request.shares_provider_time:
+        demand_staff(tx, "share a provider's time")
+    offer = await tx.one(SELECT_LISTED, tx.org_id, booking["service_id"], booking["package_id"])
+    check_schedule(tx, start, end, _longest(booking, offer))
+    is_by_client = tx.caller.role == "client"
+    listed, dearest = await _list_amounts(tx, booking, offer, start)
+    total = booking["total_amount"]
+    if is_by_client and total > 0 and dearest > listed:
+        total += dearest - listed
+        _demand_price(booking, total, request.total_amount)
+    fee = await cancellation_fee(tx, booking) if is_by_client else booking["fee_floor"]
+    agreed_start = None if is_by_client else booking["agreed_start"] or booking["scheduled_start"]
+    await tx.execute(
+        UPDATE_SCHEDULE, tx.org_id, booking_id, start, end, provider_id, not request.shares_provider_time, total,
+        dearest, fee, agreed_start,
+    )  # fmt: skip
     if tx.caller.profile_id is not None:
         message = _moved_message(booking["scheduled_start"], start, request.reason)
         await tx.execute(INSERT_MESSAGE, tx.org_id, booking_id, tx.caller.profile_id, message, tx.at)
@@ -120,6 +150,42 @@ async def reschedule_booking(tx: Tx, booking_id: UUID, request: Reschedule, expe
     if status is not None:
         await effects_of_status.apply(tx, booking_id, booking, status)
     return await get_booking(tx, booking_id)
+
+
+def _longest(booking: asyncpg.Record, offer: asyncpg.Record) -> timedelta | None:
+    """Return the length to which a client may move the booking: that of the service, or the present one if longer."""
+    offered = offered_length(offer)
+    if offered is None or booking["scheduled_start"] is None or booking["scheduled_end"] is None:
+        return offered
+    present: timedelta = booking["scheduled_end"] - booking["scheduled_start"]
+    return max(offered, present)
+
+
+async def _list_amounts(
+    tx: Tx, booking: asyncpg.Record, offer: asyncpg.Record, start: datetime
+) -> tuple[Decimal, Decimal]:
+    """Return the list price that the booking has, and the dearer one of it and that of the new start.
+
+    Both are those of the moment at which it was booked, so that only the time decides. The dearer one is kept: a
+    booking that is moved to and fro is raised once.
+    """
+
+    async def at(moment: datetime | None) -> Decimal:
+        return await list_price(tx, offer, booking["service_id"], booking["package_id"], moment, booking["created_at"])
+
+    listed = booking["list_amount"]
+    if listed is None:
+        listed = await at(booking["scheduled_start"])
+    return listed, max(listed, await at(start))
+
+
+def _demand_price(booking: asyncpg.Record, total: Decimal, accepted: Decimal | None) -> None:
+    if accepted != total:
+        raise Refusal(
+            "conflict", "price_changes",
+            f"At that time the price is {total:.2f} {booking['currency']}: accept it as `total_amount`.",
+            field="total_amount",
+        )  # fmt: skip
 
 
 async def _check_provider(tx: Tx, provider_id: UUID | None, booking: asyncpg.Record) -> None:

@@ -1,5 +1,6 @@
 """Status changes of bookings: lock the booking, let sources/lifecycle.py decide, write status and history."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -19,9 +20,11 @@ _KINDS: Final[dict[str, Kind]] = {
     "requirement_missing": "conflict",
 }
 
+# `known_start`: the start that the client knows. After a move by staff, it is the later one of both.
 LOCK_BOOKING: Final = """
-select status, row_version::text as version, client_id, provider_id, total_amount, deposit_amount, scheduled_start,
-    scheduled_end
+select status, row_version::text as version, client_id, provider_id, service_id, package_id, total_amount,
+    deposit_amount, currency, scheduled_start, scheduled_end, created_at, created_at_known, offered_amount, list_amount,
+    coalesce(fee_floor, 0) as fee_floor, agreed_start, greatest(scheduled_start, agreed_start) as known_start
 from app.bookings where org_id = $1 and id = $2 for update
 """
 # The requirements that depend on other rows of the booking.
@@ -37,12 +40,17 @@ select
     ) as approvals_given,
     not exists (
         select from app.milestones where org_id = $1 and booking_id = $2 and status not in ('approved', 'cancelled')
-    ) as milestones_approved
+    ) as milestones_approved,
+    (
+        select actor_id from app.booking_status_history
+        where org_id = $1 and booking_id = $2 and to_status = 'quoted' order by changed_at desc, id desc limit 1
+    ) as quoted_by
 """  # noqa: S608  constants of this package
 UPDATE_STATUS: Final = """
 update app.bookings set
     status = $3,
     total_amount = coalesce($4, total_amount),
+    offered_amount = case when $10 then null else coalesce($4, offered_amount) end,
     deposit_amount = coalesce($5, deposit_amount),
     cancel_reason = case when $6 then $7 else cancel_reason end,
     cancelled_at = case when $6 then $8 else cancelled_at end,
@@ -71,10 +79,11 @@ async def lock_booking(tx: Tx, booking_id: UUID, expected: str | None = None) ->
 
 async def decide_transition(
     tx: Tx, booking_id: UUID, booking: asyncpg.Record, action: str, *, reason: str | None,
-    amount: Decimal | None = None, by_system: bool = False,
+    amount: Decimal | None = None, has_read: bool = False, by_system: bool = False,
 ) -> Transition:  # fmt: skip
     """Return the transition that `action` takes from the status of a locked booking.
 
+    `amount`: the price that the caller names; `has_read`: the caller named the current version of the booking.
     `by_system`: the system takes it, in the transaction of the change that causes it. Raises Refusal where the
     lifecycle does not allow it.
     """
@@ -84,7 +93,12 @@ async def decide_transition(
         "amount": amount is not None,
         "schedule": booking["scheduled_start"] is not None and booking["scheduled_end"] is not None,
         "provider": booking["provider_id"] is not None,
-        "start_passed": booking["scheduled_start"] is not None and booking["scheduled_start"] <= tx.at,
+        "price_accepted": booking["offered_amount"] is None,
+        "quote_named": has_read or amount == booking["total_amount"],
+        "for_the_client": may_accept_for_client(tx, facts["quoted_by"], reason),
+        "start_near": booking["known_start"] is None
+        or booking["known_start"] <= tx.at + timedelta(hours=lifecycle.STARTS_BEFORE_HOURS),
+        "start_passed": booking["known_start"] is not None and booking["known_start"] <= tx.at,
         "deposit_paid": facts["paid"] >= booking["deposit_amount"],
         "no_deposit_due": facts["paid"] >= booking["deposit_amount"],
         "approvals_given": facts["approvals_given"],
@@ -101,17 +115,28 @@ async def decide_transition(
         raise Refusal(_KINDS[refused.code], refused.code, str(refused)) from None
 
 
+def may_accept_for_client(tx: Tx, offered_by: UUID | None, reason: str | None) -> bool:
+    """Return True if the caller may accept an amount on the client's side: the client, or an admin for them.
+
+    An admin says in `reason` how the client agreed, and is not the person who offered the amount.
+    """
+    is_proxy = tx.caller.role == "admin" and reason is not None and tx.caller.profile_id != offered_by
+    return tx.caller.role == "client" or is_proxy
+
+
 async def change_status(
     tx: Tx, booking_id: UUID, booking: asyncpg.Record, status: str, *, reason: str | None,
-    amount: Decimal | None = None, deposit: Decimal | None = None, fee: Decimal | None = None, by_system: bool = False,
+    amount: Decimal | None = None, deposit: Decimal | None = None, fee: Decimal | None = None,
+    accepts_price: bool = False, by_system: bool = False,
 ) -> None:  # fmt: skip
     """Give a locked booking the `status` of a transition that is allowed, and write its history.
 
-    `amount`, `deposit` and `fee` become the total, deposit and cancellation fee of the booking; None keeps them.
+    `amount`, `deposit` and `fee` become the total, deposit and cancellation fee of the booking; None keeps them. An
+    `amount` awaits the consent of the client; `accepts_price`: the client accepts the price as it stands.
     """
     await tx.execute(
         UPDATE_STATUS, tx.org_id, booking_id, status, amount, deposit, status in lifecycle.CANCELLED, reason, tx.at,
-        fee,
+        fee, accepts_price,
     )  # fmt: skip
     await record_status(tx, booking_id, booking["status"], status, reason, by_system=by_system)
 

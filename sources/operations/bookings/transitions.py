@@ -44,7 +44,9 @@ class TransitionRequest(Request):
     )
     action: Action
     reason: Note | None = None
-    total_amount: Price | None = Field(None, description="Only with `quote`: the price.")
+    total_amount: Price | None = Field(
+        None, description="With `quote` the price; with `accept_quote` the quoted price, which is accepted."
+    )
     deposit_amount: Price | None = Field(
         None,
         description="Only with `quote`: the amount to pay before the booking is confirmed; by default the "
@@ -79,12 +81,14 @@ async def transition_booking(tx: Tx, booking_id: UUID, request: TransitionReques
     booking = await lock_booking(tx, booking_id, expected)
     deposit = await _deposit(tx, request)
     transition = await decide_transition(
-        tx, booking_id, booking, request.action, reason=request.reason, amount=request.total_amount
-    )
+        tx, booking_id, booking, request.action, reason=request.reason, amount=request.total_amount,
+        has_read=expected is not None,
+    )  # fmt: skip
     fee = await cancellation_fee(tx, booking) if request.action == "cancel" else None
     await change_status(
-        tx, booking_id, booking, transition.target, reason=request.reason, amount=request.total_amount,
-        deposit=deposit, fee=fee,
+        tx, booking_id, booking, transition.target, reason=request.reason,
+        amount=request.total_amount if request.action == "quote" else None, deposit=deposit, fee=fee,
+        accepts_price=transition.accepts_price and tx.caller.role != "provider",
     )  # fmt: skip
     await effects_of_status.apply(tx, booking_id, booking, transition.target)
     return await get_booking(tx, booking_id)
@@ -97,9 +101,11 @@ async def cancel_booking(tx: Tx, booking_id: UUID, request: Cancellation, expect
 
 async def _deposit(tx: Tx, request: TransitionRequest) -> Decimal | None:
     """Return the deposit of the price that a quote names; None where nothing is quoted. Raises Refusal invalid."""
-    if request.action != "quote" and (request.total_amount, request.deposit_amount) != (None, None):
-        raise Refusal("invalid", "not_a_quote", "Only a quote takes amounts.", field="total_amount")
-    if request.total_amount is None:
+    if request.action != "quote" and request.deposit_amount is not None:
+        raise Refusal("invalid", "not_a_quote", "Only a quote takes a deposit.", field="deposit_amount")
+    if request.action not in ("quote", "accept_quote") and request.total_amount is not None:
+        raise Refusal("invalid", "not_a_quote", "Only a quote and its acceptance take a price.", field="total_amount")
+    if request.action != "quote" or request.total_amount is None:
         return None
     if request.deposit_amount is None:
         return to_cents(request.total_amount * (await tx.one(SELECT_DEPOSIT_PCT, tx.org_id))["deposit_pct"] / 100)

@@ -64,7 +64,7 @@ async def apply(tx: Tx, booking_id: UUID, booking: asyncpg.Record, status: str) 
     `booking` is its locked row from before the change (of status_changes.lock_booking).
     """
     if status == "awaiting_payment" and booking["deposit_amount"] > 0:
-        await _invoice_deposit(tx, booking_id)
+        await _invoice_deposit(tx, booking_id, booking)
     elif status == "cancelled":
         fee = (await tx.one(SELECT_FEE, tx.org_id, booking_id))["fee"]
         await _settle(tx, booking_id, fee, "The booking was cancelled.")
@@ -80,18 +80,21 @@ async def void_unpaid(tx: Tx, booking_ids: list[UUID], status: str) -> None:
     await tx.execute(VOID_UNPAID, tx.org_id, booking_ids, reason, UNPAID_VOID[status])
 
 
-async def _invoice_deposit(tx: Tx, booking_id: UUID) -> None:
+async def _invoice_deposit(tx: Tx, booking_id: UUID, booking: asyncpg.Record) -> None:
     invoices = await tx.rows(SELECT_VALID, tx.org_id, booking_id)
     existing = next((invoice for invoice in invoices if invoice["kind"] == "deposit"), None)
+    issued = sum(invoice["total_amount"] for invoice in invoices if invoice["status"] != "draft")
+    if issued >= booking["total_amount"]:
+        return  # such as by a final invoice: its payment is the deposit
     if existing is None:
         await _issue_new(tx, booking_id, "deposit")
     elif existing["status"] == "draft":
-        await issue_draft(tx, existing["id"], "deposit")
+        await issue_draft(tx, await tx.one(LOCK_INVOICE, tx.org_id, existing["id"]))
 
 
 async def _issue_new(tx: Tx, booking_id: UUID, kind: InvoiceKind) -> UUID:
     invoice_id = await insert_draft(tx, booking_id, kind)
-    await issue_draft(tx, invoice_id, kind)
+    await issue_draft(tx, await tx.one(LOCK_INVOICE, tx.org_id, invoice_id))
     return invoice_id
 
 

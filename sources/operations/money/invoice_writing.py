@@ -19,6 +19,7 @@ from sources.row_values import InvoiceKind
 
 DUE_AFTER_DAYS: Final[dict[str, int]] = {"deposit": 7, "final": 15, "fee": 15, "custom": 15}
 MAX_LINES: Final = 100
+DEDUCTED: Final = {"deposit": "the deposit"}
 
 
 class NewLine(Request):
@@ -85,7 +86,7 @@ SELECT_PAID: Final = f"""
 select {PAID_OF_INVOICE} as paid from app.invoices as invoices where invoices.org_id = $1 and invoices.id = $2
 """  # noqa: S608  constants of this package
 SELECT_BILLABLE: Final = """
-select bookings.status, bookings.client_id, bookings.total_amount, bookings.deposit_amount,
+select bookings.status, bookings.client_id, bookings.offered_amount, bookings.total_amount, bookings.deposit_amount,
     coalesce(bookings.cancellation_fee, 0) as cancellation_fee, bookings.currency, services.name as service_name
 from app.bookings as bookings
 join app.services as services on services.org_id = bookings.org_id and services.id = bookings.service_id
@@ -94,6 +95,10 @@ where bookings.org_id = $1 and bookings.id = $2
 SELECT_VALID: Final = """
 select id, kind, status, invoice_number, total_amount
 from app.invoices where org_id = $1 and booking_id = $2 and status <> 'void' order by id
+"""
+SELECT_ISSUED_TOTAL: Final = """
+select coalesce(sum(total_amount), 0)::numeric(14, 2) as issued
+from app.invoices where org_id = $1 and booking_id = $2 and status not in ('void', 'draft')
 """
 INSERT_INVOICE: Final = """
 insert into app.invoices (org_id, booking_id, client_id, kind, status, total_amount, currency, due_at, created_at)
@@ -166,15 +171,19 @@ def _computed_lines(kind: InvoiceKind, billable: asyncpg.Record, valid: list[asy
         raise Refusal("conflict", "wrong_status", f"A booking that is {billable['status']} gets a fee invoice only.")
     if any(invoice["kind"] == kind for invoice in valid):
         raise Refusal("conflict", "already_invoiced", f"The booking has a {kind} invoice already; void it first.")
+    issued = [invoice for invoice in valid if invoice["status"] != "draft"]
+    rest = billable["total_amount"] - sum(invoice["total_amount"] for invoice in issued)
     lines = {
-        "deposit": [("Deposit: " + name, billable["deposit_amount"])],
+        "deposit": [("Deposit: " + name, min(billable["deposit_amount"], rest))],
         "fee": [("Cancellation fee: " + name, billable["cancellation_fee"])],
         "final": [
             (name, billable["total_amount"]),
             *(
-                (f"Less the deposit, {invoice['invoice_number']}", -invoice["total_amount"])
-                for invoice in valid
-                if invoice["kind"] == "deposit" and invoice["status"] != "draft"
+                (
+                    f"Less {DEDUCTED.get(invoice['kind'], 'an invoice')}, {invoice['invoice_number']}",
+                    -invoice["total_amount"],
+                )
+                for invoice in issued
             ),
         ],
     }[kind]
@@ -220,14 +229,34 @@ async def issue_invoice(tx: Tx, invoice_id: UUID, expected: str | None) -> Invoi
     demand_status(invoice["status"], ("draft",), "invoice", "issue it")
     if invoice["total_amount"] <= 0:
         raise Refusal("conflict", "nothing_to_invoice", "An invoice must have a total above 0 to be issued.")
-    await issue_draft(tx, invoice_id, invoice["kind"])
+    await issue_draft(tx, invoice)
     return await get_invoice(tx, invoice_id)
 
 
-async def issue_draft(tx: Tx, invoice_id: UUID, kind: str) -> None:
-    """Issue a locked draft under the next number."""
+async def issue_draft(tx: Tx, invoice: asyncpg.Record) -> None:
+    """Issue a locked draft (of LOCK_INVOICE) of a locked booking under the next number.
+
+    Raises Refusal conflict not_agreed where the invoices of the booking would exceed what both sides agreed to.
+    """
+    invoice_id, kind = invoice["id"], invoice["kind"]
+    billable = await tx.one(SELECT_BILLABLE, tx.org_id, invoice["booking_id"])
+    issued = (await tx.one(SELECT_ISSUED_TOTAL, tx.org_id, invoice["booking_id"]))["issued"]
+    rest = _agreed(billable) - issued
+    if invoice["total_amount"] > rest:
+        raise Refusal(
+            "conflict", "not_agreed",
+            f"Only {max(rest, Decimal(0)):.2f} {billable['currency']} of what was agreed is left to invoice. "
+            "Propose the rest to the client as an extra.",
+        )  # fmt: skip
     await tx.execute(ISSUE, tx.org_id, invoice_id, tx.at, DUE_AFTER_DAYS[kind])
     await update_status(tx, [invoice_id])
+
+
+def _agreed(billable: asyncpg.Record) -> Decimal:
+    """Return the most that the invoices of a booking may be together, by its status and the consent of the client."""
+    if billable["status"] in lifecycle.PRICE_BILLABLE and billable["offered_amount"] is None:
+        return Decimal(billable["total_amount"])
+    return Decimal(billable["cancellation_fee"] if billable["status"] in lifecycle.FEE_BILLABLE else 0)
 
 
 async def update_status(tx: Tx, invoice_ids: list[UUID]) -> None:

@@ -25,7 +25,10 @@ PAYABLE: Final = ("issued", "part_paid", "overdue")
 
 
 class NewPayment(Request):
-    """A payment of an invoice. Staff record money that they received; a client announces it, and staff settle it."""
+    """A payment of an invoice. An admin records money that was received; a client or a provider announces it.
+
+    Where the organisation sets `providers_record_payments`, a provider records it as well.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"amount": "150.00", "method": "transfer", "reference": "2026-05-04/17"}]}
@@ -70,6 +73,10 @@ insert into app.payments (
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 returning {PAYMENT_COLUMNS}
 """  # noqa: S608  constants of this package
+SELECT_PROVIDERS_RECORD: Final = """
+select coalesce(settings -> 'providers_record_payments' = 'true', false) as are_allowed
+from app.organizations where id = $1
+"""
 SELECT_PAYMENT: Final = """
 select id, invoice_id, booking_id, kind, status, amount, currency, method, processor
 from app.payments where org_id = $1 and id = $2
@@ -102,7 +109,7 @@ async def record_payment(tx: Tx, invoice_id: UUID, request: NewPayment) -> Payme
     booking, invoice = await lock_invoice(tx, invoice_id)
     demand_status(invoice["status"], PAYABLE, "invoice", "pay it")
     await _demand_outstanding(tx, invoice, request.amount)
-    status = PROCESSORS[request.processor].payment_status(tx.caller.role, request.reference)
+    status = PROCESSORS[request.processor].payment_status(request.reference, is_received=await _may_confirm_receipt(tx))
     row = await insert_money(
         tx, invoice, "payment", status, request.amount, request.method, processor=request.processor,
         reference=request.reference, note=request.note,
@@ -121,14 +128,31 @@ async def _demand_outstanding(tx: Tx, invoice: asyncpg.Record, amount: Decimal) 
         )
 
 
+async def _may_confirm_receipt(tx: Tx) -> bool:
+    """Return True if the caller may state that money was received.
+
+    A provider earns it: another person confirms it, unless the organisation's settings allow otherwise.
+    """
+    if tx.caller.role == "provider":
+        return bool((await tx.one(SELECT_PROVIDERS_RECORD, tx.org_id))["are_allowed"])
+    return tx.caller.role == "admin"
+
+
 async def settle_payment(tx: Tx, payment_id: UUID, request: Settlement) -> Payment:
-    """Record the result of a pending payment or refund. Raises Refusal: forbidden, not_found, conflict."""
+    """Record the result of a pending payment or refund that no processor settles.
+
+    Raises Refusal: forbidden, not_found, conflict.
+    """
     demand_staff(tx, "settle payments")
     booking, invoice, payment = await lock_payment(tx, payment_id)
     demand_status(payment["status"], ("pending",), "payment", "settle it")
     if payment["kind"] == "refund" and tx.caller.role == "provider":
         raise Refusal("forbidden", "not_allowed", "A provider may not settle refunds.")
+    if PROCESSORS[payment["processor"]].settles:
+        raise Refusal("conflict", "settled_by_processor", f"Only an event of {payment['processor']} settles it.")
     has_succeeded = request.status == "succeeded"
+    if has_succeeded and not await _may_confirm_receipt(tx):
+        raise Refusal("forbidden", "not_allowed", "A provider may not confirm the receipt of their own payment.")
     if has_succeeded and payment["kind"] == "payment":
         demand_status(invoice["status"], PAYABLE, "invoice", "pay it")
         await _demand_outstanding(tx, invoice, payment["amount"])

@@ -1,4 +1,4 @@
-"""Prices of bookings: the service or package, adjusted by price rules, plus add-ons; and the deposit."""
+"""Prices of bookings: the list price of a service or package by the price rules, plus add-ons; and the deposit."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,17 @@ from sources.operations.field_types import Request
 from sources.operations.transaction import Tx
 
 CENT: Final = Decimal("0.01")
+MOST_OF_AN_ADD_ON: Final = 100
 
+SELECT_LISTED: Final = """
+select services.base_price, packages.price as package_price, services.duration_hours, packages.hours_included,
+    organizations.timezone
+from app.services as services
+join app.organizations as organizations on organizations.id = services.org_id
+left join app.service_packages as packages
+    on packages.org_id = services.org_id and packages.service_id = services.id and packages.id = $3
+where services.org_id = $1 and services.id = $2
+"""
 SELECT_ADD_ONS: Final = """
 select id, price from app.service_add_ons where org_id = $1 and service_id = $2 and id = any($3) and is_active
 """
@@ -40,14 +50,15 @@ class AddOn(Request):
     """An add-on of the service, and its quantity."""
 
     add_on_id: UUID
-    quantity: int = Field(1, ge=1, le=1000)
+    quantity: int = Field(1, ge=1, le=MOST_OF_AN_ADD_ON)
 
 
 @dataclass(frozen=True)
 class BookingPrice:
-    """The price of a booking. `add_ons`: (id, quantity, unit price, amount) each."""
+    """The price of a booking. `listed`: of the service; `add_ons`: (id, quantity, unit price, amount) each."""
 
     total: Decimal
+    listed: Decimal | None
     deposit: Decimal
     add_ons: list[tuple[UUID, int, Decimal, Decimal]]
 
@@ -60,13 +71,22 @@ async def price_booking(
 
     Raises Refusal where an add-on does not belong to the service.
     """
+    listed = await list_price(tx, offer, service_id, package_id, start, tx.at)
+    priced = await _price_add_ons(tx, service_id, add_ons)
+    total = listed + sum((amount for *_, amount in priced), Decimal(0))
+    return BookingPrice(total, listed, to_cents(total * offer["deposit_pct"] / 100), priced)
+
+
+async def list_price(
+    tx: Tx, offer: asyncpg.Record, service_id: UUID, package_id: UUID | None, start: datetime | None,
+    booked_at: datetime,
+) -> Decimal:  # fmt: skip
+    """Return the price of a service or package that starts at `start` and was booked at `booked_at`, by the rules."""
     price = Decimal(offer["package_price"] if package_id else offer["base_price"])
-    rules = await tx.rows(SELECT_RULES, tx.org_id, service_id, package_id, start, offer["timezone"], tx.at)
+    rules = await tx.rows(SELECT_RULES, tx.org_id, service_id, package_id, start, offer["timezone"], booked_at)
     for rule in rules:
         price *= 1 + rule["adjust_pct"] / 100
-    priced = await _price_add_ons(tx, service_id, add_ons)
-    total = to_cents(price) + sum((amount for *_, amount in priced), Decimal(0))
-    return BookingPrice(total, to_cents(total * offer["deposit_pct"] / 100), priced)
+    return to_cents(price)
 
 
 async def _price_add_ons(tx: Tx, service_id: UUID, add_ons: list[AddOn]) -> list[tuple[UUID, int, Decimal, Decimal]]:

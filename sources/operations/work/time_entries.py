@@ -26,7 +26,7 @@ from sources.operations.field_types import EARLIEST, LATEST, Moment, Named, Note
 from sources.operations.transaction import Tx
 
 LONGEST: Final = timedelta(hours=24)  # of an entry with both times; a forgotten timer may be longer
-FURTHEST: Final = timedelta(hours=24)  # into the future: clocks differ, but planned hours are not worked hours
+CLOCK_SKEW: Final = timedelta(minutes=5)  # into the future: clocks differ, but planned hours are not worked hours
 # Statuses of a booking in which its time entries may be corrected.
 CORRECTABLE: Final = (*PENDING, *ONGOING)
 
@@ -162,7 +162,7 @@ async def list_of_person(tx: Tx, sheet: TimeSheetFilter, after: UUID | None, lim
 
 
 async def create_time_entry(tx: Tx, booking_id: UUID, request: NewTimeEntry) -> TimeEntry:
-    """Enter hours worked on a booking; the first entry starts a booking that is confirmed or scheduled.
+    """Enter hours worked on a booking; the first entry starts a booking that is confirmed or scheduled, if it is near.
 
     Raises Refusal: not_found, forbidden, invalid, conflict (wrong_status, time_overlaps).
     """
@@ -197,7 +197,8 @@ async def edit_time_entry(tx: Tx, time_entry_id: UUID, change: TimeEntryChange) 
     booking, row = await _lock_own(tx, time_entry_id)
     demand_status(booking["status"], CORRECTABLE, "booking", "change its time entries")
     new = dict(row) | change.model_dump(exclude_unset=True)
-    _check_times(tx, new["started_at"], new["ended_at"])
+    if {"started_at", "ended_at"} & change.model_fields_set:
+        _check_times(tx, booking, new["started_at"], new["ended_at"])
     if change.task_id:
         await _check_references(tx, row["booking_id"], row["provider_id"], change.task_id, is_new=False)
     await tx.execute(
@@ -224,8 +225,8 @@ async def _add(
         raise Refusal("forbidden", "not_allowed", "A provider may enter only their own time.", field="provider_id")
     if person is None:
         raise Refusal("invalid", "provider_required", "Give the person who worked.", field="provider_id")
-    _check_times(tx, started_at, ended_at)
     demand_status(booking["status"], WORKABLE, "booking", "enter time")
+    _check_times(tx, booking, started_at, ended_at)
     await _check_references(tx, booking_id, person, request.task_id, is_new=True)
     inserted = await tx.one(
         INSERT_ENTRY, tx.org_id, booking_id, request.task_id, person, started_at, ended_at, request.billable,
@@ -242,10 +243,14 @@ async def _lock_own(tx: Tx, time_entry_id: UUID) -> tuple[asyncpg.Record, asyncp
     return booking, row
 
 
-def _check_times(tx: Tx, started_at: datetime, ended_at: datetime | None) -> None:
-    if (ended_at or started_at) > tx.at + FURTHEST:
+def _check_times(tx: Tx, booking: asyncpg.Record, started_at: datetime, ended_at: datetime | None) -> None:
+    if (ended_at or started_at) > tx.at + CLOCK_SKEW:
         field = "ended_at" if ended_at else "started_at"
         raise Refusal("invalid", "in_the_future", "Time can be entered only after it was worked.", field=field)
+    begins = min(booking["created_at"], booking["scheduled_start"] or booking["created_at"])
+    if booking["created_at_known"] and started_at < begins - CLOCK_SKEW:
+        raise Refusal("invalid", "before_booking", "Time cannot be entered for the time before the booking was made.",
+                      field="started_at")  # fmt: skip
     if ended_at is not None and ended_at <= started_at:
         raise Refusal("invalid", "ends_before_start", "The end must lie after the start.", field="ended_at")
     if ended_at is not None and ended_at - started_at > LONGEST:

@@ -79,7 +79,7 @@ def differences(source: Connection, target: Connection, table: Table = bookings)
     names = ", ".join(
         f'"{column.name}"::text'
         for column in table.columns
-        if column.name != "row_version" and not column.info.get("is_index_key")
+        if column.name != "row_version" and column.info.get("is_landed", True)
     )
     app = source.execute(f"select {names}, row_version::text from app.{table.name}").fetchall()
     raw = target.execute(f"select {names}, _row_version::text from raw.{table.name} where _deleted_at is null")

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Table
 
 from dagster_project.ingestion.landing import land
-from dagster_project.quality.expectations import BUSINESS_RULES, MAX_ROWS, Failure, rules, validate
+from dagster_project.quality.expectations import BUSINESS_RULES, MAX_ROWS, Failure, late_bookings, rules, validate
 from sources.errors import HubError
 from sources.settings import Settings
 from sources.simulate import load_sample
@@ -209,7 +209,7 @@ def test_keys_with_a_null_are_never_equal(landed: psycopg.Connection) -> None:
 def test_deleted_rows_are_neither_checked_nor_accepted_as_parents(landed: psycopg.Connection) -> None:
     landed.execute("update raw.bookings set progress_pct = 140, _deleted_at = '2026-01-01'")
 
-    assert set(failures(landed, "bookings")) == {"not_empty", "as_loaded", "fresh"}
+    assert set(failures(landed, "bookings")) == {"not_empty", "as_loaded"}
     assert set(failures(landed, "milestones")) == {"reference_booking_id"}
 
 
@@ -279,7 +279,7 @@ def test_an_organisation_without_recent_bookings_is_a_warning(
     moved = timedelta(days=days - 2)
     landed.execute("update raw.run_clock set as_of = as_of + %s, as_of_at = as_of_at + %s", [days - 2, moved])
 
-    found = failures(landed, "bookings").get("fresh")
+    found = late_bookings(landed)
 
     assert (found is not None) == stale
     if found:
@@ -290,14 +290,14 @@ def test_an_organisation_without_recent_bookings_is_a_warning(
         assert (row["newest_booking"], row["as_of"]) == ("2026-03-02 12:00:00+00:00", "2026-03-06")
 
         landed.execute("update raw.run_clock set has_ended = true")
-        assert "fresh" not in failures(landed, "bookings")
+        assert late_bookings(landed) is None
 
 
 def test_the_day_of_a_booking_is_in_the_time_zone_of_the_organisation(landed: psycopg.Connection) -> None:
     landed.execute("update raw.run_clock set as_of = '2026-03-06', as_of_at = '2026-03-07 09:00Z'")
     landed.execute("update raw.bookings set created_at = '2026-03-02 23:30Z'")  # 3 March in Madrid
 
-    assert "fresh" not in failures(landed, "bookings")
+    assert late_bookings(landed) is None
 
 
 def test_a_number_of_rows_other_than_after_the_last_load_is_reported(landed: psycopg.Connection) -> None:

@@ -24,9 +24,9 @@ def step(api: Api, who: str, booking: dict[str, Any], action: str, **fields: obj
     return moved
 
 
-def confirmed(api: Api, **fields: Any) -> dict[str, Any]:
-    """Create a confirmed booking of the client with the provider."""
-    booking = api.book(provider_id=str(NORTH.provider), **fields)
+def confirmed(api: Api, who: str = "client", **fields: Any) -> dict[str, Any]:
+    """Create a confirmed booking of the client with the provider, made by `who`."""
+    booking = api.book(who, provider_id=str(NORTH.provider), **fields)
     step(api, "provider", booking, "approve")
     return step(api, "provider", booking, "confirm")
 
@@ -136,13 +136,19 @@ def test_a_booking_cannot_be_rescheduled_to_a_taken_slot(api: Api) -> None:
     ],
 )
 def test_an_invalid_reschedule_is_refused(api: Api, who: str, body: dict[str, object], code: int) -> None:
-    booking = api.book(provider_id=str(NORTH.provider), scheduled_start=at(150), shares_provider_time=True)
+    booking = api.book("admin", provider_id=str(NORTH.provider), scheduled_start=at(150), shares_provider_time=True)
     assert api.client(who).post(f"/v1/bookings/{booking['id']}/reschedule", json=body).status_code == code
 
 
 def test_a_client_cannot_reschedule_a_started_booking(api: Api) -> None:
-    booking = step(api, "provider", confirmed(api, scheduled_start=at(300)), "start")
-    path = f"/v1/bookings/{booking['id']}/reschedule"
+    booking = confirmed(api, scheduled_start=at(300))
+    path = f"/v1/bookings/{booking['id']}"
+    early = api.client("provider").post(f"{path}/transitions", json={"action": "start"})
+    assert early.json()["code"] == "requirement_missing"
+    soon = (datetime.now(UTC) + timedelta(hours=23)).isoformat()
+    assert api.client("client").post(f"{path}/reschedule", json={"scheduled_start": soon}).status_code == 200
+    step(api, "provider", booking, "start")
+    path += "/reschedule"
     assert api.client("client").post(path, json={"scheduled_start": at(320)}).status_code == 403
     assert api.client("provider").post(path, json={"scheduled_start": at(320)}).status_code == 200
 
@@ -164,7 +170,7 @@ def test_a_late_cancellation_costs_the_client_a_fee(api: Api, who: str, hours: i
         [RULES, NORTH.id],
     )
     start = datetime.now(UTC) + timedelta(hours=hours)
-    booking = confirmed(api, scheduled_start=start.isoformat(), shares_provider_time=True)
+    booking = confirmed(api, "admin", scheduled_start=start.isoformat(), shares_provider_time=True)
     answer = api.client(who).post(f"/v1/bookings/{booking['id']}/cancel", json={"reason": "change of plans"})
     assert answer.status_code == 200, answer.text
     given_up = answer.json()

@@ -69,6 +69,7 @@ def expected() -> dict[tuple[str, str], tuple[set[str], str]]:
 
 
 EXPECTED: Final = expected()
+AMOUNTS: Final = {"quote": {"total_amount": "480.00"}, "accept_quote": {"total_amount": "120.00"}}
 ACTIONS: Final = sorted({action for action, _ in EXPECTED})
 
 
@@ -92,7 +93,7 @@ def state(api: Api, booking_id: UUID) -> object:
 
 
 def take(api: Api, who: str, org: Organization, booking_id: UUID, action: str) -> tuple[int, dict[str, object]]:
-    body = {"action": action, "reason": "because"} | ({"total_amount": "480.00"} if action == "quote" else {})
+    body = {"action": action, "reason": "because"} | (AMOUNTS.get(action, {}))
     answer = api.client(who, org=org).post(f"/v1/bookings/{booking_id}/transitions", json=body)
     if answer.status_code != 200:
         assert answer.headers["content-type"] == "application/problem+json"

@@ -35,8 +35,8 @@ def draft_of(business: Business, booking_id: UUID, total: str = "100.00", who: s
 
 
 def issued(business: Business, total: str = "100.00", booking_id: UUID | None = None) -> Invoice:
-    """Issue an invoice of `total`, by default of a new booking in progress."""
-    made = draft_of(business, booking_id or booking_in(business, "in_progress"), total)
+    """Issue an invoice of `total`, by default of a new booking in progress at this price."""
+    made = draft_of(business, booking_id or booking_in(business, "in_progress", total), total)
     return business.run("provider", lambda tx: issue_invoice(tx, made.id, None))
 
 

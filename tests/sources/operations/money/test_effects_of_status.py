@@ -70,7 +70,7 @@ def test_without_a_deposit_nothing_is_invoiced(business: Business) -> None:
 def test_cancelling_keeps_the_fee_and_refunds_the_rest(
     business: Business, paid: str | None, fee: str | None, collected_then: str, fee_status: str | None
 ) -> None:
-    booking_id = booking_in(business, "confirmed")
+    booking_id = booking_in(business, "confirmed", "107.00")
     made = issued(business, "100.00", booking_id)
     unpaid, draft = issued(business, "7.00", booking_id), draft_of(business, booking_id)
     if paid:
@@ -118,7 +118,7 @@ def test_a_stripe_payment_is_refunded_by_stripe(business: Business) -> None:
 
 
 def test_a_refunded_booking_refunds_every_payment(business: Business) -> None:
-    booking_id = booking_in(business, "disputed")
+    booking_id = booking_in(business, "disputed", "150.00")
     first, second = issued(business, "100.00", booking_id), issued(business, "50.00", booking_id)
     for invoice_id, amount in ((first.id, "60.00"), (first.id, "40.00"), (second.id, "20.00")):
         business.run("admin", lambda tx, invoice_id=invoice_id, amount=amount: pay(tx, invoice_id, amount))  # type: ignore[misc]
@@ -136,7 +136,7 @@ def test_a_refunded_booking_refunds_every_payment(business: Business) -> None:
     ("status", "issued_then"), [("declined", "void"), ("expired", "void"), ("no_show", "issued"), ("on_hold", "issued")]
 )
 def test_unpaid_invoices_of_an_ended_booking_become_void(business: Business, status: str, issued_then: str) -> None:
-    booking_id = booking_in(business, "requested")
+    booking_id = booking_in(business, "approved")
     unpaid, draft = issued(business, "7.00", booking_id), draft_of(business, booking_id)
     paid = issued(business, "9.00", booking_id)
     business.run("admin", lambda tx: pay(tx, paid.id, "9.00"))

@@ -19,7 +19,7 @@ def new_refund(amount: str | None = None) -> NewRefund:
 
 def test_partial_payments_add_up_to_paid(business: Business) -> None:
     made = issued(business)
-    business.run("provider", lambda tx: pay(tx, made.id, "33.33", method="cash"))
+    business.run("admin", lambda tx: pay(tx, made.id, "33.33", method="cash"))
     part = read(business, made.id)
     assert (part.status, part.paid_amount, part.outstanding_amount) == ("part_paid", Decimal("33.33"), Decimal("66.67"))
     assert part.version != made.version
@@ -29,7 +29,7 @@ def test_partial_payments_add_up_to_paid(business: Business) -> None:
     assert refused(business, "admin", lambda tx: pay(tx, made.id, "0.01")) == ("conflict", "wrong_status")
 
 
-def test_an_announced_payment_is_pending_until_staff_settle_it(business: Business) -> None:
+def test_an_announced_payment_is_pending_until_an_admin_settles_it(business: Business) -> None:
     made = issued(business)
     announced = business.run("client", lambda tx: pay(tx, made.id, "100.00", method="transfer"))
     lost = business.run("client", lambda tx: pay(tx, made.id, "60.00", method="transfer"))
@@ -37,17 +37,42 @@ def test_an_announced_payment_is_pending_until_staff_settle_it(business: Busines
     assert read(business, made.id).paid_amount == 0
     assert refused(business, "client", lambda tx: settle_payment(tx, announced.id, CAME))[0] == "forbidden"
     assert refused(business, "provider2", lambda tx: settle_payment(tx, announced.id, CAME))[0] == "not_found"
-    assert business.run("provider", lambda tx: settle_payment(tx, announced.id, CAME)).paid_at is not None
+    assert business.run("admin", lambda tx: settle_payment(tx, announced.id, CAME)).paid_at is not None
     assert read(business, made.id).status == "paid"
-    assert refused(business, "provider", lambda tx: settle_payment(tx, lost.id, CAME)) == ("conflict", "wrong_status")
+    assert refused(business, "admin", lambda tx: settle_payment(tx, lost.id, CAME)) == ("conflict", "wrong_status")
     failed = business.run("provider", lambda tx: settle_payment(tx, lost.id, Settlement(status="failed")))
     assert (failed.status, failed.failure_reason, failed.paid_at) == ("failed", "not received", None)
     assert refused(business, "provider", lambda tx: settle_payment(tx, lost.id, CAME)) == ("conflict", "wrong_status")
 
 
+def test_who_earns_a_payment_does_not_confirm_it_unless_the_organisation_says_so(own_business: Business) -> None:
+    business, made = own_business, issued(own_business)
+    own = business.run("provider", lambda tx: pay(tx, made.id, "40.00", method="cash"))
+    assert own.status == "pending"
+    assert refused(business, "provider", lambda tx: settle_payment(tx, own.id, CAME)) == ("forbidden", "not_allowed")
+    business.connection.execute(
+        "update app.organizations set settings = settings || '{\"providers_record_payments\": true}'"
+    )
+    assert business.run("provider", lambda tx: settle_payment(tx, own.id, CAME)).status == "succeeded"
+    assert business.run("provider", lambda tx: pay(tx, made.id, "60.00")).status == "succeeded"
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+@pytest.mark.parametrize("who", ["provider", "admin"])
+def test_only_the_processor_settles_its_payments(business: Business, who: str, status: str) -> None:
+    made = issued(business)
+    ref = f"pi_{who}_{status}"
+    announced = business.run("client", lambda tx: pay(tx, made.id, "100.00", processor="stripe", reference=ref))
+    result = Settlement.model_validate({"status": status})
+    assert refused(business, who, lambda tx: settle_payment(tx, announced.id, result)) == (
+        "conflict", "settled_by_processor",
+    )  # fmt: skip
+    assert read(business, made.id).status == "issued"
+
+
 def test_a_reference_is_recorded_once(business: Business) -> None:
     made = issued(business)
-    business.run("provider", lambda tx: pay(tx, made.id, "10.00", reference="2026/17"))
+    business.run("admin", lambda tx: pay(tx, made.id, "10.00", reference="2026/17"))
     assert refused(business, "admin", lambda tx: pay(tx, made.id, "10.00", reference="2026/17")) == (
         "conflict", "reference_known",
     )  # fmt: skip
@@ -56,7 +81,7 @@ def test_a_reference_is_recorded_once(business: Business) -> None:
 
 def test_refunds_never_exceed_the_payment(business: Business) -> None:
     made = issued(business)
-    payment = business.run("provider", lambda tx: pay(tx, made.id, "80.00"))
+    payment = business.run("admin", lambda tx: pay(tx, made.id, "80.00"))
     for who, kind in {"client": "forbidden", "provider": "forbidden"}.items():
         assert refused(business, who, lambda tx: refund_payment(tx, payment.id, new_refund()))[0] == kind
     assert refused(business, "admin", lambda tx: refund_payment(tx, payment.id, new_refund("80.01"))) == (
@@ -74,7 +99,7 @@ def test_refunds_never_exceed_the_payment(business: Business) -> None:
 
 def test_a_refund_without_a_payment_reduces_the_refundable_amount(business: Business) -> None:
     made = issued(business)
-    payment = business.run("provider", lambda tx: pay(tx, made.id, "80.00"))
+    payment = business.run("admin", lambda tx: pay(tx, made.id, "80.00"))
     business.connection.execute(
         "insert into app.payments (org_id, invoice_id, booking_id, kind, status, amount, currency, paid_at) "
         "values (%s, %s, %s, 'refund', 'succeeded', 70, 'EUR', now())",
@@ -91,7 +116,7 @@ def test_the_deposit_confirms_once_it_is_paid_in_full(business: Business, amount
     made = issued(business, "40.00", booking_id)
     for amount in amounts:
         assert status_of(business, booking_id) == "awaiting_payment"
-        business.run("provider", lambda tx, amount=amount: pay(tx, made.id, amount))  # type: ignore[misc]
+        business.run("admin", lambda tx, amount=amount: pay(tx, made.id, amount))  # type: ignore[misc]
     assert status_of(business, booking_id) == "confirmed"
     assert last_change(business, booking_id) == ("awaiting_payment", "confirmed", None, "deposit paid")
 

@@ -24,16 +24,16 @@ where id = %(id)s
 """
 
 
-def booking_in(business: Business, status: str) -> UUID:
-    """Create a booking of `client` with `provider` in `status`, without a schedule; return its id."""
+def booking_in(business: Business, status: str, total: str = "100.00") -> UUID:
+    """Create a booking of `client` with `provider` in `status`, made in 2026, without a schedule; return its id."""
     row = business.connection.execute(
         """
         insert into app.bookings (
-            org_id, booking_number, client_id, provider_id, service_id, status, title, total_amount, currency
+            org_id, booking_number, client_id, provider_id, service_id, status, title, total_amount, currency, created_at
         )
-        values (%s, %s, %s, %s, %s, 'requested', 'Work', 100, 'EUR') returning id
+        values (%s, %s, %s, %s, %s, 'requested', 'Work', %s, 'EUR', '2026-01-01T00:00Z') returning id
         """,
-        [business.org.id, uuid4().hex, business.org.client, business.org.provider, business.org.service],
+        [business.org.id, uuid4().hex, business.org.client, business.org.provider, business.org.service, total],
     ).fetchone()
     assert row
     booking_id: UUID = row[0]

@@ -114,13 +114,24 @@ def test_providers_enter_their_own_time_and_admins_that_of_anyone(
         (hours(length=timedelta(0)), "ends_before_start"),
         (hours(length=-HOUR), "ends_before_start"),
         (hours(length=25 * HOUR), "too_long"),
-        (hours(datetime.now(UTC) + 30 * HOUR), "in_the_future"),
+        (hours(datetime.now(UTC) + 12 * HOUR), "in_the_future"),
+        (hours(datetime(1975, 1, 1, tzinfo=UTC)), "before_booking"),
         (hours(task_id=UUID(int=1)), "unknown_task"),
     ],
 )
 def test_impossible_entries_are_refused(business: Business, request_: NewTimeEntry, code: str) -> None:
     booking_id = booking_in(business, "in_progress")
     assert refused(business, "provider", lambda tx: create_time_entry(tx, booking_id, request_)) == ("invalid", code)
+
+
+@pytest.mark.parametrize(("ahead", "status"), [(23 * HOUR, "in_progress"), (25 * HOUR, "scheduled")])
+def test_time_does_not_start_a_booking_long_before_its_start(business: Business, ahead: timedelta, status: str) -> None:
+    booking_id = booking_in(business, "scheduled")
+    business.connection.execute(
+        "update app.bookings set scheduled_start = now() + %s where id = %s", [ahead, booking_id]
+    )
+    enter(business, booking_id, hours())
+    assert status_of(business, booking_id) == status
 
 
 def test_a_task_must_be_of_the_booking(business: Business) -> None:

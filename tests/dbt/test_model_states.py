@@ -1,0 +1,106 @@
+"""A build builds what has changed and what is made from it, and no more."""
+
+import copy
+from collections.abc import Iterable
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from dagster_project.warehouse import model_states
+from dagster_project.warehouse.variables import ALL_VARIABLES
+from sources.settings import Settings
+from tests.dbt.conftest import AS_OF, execute, land_tables, manifest_of, planned, set_clock
+
+pytestmark = pytest.mark.slow
+UNUSUAL = "model.hub.int_unusual_bookings"
+
+
+@pytest.fixture
+def up_to_date(writable: Settings) -> Settings:
+    """A clone of the built business, with the states of its models."""
+    with psycopg.connect(writable.database_url) as connection:
+        model_states.save(connection, planned(writable).redefined)
+    return writable
+
+
+def names(nodes: Iterable[str]) -> set[str]:
+    """The names of the models among `nodes`."""
+    return {node.split(".")[2] for node in nodes if not node.startswith(("test.", "operation."))}
+
+
+def below(settings: Settings, root: str) -> set[str]:
+    """The names of a model and of those that are made from it."""
+    nodes = manifest_of(settings)["nodes"]
+    found = {root}
+    while new := {node for node in nodes if found & set(nodes[node]["depends_on"]["nodes"])} - found:
+        found |= new
+    return names(found)
+
+
+def test_what_changed_is_built_with_what_is_made_from_it(up_to_date: Settings) -> None:
+    plan = planned(up_to_date)
+    assert not plan.redefined
+    assert not plan.outdated
+    assert names(plan.unchanged) == names(manifest_of(up_to_date)["nodes"])
+
+    # The same rows are landed again, and the clock is set again.
+    land_tables(up_to_date)
+    assert not planned(up_to_date).outdated
+
+    execute(up_to_date, "update app.reviews set rating = 1 where id = (select id from app.reviews order by id limit 1)")
+    land_tables(up_to_date, "reviews")
+    plan = planned(up_to_date)
+    assert not plan.redefined
+    assert "fct_reviews" in names(plan.outdated) <= below(up_to_date, "model.hub.stg_app__reviews")
+    assert "test.hub.is_key_fct_reviews_review_id" in {node.rpartition(".")[0] for node in plan.outdated}
+    with psycopg.connect(up_to_date.database_url) as connection:
+        model_states.save(connection, plan.outdated)
+    assert not planned(up_to_date).outdated
+
+    # The facts do not depend on the day of the run; the figures as of a day do.
+    set_clock(up_to_date, AS_OF + timedelta(days=1))
+    outdated = names(planned(up_to_date).outdated)
+    assert {"kpi_daily", "int_bookings_at", "int_booking_states"} <= outdated
+    assert not any(name.startswith("fct_") for name in outdated)
+
+    execute(up_to_date, "drop view analytics.v_booking_trends")
+    assert names(planned(up_to_date).redefined) == {"v_booking_trends"}
+
+
+def test_a_definition_that_changed_is_built_with_those_below_it(up_to_date: Settings) -> None:
+    manifest = copy.deepcopy(manifest_of(up_to_date))
+    for node in manifest["nodes"].values():
+        node["description"] += " Edited."
+        for column in node["columns"].values():
+            column["description"] += " Edited."
+    assert not planned(up_to_date, manifest).redefined
+
+    manifest["nodes"][UNUSUAL]["raw_code"] += " -- edited"
+    plan = planned(up_to_date, manifest)
+    assert names(plan.redefined) == below(up_to_date, UNUSUAL)
+    assert not plan.outdated
+
+    variables = {**ALL_VARIABLES, "unusual_booking_spreads": 6}
+    assert names(planned(up_to_date, variables=variables).redefined) == below(up_to_date, UNUSUAL)
+
+    macro = copy.deepcopy(manifest_of(up_to_date))
+    macro["macros"]["macro.hub.mean_days"]["macro_sql"] += " "
+    redefined = names(planned(up_to_date, macro).redefined)
+    assert "v_completion_analytics" in redefined
+    assert "kpi_daily" not in redefined
+
+    materialization = copy.deepcopy(manifest_of(up_to_date))
+    materialization["macros"]["macro.hub.materialization_view_postgres"]["macro_sql"] += " "
+    assert not planned(up_to_date, materialization).unchanged
+
+
+def test_a_model_whose_parent_was_not_built_is_built_after_it(up_to_date: Settings) -> None:
+    """A user who builds one model of the Dagster UI alone leaves it with the old rows of its parents."""
+    execute(up_to_date, "update app.bookings set total_amount = total_amount + 1")
+    land_tables(up_to_date, "bookings")
+    [kpis] = (node for node in manifest_of(up_to_date)["nodes"] if node == "model.hub.kpi_daily")
+    with psycopg.connect(up_to_date.database_url) as connection:
+        alone = model_states.plan(connection, manifest_of(up_to_date), [kpis], ALL_VARIABLES)
+        model_states.save(connection, {**alone.outdated, **alone.unchanged})
+    assert kpis in planned(up_to_date).outdated
