@@ -55,6 +55,7 @@ def combined(organization: Organization, findings: Sequence[Finding], tree: Tree
             min(causes, key=lambda incident: _nearness(incident[0], finding, distances)).append(finding)
         else:
             incidents.append([finding])
+    incidents = _with_postponed(incidents)
     rest = []
     for finding in findings:
         if finding["kind"] in FORETOLD and (cause := _cause_of_foretold(finding, incidents, distances)):
@@ -127,6 +128,30 @@ def _is_compatible(cause: Finding, effect: Finding) -> bool:
     if cause["bookings"] and effect["bookings"]:
         return len(cause["bookings"] & effect["bookings"]) >= SAME_BOOKINGS * len(effect["bookings"])
     return effect["direction"] == "down" and _is_worth(cause, effect, 1 / SAME_SIZE)
+
+
+def _with_postponed(incidents: Sequence[list[Finding]]) -> list[list[Finding]]:
+    """Return the incidents, a rise of the revenue on hand with the stopped work that it consists of.
+
+    Work that was not done on its day is still on hand. The tree has no such edge: one is bad news and the other good.
+    """
+    stopped = [incident for incident in incidents if _is_stopped(incident[0])]
+    result = list(incidents)
+    for incident in incidents:
+        root = incident[0]
+        causes = [
+            cause
+            for cause in stopped
+            if root["started_on"] <= cause[0]["day"] + EFFECT_DELAY and cause[0]["started_on"] <= root["day"]
+        ]
+        if (root["metric"], root["dimension"], root["direction"]) == ("revenue_on_hand", "total", "up") and causes:
+            max(causes, key=lambda cause: abs(cause[0]["impact"] or 0)).extend(incident)
+            result.remove(incident)
+    return result
+
+
+def _is_stopped(root: Finding) -> bool:
+    return root["metric"] in WORK and root["direction"] == "down" and root["dimension"] == "total" and not root["value"]
 
 
 def _cause_of_foretold(

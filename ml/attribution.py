@@ -24,7 +24,7 @@ LEAST_EXPLAINED: Final = 0.4  # of the whole change, by all that are named
 LEAST_SURPRISE: Final = 0.15  # by which the share of the change exceeds the usual share of the figure
 MEMBER_COST: Final = 0.02  # of each further member: one name says more than three
 DIMENSION_COST: Final = 0.1  # of a second dimension
-SECONDARY_COST: Final = 0.1  # of each secondary dimension
+SECONDARY_COST: Final = 0.4  # of each secondary dimension: its members must surprise by more than that
 LEAST_COVERAGE: Final = 0.5  # share of the rows for which a dimension is known
 LARGEST_SCALE: Final = 5.0
 

@@ -41,8 +41,9 @@ def test_descriptions_are_comments_of_the_database(writable: Settings) -> None:
         assert comments.write(connection, manifest, nodes) == 2
     [found] = rows(
         writable,
-        "select obj_description('marts.kpi_daily'::regclass, 'pg_class') as of_table, col_description(attrelid, attnum) "
-        "as of_column from pg_attribute where attrelid = 'analytics.v_booking_trends'::regclass and attname = 'day'",
+        "select obj_description('marts.kpi_daily'::regclass, 'pg_class') as of_table, "
+        "col_description(attrelid, attnum) as of_column from pg_attribute "
+        "where attrelid = 'analytics.v_booking_trends'::regclass and attname = 'day'",
     )
     assert found["of_table"].endswith(" It's edited.")
     assert found["of_column"].endswith(" Edited.")

@@ -125,6 +125,13 @@ def test_an_absence_is_the_root_of_the_bookings_that_were_called_off_by_it() -> 
     ]
 
 
+def test_revenue_on_hand_that_rises_while_no_work_is_done_was_postponed() -> None:
+    on_hand = anomaly("revenue_on_hand", 53000, 37000, days=2)
+    stopped = anomaly("booked_hours", 0, 104, days=2)
+    assert roots(stopped, on_hand) == [("booked_hours", "all", ["revenue_on_hand"])]
+    assert len(roots(anomaly("booked_hours", 60, 104, days=2), on_hand)) == 2
+
+
 def test_the_total_covers_its_members() -> None:
     found = roots(anomaly("bookings_created", 4, 30, **of_service()), anomaly("bookings_created", 90, 120))
     assert found == [("bookings_created", "all", [])]

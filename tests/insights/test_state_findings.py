@@ -4,15 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
-import yaml
 
-from dagster_project.warehouse.variables import THRESHOLDS
+from dagster_project.warehouse.variables import VARIABLES
 from insights.state_findings import USUAL_WEEKS, weekly
 from tests.insights.conftest import DAY, GOLDEN, ORGANIZATION
 
 
 def test_the_usual_weeks_are_those_of_dbt() -> None:
-    assert yaml.safe_load(THRESHOLDS.read_text())["pace_weeks"] == USUAL_WEEKS
+    assert VARIABLES["pace_weeks"] == USUAL_WEEKS
 
 
 def test_weeks_without_a_figure_are_zero_and_those_before_the_data_unknown(tables: psycopg.Connection) -> None:

@@ -29,7 +29,8 @@ def booking_in(business: Business, status: str, total: str = "100.00") -> UUID:
     row = business.connection.execute(
         """
         insert into app.bookings (
-            org_id, booking_number, client_id, provider_id, service_id, status, title, total_amount, currency, created_at
+            org_id, booking_number, client_id, provider_id, service_id, status, title, total_amount, currency,
+            created_at
         )
         values (%s, %s, %s, %s, %s, 'requested', 'Work', %s, 'EUR', '2026-01-01T00:00Z') returning id
         """,
