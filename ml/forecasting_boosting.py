@@ -59,10 +59,9 @@ class Effort(NamedTuple):
     learning_rate: float
 
 
-# More rows cost time for no better MASE; with a book 60,000 have 0.5 % less WAPE.
-LAST: Final = Effort(20_000, 100, 0.09)
-LAST_FEW: Final = Effort(20_000, 150, 0.06)  # of fewer than FEW_SERIES; 100 rounds: flights 10 % worse, bicycles equal
-LAST_BOOKED: Final = Effort(30_000, 80, 0.11)
+# More rows cost time for no better MASE.
+LAST: Final = Effort(20_000, 150, 0.06)  # 100 rounds are 0.5 % worse, of one or two series 10 %
+LAST_BOOKED: Final = Effort(30_000, 80, 0.11)  # 20,000 rows and 60 rounds are 1 % worse
 # Of the models of past origins, whose errors make the intervals and, with a book, the weights of the models.
 PAST: Final = Effort(10_000, 60, 0.15)
 
@@ -195,9 +194,8 @@ def backcast(tab: Tables, origins: Positions, horizon: int) -> Floats:
     those of a model that was not fitted on the actuals; the last origin by a model of its own.
     """
     result = np.full((len(tab.values), len(origins), horizon), np.nan)
-    last = LAST_FEW if len(tab.values) < FEW_SERIES else LAST
     for begin, end in _periods(len(origins)):
-        effort = last if end == len(origins) else PAST
+        effort = LAST if end == len(origins) else PAST
         if models := fit(tab, int(origins[begin]), horizon, effort):
             result[:, begin:end] = predict(models, tab, origins[begin:end], horizon)
     young = origins[None, :] - tab.first[:, None] < WARM_UP + LEVEL_DAYS

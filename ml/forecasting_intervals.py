@@ -21,6 +21,7 @@ RECENT_HALF_LIFE = 21  # days: half-life of the recent error size, and the weigh
 OWN_ORIGINS = 5  # independent origins at which own quantiles weigh as much as those of all; 1 to 30 are as good
 EVEN_SHARE = 0.5  # how far both sides are drawn to their mean: past bias seldom lasts; 0 costs 3 % of the CRPS
 SPREAD_DAYS = 56  # days of values that the spread is taken from
+SETTLED_DAYS = 28  # days ahead up to which coverage needs no widening
 DOUBLING_DAYS = 28  # days ahead at which the variance of a t interval is twice that of the values
 
 
@@ -84,7 +85,19 @@ def _conformal_offsets(errors: Floats, tails: Floats, *, shared: Flags) -> tuple
     scores, next_scale = _conformal_scores(errors, weights)
     quantiles = _shrunk_quantiles(scores, weights, tails, shared=shared)  # (series, 2 * tail)
     lower, upper = _evened(*np.split(quantiles, 2, axis=1))  # each (series, tail)
+    next_scale = next_scale * _widening(errors)
     return lower.T[:, :, None] * next_scale, upper.T[:, :, None] * next_scale
+
+
+def _widening(errors: Floats) -> Floats:
+    """Return the factor (series, step) of offsets far ahead, where the horizons of past origins overlap.
+
+    The root of 1 + 1 / n, as of the deviation of a new value from the mean of n: n is the number of horizons beyond
+    SETTLED_DAYS that the weekly origins cover one after the other.
+    """
+    beyond = np.arange(1, errors.shape[2] + 1) - SETTLED_DAYS
+    days = 7 * np.maximum((~np.isnan(errors)).sum(axis=1), 1)
+    return np.asarray(np.sqrt(1 + np.maximum(beyond, 0) / days))
 
 
 def _conformal_scores(errors: Floats, weights: Floats) -> tuple[Floats, Floats]:

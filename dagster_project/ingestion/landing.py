@@ -171,7 +171,7 @@ def _copy(
     into: sql.Composable,
 ) -> int:
     """Copy the rows of the window from source to target; return their number."""
-    names = [column.name for column in _landed(table)]
+    names = [column.name for column in landed_columns(table)]
     rows = sql.SQL("select {}, {}, {}::timestamptz, null::timestamptz from {} where {}").format(
         _identifiers(names), sql.Identifier(VERSION), sql.Literal(loaded_at), _app(table), _within(window)
     )
@@ -275,14 +275,14 @@ def _within(window: _Window) -> sql.Composable:
     )
 
 
-def _landed(table: Table) -> list[Column[object]]:
+def landed_columns(table: Table) -> list[Column[object]]:
     """Return the columns to read: all but the row version and those that are not landed."""
     return [column for column in table.columns if column.name != VERSION and column.info.get("is_landed", True)]
 
 
 def _raw_columns(table: Table) -> list[tuple[str, LiteralString]]:
     """Return the names and types of the columns of raw.<table>: the operational ones and those that landing adds."""
-    operational = [(column.name, column.type.compile(dialect=DIALECT)) for column in _landed(table)]
+    operational = [(column.name, column.type.compile(dialect=DIALECT)) for column in landed_columns(table)]
     return [
         *operational,
         ("_row_version", "xid8"),

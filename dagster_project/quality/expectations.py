@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Table, UniqueConstraint
 
+from dagster_project.ingestion.landing import landed_columns
 from sources import database
 from sources.tables import OPERATIONAL
 
@@ -182,7 +183,10 @@ def _reference(constraint: ForeignKeyConstraint) -> Rule:
 def _checks(table: Table) -> Iterator[Rule]:
     constraints = chain(table.constraints, *(column.constraints for column in table.columns))
     checks = [constraint for constraint in constraints if isinstance(constraint, CheckConstraint)]
+    landed = {column.name for column in landed_columns(table)}
     for check in sorted(checks, key=lambda constraint: str(constraint.name)):
+        if not landed.issuperset(check.info["columns"]):
+            continue
         condition = str(check.sqltext)
         values = [
             column.name for column in table.columns if column.name in check.info["columns"] and column.name != "id"

@@ -14,7 +14,6 @@ from dagster_dbt.asset_utils import DAGSTER_DBT_UNIQUE_ID_METADATA_KEY, get_mani
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from google.protobuf.json_format import MessageToDict
 from psycopg import sql
-from pydantic import PrivateAttr
 
 from dagster_project.resources import HubDatabase
 from dagster_project.warehouse import comments, dbt_runner, model_states
@@ -30,8 +29,6 @@ ROW_COUNT: Final = "dagster/row_count"
 
 class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
     """dbt for the warehouse assets: builds the selected models and reports each model and test when it ends."""
-
-    _manifest: Any = PrivateAttr(default=None)
 
     def build(self, context: dg.AssetExecutionContext, database: HubDatabase) -> Iterator[Any]:
         """Build the selected models whose definition or input has changed, with their tests, and count their rows.
@@ -67,14 +64,14 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
     ) -> Iterator[Any]:
         """Run `dbt build` of the nodes `targets`, and save the state of each that succeeds."""
         settings = get_settings()
-        self._manifest = self._manifest or dbt_runner.parse(settings)
+        parsed = dbt_runner.manifest(settings)
         arguments = [*dbt_runner.build_of(outputs.manifest, targets), *options]
         dbt_events: SimpleQueue[Any] = SimpleQueue()
         outcome: list[Any] = []
 
         def work() -> None:
             try:
-                outcome.append(dbt_runner.invoke(settings, arguments, dbt_events.put, self._manifest))
+                outcome.append(dbt_runner.invoke(settings, arguments, dbt_events.put, parsed))
             except BaseException as error:  # raised in the waiting thread
                 outcome.append(error)
             finally:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from dagster_dbt import DbtProject
@@ -14,6 +14,8 @@ from dagster_project.warehouse.variables import PROJECT, VARIABLES
 from sources import database
 from sources.errors import HubError
 from sources.settings import Settings
+
+_newest: Final[dict[tuple[Path, str], Any]] = {}
 
 
 def folder(settings: Settings) -> Path:
@@ -62,13 +64,30 @@ def parse(settings: Settings) -> Any:
 
 def prepare(settings: Settings) -> Path:
     """Return the path of the current manifest; parse the project only if a file, a variable or the database changed."""
-    manifest, stamp = folder(settings) / "manifest.json", folder(settings) / "manifest.parsed-from"
+    path, stamp = _files(settings)
+    if not (path.exists() and stamp.exists() and stamp.read_text() == _origin(settings)):
+        manifest(settings)
+    return path
+
+
+def manifest(settings: Settings) -> Any:
+    """Return the manifest for builds. Parsing takes seconds, so this process keeps the newest one."""
+    key = folder(settings), _origin(settings)
+    if key not in _newest:
+        _newest.clear()
+        _newest[key] = parse(settings)
+        _files(settings)[1].write_text(key[1])
+    return _newest[key]
+
+
+def _files(settings: Settings) -> tuple[Path, Path]:
+    """Return the manifest, and the file that says from what it was parsed."""
+    return folder(settings) / "manifest.json", folder(settings) / "manifest.parsed-from"
+
+
+def _origin(settings: Settings) -> str:
     # The manifest contains the name of the database, so it is valid for this one only.
-    parsed_from = f"{fingerprint()} for {database.masked(database.database_url(settings))}"
-    if not (manifest.exists() and stamp.exists() and stamp.read_text() == parsed_from):
-        parse(settings)
-        stamp.write_text(parsed_from)
-    return manifest
+    return f"{fingerprint()} for {database.masked(database.database_url(settings))}"
 
 
 def fingerprint() -> str:

@@ -4,20 +4,14 @@ They return SQL of the same shape as dbt/macros. sqlfluff would compile the real
 takes most of its time.
 """
 
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from dagster_project.warehouse.variables import VARIABLES
-
-PROJECT = Path(__file__).parents[1] / "dbt_project.yml"
-VARS = VARIABLES | yaml.load(PROJECT.read_text(), Loader=yaml.CSafeLoader)["vars"]
+from dagster_project.warehouse.variables import ALL_VARIABLES
 
 
 def var(name: str) -> Any:
     """Return a variable of dbt_project.yml or of the Hub; of metrics and ratios only one, enough for the linter."""
-    return VARS[name][:1] if name in ("kpis", "ratios") else VARS[name]
+    return ALL_VARIABLES[name][:1] if name in ("kpis", "ratios") else ALL_VARIABLES[name]
 
 
 def _calls(name: str) -> Any:
@@ -85,6 +79,11 @@ def metric_row(*_: Any) -> str:
 def kpi_days() -> str:
     """Return a query with the first and last day of the metrics."""
     return "select first_day, last_day from days"
+
+
+def newest_forecasts(_: Any) -> str:
+    """Return a query with the newest as_of of each organisation."""
+    return "select org_id, organization_as_of, as_of from forecasts"
 
 
 def only_changed(*_: Any, **__: Any) -> str:

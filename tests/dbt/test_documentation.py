@@ -31,6 +31,12 @@ def test_every_model_and_column_is_described(built: Settings, models: dict[str, 
     assert described == relations
 
 
+def test_every_mart_and_analytics_view_has_a_contract(models: dict[str, dict[str, Any]]) -> None:
+    read = {name: node for name, node in models.items() if node["schema"] in ("marts", "analytics")}
+    without = [name for name, node in read.items() if not node["config"]["contract"]["enforced"]]
+    assert (len(read) > 30, without) == (True, [])
+
+
 def test_descriptions_are_comments_of_the_database(writable: Settings) -> None:
     manifest = manifest_of(writable)
     nodes = [node for node in manifest["nodes"] if not node.startswith(("test.", "operation."))]

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from ml.forecasting import forecast
+from ml.forecasting_events import lifts, read, usual_values
+from ml.panel import to_panel
 from tests.ml.series import AS_OF, book, days, frame, seasonal
 
 LENGTH = 500
@@ -87,6 +89,18 @@ def test_the_first_campaign_of_a_series_has_the_effect_that_others_had() -> None
     with_events, without = (forecast(history, as_of=AS_OF, events=each) for each in (events, None))
     ratio = on(with_events, AHEAD)["forecast"].to_numpy() / on(without, AHEAD)["forecast"].to_numpy()
     assert ratio.mean() == pytest.approx(1.85, abs=0.2)
+
+
+def test_the_stated_effect_counts_until_earlier_campaigns_are_known() -> None:
+    first = rows("campaign", AHEAD, "a")
+    later = pd.concat([rows("campaign", days(LENGTH)[campaign_days(*CAMPAIGNS)], "a"), first])
+    # Seven days of the stated effect, then 30 days of a doubling beside them.
+    for values, events, factor in ((seasonal(LENGTH), first, 1.5), (lifted(2.0, *CAMPAIGNS), later, 1.89)):
+        panel = to_panel(frame(a=values), as_of=AS_OF)
+        known = read(events.assign(expected_effect=1.5), panel, len(AHEAD) + 7)
+        lift = lifts(panel.values, usual_values(panel.values, known), known)
+        assert lift[0, 7:] == pytest.approx(factor, rel=0.02)
+        assert (lift[0, :7] == 1).all()
 
 
 def test_a_campaign_lifts_what_is_still_to_be_booked() -> None:

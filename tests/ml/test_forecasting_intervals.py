@@ -98,3 +98,11 @@ def test_shifted_bounds_follow_their_forecast() -> None:
     lower, upper = shift_bounds({80: (before - 3, before + 4)}, before, after, np.array([True]))[80]
     np.testing.assert_array_equal(lower, [[9.0, 0.0]])
     np.testing.assert_array_equal(upper, [[16.0, 5.0]])
+
+
+def test_far_ahead_intervals_are_wider_than_the_past_errors() -> None:
+    errors = np.random.default_rng(3).normal(size=(20, 40, 90))
+    widths = np.ptp(intervals(errors)[80], axis=0).mean(axis=0)  # (step,)
+    assert widths[:28].mean() == pytest.approx(widths[20:28].mean(), rel=0.02)
+    # Beyond four weeks 40 weekly origins cover 280 / 62 = 4.5 horizons.
+    assert widths[80:].mean() == pytest.approx(np.sqrt(1 + 57.5 / 280) * widths[:28].mean(), rel=0.02)

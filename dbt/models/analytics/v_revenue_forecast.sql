@@ -1,13 +1,6 @@
 -- The newest forecast that was made by as_of, of the days after it.
 with newest_forecasts as (
-    select
-        forecasts.org_id,
-        organizations.as_of as organization_as_of,
-        max(forecasts.as_of) as as_of
-    from {{ source('ml', 'revenue_forecasts') }} as forecasts
-    inner join {{ ref('dim_organization') }} as organizations
-        on forecasts.org_id = organizations.org_id and forecasts.as_of <= organizations.as_of
-    group by forecasts.org_id, organizations.as_of
+    {{ newest_forecasts('revenue_forecasts') }}
 )
 
 select

@@ -10,19 +10,20 @@ with groups_and_channels as (
     where metric = 'bookings_created' and dimension in ('client_group', 'channel')
 ),
 
-weekdays as (
+fixed_members as (
     {% for name in ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] %}
-        {{ 'union all' if not loop.first }}
         select
+            'service_weekday' as dimension,
             '{{ loop.index }}' as member,
             '{{ name }}' as member_name
+        union all
     {% endfor %}
-),
-
-lead_buckets as (
     {% for name in ['same day'] + (var('lead_buckets') | list) + [var('longest_lead_bucket')] %}
         {{ 'union all' if not loop.first }}
-        select '{{ name }}' as member
+        select
+            'lead_bucket' as dimension,
+            '{{ name }}' as member,
+            '{{ name }}' as member_name
     {% endfor %}
 )
 
@@ -33,20 +34,15 @@ select
     'all' as member_name
 from {{ ref('dim_organization') }}
 union all
-select
-    org_id,
-    'service' as dimension,
-    cast(service_id as text) as member,
-    service_name as member_name
-from {{ ref('dim_service') }}
-union all
-select
-    org_id,
-    'provider' as dimension,
-    cast(provider_id as text) as member,
-    provider_name as member_name
-from {{ ref('dim_provider') }}
-union all
+{% for dimension in ['service', 'provider'] %}
+    select
+        org_id,
+        '{{ dimension }}' as dimension,
+        cast({{ dimension }}_id as text) as member,
+        {{ dimension }}_name as member_name
+    from {{ ref('dim_' ~ dimension) }}
+    union all
+{% endfor %}
 select
     org_id,
     dimension,
@@ -56,16 +52,8 @@ from groups_and_channels
 union all
 select
     organizations.org_id,
-    'service_weekday' as dimension,
-    weekdays.member,
-    weekdays.member_name
+    fixed_members.dimension,
+    fixed_members.member,
+    fixed_members.member_name
 from {{ ref('dim_organization') }} as organizations
-cross join weekdays
-union all
-select
-    organizations.org_id,
-    'lead_bucket' as dimension,
-    lead_buckets.member,
-    lead_buckets.member as member_name
-from {{ ref('dim_organization') }} as organizations
-cross join lead_buckets
+cross join fixed_members
