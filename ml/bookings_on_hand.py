@@ -15,7 +15,7 @@ from scipy import signal
 
 from ml.panel import Flags, Floats, Panel, Positions, same_phase, to_book
 
-# Measured on a hotel's revenue by arrival day, total and members (docs/methods.md).
+# Measured on a hotel's revenue by arrival day, total and members (docs/forecasts.md).
 WEEK_WEIGHT = 0.975  # weight of a week relative to the next one; 0.95 to 0.99 differ by 2 %
 FEWEST_ROWS = 56  # days with an actual, before a regression is fitted
 HALF_LIFE = 730  # days; 180 to 3000 differ by less than 1 %
@@ -239,18 +239,19 @@ def _least_absolute(rows: Floats, target: Floats, weight: Floats) -> Floats:
     """
     total = weight.sum(axis=1, keepdims=True)
     scale = np.sqrt((weight[:, :, None] * rows**2).sum(axis=1) / total) + 1e-12
-    # (series, feature, row): half the time of (series, row, feature).
-    features = np.ascontiguousarray((rows / scale[:, None]).transpose(0, 2, 1))
+    # (series, feature, row): half the time of (series, row, feature); single precision: another third less.
+    features = np.ascontiguousarray((rows / scale[:, None]).transpose(0, 2, 1), dtype=np.float32)
+    column = target.astype(np.float32)[:, :, None]
     diagonal = np.arange(rows.shape[2])
     ridge = np.where(diagonal == 0, 0.0, RIDGE / total) + 1e-9
     least_error = NEAR * (weight * np.abs(target)).sum(axis=1, keepdims=True) / total + 1e-12
     current, coefficients = weight, np.zeros(scale.shape)
     for _ in range(ITERATIONS):
-        weighted = features * current[:, None]
-        gram = weighted @ features.transpose(0, 2, 1)
+        weighted = features * current.astype(np.float32)[:, None]
+        gram = (weighted @ features.transpose(0, 2, 1)).astype(float)
         gram[:, diagonal, diagonal] += ridge * current.sum(axis=1, keepdims=True)
-        coefficients = np.linalg.solve(gram, weighted @ target[:, :, None])[:, :, 0]
-        error = np.abs(target - (coefficients[:, None] @ features)[:, 0])
+        coefficients = np.linalg.solve(gram, (weighted @ column).astype(float))[:, :, 0]
+        error = np.abs(target - (coefficients.astype(np.float32)[:, None] @ features)[:, 0])
         current = weight / np.maximum(error, least_error)
     return np.asarray(coefficients / scale)
 

@@ -18,7 +18,7 @@ from ml.panel import Day, Flags, Floats, Panel, Positions, beyond_largest, holid
 
 HORIZON_DAYS: Final = 28  # four whole weeks: each weekday equally often; accuracy and coverage are measured on it
 
-# Chosen by rolling origins on public daily series and a hotel's revenue: docs/methods.md has the measurement.
+# Chosen by rolling origins on public daily series and a hotel's revenue: docs/forecasts.md has the measurement.
 BOOKED = ("pickup+boosting", "pickup regression", "pickup")  # models for days with amounts on hand
 REGRESSION, PICK_UP = BOOKED.index("pickup regression"), BOOKED.index("pickup")
 # Prior weights of the models of BOOKED and of the model without a book; multiplied by error ** -TRUST_POWER. With equal

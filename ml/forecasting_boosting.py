@@ -76,7 +76,7 @@ class Learner(NamedTuple):
 
 # A call of fewer series keeps to one learner: flights of one country, after the pandemic, are 15 % worse with two.
 FEW_SERIES: Final = 3
-# MASE on synthetic series, bike sharing and Madrid's transport (docs/methods.md): their mean is 2.5 % (28 days) and
+# MASE on synthetic series, bike sharing and Madrid's transport (docs/forecasts.md): their mean is 2.5 % (28 days) and
 # 2 % (90 days) better than either alone, 4 % and 3 % better than Huber's loss in units of the last month's level.
 LEARNERS: Final = (Learner(False, True, PARAMETERS_BOOKED), Learner(True, False, PARAMETERS))
 LEARNERS_FEW: Final = (Learner(False, False, PARAMETERS),)

@@ -9,7 +9,7 @@ from ml import forecasting_intervals as intervals
 from ml import forecasting_last_year, seasonal
 from ml.panel import Flags, Floats, Positions, fill_gaps, observed_days
 
-# Chosen by rolling origins on public daily series and a hotel's revenue: docs/methods.md has the measurement.
+# Chosen by rolling origins on public daily series and a hotel's revenue: docs/forecasts.md has the measurement.
 MINIMUM_DAYS = 14  # with fewer days: their mean
 REGRESSION_FROM = 180  # days of history from which the regression joins the smoothing
 # The smoothing steadies the regression until that has learnt the yearly season. From then on MASE is 2 % lower without

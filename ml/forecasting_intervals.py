@@ -11,7 +11,7 @@ from scipy import ndimage, signal, special
 
 from ml.panel import Flags, Floats
 
-# Chosen by rolling origins on public daily series, a hotel's revenue and synthetic series (docs/methods.md).
+# Chosen by rolling origins on public daily series, a hotel's revenue and synthetic series (docs/forecasts.md).
 ENOUGH_ORIGINS = 10  # with fewer: intervals from the spread of the values
 NEIGHBOURS = 3  # steps on each side that share their errors; 7 and 14 are as good
 SIZE_POWER = 0.35  # errors grow with this power of the forecast: 0 undercovered growing seasons, 1 was too wide

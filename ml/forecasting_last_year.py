@@ -11,7 +11,7 @@ import numpy as np
 
 from ml.panel import Flags, Floats, Positions, fill_gaps, observed_days
 
-# Chosen on synthetic series, a hotel's guests by country and agent, and earlier years of the others (docs/methods.md).
+# Chosen on synthetic series, a hotel's guests by country and agent, and earlier years of others (docs/forecasts.md).
 NEAR_DAYS: Final = 28  # days ahead that have a weight of their own
 LEVEL_DAYS: Final = 28
 YEAR: Final = 364  # days: the same weekday a year ago
