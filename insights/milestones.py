@@ -1,6 +1,5 @@
 """Rule `milestone`: milestones of the coming fortnight that will probably be late, more than usual."""
 
-from collections import Counter
 from datetime import timedelta
 from typing import Any, Final, LiteralString
 
@@ -31,7 +30,7 @@ HISTORY: Final[LiteralString] = """
     group by service_id, position, is_behind
 """
 WEEKS: Final[LiteralString] = """
-    select (%(as_of)s::date - due_day) / 7 as weeks_ago, count(*) as late
+    select (%(as_of)s::date - due_day) / 7 as weeks_ago, count(*) as figure
     from intermediate.int_milestone_delays
     where org_id = %(org_id)s and is_late and due_day <= %(as_of)s and due_day > %(year_ago)s
     group by 1
@@ -69,8 +68,7 @@ def milestone_findings(connection: psycopg.Connection, organization: Organizatio
         return []
     foretold = lateness(history, coming, as_of=as_of)
     expected_late = float(foretold["probability"].sum())
-    of_weeks = Counter({row["weeks_ago"]: row["late"] for row in records(connection, WEEKS, parameters)})
-    weeks = weekly(organization, of_weeks)
+    weeks = weekly(connection, organization, WEEKS, parameters)
     fortnights = [sum(weeks[ago : ago + WINDOW_WEEKS]) for ago in range(len(weeks) - WINDOW_WEEKS)]
     usual = usual_range(fortnights)
     if usual is None or expected_late <= usual.upper:

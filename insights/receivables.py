@@ -27,7 +27,7 @@ BILLED_WITHIN_DAYS: Final = 7  # finished work is invoiced a few days later
 UNBILLED_DAYS: Final = 91  # of recent work, whose unbilled share is compared with that of the year before
 
 OVERDUE_WEEKS: Final[LiteralString] = """
-    select weeks_ago, overdue_amount::float8 as amount
+    select weeks_ago, overdue_amount::float8 as figure
     from intermediate.int_overdue_weeks
     where org_id = %(org_id)s
 """
@@ -85,8 +85,7 @@ def receivable_findings(connection: psycopg.Connection, organization: Organizati
 
 def _overdue(connection: psycopg.Connection, organization: Organization, parameters: dict[str, Any]) -> Finding | None:
     """Return the finding of overdue invoices; the usual sum is that of the weeks before."""
-    of_weeks = {row["weeks_ago"]: row["amount"] for row in records(connection, OVERDUE_WEEKS, parameters)}
-    amount, *earlier = weekly(organization, of_weeks) or [0.0]
+    amount, *earlier = weekly(connection, organization, OVERDUE_WEEKS, parameters) or [0.0]
     usual = usual_range(earlier)
     (invoiced,) = [row["invoiced"] for row in records(connection, INVOICED, parameters)]
     if usual is None or not amount or amount < OVERDUE_SHARE * invoiced:

@@ -1,11 +1,13 @@
 """Findings on the state of the whole organisation at the end of as_of: what they have in common."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import pandas as pd
+import psycopg
 
 from insights.organizations import Organization
+from sources.database import records
 
 USUAL_WEEKS: Final = 26  # before as_of: pace_weeks of dbt/thresholds.yml, as a test checks
 
@@ -28,8 +30,14 @@ def state_finding(organization: Organization, **columns: Any) -> dict[str, Any]:
     }
 
 
-def weekly(organization: Organization, figures: Mapping[int, float]) -> list[float]:
-    """Return the figure of as_of and of each week before it since data began; a week that is not in `figures` has 0."""
+def weekly(
+    connection: psycopg.Connection, organization: Organization, query: LiteralString, parameters: Mapping[str, Any]
+) -> list[float]:
+    """Return the figure of as_of and of each week before it since data began, 0 for a week that `query` does not have.
+
+    query: returns weeks_ago and figure.
+    """
+    figures = {row["weeks_ago"]: row["figure"] for row in records(connection, query, dict(parameters))}
     if organization.first_day is None:
         return []
     weeks_known = min((organization.as_of - organization.first_day).days // 7, USUAL_WEEKS)

@@ -187,11 +187,13 @@ def public_holidays(organization: Organization, days: pd.Series) -> pd.DataFrame
 
 
 def known_events(connection: psycopg.Connection, organization: Organization, series: pd.Series) -> pd.DataFrame:
-    """Return the known events of each of `series`, past and coming: series_id, day, kind.
+    """Return the known events of each of `series`, past and coming: series_id, day, kind, expected_effect.
 
     An event of the whole organisation concerns all its series, one of a service or provider the series of that member
     and, unless it is a closure, the totals. A closure closes what is counted by the day of service or work; bookings
-    and payments may come nevertheless, so that for them it is an event whose effect the past shows.
+    and payments may come nevertheless, so that for them it is an event whose effect the past shows. An expected effect
+    is that of a campaign on what is booked on its days, and of an event in town on the work of its days; it is unknown
+    for other series, and for the total where it is that of a member.
     """
     events = _read(
         connection,
@@ -200,7 +202,12 @@ def known_events(connection: psycopg.Connection, organization: Organization, ser
             case when events.service_id is not null then 'service' when events.provider_id is not null then 'provider'
             end,
             coalesce(events.service_id, events.provider_id)::text,
-            metrics.kind <> 'stock' and metrics.day_column = any(%(days_of_work)s)
+            metrics.kind <> 'stock' and metrics.day_column = any(%(days_of_work)s),
+            case
+                when metrics.kind = 'stock' then null
+                when events.kind = 'campaign' and metrics.day_column = %(day_of_booking)s then events.expected_effect
+                when events.kind = %(event)s and metrics.day_column = any(%(days_of_work)s) then events.expected_effect
+            end::float8
         from staging.stg_app__calendar_events as events
         cross join generate_series(events.starts_on, events.ends_on, interval '1 day') as days (day)
         cross join marts.dim_metric as metrics
@@ -208,8 +215,10 @@ def known_events(connection: psycopg.Connection, organization: Organization, ser
             and days.day <= %(as_of)s::date + %(horizon)s
         """,
         organization,
-        ["day", "kind", "metric", "dimension", "member", "is_of_work"],
+        ["day", "kind", "metric", "dimension", "member", "is_of_work", "expected_effect"],
         days_of_work=list(DAYS_OF_WORK),
+        day_of_booking=DAY_OF_BOOKING,
+        event=EVENT,
         horizon=PLANNING_DAYS,
     )
     parts = pd.Series(series.unique(), dtype=object).astype(str).str.split(SEPARATOR, n=2)
@@ -220,7 +229,11 @@ def known_events(connection: psycopg.Connection, organization: Organization, ser
     concerned = pairs[pairs["dimension"].isna() | is_own | is_of_total]
     closes = (concerned["kind"] != CLOSURE) | concerned["is_of_work"].astype(bool)
     kinds = concerned["kind"].where(closes, EVENT)
-    return concerned.assign(kind=kinds)[["series_id", "day", "kind"]].drop_duplicates(ignore_index=True)
+    effects = concerned["expected_effect"].astype(float).where(concerned["dimension"].isna() | is_own)
+    found = concerned.assign(kind=kinds, expected_effect=effects)[["series_id", "day", "kind", "expected_effect"]]
+    # Of several events of a kind on a day the largest expected effect counts.
+    largest = found.groupby(["series_id", "day", "kind"], sort=False)["expected_effect"].max()
+    return largest.reset_index()
 
 
 def incidents(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:

@@ -131,7 +131,7 @@ def test_facts_of_the_newest_day_are_left_out_of_an_older_digest(filled: psycopg
     digest = build_digest(filled, ORG, DAY)
     assert (digest.statuses, digest.overloads, digest.accuracy) == (None, (), None)
     assert "Available for the newest day" in digest_text(digest)
-    assert "No provider will overload" not in digest_text(digest)
+    assert "No provider is booked beyond" not in digest_text(digest)
 
 
 def test_too_few_days_give_no_accuracy(connection: psycopg.Connection) -> None:
@@ -238,7 +238,7 @@ def test_data_that_ended_are_not_compared(filled: psycopg.Connection) -> None:
     digest = build_digest(filled, ORG, DAY)
     text = digest_text(digest)
     assert "The last recorded activity was on Monday, 6 April 2026." in " ".join(text.split())
-    for claim in ("as usual", "Back to normal", "Nothing unusual", "No provider will overload", "next 7 days"):
+    for claim in ("as usual", "Back to normal", "Nothing unusual", "No provider is booked beyond", "next 7 days"):
         assert claim not in text
     assert digest_message(digest, link_base="").subject.endswith("no data")
 

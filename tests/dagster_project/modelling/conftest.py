@@ -31,7 +31,7 @@ def organization(connection: psycopg.Connection) -> Organization:
     connection.execute("create schema staging")
     connection.execute(
         "create table staging.stg_app__calendar_events (org_id uuid, kind text, starts_on date, ends_on date, "
-        "service_id uuid, provider_id uuid)"
+        "service_id uuid, provider_id uuid, expected_effect numeric)"
     )
     connection.execute(
         "create table marts.dim_organization (org_id uuid, country text, as_of date, first_day date, last_day date, "

@@ -162,7 +162,7 @@ def test_an_event_concerns_the_series_of_its_member_and_a_closure_the_days_of_wo
     events = inputs.known_events(connection, organization, series)
     found = {
         (day.date() - DAY, kind, name.replace(str(SERVICES[0]), "0").replace(str(SERVICES[1]), "1"))
-        for name, day, kind in events.itertuples(index=False)
+        for name, day, kind, _ in events.itertuples(index=False)
     }
     assert len(found) == len(events)
     members = ("total|all", "service|0", "service|1")
@@ -177,6 +177,32 @@ def test_an_event_concerns_the_series_of_its_member_and_a_closure_the_days_of_wo
             for member in members[:2]
         ),
     }
+
+
+def test_an_expected_effect_is_of_what_is_booked_or_done_on_the_days(
+    connection: psycopg.Connection, organization: Organization
+) -> None:
+    connection.execute("update marts.dim_metric set day_column = 'service_day' where metric = 'realized_revenue'")
+    connection.execute("update marts.dim_metric set day_column = 'created_day' where metric = 'booked_revenue'")
+    connection.execute("update marts.dim_metric set kind = 'stock' where metric = 'tracked_hours'")
+    metrics = ("realized_revenue", "booked_revenue", "tracked_hours")
+    series = pd.Series(
+        [f"{metric}|{member}" for metric in metrics for member in ("total|all", f"service|{SERVICES[0]}")]
+    )
+    tomorrow, later = DAY + timedelta(days=1), DAY + timedelta(days=2)
+    for kind, day, service, effect in (
+        ("campaign", tomorrow, None, 1.5), ("campaign", tomorrow, None, None), ("event", later, SERVICES[0], 2),
+    ):  # fmt: skip
+        connection.execute(
+            "insert into staging.stg_app__calendar_events values (%s, %s, %s, %s, %s, null, %s)",
+            [organization.id, kind, day, day, service, effect],
+        )
+    events = inputs.known_events(connection, organization, series)
+    known = events.dropna(subset=["expected_effect"])
+    assert len(events) == 12
+    assert {(*name.split("|")[:2], effect) for name, _, _, effect in known.itertuples(index=False)} == {
+        ("booked_revenue", "total", 1.5), ("booked_revenue", "service", 1.5), ("realized_revenue", "service", 2.0),
+    }  # fmt: skip
 
 
 def test_holidays_are_those_of_the_region(organization: Organization) -> None:
