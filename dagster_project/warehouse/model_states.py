@@ -54,14 +54,11 @@ def plan(
 ) -> Plan:
     """Return which of `nodes` (unique ids of models, snapshots and tests) a build must build."""
     held = _held(connection, manifest)
-    sources = {
-        source: table_state(connection, node["schema"], node["name"]) for source, node in manifest["sources"].items()
-    }
-    targets = _targets(manifest, nodes, held, sources, variables)
+    targets = _targets(connection, manifest, nodes, held, variables)
 
     @cache
     def is_redefined(node: str) -> bool:
-        if node in sources:
+        if node in manifest["sources"]:
             return False
         if any(is_redefined(parent) for parent in manifest["nodes"][node]["depends_on"]["nodes"]):
             return True
@@ -122,10 +119,10 @@ def _held(connection: psycopg.Connection, manifest: Manifest) -> dict[str, State
 
 
 def _targets(
+    connection: psycopg.Connection,
     manifest: Manifest,
     nodes: Collection[str],
     held: Mapping[str, State],
-    sources: Mapping[str, str],
     variables: Mapping[str, Any],
 ) -> dict[str, State]:
     """Return the state of each of `nodes` after a build of all of them; what is not among them stays as it is held."""
@@ -133,8 +130,8 @@ def _targets(
 
     @cache
     def target(node: str) -> State:
-        if node in sources:
-            return State("", sources[node])
+        if source := manifest["sources"].get(node):
+            return State("", table_state(connection, source["schema"], source["name"]))
         # The rows of a table are those of its last build, but those of a view are always those of its parents.
         stays = node not in nodes and node in held
         if stays and not _is_view(manifest["nodes"][node]):
