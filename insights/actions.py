@@ -128,7 +128,7 @@ def _call(row: dict[str, Any]) -> str:
 
 def _void(row: dict[str, Any]) -> str:
     client = f" of {row['client_name']}" if row["client_name"] else ""
-    return f"Void invoice {row['invoice_number']}{client}, which repeats invoice {row['earlier_invoice_number']}"
+    return f"Void invoice {row['invoice_number']}{client}, if it is only invoice {row['earlier_invoice_number']} again"
 
 
 def _invoices(row: dict[str, Any]) -> str:

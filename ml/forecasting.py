@@ -20,6 +20,7 @@ HORIZON_DAYS: Final = 28  # four whole weeks: each weekday equally often; accura
 
 # Chosen by rolling origins on public daily series and a hotel's revenue: docs/forecasts.md has the measurement.
 BOOKED = ("pickup+boosting", "pickup regression", "pickup")  # models for days with amounts on hand
+IN_RUSH = "pickup+pickup regression"  # the mean of both
 REGRESSION, PICK_UP = BOOKED.index("pickup regression"), BOOKED.index("pickup")
 # Prior weights of the models of BOOKED and of the model without a book; multiplied by error ** -TRUST_POWER. With equal
 # prior weights WAPE is 0.5 % worse.
@@ -180,7 +181,7 @@ def _forecasts(
     regression, pick_up = with_book[REGRESSION, :, -1], with_book[PICK_UP, :, -1]  # (series, step)
     rush = bookings_on_hand.has_rush(book_values[booked], values.shape[1])[:, None] & ~np.isnan(pick_up)
     combined[:, -1][rush] = ((np.where(np.isnan(regression), pick_up, regression) + pick_up) / 2)[rush]
-    label[rush] = BOOKED[PICK_UP]
+    label[rush] = IN_RUSH
     result = plain.copy()
     result[booked], model[booked] = combined, label
     return result, model

@@ -43,8 +43,8 @@ def size_of(change: Floats, amounts: Floats, series: pd.Index, money: Money | No
     """
     if money is None:
         return None
-    by_series = money if isinstance(money, Mapping) else dict.fromkeys(series, money)
-    worth = np.array([[float(by_series.get(str(name), 0.0))] for name in series]).reshape(-1, 1)
+    of_series = [float(money.get(str(name), 0.0)) if isinstance(money, Mapping) else float(money) for name in series]
+    worth = np.array(of_series).reshape(-1, 1)
     total = np.pad(np.cumsum(np.abs(np.nan_to_num(amounts)) * worth, axis=1), ((0, 0), (1, 0)))
     day = np.arange(amounts.shape[1] - change.shape[1], amounts.shape[1])
     begin = np.maximum(day - USUAL_DAYS, 0)

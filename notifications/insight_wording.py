@@ -39,11 +39,10 @@ def steps(insight: Row, currency: str | None, link_base: str) -> tuple[Step, ...
 
 
 def first_step(insight: Row) -> str:
-    """Return the advice in one sentence or two: the remedy, and the first action where it does not name that."""
-    recommendation = str(insight["recommendation"] or "").rstrip(".")
-    action = str(insight["actions"][0]["text"]).rstrip(".") if insight["actions"] else ""
-    begin = "" if action in recommendation else f"Begin here: {action}" if recommendation else action
-    return " ".join(f"{sentence}." for sentence in (recommendation, begin) if sentence)
+    """Return the advice in one sentence or two: the remedy, or the first action where there is none."""
+    actions = [str(action["text"]) for action in insight["actions"][:1]]
+    first = next(filter(None, [insight["recommendation"], *actions]), "")
+    return f"{str(first).rstrip('.')}." if first else ""
 
 
 def _step(action: Row, currency: str | None, link_base: str) -> Step:

@@ -88,7 +88,7 @@ COMMON_CAUSES: Final = {
     ("bookings_cancelled", "up"): "That points to one event or message that made clients of all kinds call off.",
     ("no_show_rate", "up"): "That points to reminders that were not sent, or to an event of those days.",
     ("invoiced_revenue", "up"): "That points to invoices that were sent twice or early.",
-    ("tracked_hours", "down"): "The work itself is not unusual, so the hours were probably not recorded.",
+    ("tracked_hours", "down"): "No unusual work was found, so the hours were probably not recorded.",
 }
 # Added to an anomaly that lasts longer than one day, by pattern.
 PATTERNS: Final = {

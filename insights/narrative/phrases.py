@@ -148,7 +148,7 @@ def drivers(finding: Finding) -> str:
     if named:
         return f"Main {'driver' if len(named) == 1 else 'drivers'}: {formatting.listed(named)}."
     spread = [DIMENSIONS[name] for name in finding.get("spread_over") or []]
-    return f"It is spread over {formatting.listed(spread)}: the cause is a common one." if spread else ""
+    return f"It is spread over {formatting.listed(spread)}: the cause is probably a common one." if spread else ""
 
 
 def driver_change(finding: Finding, value: float, expected: float) -> str:

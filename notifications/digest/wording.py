@@ -144,7 +144,7 @@ def _usual_note(digest: Digest) -> str:
 
 
 def _insights(digest: Digest, link_base: str) -> list[Block]:
-    """Return the new insights that need attention in full, and the open ones of earlier days by title."""
+    """Return the new insights that need attention in full, and the open ones of earlier days with their advice."""
     if not digest.urgent and not digest.earlier_insights:
         return []
     currency = digest.organization.currency
@@ -178,7 +178,8 @@ def _insight(row: Row, currency: str, link_base: str) -> Entry:
 
 
 def _earlier_insight(row: Row) -> Entry:
-    return Entry(f"{row['title']} (since {formatting.date_words(row['first_day'])})", "", tone=row["severity"])
+    title = f"{row['title']} (open since {formatting.date_words(row['first_day'])})"
+    return Entry(title, insight_wording.first_step(row), tone=row["severity"])
 
 
 def _waiting(digest: Digest) -> list[Block]:
@@ -193,8 +194,11 @@ def _waiting(digest: Digest) -> list[Block]:
 def _resolved(digest: Digest) -> list[Block]:
     if not digest.resolved_insights or digest.is_past_its_end:
         return []
-    titles = [f"{row['title']} ({formatting.short_day(row['day'])})" for row in digest.resolved_insights]
-    return [Heading("Back to normal", level=2), *(Entry(title, "", tone="good") for title in titles)]
+    entries = [
+        Entry(row["title"], f"Last so on {formatting.short_day(row['day'])}; no longer unusual.", tone="good")
+        for row in digest.resolved_insights
+    ]
+    return [Heading("What is over", level=2), *entries]
 
 
 def _outlook(digest: Digest) -> list[Block]:

@@ -176,7 +176,7 @@ def test_repeated_invoices_are_voided(warehouse: psycopg.Connection) -> None:
         "Of the 15 invoices, 8 have the booking and the amount of another one issued shortly before."
     ]
     assert [(action["text"], action["impact"]) for action in found["actions"]] == [
-        ("Void invoice INV-9 of Ann Bell, which repeats invoice INV-7", 80)
+        ("Void invoice INV-9 of Ann Bell, if it is only invoice INV-7 again", 80)
     ]
 
 

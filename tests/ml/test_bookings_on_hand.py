@@ -145,4 +145,4 @@ def test_a_rush_of_bookings_leaves_the_pick_up_alone() -> None:
     rush = calm.assign(value=calm["value"].add(gained, fill_value=0.0))
     for rows, is_alone in ((calm, False), (rush, True)):
         models = forecast(frame(s=values), as_of=AS_OF, on_hand=rows)["model"]
-        assert (models == "pickup").all() == is_alone
+        assert (models == "pickup+pickup regression").all() == is_alone

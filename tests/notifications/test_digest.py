@@ -238,7 +238,7 @@ def test_data_that_ended_are_not_compared(filled: psycopg.Connection) -> None:
     digest = build_digest(filled, ORG, DAY)
     text = digest_text(digest)
     assert "The last recorded activity was on Monday, 6 April 2026." in " ".join(text.split())
-    for claim in ("as usual", "Back to normal", "Nothing unusual", "No provider is booked beyond", "next 7 days"):
+    for claim in ("as usual", "What is over", "Nothing unusual", "No provider is booked beyond", "next 7 days"):
         assert claim not in text
     assert digest_message(digest, link_base="").subject.endswith("no data")
 
@@ -285,7 +285,7 @@ def test_an_insight_is_described_in_full_once(filled: psycopg.Connection) -> Non
     assert digest.new_insights == ()
     assert "Nothing new: " in text
     assert "Still open: Booked revenue fell by half (2 others below)." in " ".join(text.split())
-    assert "* Booked revenue fell by half (since 2 May 2026)" in text
+    assert "* Booked revenue fell by half (open since 2 May 2026)" in text
     assert "What to do: Look at" not in text
     assert digest_message(digest, link_base="").subject.endswith("nothing new, 3 still open")
 

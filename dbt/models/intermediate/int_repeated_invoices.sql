@@ -1,4 +1,5 @@
--- Invoices that repeat an earlier one. Instalments of equal amounts are further apart.
+-- Invoices that repeat an earlier one of their kind. Instalments of equal amounts are further apart; where a client paid
+-- both, both were meant.
 select
     invoices.invoice_id,
     invoices.org_id,
@@ -12,6 +13,7 @@ from {{ ref('fct_invoices') }} as invoices
 inner join {{ ref('fct_invoices') }} as earlier
     on
         invoices.booking_id = earlier.booking_id
+        and invoices.invoice_kind = earlier.invoice_kind
         and invoices.total_amount = earlier.total_amount
         and (invoices.issued_at, invoices.invoice_number) > (earlier.issued_at, earlier.invoice_number)
         and earlier.issued_day >= {{ add_days('invoices.issued_day', -var('repeated_invoice_days')) }}
@@ -21,6 +23,7 @@ where
     and invoices.is_in_own_currency
     and earlier.is_in_own_currency
     and invoices.total_amount > 0
+    and not (invoices.status = 'paid' and earlier.status = 'paid')
 group by
     invoices.invoice_id,
     invoices.org_id,

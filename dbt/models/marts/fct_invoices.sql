@@ -22,6 +22,7 @@ select
     bookings.provider_id,
     invoices.client_id,
     invoices.invoice_number,
+    invoices.invoice_kind,
     invoices.status,
     invoices.total_amount,
     invoices.currency,

@@ -4,6 +4,7 @@ select
     booking_id,
     client_id,
     invoice_number,
+    kind as invoice_kind,
     status,
     is_receivable,
     total_amount,
