@@ -10,7 +10,7 @@ from cli import common
 from cli.common import AsJson, Organization, console
 from sources import calendar_events, database
 from sources.errors import HubError
-from sources.row_values import CALENDAR_EVENT_KINDS
+from sources.row_values import CALENDAR_EVENT_KINDS, LARGEST_EFFECT, SMALLEST_EFFECT
 
 app = typer.Typer(
     help="Manage what is known ahead, for forecasts and the search for anomalies. Example: hub calendar list",
@@ -51,7 +51,11 @@ def add(
     service: Annotated[str | None, typer.Option("--service", help="The one service that it concerns.")] = None,
     provider: Annotated[str | None, typer.Option("--provider", help="The one provider whom it concerns.")] = None,
     effect: Annotated[
-        str | None, typer.Option("--effect", help="The expected factor on a usual day, such as 1.5.")
+        str | None,
+        typer.Option(
+            "--effect",
+            help=f"The expected factor on a usual day, such as 1.5; {SMALLEST_EFFECT} to {LARGEST_EFFECT}.",
+        ),
     ] = None,
     org: Organization = None,
 ) -> None:

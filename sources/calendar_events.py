@@ -11,7 +11,14 @@ from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from sources.database import records
 from sources.errors import HubError
 from sources.formatting import listed
-from sources.row_values import CALENDAR_EVENT_KINDS
+from sources.row_values import (
+    CALENDAR_EVENT_KINDS,
+    FIRST_EVENT_DAY,
+    LARGEST_EFFECT,
+    LAST_EVENT_DAY,
+    LONGEST_EVENT_DAYS,
+    SMALLEST_EFFECT,
+)
 
 MAX_SHOWN: Final = 10  # names in an error message
 SERVICES: Final[LiteralString] = "select name, id from app.services where org_id = %(org)s order by name, id"
@@ -59,10 +66,17 @@ def add_event(
         raise HubError("An event needs a title.")
     if ends_on < starts_on:
         raise HubError(f"The event ends on {ends_on}, before it starts on {starts_on}.")
+    if (ends_on - starts_on).days >= LONGEST_EVENT_DAYS:
+        raise HubError(f"An event lasts at most {LONGEST_EVENT_DAYS} days.")
+    if not FIRST_EVENT_DAY <= starts_on <= ends_on <= LAST_EVENT_DAY:
+        raise HubError(f"An event lies between {FIRST_EVENT_DAY} and {LAST_EVENT_DAY}.")
     if service and provider:
         raise HubError("An event concerns a service or a provider, not both: add one event for each.")
-    if expected_effect is not None and expected_effect < 0:
-        raise HubError(f"The expected effect is {expected_effect}; it is a factor on a usual day, at least 0.")
+    if expected_effect is not None and not SMALLEST_EFFECT <= expected_effect <= LARGEST_EFFECT:
+        raise HubError(
+            f"The expected effect is {expected_effect}; it is a factor on a usual day, from {SMALLEST_EFFECT} "
+            f"to {LARGEST_EFFECT}."
+        )
     row = {
         "org": org_id,
         "kind": kind,

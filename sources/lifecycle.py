@@ -121,7 +121,7 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
     "schedule": "a start and an end are required: reschedule the booking first",
     "provider": "a provider is required: assign one first",
     "price_accepted": "the client has not accepted the price: quote it, and let the client accept the quote",
-    "quote_named": "say which price is accepted: give the quoted amount as `total_amount`, or the version as If-Match",
+    "quote_named": "say what is accepted: `total_amount`, and `deposit_amount` if one is due, or give If-Match",
     "for_the_client": "the client accepts a quote; an admin who has not quoted it may do so for them, with a `reason`",
     "start_near": f"it starts at most {STARTS_BEFORE_HOURS} hours before the start that its client knows",
     "start_passed": "the scheduled start has not passed yet",

@@ -3,6 +3,8 @@
 The statuses of a booking are in lifecycle.
 """
 
+from datetime import date
+from decimal import Decimal
 from typing import Final, Literal, get_args
 
 PersonRole = Literal["client", "provider", "admin"]
@@ -15,6 +17,11 @@ MilestoneStatus = Literal["pending", "in_progress", "submitted", "approved", "ca
 TaskStatus = Literal["todo", "in_progress", "done", "cancelled"]
 CalendarEventKind = Literal["closure", "campaign", "price_change", "event"]
 Sensitivity = Literal["quiet", "normal", "keen"]  # of the detection of anomalies
+SMALLEST_EFFECT: Final = Decimal("0.2")  # of a calendar event, as a factor on a usual day; forecasts use no others
+LARGEST_EFFECT: Final = Decimal(5)
+FIRST_EVENT_DAY: Final = date(1970, 1, 1)
+LAST_EVENT_DAY: Final = date(2199, 12, 31)
+LONGEST_EVENT_DAYS: Final = 3660
 ApprovalStatus = Literal["pending", "approved", "rejected", "closed"]  # closed: its round ended before
 ExtraStatus = Literal["proposed", "accepted", "declined"]
 

@@ -12,10 +12,18 @@ from sources.operations.bookings.access import All, demand_version
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Named, Request
 from sources.operations.transaction import Tx
-from sources.row_values import CalendarEventKind
+from sources.row_values import (
+    FIRST_EVENT_DAY,
+    LARGEST_EFFECT,
+    LAST_EVENT_DAY,
+    LONGEST_EVENT_DAYS,
+    SMALLEST_EFFECT,
+    CalendarEventKind,
+)
 
 MOST_EVENTS: Final = 1000  # in a list
-Factor = Annotated[Decimal, Field(max_digits=8, decimal_places=4, ge=0)]
+Factor = Annotated[Decimal, Field(max_digits=8, decimal_places=4, ge=SMALLEST_EFFECT, le=LARGEST_EFFECT)]
+Day = Annotated[date, Field(ge=FIRST_EVENT_DAY, le=LAST_EVENT_DAY)]
 
 
 class NewCalendarEvent(Request):
@@ -28,8 +36,8 @@ class NewCalendarEvent(Request):
     )
     kind: CalendarEventKind
     title: Line
-    starts_on: date
-    ends_on: date | None = Field(None, description="The last day; by default the first one.")
+    starts_on: Day
+    ends_on: Day | None = Field(None, description="The last day; by default the first one.")
     service_id: UUID | None = Field(None, description="The one service that it concerns.")
     provider_id: UUID | None = Field(None, description="The one provider; not together with a service.")
     expected_effect: Factor | None = Field(None, description="The expected factor on a usual day, such as 1.5.")
@@ -41,8 +49,8 @@ class CalendarEventChange(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"ends_on": "2031-08-24"}]})
     kind: CalendarEventKind = "event"
     title: Line = Field(default_factory=str)
-    starts_on: date = date.min
-    ends_on: date = date.min
+    starts_on: Day = FIRST_EVENT_DAY
+    ends_on: Day = FIRST_EVENT_DAY
     service_id: UUID | None = None
     provider_id: UUID | None = None
     expected_effect: Factor | None = None
@@ -51,8 +59,8 @@ class CalendarEventChange(Request):
 class CalendarQuery(Request):
     """The days of a list: events that touch them."""
 
-    first: date | None = Field(None, description="Events that end on this day or later.")
-    last: date | None = Field(None, description="Events that start on this day or earlier.")
+    first: Day | None = Field(None, description="Events that end on this day or later.")
+    last: Day | None = Field(None, description="Events that start on this day or earlier.")
 
 
 class CalendarEvent(BaseModel):
@@ -126,7 +134,8 @@ async def get_event(tx: Tx, event_id: UUID) -> CalendarEvent:
 async def create_event(tx: Tx, request: NewCalendarEvent) -> CalendarEvent:
     """Create an event.
 
-    Raises Refusal: forbidden, invalid (ends_before_start, service_and_provider, unknown_service, unknown_provider).
+    Raises Refusal: forbidden, invalid (ends_before_start, too_long, service_and_provider, unknown_service,
+    unknown_provider).
     """
     _demand_admin(tx)
     values = request.model_dump() | {"ends_on": request.ends_on or request.starts_on}
@@ -164,9 +173,16 @@ async def _found(tx: Tx, event_id: UUID) -> asyncpg.Record:
     return row
 
 
-async def _demand_valid(tx: Tx, values: dict[str, Any]) -> None:
-    if values["ends_on"] < values["starts_on"]:
+def demand_days(starts_on: date, ends_on: date) -> None:
+    """Raise Refusal invalid where an event may not have these days."""
+    if ends_on < starts_on:
         raise Refusal("invalid", "ends_before_start", "An event ends on its first day or later.", field="ends_on")
+    if (ends_on - starts_on).days >= LONGEST_EVENT_DAYS:
+        raise Refusal("invalid", "too_long", f"An event lasts at most {LONGEST_EVENT_DAYS} days.", field="ends_on")
+
+
+async def _demand_valid(tx: Tx, values: dict[str, Any]) -> None:
+    demand_days(values["starts_on"], values["ends_on"])
     if values["service_id"] and values["provider_id"]:
         raise Refusal(
             "invalid", "service_and_provider", "An event concerns a service or a provider, not both.",

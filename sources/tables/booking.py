@@ -74,9 +74,11 @@ bookings = operational_table(
     Column("cancellation_fee", Money),
     # The terms on which the operations rely; null, as in imported bookings, where the price was agreed elsewhere.
     Column("offered_amount", Money, info=NOT_LANDED),  # a price that the client has not accepted yet; null: accepted
-    Column("list_amount", Money, info=NOT_LANDED),  # the dearest list price of the times at which it was; null: unknown
+    Column("list_amount", Money, info=NOT_LANDED),  # the list price when it was booked; null: unknown, or quoted
+    Column("priced_start", Timestamp, info=NOT_LANDED),  # the start that the price covers: the dearest that it had
     Column("fee_floor", Money, info=NOT_LANDED),  # the fee that was due when the client moved it: the least later fee
-    Column("agreed_start", Timestamp, info=NOT_LANDED),  # the start before staff moved it; null: they have not
+    # The start before staff moved it, infinity if there was none; null: the client knows the present one.
+    Column("agreed_start", Timestamp, info=NOT_LANDED),
     # Under row security only leakproof comparisons can use an index: those of bigint are leakproof, of numeric not.
     Column(
         "amount_minor",

@@ -9,21 +9,32 @@ TERMS = """
 alter table app.bookings
     add column offered_amount numeric(14, 2),
     add column list_amount numeric(14, 2),
+    add column priced_start timestamptz,
     add column fee_floor numeric(14, 2) constraint ck_bookings_fee_floor check (fee_floor >= 0),
     add column agreed_start timestamptz;
 
--- A price that was quoted and not accepted since awaits the consent of the client. What is approved stays approved.
+-- A price that a quote, a draft or a provider's request offered, and that was not accepted since, awaits the consent of
+-- the client. What is approved stays approved.
 update app.bookings as bookings set offered_amount = total_amount
-where status in ('requested', 'under_review', 'quoted') and external_ref is null and exists (
-    select from app.booking_status_history as history
-    where history.org_id = bookings.org_id and history.booking_id = bookings.id and history.to_status = 'quoted'
+where external_ref is null and (status = 'draft' or status in ('requested', 'under_review', 'quoted') and exists (
+    select from app.booking_status_history as offers
+    left join app.profiles as makers on makers.org_id = offers.org_id and makers.id = offers.actor_id
+    where offers.org_id = bookings.org_id and offers.booking_id = bookings.id
+        and (
+            offers.to_status = 'quoted'
+            or offers.from_status is null and (offers.to_status = 'draft' or makers.role = 'provider')
+        )
         and not exists (
             select from app.booking_status_history as accepted
+            left join app.profiles as people on people.org_id = accepted.org_id and people.id = accepted.actor_id
             where accepted.org_id = bookings.org_id and accepted.booking_id = bookings.id
-                and accepted.from_status = 'quoted' and accepted.to_status = 'approved'
-                and accepted.changed_at >= history.changed_at
+                and accepted.changed_at >= offers.changed_at
+                and (
+                    accepted.from_status = 'quoted' and accepted.to_status = 'approved'
+                    or accepted.from_status = 'draft' and people.role <> 'provider'
+                )
         )
-);
+));
 
 create table app.booking_extras (
     id uuid constraint pk_booking_extras primary key default uuidv7(),
@@ -67,7 +78,7 @@ def downgrade() -> None:
     op.execute(
         """
         drop table app.booking_extras;
-        alter table app.bookings drop column offered_amount, drop column list_amount, drop column fee_floor,
-            drop column agreed_start;
+        alter table app.bookings drop column offered_amount, drop column list_amount,
+            drop column priced_start, drop column fee_floor, drop column agreed_start;
         """
     )

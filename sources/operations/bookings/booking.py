@@ -54,7 +54,7 @@ class Booking(BaseModel):
     package_id: UUID | None
     total_amount: Money
     offered_amount: Money | None = Field(
-        description="A price that the client has not accepted yet; null: the client has accepted `total_amount`."
+        description="A price that the client has not accepted yet; null: no price waits for consent."
     )
     deposit_amount: Money
     cancellation_fee: Money | None
@@ -105,12 +105,12 @@ INSERT_BOOKING: Final = """
 insert into app.bookings (
     org_id, booking_number, client_id, provider_id, service_id, package_id, status, priority, title, notes,
     total_amount, deposit_amount, currency, scheduled_start, scheduled_end, is_exclusive, offered_amount, list_amount,
-    created_at, updated_at
+    priced_start, created_at, updated_at
 )
 values (
     $1, 'BK-' || to_char($2::timestamptz, 'YYYY') || '-' || nextval('app.booking_numbers') + 1000000,
-    $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $2,
-    $2
+    $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $14,
+    $2, $2
 )
 returning id
 """

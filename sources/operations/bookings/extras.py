@@ -72,6 +72,10 @@ values ($1, $2, $3, $4, $5, $6, $6) returning id
 UPDATE_EXTRA: Final = """
 update app.booking_extras set status = $3, reason = $4, decider_id = $5, decided_at = $6 where org_id = $1 and id = $2
 """
+DECLINE_EXTRAS: Final = """
+update app.booking_extras set status = 'declined', reason = $3, decider_id = $4, decided_at = $5
+where org_id = $1 and booking_id = $2 and status <> 'declined'
+"""
 RAISE_TOTAL: Final = "update app.bookings set total_amount = total_amount + $3 where org_id = $1 and id = $2"
 
 
@@ -110,6 +114,11 @@ async def decide_extra(tx: Tx, extra_id: UUID, request: ExtraDecision) -> Extra:
     status = "accepted" if request.decision == "accept" else "declined"
     await tx.execute(UPDATE_EXTRA, tx.org_id, extra_id, status, request.reason, tx.caller.profile_id, tx.at)
     return _as_extra(await tx.one(SELECT_EXTRA, tx.org_id, extra_id))
+
+
+async def decline_extras(tx: Tx, booking_id: UUID, reason: str) -> None:
+    """Decline every extra of a locked booking, also accepted ones: another price takes their place."""
+    await tx.execute(DECLINE_EXTRAS, tx.org_id, booking_id, reason, tx.caller.profile_id, tx.at)
 
 
 def _may_accept(tx: Tx, booking: asyncpg.Record, extra: asyncpg.Record, reason: str | None) -> bool:

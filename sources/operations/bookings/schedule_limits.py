@@ -21,10 +21,13 @@ def offered_length(offer: asyncpg.Record) -> timedelta | None:
     return timedelta(hours=float(hours)) if hours else None
 
 
-def check_schedule(tx: Tx, start: datetime | None, end: datetime, offered: timedelta | None) -> None:
+def check_schedule(
+    tx: Tx, start: datetime | None, end: datetime, offered: timedelta | None, present: timedelta = timedelta(0)
+) -> None:
     """Raise Refusal invalid where the caller may not book this time.
 
-    `offered`: the length that a client may book at most, None where the service has no duration.
+    `offered`: the length that a client may book at most, None where the service has no duration; `present`: the length
+    that the booking has already, which it may keep.
     """
     if start is None or end <= start:
         raise Refusal("invalid", "bad_schedule", "The end must lie after the start.", field="scheduled_end")
@@ -34,7 +37,7 @@ def check_schedule(tx: Tx, start: datetime | None, end: datetime, offered: timed
     if start > tx.at + FURTHEST:
         raise Refusal("invalid", "starts_too_late", f"The start lies more than {FURTHEST.days} days ahead.",
                       field="scheduled_start")  # fmt: skip
-    longest = (offered or LONGEST_BY_CLIENT) if is_client else LONGEST
+    longest = max(present, (offered or LONGEST_BY_CLIENT) if is_client else LONGEST)
     if end - start > longest:
         raise Refusal("invalid", "too_long", f"The booking is longer than {longest / timedelta(hours=1):g} hours.",
                       field="scheduled_end")  # fmt: skip

@@ -12,7 +12,11 @@ from sources import lifecycle
 from sources.operations.bookings.access import demand_staff
 from sources.operations.bookings.booking import Booking, get_booking
 from sources.operations.bookings.schedule_limits import check_schedule, offered_length
-from sources.operations.bookings.status_changes import lock_booking, take_automatic_transition
+from sources.operations.bookings.status_changes import (
+    lock_booking,
+    may_accept_for_client,
+    take_automatic_transition,
+)
 from sources.operations.errors import Refusal
 from sources.operations.field_types import Line, Moment, Note, Price, Request
 from sources.operations.money import effects_of_status
@@ -39,8 +43,8 @@ where org_id = $1 and id = $2
 UPDATE_SCHEDULE: Final = """
 update app.bookings set scheduled_start = $3, scheduled_end = $4, provider_id = $5, is_exclusive = $6,
     total_amount = $7::numeric, offered_amount = case when offered_amount is not null then $7::numeric end,
-    list_amount = $8,
-    fee_floor = $9, agreed_start = $10
+    priced_start = $8, fee_floor = $9,
+    agreed_start = case when not $10 then coalesce(agreed_start, scheduled_start, 'infinity') end
 where org_id = $1 and id = $2
 """
 IS_PROVIDER: Final = """
@@ -73,13 +77,14 @@ class Reschedule(Request):
     scheduled_start: Moment
     scheduled_end: Moment | None = Field(None, description="By default the duration is kept.")
     provider_id: UUID | None = Field(None, description="For admins only; by default the provider is kept.")
-    shares_provider_time: bool = Field(
-        False, description="May overlap other bookings of the provider. For providers and admins only."
+    shares_provider_time: bool | None = Field(
+        None,
+        description="May overlap other bookings of the provider; by default as it is. Providers and admins change it.",
     )
     total_amount: Price | None = Field(
         None, description="The price that the client accepts, where the new time is dearer than the present one."
     )
-    reason: Note | None = None
+    reason: Note | None = Field(None, description="From an admin: how the client agreed to the new start.")
 
 
 async def change_booking(tx: Tx, booking_id: UUID, change: BookingChange, expected: str | None) -> Booking:
@@ -110,37 +115,39 @@ async def reschedule_booking(tx: Tx, booking_id: UUID, request: Reschedule, expe
 
     A message in the booking records the old and the new time and the reason. A confirmed booking that has a provider
     becomes scheduled. A client who moves to a dearer time names the new price (409 price_changes otherwise), and owes
-    at least the cancellation fee that was due before. A move by staff changes neither the price nor the start that
-    counts for the fee, until the client moves the booking as well.
+    at least the cancellation fee that was due before; once the start of a firm booking has passed, only staff move it.
+    A move by staff changes neither the price nor the start that counts for the fee, until the client moves the booking
+    as well, or an admin says in `reason` how the client agreed. A client who knew no start owes nothing for it.
 
     Raises Refusal: not_found, forbidden, conflict, stale, invalid.
     """
     booking = await lock_booking(tx, booking_id, expected)
     if booking["status"] not in lifecycle.UNDELIVERED:
         raise _wrong_status(booking, "be moved")
-    if tx.caller.role == "client" and booking["status"] not in lifecycle.MOVABLE_BY_CLIENT:
-        raise Refusal("forbidden", "not_allowed", "A client may not move a booking that is under way.")
+    is_by_client = tx.caller.role == "client"
+    if is_by_client:
+        _check_move_by_client(tx, booking)
     if request.provider_id not in (None, booking["provider_id"]):
         if tx.caller.role != "admin":
             raise Refusal("forbidden", "not_allowed", "Only an admin may change the provider.", field="provider_id")
         await _check_provider(tx, request.provider_id, booking)
     provider_id = request.provider_id or booking["provider_id"]
     start, end = request.scheduled_start, request.scheduled_end or _end_of_same_length(booking, request.scheduled_start)
-    if request.shares_provider_time:
+    is_exclusive = booking["is_exclusive"]
+    if request.shares_provider_time is not None and request.shares_provider_time == is_exclusive:
         demand_staff(tx, "share a provider's time")
+        is_exclusive = not request.shares_provider_time
     offer = await tx.one(SELECT_LISTED, tx.org_id, booking["service_id"], booking["package_id"])
-    check_schedule(tx, start, end, _longest(booking, offer))
-    is_by_client = tx.caller.role == "client"
-    listed, dearest = await _list_amounts(tx, booking, offer, start)
+    check_schedule(tx, start, end, offered_length(offer), _length(booking) or timedelta(0))
+    priced_start, surcharge = await _dearer(tx, booking, offer, start)
     total = booking["total_amount"]
-    if is_by_client and total > 0 and dearest > listed:
-        total += dearest - listed
+    if is_by_client and total > 0 and surcharge > 0:
+        total += surcharge
         _demand_price(booking, total, request.total_amount)
     fee = await cancellation_fee(tx, booking) if is_by_client else booking["fee_floor"]
-    agreed_start = None if is_by_client else booking["agreed_start"] or booking["scheduled_start"]
     await tx.execute(
-        UPDATE_SCHEDULE, tx.org_id, booking_id, start, end, provider_id, not request.shares_provider_time, total,
-        dearest, fee, agreed_start,
+        UPDATE_SCHEDULE, tx.org_id, booking_id, start, end, provider_id, is_exclusive, total, priced_start, fee,
+        may_accept_for_client(tx, None, request.reason),
     )  # fmt: skip
     if tx.caller.profile_id is not None:
         message = _moved_message(booking["scheduled_start"], start, request.reason)
@@ -152,31 +159,32 @@ async def reschedule_booking(tx: Tx, booking_id: UUID, request: Reschedule, expe
     return await get_booking(tx, booking_id)
 
 
-def _longest(booking: asyncpg.Record, offer: asyncpg.Record) -> timedelta | None:
-    """Return the length to which a client may move the booking: that of the service, or the present one if longer."""
-    offered = offered_length(offer)
-    if offered is None or booking["scheduled_start"] is None or booking["scheduled_end"] is None:
-        return offered
-    present: timedelta = booking["scheduled_end"] - booking["scheduled_start"]
-    return max(offered, present)
+def _check_move_by_client(tx: Tx, booking: asyncpg.Record) -> None:
+    if booking["status"] not in lifecycle.MOVABLE_BY_CLIENT:
+        raise Refusal("forbidden", "not_allowed", "A client may not move a booking that is under way.")
+    has_passed = booking["known_start"] is not None and booking["known_start"] <= tx.at
+    if has_passed and booking["status"] in lifecycle.FIRM:
+        raise Refusal("conflict", "start_passed", "The start has passed: ask the provider for another one.",
+                      field="scheduled_start")  # fmt: skip
 
 
-async def _list_amounts(
+async def _dearer(
     tx: Tx, booking: asyncpg.Record, offer: asyncpg.Record, start: datetime
-) -> tuple[Decimal, Decimal]:
-    """Return the list price that the booking has, and the dearer one of it and that of the new start.
+) -> tuple[datetime | None, Decimal]:
+    """Return the dearer one of `start` and the start that the price covers, and what `start` costs more.
 
-    Both are those of the moment at which it was booked, so that only the time decides. The dearer one is kept: a
-    booking that is moved to and fro is raised once.
+    Both at the list price of today, for the day of the booking, so that only the time decides. The dearest start is
+    kept: a booking that is moved to and fro is raised once.
     """
 
     async def at(moment: datetime | None) -> Decimal:
         return await list_price(tx, offer, booking["service_id"], booking["package_id"], moment, booking["created_at"])
 
-    listed = booking["list_amount"]
-    if listed is None:
-        listed = await at(booking["scheduled_start"])
-    return listed, max(listed, await at(start))
+    priced_start = booking["priced_start"]
+    if booking["list_amount"] is None:  # imported, or quoted for the start that it had
+        priced_start = priced_start or booking["scheduled_start"]
+    surcharge = await at(start) - await at(priced_start)
+    return (start, surcharge) if surcharge > 0 else (priced_start, Decimal(0))
 
 
 def _demand_price(booking: asyncpg.Record, total: Decimal, accepted: Decimal | None) -> None:
@@ -199,11 +207,18 @@ async def _check_provider(tx: Tx, provider_id: UUID | None, booking: asyncpg.Rec
         raise Refusal("invalid", "unknown_provider", "There is no such active provider.", field="provider_id")
 
 
-def _end_of_same_length(booking: asyncpg.Record, start: datetime) -> datetime:
+def _length(booking: asyncpg.Record) -> timedelta | None:
     if booking["scheduled_start"] is None or booking["scheduled_end"] is None:
+        return None
+    length: timedelta = booking["scheduled_end"] - booking["scheduled_start"]
+    return length
+
+
+def _end_of_same_length(booking: asyncpg.Record, start: datetime) -> datetime:
+    length = _length(booking)
+    if length is None:
         raise Refusal("invalid", "end_required", "The booking has no duration yet: give its end.",
                       field="scheduled_end")  # fmt: skip
-    length: timedelta = booking["scheduled_end"] - booking["scheduled_start"]
     return start + length
 
 

@@ -20,11 +20,14 @@ _KINDS: Final[dict[str, Kind]] = {
     "requirement_missing": "conflict",
 }
 
-# `known_start`: the start that the client knows. After a move by staff, it is the later one of both.
+# `known_start`: the start that the client knows. After a move by staff, it is the later one of both; none where the
+# client has agreed to none (agreed_start is infinity). `work_from`: the earliest time that may be entered.
 LOCK_BOOKING: Final = """
 select status, row_version::text as version, client_id, provider_id, service_id, package_id, total_amount,
     deposit_amount, currency, scheduled_start, scheduled_end, created_at, created_at_known, offered_amount, list_amount,
-    coalesce(fee_floor, 0) as fee_floor, agreed_start, greatest(scheduled_start, agreed_start) as known_start
+    priced_start, is_exclusive, coalesce(fee_floor, 0) as fee_floor,
+    nullif(greatest(scheduled_start, agreed_start), 'infinity') as known_start,
+    least(created_at, coalesce(agreed_start, scheduled_start)) as work_from
 from app.bookings where org_id = $1 and id = $2 for update
 """
 # The requirements that depend on other rows of the booking.
@@ -52,6 +55,8 @@ update app.bookings set
     total_amount = coalesce($4, total_amount),
     offered_amount = case when $10 then null else coalesce($4, offered_amount) end,
     deposit_amount = coalesce($5, deposit_amount),
+    priced_start = case when $4 is null then priced_start else scheduled_start end,
+    agreed_start = case when $11 then null else agreed_start end,
     cancel_reason = case when $6 then $7 else cancel_reason end,
     cancelled_at = case when $6 then $8 else cancelled_at end,
     completed_at = case when $3 = 'completed' then $8 else completed_at end,
@@ -79,13 +84,13 @@ async def lock_booking(tx: Tx, booking_id: UUID, expected: str | None = None) ->
 
 async def decide_transition(
     tx: Tx, booking_id: UUID, booking: asyncpg.Record, action: str, *, reason: str | None,
-    amount: Decimal | None = None, has_read: bool = False, by_system: bool = False,
+    amount: Decimal | None = None, deposit: Decimal | None = None, has_read: bool = False, by_system: bool = False,
 ) -> Transition:  # fmt: skip
     """Return the transition that `action` takes from the status of a locked booking.
 
-    `amount`: the price that the caller names; `has_read`: the caller named the current version of the booking.
-    `by_system`: the system takes it, in the transaction of the change that causes it. Raises Refusal where the
-    lifecycle does not allow it.
+    `amount`, `deposit`: the price and the deposit that the caller names; `has_read`: the caller named the current
+    version of the booking. `by_system`: the system takes it, in the transaction of the change that causes it. Raises
+    Refusal where the lifecycle does not allow it.
     """
     facts = await tx.one(SELECT_FACTS, tx.org_id, booking_id)
     met = {
@@ -94,7 +99,7 @@ async def decide_transition(
         "schedule": booking["scheduled_start"] is not None and booking["scheduled_end"] is not None,
         "provider": booking["provider_id"] is not None,
         "price_accepted": booking["offered_amount"] is None,
-        "quote_named": has_read or amount == booking["total_amount"],
+        "quote_named": has_read or (amount == booking["total_amount"] and (deposit or 0) == booking["deposit_amount"]),
         "for_the_client": may_accept_for_client(tx, facts["quoted_by"], reason),
         "start_near": booking["known_start"] is None
         or booking["known_start"] <= tx.at + timedelta(hours=lifecycle.STARTS_BEFORE_HOURS),
@@ -127,16 +132,17 @@ def may_accept_for_client(tx: Tx, offered_by: UUID | None, reason: str | None) -
 async def change_status(
     tx: Tx, booking_id: UUID, booking: asyncpg.Record, status: str, *, reason: str | None,
     amount: Decimal | None = None, deposit: Decimal | None = None, fee: Decimal | None = None,
-    accepts_price: bool = False, by_system: bool = False,
+    accepts_price: bool = False, accepts_start: bool = False, by_system: bool = False,
 ) -> None:  # fmt: skip
     """Give a locked booking the `status` of a transition that is allowed, and write its history.
 
     `amount`, `deposit` and `fee` become the total, deposit and cancellation fee of the booking; None keeps them. An
-    `amount` awaits the consent of the client; `accepts_price`: the client accepts the price as it stands.
+    `amount` awaits the consent of the client; `accepts_price`, `accepts_start`: the client accepts the price and
+    the start as they stand.
     """
     await tx.execute(
         UPDATE_STATUS, tx.org_id, booking_id, status, amount, deposit, status in lifecycle.CANCELLED, reason, tx.at,
-        fee, accepts_price,
+        fee, accepts_price, accepts_start,
     )  # fmt: skip
     await record_status(tx, booking_id, booking["status"], status, reason, by_system=by_system)
 

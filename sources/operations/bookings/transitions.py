@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sources import lifecycle
 from sources.operations.bookings.access import All, demand_booking
 from sources.operations.bookings.booking import Booking, get_booking
+from sources.operations.bookings.extras import decline_extras
 from sources.operations.bookings.status_changes import change_status, decide_transition, lock_booking
 from sources.operations.errors import Refusal
 from sources.operations.field_types import Moment, Named, Note, Price, Request, one_of
@@ -49,8 +50,8 @@ class TransitionRequest(Request):
     )
     deposit_amount: Price | None = Field(
         None,
-        description="Only with `quote`: the amount to pay before the booking is confirmed; by default the "
-        "organisation's share of the price.",
+        description="With `quote` the amount to pay before the booking is confirmed, by default the organisation's "
+        "share of the price; with `accept_quote` the quoted deposit, which is accepted.",
     )
 
 
@@ -82,14 +83,19 @@ async def transition_booking(tx: Tx, booking_id: UUID, request: TransitionReques
     deposit = await _deposit(tx, request)
     transition = await decide_transition(
         tx, booking_id, booking, request.action, reason=request.reason, amount=request.total_amount,
-        has_read=expected is not None,
+        deposit=request.deposit_amount, has_read=expected is not None,
     )  # fmt: skip
+    # A draft without a list price awaits a quote. Whoever names the version of a quote has read its start as well.
+    accepts = transition.accepts_price and tx.caller.role != "provider"
+    is_priced = booking["status"] != "draft" or booking["list_amount"] is not None
     fee = await cancellation_fee(tx, booking) if request.action == "cancel" else None
     await change_status(
         tx, booking_id, booking, transition.target, reason=request.reason,
         amount=request.total_amount if request.action == "quote" else None, deposit=deposit, fee=fee,
-        accepts_price=transition.accepts_price and tx.caller.role != "provider",
+        accepts_price=accepts and is_priced, accepts_start=accepts and expected is not None,
     )  # fmt: skip
+    if request.action == "quote":
+        await decline_extras(tx, booking_id, "The booking has a new quote.")
     await effects_of_status.apply(tx, booking_id, booking, transition.target)
     return await get_booking(tx, booking_id)
 
@@ -101,10 +107,10 @@ async def cancel_booking(tx: Tx, booking_id: UUID, request: Cancellation, expect
 
 async def _deposit(tx: Tx, request: TransitionRequest) -> Decimal | None:
     """Return the deposit of the price that a quote names; None where nothing is quoted. Raises Refusal invalid."""
-    if request.action != "quote" and request.deposit_amount is not None:
-        raise Refusal("invalid", "not_a_quote", "Only a quote takes a deposit.", field="deposit_amount")
-    if request.action not in ("quote", "accept_quote") and request.total_amount is not None:
-        raise Refusal("invalid", "not_a_quote", "Only a quote and its acceptance take a price.", field="total_amount")
+    if request.action not in ("quote", "accept_quote"):
+        for name in ("total_amount", "deposit_amount"):
+            if getattr(request, name) is not None:
+                raise Refusal("invalid", "not_a_quote", "Only a quote and its acceptance take amounts.", field=name)
     if request.action != "quote" or request.total_amount is None:
         return None
     if request.deposit_amount is None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sources import insight_values
 from sources.operations.bookings.access import Page, page_of
+from sources.operations.calendar import Day, demand_days
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Moment, Money, Note, Request
 from sources.operations.transaction import Tx
@@ -36,8 +37,8 @@ class KnownEvent(Request):
 
     title: Note
     kind: CalendarEventKind = "event"
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Day | None = None
+    ends_on: Day | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> "KnownEvent":
@@ -178,7 +179,7 @@ insert into app.calendar_events (org_id, kind, title, starts_on, ends_on, servic
 select org_id, $3, $4, coalesce($5, started_on, day), greatest(coalesce($6, day), $5),
     case dimension when 'service' then member::uuid end, case dimension when 'provider' then member::uuid end
 from app.insight_events where org_id = $1 and id = $2
-returning id
+returning id, starts_on, ends_on
 """
 SELECT_LESSONS: Final = """
 select feedback.id, feedback.insight_id, insights.title, feedback.reason, feedback.given_by, feedback.given_at,
@@ -251,6 +252,7 @@ async def react_to_insight(
 
 async def _add_to_calendar(tx: Tx, insight_id: UUID, event: KnownEvent) -> UUID:
     row = await tx.one(INSERT_EVENT, tx.org_id, insight_id, event.kind, event.title, event.starts_on, event.ends_on)
+    demand_days(row["starts_on"], row["ends_on"])
     event_id: UUID = row["id"]
     return event_id
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from sources.lifecycle import PRICE_BILLABLE
 from sources.operations.money.balance import PAID_OF_INVOICE
 from sources.operations.money.invoice_writing import (
     LOCK_INVOICE,
@@ -70,7 +71,7 @@ async def apply(tx: Tx, booking_id: UUID, booking: asyncpg.Record, status: str) 
         await _settle(tx, booking_id, fee, "The booking was cancelled.")
     elif status == "refunded":
         await _settle(tx, booking_id, Decimal(0), "The booking was refunded.")
-    elif status == "under_review":
+    elif status == "under_review" and booking["status"] in PRICE_BILLABLE:
         await _settle(tx, booking_id, Decimal(0), "The booking is under review again.")
     elif status in UNPAID_VOID:
         await void_unpaid(tx, [booking_id], status)
@@ -88,10 +89,11 @@ async def _invoice_deposit(tx: Tx, booking_id: UUID, booking: asyncpg.Record) ->
     issued = sum(invoice["total_amount"] for invoice in invoices if invoice["status"] != "draft")
     if issued >= booking["total_amount"]:
         return  # such as by a final invoice: its payment is the deposit
-    if existing is None:
-        await _issue_new(tx, booking_id, "deposit")
-    elif existing["status"] == "draft":
-        await issue_draft(tx, await tx.one(LOCK_INVOICE, tx.org_id, existing["id"]))
+    if existing is not None and existing["status"] != "draft":
+        return
+    if existing is not None:  # its lines may be others
+        await tx.execute(VOID, tx.org_id, [existing["id"]], "The computed deposit is issued in its place.")
+    await _issue_new(tx, booking_id, "deposit")
 
 
 async def _issue_new(tx: Tx, booking_id: UUID, kind: InvoiceKind) -> UUID:

@@ -19,7 +19,6 @@ from sources.row_values import InvoiceKind
 
 DUE_AFTER_DAYS: Final[dict[str, int]] = {"deposit": 7, "final": 15, "fee": 15, "custom": 15}
 MAX_LINES: Final = 100
-DEDUCTED: Final = {"deposit": "the deposit"}
 
 
 class NewLine(Request):
@@ -178,13 +177,7 @@ def _computed_lines(kind: InvoiceKind, billable: asyncpg.Record, valid: list[asy
         "fee": [("Cancellation fee: " + name, billable["cancellation_fee"])],
         "final": [
             (name, billable["total_amount"]),
-            *(
-                (
-                    f"Less {DEDUCTED.get(invoice['kind'], 'an invoice')}, {invoice['invoice_number']}",
-                    -invoice["total_amount"],
-                )
-                for invoice in issued
-            ),
+            *((_deducted(invoice), -invoice["total_amount"]) for invoice in issued),
         ],
     }[kind]
     if sum(amount for _, amount in lines) <= 0:
@@ -193,6 +186,12 @@ def _computed_lines(kind: InvoiceKind, billable: asyncpg.Record, valid: list[asy
         NewLine.model_construct(description=description, quantity=Decimal(1), unit_price=amount)
         for description, amount in lines
     ]
+
+
+def _deducted(invoice: asyncpg.Record) -> str:
+    noun = "the deposit" if invoice["kind"] == "deposit" else "an invoice"
+    number = invoice["invoice_number"]  # null: imported without one
+    return f"Less {noun}" + (f", {number}" if number else "")
 
 
 async def _write_lines(tx: Tx, invoice_id: UUID, lines: list[NewLine], due_at: Moment | None) -> None:

@@ -247,8 +247,7 @@ def _check_times(tx: Tx, booking: asyncpg.Record, started_at: datetime, ended_at
     if (ended_at or started_at) > tx.at + CLOCK_SKEW:
         field = "ended_at" if ended_at else "started_at"
         raise Refusal("invalid", "in_the_future", "Time can be entered only after it was worked.", field=field)
-    begins = min(booking["created_at"], booking["scheduled_start"] or booking["created_at"])
-    if booking["created_at_known"] and started_at < begins - CLOCK_SKEW:
+    if booking["created_at_known"] and started_at < booking["work_from"] - CLOCK_SKEW:
         raise Refusal("invalid", "before_booking", "Time cannot be entered for the time before the booking was made.",
                       field="started_at")  # fmt: skip
     if ended_at is not None and ended_at <= started_at:

@@ -59,6 +59,11 @@ def test_an_event_is_created_listed_changed_and_deleted(api: Api) -> None:
     ("fields", "refusal"),
     [
         ({"ends_on": "2031-08-01"}, "ends_before_start"),
+        ({"ends_on": "2041-08-11"}, "too_long"),
+        ({"ends_on": "2200-01-01"}, "invalid_request"),
+        ({"starts_on": "1969-12-31"}, "invalid_request"),
+        ({"expected_effect": "0.1"}, "invalid_request"),
+        ({"expected_effect": "6"}, "invalid_request"),
         ({"service_id": str(uuid4())}, "unknown_service"),
         ({"service_id": str(SOUTH.service)}, "unknown_service"),
         ({"provider_id": str(SOUTH.provider)}, "unknown_provider"),

@@ -97,7 +97,7 @@ def test_a_deposit_from_quote_to_cancellation(paying: Api) -> None:
         return str(answer.json()["status"])
 
     step(admin, "quote", total_amount="200.00", deposit_amount="50.00")
-    step(client, "accept_quote", total_amount="200.00")
+    step(client, "accept_quote", total_amount="200.00", deposit_amount="50.00")
     assert step(admin, "request_payment") == "awaiting_payment"
     [deposit] = client.get(f"{path}/invoices").json()["items"]
     assert (deposit["kind"], deposit["total_amount"], deposit["status"]) == ("deposit", "50.00", "issued")

@@ -204,6 +204,7 @@ class Walk:
             fields["total_amount"] = self.rng.choice(["80.00", "120.00", "99999.00"])
         elif action == "accept_quote":
             fields["total_amount"] = self.rng.choice([booking.total_amount, booking.total_amount, None, "1.00"])
+            fields["deposit_amount"] = booking.deposit_amount
         request = TransitionRequest.model_validate(fields)
         moved: Booking = await self.act(who, lambda tx: transition_booking(tx, booking_id, request, None))
         if action in ("accept_quote", "submit") and not who.startswith("provider"):

@@ -58,12 +58,14 @@ def take(business: Business, who: str, booking: Booking, action: str, at: dateti
     return business.run(who, lambda tx: transition_booking(tx, booking.id, request, None), at=at)
 
 
-def refusal(business: Business, who: str, booking: Booking, action: str, **fields: Any) -> tuple[str, str]:
+def refusal(
+    business: Business, who: str, booking: Booking, action: str, at: datetime = NOW, **fields: Any
+) -> tuple[str, str]:
     request = TransitionRequest.model_validate({"action": action, **fields})
-    return refused(business, who, lambda tx: transition_booking(tx, booking.id, request, None))
+    return refused(business, who, lambda tx: transition_booking(tx, booking.id, request, None), at)
 
 
-def confirmed(business: Business, start: datetime) -> Booking:
+def confirmed(business: Business, start: datetime | None) -> Booking:
     booking = book(business, scheduled_start=start)
     take(business, "provider", booking, "approve")
     return take(business, "provider", booking, "confirm")
@@ -133,6 +135,17 @@ def test_a_draft_accepts_its_price_when_the_client_submits_it(business: Business
     assert take(business, "provider", booking, "submit").offered_amount == 120
     other = book(business, draft=True)
     assert take(business, "client", other, "submit").offered_amount is None
+    unpriced = book(business, draft=True, custom_quote=True)
+    take(business, "client", unpriced, "submit")
+    assert refusal(business, "provider", unpriced, "approve") == MISSING
+
+
+def test_a_deposit_is_accepted_by_name(business: Business) -> None:
+    booking = book(business)
+    take(business, "provider", booking, "quote", total_amount="150.00", deposit_amount="90.00")
+    assert refusal(business, "client", booking, "accept_quote", total_amount="150.00") == MISSING
+    accepted = take(business, "client", booking, "accept_quote", total_amount="150.00", deposit_amount="90.00")
+    assert accepted.status == "approved"
 
 
 @pytest.mark.parametrize(
@@ -154,18 +167,11 @@ def test_the_time_of_a_booking_has_bounds(
     body = {"service_id": NORTH.service, "scheduled_start": NOW + 48 * HOUR, **people, **fields}
     request = NewBooking.model_validate(body)
 
-    async def at_now(tx: Any) -> Booking:
-        return await create_booking(type(tx)(tx.connection, tx.caller, NOW), request)
-
-    assert refused(business, who, at_now) == expected
+    assert refused(business, who, lambda tx: create_booking(tx, request), NOW) == expected
     booking = book(business, who, scheduled_start=NOW + 99 * HOUR)
     body = {name: value for name, value in body.items() if name in Reschedule.model_fields}
-
-    async def moved(tx: Any) -> Booking:
-        moving = Reschedule.model_validate(body)
-        return await reschedule_booking(type(tx)(tx.connection, tx.caller, NOW), booking.id, moving, None)
-
-    assert refused(business, who, moved) == expected
+    moving = Reschedule.model_validate(body)
+    assert refused(business, who, lambda tx: reschedule_booking(tx, booking.id, moving, None), NOW) == expected
 
 
 def test_an_add_on_is_not_taken_a_thousand_times() -> None:
@@ -189,10 +195,63 @@ def test_a_move_by_staff_does_not_raise_the_fee_nor_let_them_start(business: Bus
     booking = confirmed(business, NOW + 240 * HOUR)
     assert move(business, "provider", booking, NOW + 2 * HOUR).status == "scheduled"
     for action in ("start", "no_show"):
-        request = TransitionRequest(action=action)
-        operation = lambda tx, it=request: transition_booking(tx, booking.id, it, None)  # noqa: E731
-        assert refused(business, "provider", operation) == MISSING
+        assert refusal(business, "provider", booking, action, at=NOW + 3 * HOUR) == MISSING
     assert fee(business, booking) == 0
+
+
+def test_a_client_owes_nothing_for_a_start_that_only_staff_know(business: Business) -> None:
+    booking = confirmed(business, None)
+    move(business, "provider", booking, NOW - HOUR, scheduled_end=NOW + HOUR)
+    assert refusal(business, "provider", booking, "no_show") == MISSING
+    assert take(business, "provider", booking, "start").status == "in_progress"
+    other = confirmed(business, None)
+    move(business, "provider", other, NOW + 2 * HOUR, scheduled_end=NOW + 3 * HOUR)
+    assert fee(business, other) == 0
+
+
+def test_the_client_agrees_to_a_move_by_an_admin_with_a_reason_or_by_the_version_of_a_quote(business: Business) -> None:
+    booking = confirmed(business, NOW + 240 * HOUR)
+    move(business, "admin", booking, NOW + 2 * HOUR)
+    assert refusal(business, "provider", booking, "start") == MISSING
+    move(business, "admin", booking, NOW + 2 * HOUR, reason="Agreed by telephone.")
+    assert take(business, "provider", booking, "start").status == "in_progress"
+    quoted = book(business, scheduled_start=NOW + 240 * HOUR)
+    take(business, "provider", quoted, "quote", total_amount="150.00")
+    read = move(business, "provider", quoted, NOW + 5 * HOUR).version
+    request = TransitionRequest(action="accept_quote")
+    business.run("client", lambda tx: transition_booking(tx, quoted.id, request, read), at=NOW)
+    take(business, "provider", quoted, "confirm")
+    assert take(business, "provider", quoted, "start").status == "in_progress"
+
+
+def test_a_client_does_not_move_a_booking_whose_start_has_passed(business: Business) -> None:
+    booking = confirmed(business, NOW + HOUR)
+    request, later = Reschedule(scheduled_start=NOW + 99 * HOUR), NOW + 2 * HOUR
+    moving = lambda tx: reschedule_booking(tx, booking.id, request, None)  # noqa: E731
+    assert refused(business, "client", moving, later) == ("conflict", "start_passed")
+    assert business.run("provider", moving, at=later).status == "scheduled"
+
+
+def test_a_move_keeps_length_and_sharing(business: Business) -> None:
+    booking = book(business, "admin", scheduled_start=NOW + 99 * HOUR, shares_provider_time=True)
+    business.connection.execute("update app.services set duration_hours = null where id = %s", [NORTH.service])
+    business.connection.execute(
+        "update app.bookings set scheduled_end = scheduled_start + interval '400 days' where id = %s", [booking.id]
+    )
+    for who in ("client", "provider"):
+        moved = move(business, who, booking, NOW + 100 * HOUR)
+        assert moved.scheduled_end == NOW + timedelta(days=400, hours=100)
+    business.connection.execute("update app.services set duration_hours = 2 where id = %s", [NORTH.service])
+    assert not value(business, "select is_exclusive from app.bookings where id = %s", booking.id)
+
+
+def test_a_rise_of_the_list_price_does_not_make_a_move_dearer(business: Business) -> None:
+    booking = confirmed(business, NOW + 240 * HOUR)
+    business.connection.execute("update app.services set base_price = 200 where id = %s", [NORTH.service])
+    try:
+        assert move(business, "client", booking, NOW + 264 * HOUR, total_amount="120.00").total_amount == 120
+    finally:
+        business.connection.execute("update app.services set base_price = 120 where id = %s", [NORTH.service])
 
 
 def test_a_client_names_the_price_of_a_dearer_time(business: Business) -> None:
@@ -225,7 +284,7 @@ def test_invoices_never_exceed_the_price(business: Business) -> None:
     take(business, "provider", booking, "quote", total_amount="1995.00", deposit_amount="798.00")
     before = draft_of(business, booking.id, "10.00")
     assert refused(business, "provider", lambda tx: issue_invoice(tx, before.id, None)) == NOT_AGREED
-    take(business, "client", booking, "accept_quote", total_amount="1995.00")
+    take(business, "client", booking, "accept_quote", total_amount="1995.00", deposit_amount="798.00")
     huge = draft_of(business, booking.id, "1000000.00")
     assert refused(business, "provider", lambda tx: issue_invoice(tx, huge.id, None)) == NOT_AGREED
     issue(business, booking.id, "final")
@@ -249,9 +308,13 @@ def test_a_rejected_approval_takes_the_invoices_back(business: Business) -> None
     invoice = issue(business, booking.id, "final")
     levels = ApprovalRequest.model_validate({"levels": [{"role": "admin"}]})
     (level,) = business.run("provider", lambda tx: request_booking_approvals(tx, booking.id, levels)).items
+    more = extra(business, "client", booking.id)
+    business.run("provider", lambda tx: decide_extra(tx, more.id, ACCEPT))
     decision = Decision(decision="reject", reason="Too dear.")
     business.run("admin", lambda tx: decide_approval(tx, level.id, decision))
     assert value(business, "select status from app.invoices where id = %s", invoice.id) == "void"
+    take(business, "provider", booking, "quote", total_amount="90.00")  # in place of price and extras
+    assert value(business, "select status from app.booking_extras where id = %s", more.id) == "declined"
 
 
 def extra(business: Business, who: str, booking_id: UUID) -> Extra:

@@ -9,6 +9,7 @@ import pytest
 
 from sources.operations.bookings.status_changes import lock_booking
 from sources.operations.money import effects_of_status, processor_events
+from sources.operations.money.invoice_writing import DraftChanges, NewInvoice, change_draft, create_draft
 from sources.operations.money.invoices import InvoiceFilter, InvoiceSummary, list_invoices
 from sources.operations.transaction import Tx
 from sources.payment_processors import stripe
@@ -48,6 +49,25 @@ def test_requesting_payment_issues_the_deposit_invoice_once(business: Business) 
     for _ in range(2):
         follow(business, booking_id, "awaiting_payment", "provider")
     assert {name: it.total_amount for name, it in invoices_of(business, booking_id).items()} == {"deposit issued": 25}
+
+
+def test_an_edited_draft_of_the_deposit_makes_room_for_the_computed_one(business: Business) -> None:
+    booking_id = booking_in(business, "approved")
+    business.connection.execute("update app.bookings set deposit_amount = 25 where id = %s", [booking_id])
+    draft = business.run("provider", lambda tx: create_draft(tx, booking_id, NewInvoice(kind="deposit")))
+    lines = DraftChanges.model_validate({"lines": [{"description": "More", "unit_price": "900.00"}]})
+    business.run("provider", lambda tx: change_draft(tx, draft.id, lines, None))
+    follow(business, booking_id, "awaiting_payment", "provider")
+    kinds = {name: it.total_amount for name, it in invoices_of(business, booking_id).items()}
+    assert kinds == {"deposit issued": 25, "deposit void": 900}
+
+
+def test_a_review_before_the_price_is_agreed_refunds_nothing(business: Business) -> None:
+    invoice = issued(business)
+    business.run("admin", lambda tx: pay(tx, invoice.id, "100.00"))
+    set_status(business, invoice.booking_id, "requested")  # such as an imported booking that was paid ahead
+    follow(business, invoice.booking_id, "under_review", "provider")
+    assert paid_of(business, invoice.id) == 100
 
 
 def test_without_a_deposit_nothing_is_invoiced(business: Business) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
@@ -81,10 +82,12 @@ def set_milestone(business: Business, milestone_id: UUID, status: str) -> None:
     business.connection.execute("update app.milestones set status = %s where id = %s", [status, milestone_id])
 
 
-def refused(business: Business, who: str, operation: Callable[[Tx], Awaitable[object]]) -> tuple[str, str]:
+def refused(
+    business: Business, who: str, operation: Callable[[Tx], Awaitable[object]], at: datetime | None = None
+) -> tuple[str, str]:
     """Return (kind, code) of the refusal that `who` gets."""
     with pytest.raises(Refusal) as caught:
-        business.run(who, operation)
+        business.run(who, operation, at=at)
     return caught.value.kind, caught.value.code
 
 

@@ -124,6 +124,18 @@ def test_impossible_entries_are_refused(business: Business, request_: NewTimeEnt
     assert refused(business, "provider", lambda tx: create_time_entry(tx, booking_id, request_)) == ("invalid", code)
 
 
+@pytest.mark.parametrize("agreed", ["2026-04-01T00:00Z", "infinity"])
+def test_a_move_by_staff_does_not_let_time_be_entered_before_the_booking(business: Business, agreed: str) -> None:
+    booking_id = booking_in(business, "in_progress")
+    business.connection.execute(
+        "update app.bookings set scheduled_start = '2025-06-01T00:00Z', agreed_start = %s where id = %s",
+        [agreed, booking_id],
+    )
+    entry = hours(datetime(2025, 6, 2, tzinfo=UTC))
+    refusal = refused(business, "provider", lambda tx: create_time_entry(tx, booking_id, entry))
+    assert refusal == ("invalid", "before_booking")
+
+
 @pytest.mark.parametrize(("ahead", "status"), [(23 * HOUR, "in_progress"), (25 * HOUR, "scheduled")])
 def test_time_does_not_start_a_booking_long_before_its_start(business: Business, ahead: timedelta, status: str) -> None:
     booking_id = booking_in(business, "scheduled")
