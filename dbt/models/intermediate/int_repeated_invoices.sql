@@ -1,5 +1,5 @@
--- Invoices that repeat an earlier one of their kind. Instalments of equal amounts are further apart; where a client paid
--- both, both were meant.
+-- Invoices that repeat an earlier one of their kind. Instalments of equal amounts are further apart; where a client
+-- paid both, both were meant.
 select
     invoices.invoice_id,
     invoices.org_id,
