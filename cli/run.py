@@ -39,7 +39,7 @@ def run(
             settings, as_of=day, on_step=lambda step: status.update(step.replace("__", ".").replace("_", " "))
         )
     with database.connect(database.database_url(settings)) as connection:
-        rows = main_run.rows_by_layer(connection)
+        rows, estimated = main_run.rows_by_layer(connection)
     report = {
         "held": outcome.has_succeeded,
         "failures": outcome.failures,
@@ -47,6 +47,7 @@ def run(
         "notes": outcome.notes,
         "seconds": {**outcome.seconds, "total": monotonic() - started},
         "rows": rows,
+        "rows_estimated": estimated,
     }
     if as_json:
         common.print_json(report)
@@ -84,7 +85,8 @@ def prepare_dagster(settings: Settings) -> None:
 def _print(report: dict[str, Any]) -> None:
     layers = Table("Layer", "Tables", "Rows", title="Tables")
     for layer, tables in report["rows"].items():
-        layers.add_row(layer, str(len(tables)), f"{sum(tables.values()):,}")
+        about = "about " if report["rows_estimated"][layer] else ""
+        layers.add_row(layer, str(len(tables)), f"{about}{sum(tables.values()):,}")
     console.print(layers)
     steps = Table("Step", "Seconds", title="Duration")
     for step, seconds in report["seconds"].items():

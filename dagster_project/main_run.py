@@ -152,20 +152,30 @@ def _stage(step: str) -> str:
     return "deliver" if step == "app__notification_deliveries" else "insights"
 
 
-def rows_by_layer(connection: psycopg.Connection) -> dict[str, dict[str, int]]:
-    """Return the number of rows of each table: layer -> table -> rows; of a large one, the estimate of PostgreSQL."""
+def rows_by_layer(connection: psycopg.Connection) -> tuple[dict[str, dict[str, int]], dict[str, list[str]]]:
+    """Return the number of rows of each table (layer -> table -> rows), and by layer the names of large tables.
+
+    The number of a large one is the estimate of PostgreSQL.
+    """
     tables = connection.execute(
         """
         select relnamespace::regnamespace::text, relname, reltuples::bigint from pg_class
         where relkind = 'r' and relnamespace = any(select oid from pg_namespace where nspname = any(%s))
+            and oid <> 'raw.model_states'::regclass
         order by 1, 2
         """,
         [list(LAYERS)],
     ).fetchall()
     rows: dict[str, dict[str, int]] = {layer: {} for layer in LAYERS.values()}
+    estimated: dict[str, list[str]] = {layer: [] for layer in LAYERS.values()}
     for schema, table, estimate in tables:
-        rows[LAYERS[schema]][table] = estimate if estimate > ESTIMATED_FROM else _count(connection, schema, table)
-    return rows
+        layer = LAYERS[schema]
+        if estimate > ESTIMATED_FROM:
+            rows[layer][table] = estimate
+            estimated[layer].append(table)
+        else:
+            rows[layer][table] = _count(connection, schema, table)
+    return rows, estimated
 
 
 def _count(connection: psycopg.Connection, schema: str, table: str) -> int:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import dagster as dg
 import psycopg
-from psycopg import sql
 from sqlalchemy import Table
 
+from dagster_project.ingestion.table_states import table_state
 from dagster_project.quality import expectations
 from dagster_project.quality.check_results import last_results
 from dagster_project.quality.expectations import Failure, TableResult, late_bookings, rules, validate
@@ -87,28 +87,26 @@ def _as_json(failure: Failure) -> dict[str, Any]:
 
 
 def raw_states(connection: psycopg.Connection) -> dict[str, str]:
-    """Return by table a hash of what its results depend on: the last change of it and of its parents, and the rules."""
+    """Return by table a hash of what its results depend on: the rows of it and of its parents, and the rules."""
     code = Path(expectations.__file__).read_bytes()
-    newest = {
-        table.name: connection.execute(
-            sql.SQL("select max(_loaded_at)::text from {}").format(sql.Identifier("raw", table.name))
-        ).fetchone()
-        for table in OPERATIONAL
-    }
-    return {table.name: _state(table, newest, code) for table in OPERATIONAL}
+    states = {table.name: table_state(connection, "raw", table.name) for table in OPERATIONAL}
+    return {table.name: _state(table, states, code) for table in OPERATIONAL}
 
 
-def _state(table: Table, newest: Mapping[str, object], code: bytes) -> str:
+def _state(table: Table, states: Mapping[str, str], code: bytes) -> str:
     # The rule of the currency reads the organisations, which each table refers to.
     parents = sorted({key.column.table.name for key in table.foreign_keys})
     queries = [rule.query.as_string(None) for rule in rules(table)]
-    return sha256(repr([newest[table.name], [newest[name] for name in parents], queries]).encode() + code).hexdigest()
+    return sha256(repr([states[table.name], [states[name] for name in parents], queries]).encode() + code).hexdigest()
 
 
 def _results_of_states(
     instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey], states: Mapping[str, str]
 ) -> dict[dg.AssetCheckKey, dg.AssetCheckResult]:
-    """Return the last result of each check whose table was then in the same state."""
+    """Return the last result of each check whose table was then in the same state.
+
+    Not an error: it may be of the evaluation, such as a connection that broke, and it blocks the build.
+    """
     return {
         key: dg.AssetCheckResult(
             asset_key=evaluation.asset_key,
@@ -119,7 +117,9 @@ def _results_of_states(
             metadata=evaluation.metadata,
         )
         for key, evaluation in last_results(instance, keys).items()
-        if STATE in evaluation.metadata and evaluation.metadata[STATE].value == states[key.asset_key.path[-1]]
+        if (evaluation.passed or evaluation.severity != dg.AssetCheckSeverity.ERROR)
+        and STATE in evaluation.metadata
+        and evaluation.metadata[STATE].value == states[key.asset_key.path[-1]]
     }
 
 

@@ -49,6 +49,7 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
             for key, node in checks.items():
                 if node in plan.unchanged:
                     yield dg.AssetCheckResult(passed=True, asset_key=key.asset_key, check_name=key.name)
+            model_states.begin(connection, plan)
             for targets, options in ((plan.outdated, []), (plan.redefined, ["--full-refresh"])):
                 if targets:
                     yield from self._build(context, connection, outputs, targets, options)
@@ -62,7 +63,7 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
         targets: Mapping[str, State],
         options: list[str],
     ) -> Iterator[Any]:
-        """Run `dbt build` of the nodes `targets`, and save the state of each that succeeds."""
+        """Run `dbt build` of the nodes `targets`, and save the state of each when it succeeds."""
         settings = get_settings()
         parsed = dbt_runner.manifest(settings)
         arguments = [*dbt_runner.build_of(outputs.manifest, targets), *options]
@@ -79,17 +80,19 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         worker = threading.Thread(target=work, name="dbt")
         worker.start()
-        built: dict[str, State] = {}
-        while (dbt_event := dbt_events.get()) is not None:
-            if dbt_event.info.name in RESULT_EVENTS:
-                raw = MessageToDict(dbt_event, preserving_proto_field_name=True)
-                node = raw["data"]["node_info"]
-                count = _row_count(node, connection)
-                if node["node_status"] in SUCCEEDED:
-                    built[node["unique_id"]] = replace(targets[node["unique_id"]], row_count=count)
-                yield from outputs.built(context, raw, count)
-        worker.join()
-        model_states.save(connection, built)
+        try:
+            while (dbt_event := dbt_events.get()) is not None:
+                if dbt_event.info.name in RESULT_EVENTS:
+                    raw = MessageToDict(dbt_event, preserving_proto_field_name=True)
+                    node = raw["data"]["node_info"]
+                    count: int | None = None
+                    if node["node_status"] in SUCCEEDED:
+                        count = _row_count(node, connection)
+                        state = replace(targets[node["unique_id"]], row_count=count)
+                        model_states.save(connection, {node["unique_id"]: state})
+                    yield from outputs.built(context, raw, count)
+        finally:
+            worker.join()  # dbt must not go on without the lock of the run
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
         _raise_for_failed_models(outcome[0])

@@ -7,20 +7,25 @@ and the definitions of its parents. `inputs`: the states of the sources that it 
 
 import json
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from typing import Any, Final
+from uuid import uuid4
 
 import psycopg
-from psycopg import sql
+
+from dagster_project.ingestion.table_states import table_state
 
 Manifest = Mapping[str, Any]
 
 WORD: Final = re.compile(r"\w+")
 # Configuration that changes nothing in the database.
 UNBUILT: Final = {"meta", "tags", "group", "docs", "access"}
+# Their macros are parts of what is built.
+DBT_PACKAGES: Final = ("dbt-core", "dbt-adapters", "dbt-postgres")
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,11 @@ class State:
 class Plan:
     """The nodes to build, by the state that each then has.
 
-    A child of a node that is redefined is redefined too, so that outdated nodes can be built before those.
+    What is below a redefined node is redefined too, so that outdated nodes can be built before those.
     """
 
-    outdated: dict[str, State]  # their input has changed
-    redefined: dict[str, State]  # never built, or their definition has changed: a full refresh
+    outdated: dict[str, State]  # their input has changed, or they are tests that did not pass
+    redefined: dict[str, State]  # without a table, or of another definition, or below such a node: a full refresh
     unchanged: dict[str, State]
 
 
@@ -49,17 +54,38 @@ def plan(
 ) -> Plan:
     """Return which of `nodes` (unique ids of models, snapshots and tests) a build must build."""
     held = _held(connection, manifest)
-    targets = _targets(manifest, nodes, held, _source_states(connection, manifest), variables)
+    targets = _targets(connection, manifest, nodes, held, variables)
+
+    @cache
+    def is_redefined(node: str) -> bool:
+        if node in manifest["sources"]:
+            return False
+        if any(is_redefined(parent) for parent in manifest["nodes"][node]["depends_on"]["nodes"]):
+            return True
+        # A test has no table that a new definition would have to replace.
+        if node not in nodes or node.startswith("test."):
+            return False
+        return node not in held or held[node].definition != targets[node].definition
+
     result = Plan({}, {}, {})
     for node, target in targets.items():
-        last, is_view = held.get(node), _is_view(manifest["nodes"][node])
-        if last is None or last.definition != target.definition:
+        last = held.get(node)
+        if is_redefined(node):
             result.redefined[node] = target
-        elif last.inputs != target.inputs and not is_view:
-            result.outdated[node] = target
-        else:
+        elif last and (_is_view(manifest["nodes"][node]) or replace(last, row_count=None) == target):
             result.unchanged[node] = last
+        else:
+            result.outdated[node] = target
     return result
+
+
+def begin(connection: psycopg.Connection, built: Plan) -> None:
+    """Save that the nodes to build are in an unknown state, until they are built: a build may be killed halfway.
+
+    The definition of the table of an outdated node stays known.
+    """
+    outdated = {node: State(target.definition, uuid4().hex) for node, target in built.outdated.items()}
+    save(connection, outdated | {node: State("", uuid4().hex) for node in built.redefined})
 
 
 def save(connection: psycopg.Connection, states: Mapping[str, State]) -> None:
@@ -93,10 +119,10 @@ def _held(connection: psycopg.Connection, manifest: Manifest) -> dict[str, State
 
 
 def _targets(
+    connection: psycopg.Connection,
     manifest: Manifest,
     nodes: Collection[str],
     held: Mapping[str, State],
-    sources: Mapping[str, str],
     variables: Mapping[str, Any],
 ) -> dict[str, State]:
     """Return the state of each of `nodes` after a build of all of them; what is not among them stays as it is held."""
@@ -104,8 +130,8 @@ def _targets(
 
     @cache
     def target(node: str) -> State:
-        if node in sources:
-            return State("", sources[node])
+        if source := manifest["sources"].get(node):
+            return State("", table_state(connection, source["schema"], source["name"]))
         # The rows of a table are those of its last build, but those of a view are always those of its parents.
         stays = node not in nodes and node in held
         if stays and not _is_view(manifest["nodes"][node]):
@@ -121,27 +147,11 @@ def _is_view(node: Mapping[str, Any]) -> bool:
     return bool(node["config"]["materialized"] == "view")
 
 
-def _source_states(connection: psycopg.Connection, manifest: Manifest) -> dict[str, str]:
-    """Return a text for each source table that changes with its rows: the newest load, else a hash of all rows."""
-    states = {}
-    for source, node in manifest["sources"].items():
-        table = sql.Identifier(node["schema"], node["name"])
-        loaded = connection.execute(
-            "select true from pg_attribute where attrelid = to_regclass(%s) and attname = '_loaded_at'",
-            [table.as_string(None)],
-        )
-        query = "select max(_loaded_at)::text from {}"
-        if loaded.fetchone() is None:
-            query = "select count(*), sum(hash_record_extended(source, 0)::numeric) from {} as source"
-        states[source] = repr(connection.execute(sql.SQL(query).format(table)).fetchone())
-    return states
-
-
 def _own_definitions(manifest: Manifest, variables: Mapping[str, Any]) -> dict[str, str]:
     """Return a hash of the definition of each node without its parents.
 
     Macros and variables belong to it if their names occur in its text, or in that of a macro that does. Macros that no
-    node names, such as materializations, belong to each.
+    node names, such as materializations and those of hooks, belong to each, and so do the packages of dbt.
     """
     macros: dict[str, list[str]] = {}
     for macro in manifest["macros"].values():
@@ -152,27 +162,38 @@ def _own_definitions(manifest: Manifest, variables: Mapping[str, Any]) -> dict[s
     texts |= {name: "\n".join(sorted(parts)) for name, parts in macros.items()}
     words = {name: texts.keys() & WORD.findall(text) for name, text in texts.items()}
 
-    named: dict[str, set[str]] = {}
-    own = {node: _text(properties) for node, properties in manifest["nodes"].items()}
-    for node, text in own.items():
-        found, new = set[str](), texts.keys() & WORD.findall(text)
+    def named_in(names: Iterable[str]) -> set[str]:
+        found, new = set[str](), texts.keys() & names
         while new:
             found |= new
             new = set().union(*(words[name] for name in new)) - found
-        named[node] = found
-    everywhere = macros.keys() - set().union(*named.values())
-    version = manifest["metadata"]["dbt_version"]
+        return found
+
+    own = {node: _text(properties) for node, properties in manifest["nodes"].items()}
+    hooks = [own.pop(node) for node in sorted(own) if node.startswith("operation.")]
+    named = {node: named_in(WORD.findall(text)) for node, text in own.items()}
+    everywhere = named_in({*macros.keys() - set().union(*named.values()), *WORD.findall("\n".join(hooks))})
+    shared = [*map(version, DBT_PACKAGES), *hooks]
     return {
-        node: _hash([version, text, *(texts[name] for name in sorted(named[node] | everywhere))])
+        node: _hash([*shared, text, *(texts[name] for name in sorted(named[node] | everywhere))])
         for node, text in own.items()
     }
 
 
 def _text(node: Mapping[str, Any]) -> str:
     config = {name: value for name, value in node["config"].items() if name not in UNBUILT}
-    types = [(column["name"], column["data_type"]) for column in node["columns"].values() if column.get("data_type")]
-    # The arguments of a test of dbt are in its metadata.
-    return json.dumps([node["raw_code"], config, types, node.get("test_metadata")], sort_keys=True, default=str)
+    columns = [
+        (column["name"], column.get("data_type"), column.get("constraints")) for column in node["columns"].values()
+    ]
+    properties = [
+        node["raw_code"],
+        node["checksum"],  # the rows of a seed are in no other property
+        config,
+        [column for column in columns if any(column[1:])],
+        node.get("constraints"),
+        node.get("test_metadata"),  # the arguments of a test of dbt
+    ]
+    return json.dumps(properties, sort_keys=True, default=str)
 
 
 def _hash(parts: list[str]) -> str:

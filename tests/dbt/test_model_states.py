@@ -67,6 +67,35 @@ def test_what_changed_is_built_with_what_is_made_from_it(up_to_date: Settings) -
     execute(up_to_date, "drop view analytics.v_booking_trends")
     assert names(planned(up_to_date).redefined) == {"v_booking_trends"}
 
+    # Rows vanish without a load. A test that did not pass runs with the outdated models, a dropped view is built before
+    # all that is made from it.
+    execute(up_to_date, "delete from raw.reviews where id = (select id from raw.reviews order by id limit 1)")
+    execute(up_to_date, "delete from raw.model_states where node like 'test.hub.is_key_fct_bookings_booking_id.%'")
+    plan = planned(up_to_date)
+    assert "fct_reviews" in names(plan.outdated)
+    assert "test.hub.is_key_fct_bookings_booking_id" in {node.rpartition(".")[0] for node in plan.outdated}
+    execute(up_to_date, "drop view staging.stg_app__reviews cascade")
+    plan = planned(up_to_date)
+    assert below(up_to_date, "model.hub.stg_app__reviews") <= names(plan.redefined)
+
+
+def test_a_build_that_was_killed_leaves_no_state(up_to_date: Settings) -> None:
+    """The figures of another day may be there already: the same day again is not the same table."""
+    set_clock(up_to_date, AS_OF + timedelta(days=1))
+    with psycopg.connect(up_to_date.database_url) as connection:
+        model_states.begin(connection, planned(up_to_date))
+    set_clock(up_to_date, AS_OF)
+    plan = planned(up_to_date)
+    assert "kpi_daily" in names(plan.outdated)
+    assert not plan.redefined
+
+    # A definition that was put back: its table may be of the other one.
+    manifest = copy.deepcopy(manifest_of(up_to_date))
+    manifest["nodes"][UNUSUAL]["raw_code"] += " -- edited"
+    with psycopg.connect(up_to_date.database_url) as connection:
+        model_states.begin(connection, planned(up_to_date, manifest))
+    assert names(planned(up_to_date).redefined) == below(up_to_date, UNUSUAL)
+
 
 def test_a_definition_that_changed_is_built_with_those_below_it(up_to_date: Settings) -> None:
     manifest = copy.deepcopy(manifest_of(up_to_date))
@@ -90,9 +119,16 @@ def test_a_definition_that_changed_is_built_with_those_below_it(up_to_date: Sett
     assert "v_completion_analytics" in redefined
     assert "kpi_daily" not in redefined
 
-    materialization = copy.deepcopy(manifest_of(up_to_date))
-    materialization["macros"]["macro.hub.materialization_view_postgres"]["macro_sql"] += " "
-    assert not planned(up_to_date, materialization).unchanged
+    everywhere = copy.deepcopy(manifest_of(up_to_date))
+    everywhere["macros"]["macro.hub.materialization_view_postgres"]["macro_sql"] += " "
+    assert not planned(up_to_date, everywhere).unchanged
+    everywhere = copy.deepcopy(manifest_of(up_to_date))
+    everywhere["nodes"]["operation.hub.hub-on-run-end-0"]["raw_code"] += " "
+    assert not planned(up_to_date, everywhere).unchanged
+
+    constraint = copy.deepcopy(manifest_of(up_to_date))
+    constraint["nodes"][UNUSUAL]["columns"]["org_id"]["constraints"] = [{"type": "not_null"}]
+    assert names(planned(up_to_date, constraint).redefined) == below(up_to_date, UNUSUAL)
 
 
 def test_a_model_whose_parent_was_not_built_is_built_after_it(up_to_date: Settings) -> None:

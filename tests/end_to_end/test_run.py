@@ -71,14 +71,25 @@ def counts(hub: Hub) -> dict[str, int]:
     return {name: len(rows) for name, rows in contents(hub).items()}
 
 
-def test_a_run_builds_every_layer(new_hub: Callable[[], Hub]) -> None:
-    held = counts(new_hub())
+def test_a_run_builds_every_layer(new_hub: Callable[[], Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = new_hub()
+    held = counts(hub)
     empty = {name for name, number in held.items() if number == 0}
     # Without a channel there are no deliveries.
     assert empty <= {"deliveries", "insights", "in-app", "raw.run_failures"}
     assert held["ml.provider_workload"] > 28
     assert held["marts.fct_bookings"] == 1200
     assert held["ml.revenue_forecasts"] > 28
+
+    with hub.as_environment(), psycopg.connect(hub.settings.database_url) as connection:
+        from dagster_project import main_run
+
+        monkeypatch.setattr(main_run, "ESTIMATED_FROM", 1199)
+        rows, estimated = main_run.rows_by_layer(connection)
+    assert rows["marts"]["fct_bookings"] == 1200
+    assert "fct_bookings" in estimated["marts"]
+    assert "dim_organization" not in estimated["marts"]
+    assert "model_states" not in rows["landed"]
 
 
 def test_a_second_run_adds_nothing(new_hub: Callable[[], Hub]) -> None:
