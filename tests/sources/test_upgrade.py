@@ -72,17 +72,19 @@ def insert_rows(connection: psycopg.Connection) -> None:
         [id_of("booking"), NORTH.id, NORTH.client, NORTH.provider, NORTH.service],
     )
     # Prices that await consent: quoted, in a draft, asked for by a provider; and those that do not.
+    quoted = [(None, "requested", NORTH.client), ("requested", "quoted", NORTH.provider)]
+    returned = [*quoted, ("quoted", "approved", NORTH.client), ("approved", "under_review", None)]
     waiting: dict[str, list[tuple[str | None, str, UUID | None]]] = {
-        "quoted": [(None, "requested", NORTH.client), ("requested", "quoted", NORTH.provider)],
+        "quoted": [*returned, ("under_review", "quoted", NORTH.provider)],
         "under_review": [(None, "requested", NORTH.client), ("requested", "under_review", NORTH.provider),
                          ("under_review", "quoted", NORTH.provider), ("quoted", "under_review", NORTH.provider)],
         "draft": [(None, "draft", NORTH.client)],
         "requested": [(None, "requested", NORTH.provider)],
     }  # fmt: skip
     agreed: dict[str, list[tuple[str | None, str, UUID | None]]] = {
-        "under_review": [*waiting["quoted"], ("quoted", "approved", NORTH.client), ("approved", "under_review", None)],
+        "under_review": returned,
         "requested": [(None, "draft", NORTH.client), ("draft", "requested", NORTH.client)],
-        "approved": [*waiting["quoted"], ("quoted", "approved", NORTH.admin)],
+        "approved": [*quoted, ("quoted", "approved", NORTH.admin)],
     }
     for name, histories in (("waiting", waiting), ("agreed", agreed)):
         for status, history in histories.items():

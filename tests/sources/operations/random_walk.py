@@ -209,7 +209,7 @@ class Walk:
         moved: Booking = await self.act(who, lambda tx: transition_booking(tx, booking_id, request, None))
         if action in ("accept_quote", "submit") and not who.startswith("provider"):
             self.demand(action == "submit" or fields["total_amount"] == moved.total_amount, "another amount accepted")
-            self.accepted[booking_id] = moved.total_amount
+            self.accepted[booking_id] = moved.total_amount or None  # 0: not quoted yet
         self.check(moved)
 
     async def move(self, who: str) -> None:
