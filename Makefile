@@ -16,8 +16,9 @@ demo: $(READY)   ## set up, load the sample business and run everything once, wi
 up: demo         ## the same, then the Dagster UI and the API until Ctrl-C
 	$(BIN)/hub up
 
+# Three workers for two cores: a test waits for a server, a process or the disk for a third of its time.
 test: lint       ## lint and every test; ORDER=1 runs them in the random order of seed 1
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(ORDER),--random-order --random-order-seed=$(ORDER))
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(ORDER),--random-order --random-order-seed=$(ORDER))
 
 fuzz: $(READY)   ## thousands of generated requests, 200,000 random operations by all roles, 200 generated businesses
 	HUB_FUZZ_EXAMPLES=30 $(BIN)/pytest -s tests/sources/api/test_openapi.py
