@@ -9,7 +9,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 
-from insights.findings import BY_TIME, Finding
+from insights.findings import BY_TIME, CLOSED_DAYS, Finding
 from insights.invoices import with_repeated_invoices
 from insights.members import unlikely
 from insights.organizations import Organization
@@ -29,7 +29,6 @@ RECENT_DAYS: Final = 2  # an anomaly has ended when the last two days were norma
 # A new level or a drift is flagged when it is found, and again only where it stands out more: it ends later.
 LASTING_DAYS: Final = 4
 LASTING: Final = ("level_shift", "trend_break")
-CLOSED_DAYS: Final = 3  # flagged days at most this far apart are one incident: a weekend lies between them
 SCORED_DAYS: Final = 28  # that ml.anomalies keeps up to date
 USUAL_DAYS: Final = 28  # the business's usual day: the mean of four whole weeks before
 

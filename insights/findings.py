@@ -14,6 +14,7 @@ BY_TIME: Final = (
     "service_weekday",
     "lead_bucket",
 )  # dimensions by time; their members share bookings with those of the others
+CLOSED_DAYS: Final = 3  # unusual days at most this far apart are one incident: a weekend lies between them
 NAMED_DRIVERS: Final = 3  # in an event and its texts: the largest ones
 
 # kind, severity, metric, dimension, member, direction, started_on, day, title, summary, value, expected, lower, upper,

@@ -10,14 +10,12 @@ from typing import Any, Final, LiteralString
 import psycopg
 from scipy.stats import binom
 
+from insights.findings import CLOSED_DAYS
 from insights.organizations import Organization
 from sources.database import records
 
 METRIC: Final = "invoiced_revenue"
 RECENT_DAYS: Final = 14  # the repeated invoices were issued at most this many days ago
-CLOSED_DAYS: Final = (
-    3  # days with repeated invoices at most this far apart are one incident: a weekend lies between them
-)
 BEFORE_DAYS: Final = 84  # with which the days since then are compared
 LEAST_BEFORE: Final = 20  # invoices of these days
 LEAST_REPEATED: Final = 3

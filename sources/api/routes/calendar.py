@@ -22,7 +22,7 @@ async def list_events(context: Reading, query: Annotated[CalendarQuery, Query()]
 
 @router.post("", status_code=201, response_model=CalendarEvent, responses=WRITES, summary="Add an event")
 async def create_event(context: Writing, body: NewCalendarEvent) -> Response:
-    """The next run knows it: forecasts and the search for anomalies take it into account."""
+    """Forecasts and the search for anomalies of the next run know it, unless they read another server."""
     return await context.write(
         lambda tx: calendar.create_event(tx, body),
         status=201,

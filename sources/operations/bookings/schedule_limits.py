@@ -12,7 +12,7 @@ FURTHEST: Final = timedelta(days=3660)  # from now to a start: about ten years
 LONGEST: Final = timedelta(days=366)
 LONGEST_BY_CLIENT: Final = timedelta(days=31)  # of a service without a duration
 EARLIEST_BY_STAFF: Final = timedelta(days=366)  # before now: staff may record what has taken place
-CLOCK_SKEW: Final = timedelta(minutes=5)
+CLOCK_SKEW: Final = timedelta(minutes=5)  # by which the clocks of clients differ
 
 
 def offered_length(offer: asyncpg.Record) -> timedelta | None:

@@ -20,13 +20,13 @@ from sources.operations.bookings.access import (
     lock_child,
     page_of,
 )
+from sources.operations.bookings.schedule_limits import CLOCK_SKEW
 from sources.operations.bookings.status_changes import lock_booking, take_automatic_transition
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import EARLIEST, LATEST, Moment, Named, Note, Request
 from sources.operations.transaction import Tx
 
 LONGEST: Final = timedelta(hours=24)  # of an entry with both times; a forgotten timer may be longer
-CLOCK_SKEW: Final = timedelta(minutes=5)  # into the future: clocks differ, but planned hours are not worked hours
 # Statuses of a booking in which its time entries may be corrected.
 CORRECTABLE: Final = (*PENDING, *ONGOING)
 
@@ -244,7 +244,7 @@ async def _lock_own(tx: Tx, time_entry_id: UUID) -> tuple[asyncpg.Record, asyncp
 
 
 def _check_times(tx: Tx, booking: asyncpg.Record, started_at: datetime, ended_at: datetime | None) -> None:
-    if (ended_at or started_at) > tx.at + CLOCK_SKEW:
+    if (ended_at or started_at) > tx.at + CLOCK_SKEW:  # planned hours are not worked hours
         field = "ended_at" if ended_at else "started_at"
         raise Refusal("invalid", "in_the_future", "Time can be entered only after it was worked.", field=field)
     if booking["created_at_known"] and started_at < booking["work_from"] - CLOCK_SKEW:
