@@ -62,7 +62,7 @@ figures as (
         position,
         count(*) as bookings,
         {{ count_where('is_furthest and is_lost') }} as lost,
-        {{ count_where('is_furthest and not is_lost') }} as waiting,
+        {{ count_where('is_furthest and not is_lost and position < ' ~ (stages | length - 1)) }} as waiting,
         cast(
             percentile_cont(0.5) within group (order by {{ seconds_from_to('previous_at', 'reached_at') }}) / 86400
             as numeric(10, 2)
