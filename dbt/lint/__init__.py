@@ -26,10 +26,12 @@ derived_status = _calls("derived_status")
 first_day_of = _calls("first_day_of")
 is_firm = _calls("is_firm")
 last_day_of = _calls("last_day_of")
+lead_bucket = _calls("lead_bucket")
 local_day = _calls("local_day")
 local_hour = _calls("local_hour")
 mean_days = _calls("mean_days")
 metric_total = _calls("metric_total")
+months_from_to = _calls("months_from_to")
 names_weekday = _calls("names_weekday")
 seconds_from_to = _calls("seconds_from_to")
 share = _calls("share")
@@ -92,4 +94,5 @@ def only_changed(*_: Any, **__: Any) -> str:
 
 
 only_changed_histories = only_changed
+only_changed_lines = only_changed
 or_changed_end = only_changed

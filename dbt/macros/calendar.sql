@@ -53,6 +53,12 @@
 {%- endmacro %}
 
 
+{# Months from the first day of one month to that of a later one. #}
+{% macro months_from_to(first_month, last_month) -%}
+    cast({{ dbt.datediff(first_month, last_month, 'month') }} as integer)
+{%- endmacro %}
+
+
 {% macro first_day_of(part, day) -%}
     cast({{ dbt.date_trunc(part, day) }} as date)
 {%- endmacro %}

@@ -31,3 +31,15 @@
 {% macro metric_total(metric, type) -%}
     cast(coalesce(sum(case when metric = '{{ metric }}' then value end), 0) as {{ type }})
 {%- endmacro %}
+
+
+{# The bucket of var('lead_buckets') for the days from one day to the service day; null where they are unknown. #}
+{% macro lead_bucket(days) -%}
+    case
+        when {{ days }} <= 0 then 'same day'
+        {%- for name, longest_lead in var('lead_buckets').items() %}
+        when {{ days }} <= {{ longest_lead }} then '{{ name }}'
+        {%- endfor %}
+        when {{ days }} is not null then '{{ var('longest_lead_bucket') }}'
+    end
+{%- endmacro %}

@@ -45,6 +45,25 @@ where booking_id in (
     {%- endif %}
 {%- endmacro %}
 
+{# For fct_invoice_lines: the lines that changed, and those of invoices that changed or were built again. #}
+{% macro only_changed_lines() -%}
+    {%- if is_incremental() %}
+where lines.invoice_line_id in (
+    select changed.invoice_line_id
+    from {{ ref('stg_app__invoice_lines') }} as changed
+    where changed._loaded_at > {{ _newest_held('_loaded_at') }}
+    union all
+    select changed.invoice_line_id
+    from {{ ref('stg_app__invoice_lines') }} as changed
+    inner join {{ ref('fct_invoices') }} as parent on changed.invoice_id = parent.invoice_id
+    where
+        parent._loaded_at > {{ _newest_held('_invoice_loaded_at') }}
+        or parent._booking_loaded_at > {{ _newest_held('_booking_loaded_at') }}
+        or parent._organization_loaded_at > {{ _newest_held('_organization_loaded_at') }}
+)
+    {%- endif %}
+{%- endmacro %}
+
 {# After only_changed: also the cancelled bookings whose cancelled_day differs from the day in `endings`. Their status
    history may have changed although the booking itself did not. #}
 {% macro or_changed_end(staged, endings) -%}

@@ -37,6 +37,10 @@ select org_id, 'NEW-1', client_id, service_id, 'confirmed', 'New', 123.45, curre
 insert into app.invoices (org_id, booking_id, client_id, invoice_number, status, total_amount, currency, issued_at)
 select org_id, id, client_id, 'NEW-1', 'issued', 100, currency, '2025-06-29 12:00+00'
 from app.bookings where booking_number = 'NEW-1';
+update app.invoice_lines set description = 'Changed' where id in (select id from app.invoice_lines order by id limit 4);
+delete from app.invoice_lines where id in (select id from app.invoice_lines order by id desc limit 3);
+update app.invoices set status = 'void'
+where id in (select id from app.invoices where status = 'issued' order by id limit 2);
 update app.organizations set timezone = 'Pacific/Auckland'
 where id = (select id from app.organizations order by id limit 1);
 """
@@ -83,8 +87,11 @@ def test_changed_rows_equal_those_of_a_full_rebuild(writable: Settings, dbt: Dbt
 
     build_planned(writable, dbt)
     after = state(writable, versions=False)
-    for fact in ("bookings", "milestones", "payments", "invoices", "reviews", "time_entries", "booking_statuses"):
-        assert after[f"marts.fct_{fact}"] != before[f"marts.fct_{fact}"]
+    for fact in (
+        "bookings", "milestones", "payments", "invoices", "invoice_lines", "receivables", "reviews", "time_entries",
+        "booking_statuses", "client_months",
+    ):  # fmt: skip
+        assert after[f"marts.fct_{fact}"] != before[f"marts.fct_{fact}"], fact
     for table in ("intermediate.int_on_hand_spans", "intermediate.int_earned_days", "snapshots.booking_terms"):
         assert after[table] != before[table]
     assert not rows(writable, "select from marts.fct_payments where booking_id = %s", orphaned["id"])

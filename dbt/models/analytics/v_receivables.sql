@@ -19,7 +19,7 @@ select
     end as age,
     cast(invoices.invoiced_amount as numeric(18, 2)) as invoiced_amount,
     spans.open_amount
-from {{ ref('int_receivable_spans') }} as spans
+from {{ ref('fct_receivables') }} as spans
 inner join {{ ref('fct_invoices') }} as invoices on spans.invoice_id = invoices.invoice_id
 inner join {{ ref('stg_app__run_clock') }} as run_clock on spans.org_id = run_clock.org_id
 left join {{ ref('dim_client') }} as clients on invoices.client_id = clients.client_id

@@ -7,7 +7,7 @@ with spans as (
             'greatest(spans.first_day, ' ~ add_days('spans.due_day', 1) ~ ')', 'run_clock.as_of'
         ) }} as first_days_ago,
         coalesce({{ days_from_to('spans.until_day', 'run_clock.as_of') }}, -1) as until_days_ago
-    from {{ ref('int_receivable_spans') }} as spans
+    from {{ ref('fct_receivables') }} as spans
     inner join {{ ref('stg_app__run_clock') }} as run_clock on spans.org_id = run_clock.org_id
     where spans.due_day < run_clock.as_of
 ),

@@ -1,17 +1,16 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='only_differences',
-        on_schema_change='fail',
         unique_key=['invoice_id', 'first_day'],
-        post_hook="{{ analyze_table() }}",
-        indexes=[{'columns': ['invoice_id', 'first_day'], 'unique': true}, {'columns': ['org_id', 'first_day']}],
+        indexes=[
+            {'columns': ['invoice_id', 'first_day'], 'unique': true},
+            {'columns': ['org_id', 'first_day']},
+        ],
     )
 }}
 
 -- What was open of each invoice, from one payment to the next. A refund opens no invoice again: the client paid it.
 -- If the payments do not cover an invoice in status paid, the rest was paid at an unknown time, and is open on no
--- day.
+-- day. A payment without a day is taken as made when the invoice was issued.
 with payments as (
     select
         invoices.invoice_id,
@@ -24,29 +23,27 @@ with payments as (
     group by 1, 2
 ),
 
+paid as (
+    select
+        invoice_id,
+        sum(amount) as amount
+    from payments
+    group by invoice_id
+),
+
 payables as (
     select
         invoices.invoice_id,
-        invoices.org_id,
-        invoices.due_day,
         invoices.issued_day,
         case
-            when invoices.status = 'paid' then least(invoices.invoiced_amount, coalesce(sum(payments.amount), 0))
+            when invoices.status = 'paid' then least(invoices.invoiced_amount, coalesce(paid.amount, 0))
             else invoices.invoiced_amount
         end as amount
     from {{ ref('fct_invoices') }} as invoices
-    left join payments on invoices.invoice_id = payments.invoice_id
+    left join paid on invoices.invoice_id = paid.invoice_id
     where invoices.is_invoiced and invoices.is_in_own_currency and invoices.issued_day is not null
-    group by
-        invoices.invoice_id,
-        invoices.org_id,
-        invoices.due_day,
-        invoices.issued_day,
-        invoices.status,
-        invoices.invoiced_amount
 ),
 
--- A payment without a day is taken as made when the invoice was issued.
 changes as (
     select
         invoice_id,
@@ -83,11 +80,16 @@ balances as (
 
 select
     balances.invoice_id,
-    payables.org_id,
-    payables.due_day,
+    invoices.org_id,
+    invoices.booking_id,
+    invoices.client_id,
+    invoices.service_id,
+    invoices.provider_id,
+    invoices.issued_day,
+    invoices.due_day,
     balances.first_day,
     balances.until_day,
     {{ as_money('balances.open_amount') }} as open_amount
 from balances
-inner join payables on balances.invoice_id = payables.invoice_id
+inner join {{ ref('fct_invoices') }} as invoices on balances.invoice_id = invoices.invoice_id
 where balances.open_amount > 0
