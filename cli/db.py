@@ -3,7 +3,7 @@
 import typer
 
 from cli.common import console
-from sources import database, embedded_server
+from sources import bi_access, database, embedded_server
 from sources.errors import HubError
 from sources.settings import get_settings
 
@@ -52,11 +52,16 @@ def migrate() -> None:
 
 @app.command()
 def reset(yes: bool = typer.Option(False, "--yes", help="Do not ask for confirmation.")) -> None:
-    """Delete all data of the Hub in the database, and create empty tables. Example: hub db reset --yes"""
+    """Delete all data of the Hub in the database and the logins of BI tools, and create empty tables.
+
+    Example: hub db reset --yes
+    """
     settings = get_settings()
     database.start(settings)
     address = database.masked(database.database_url(settings))
     if not yes:
         typer.confirm(f"Delete all bookings, marts, insights and deliveries in {address}?", abort=True)
+    with database.connect(database.database_url(settings)) as connection:
+        bi_access.revoke_all(connection)
     database.reset(settings)
     console.print(f"{address} is empty and migrated.")

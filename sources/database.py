@@ -34,10 +34,14 @@ def source_url(settings: Settings) -> str:
 
 def api_url(settings: Settings) -> str:
     """Return the URL of the Hub's database for the API: with the role hub_api, which cannot bypass row security."""
+    return url_of(settings, API_ROLE, settings.secret("api_database_password"))
+
+
+def url_of(settings: Settings, role: str, password: str) -> str:
+    """Return the URL of the Hub's database for another role."""
     parts = urlsplit(database_url(settings))
-    password = quote(settings.secret("api_database_password"))
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{API_ROLE}:{password}@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{quote(role)}:{quote(password)}@{host}"))
 
 
 def driver_url(url: str, driver: str) -> str:
@@ -111,12 +115,18 @@ def _set_api_password(connection: psycopg.Connection, settings: Settings) -> Non
         "select rolsuper or rolcreaterole from pg_roles where rolname = current_user"
     ).fetchone()
     if may_alter_role == (True,):
-        password = settings.secret("api_database_password")
-        # Hashed here, because the server keeps the text of statements in its log and in pg_stat_statements.
-        hashed = connection.pgconn.encrypt_password(password.encode(), API_ROLE.encode(), b"scram-sha-256").decode()
+        hashed = password_hash(connection, API_ROLE, settings.secret("api_database_password"))
         connection.execute(
             sql.SQL("alter role {} with login password {}").format(sql.Identifier(API_ROLE), sql.Literal(hashed))
         )
+
+
+def password_hash(connection: psycopg.Connection, role: str, password: str) -> str:
+    """Return what `alter role` takes in place of a password, with the scram_iterations of the session.
+
+    The server keeps the text of statements in its log and in pg_stat_statements, so that they never have the password.
+    """
+    return connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
 
 
 def alembic_config(settings: Settings) -> Config:

@@ -81,10 +81,13 @@ def _refuse_hidden_rows(source: Connection, table: Table) -> None:
 
 
 def create_raw_table(target: Connection, table: Table) -> None:
-    """Create `raw.<table>`, or add its missing columns."""
+    """Create `raw.<table>`, or add its missing columns. BI logins see their organisations' rows in views."""
     columns = _raw_columns(table)
     listed = sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(n), _type(k)) for n, k in columns)
-    target.execute(sql.SQL("create table if not exists {} ({})").format(_raw(table), listed))
+    if target.execute("select to_regclass(%s)", [f"raw.{table.name}"]).fetchone() == (None,):
+        target.execute(sql.SQL("create table {} ({})").format(_raw(table), listed))
+        target.execute(sql.SQL("select app.wall_off({})").format(sql.Literal(f"raw.{table.name}")))
+        target.execute(sql.SQL("grant select on {} to hub_reader").format(_raw(table)))
     existing = {
         row[0]
         for row in target.execute(

@@ -1,5 +1,6 @@
 {# Views are replaced in place if their columns allow it. dbt's own materialization drops the old view and with it every
-   view on it, so that readers find none of them until the build has finished, or at all if it fails. #}
+   view on it, so that readers find none of them until the build has finished, or at all if it fails. A view has the rights of the caller,
+   so that the policies of the tables that it reads hold for it (walls.sql). #}
 {% materialization view, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='view') -%}
@@ -15,11 +16,11 @@
         do $view$
         begin
             perform {{ wait_for_drops() }};
-            create or replace view {{ target_relation }} as ({{ sql }}
+            create or replace view {{ target_relation }} with (security_invoker = true) as ({{ sql }}
             );
         exception when invalid_table_definition then
             drop view {{ target_relation }} cascade;
-            create view {{ target_relation }} as ({{ sql }}
+            create view {{ target_relation }} with (security_invoker = true) as ({{ sql }}
             );
         end $view$
     {%- endcall -%}

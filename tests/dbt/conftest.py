@@ -32,6 +32,20 @@ where nspname in ('snapshots', 'staging', 'intermediate', 'marts', 'analytics') 
 group by nspname, relname, relkind
 """
 
+COMMON = {"marts.dim_date", "marts.dim_metric"}  # tables without org_id, the same for every BI login
+READABLE = """
+select nspname || '.' || relname as name, relkind = 'r' as is_table, relrowsecurity as is_secure,
+    array(
+        select pg_get_expr(polqual, polrelid) from pg_policy where polrelid = pg_class.oid and polcmd in ('r', '*')
+    ) as policies,
+    coalesce(reloptions @> '{security_invoker=true}', false) as is_invoker
+from pg_class
+join pg_namespace on pg_namespace.oid = relnamespace
+where relkind in ('r', 'v') and has_table_privilege('hub_reader', pg_class.oid, 'select')
+    and nspname not in ('pg_catalog', 'information_schema')
+"""
+OWN_ROWS = "(org_id = ANY (( SELECT app.organizations_of_login() AS organizations_of_login)::uuid[]))"
+
 Dbt = Callable[..., None]
 
 
@@ -54,6 +68,16 @@ def rows(settings: Settings, query: str, *parameters: object) -> list[dict[str, 
     """Return the rows of `query` as mappings."""
     with psycopg.connect(settings.database_url, row_factory=dict_row) as connection:
         return connection.execute(query.encode(), parameters or None).fetchall()
+
+
+def open_walls(connection: psycopg.Connection) -> set[str]:
+    """Return the tables that BI logins read without the policy that all have, and the views without their rights."""
+    found = set()
+    for name, is_table, is_secure, policies, is_invoker in connection.execute(READABLE).fetchall():
+        expected = "true" if name in COMMON else OWN_ROWS
+        if not (is_secure and policies == [expected] if is_table else is_invoker):
+            found.add(name)
+    return found
 
 
 def execute(settings: Settings, statements: str) -> None:

@@ -10,7 +10,17 @@ import pytest
 
 from dagster_project.warehouse import dbt_runner, model_states
 from sources.settings import Settings
-from tests.dbt.conftest import RELATIONS, Dbt, execute, land_tables, manifest_of, planned, rows, set_clock
+from tests.dbt.conftest import (
+    RELATIONS,
+    Dbt,
+    execute,
+    land_tables,
+    manifest_of,
+    open_walls,
+    planned,
+    rows,
+    set_clock,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +72,12 @@ def state(settings: Settings, *, versions: bool) -> dict[str, Any]:
     }
 
 
+def walls_are_up(settings: Settings) -> bool:
+    """Return True if BI logins see no table without its policy."""
+    with psycopg.connect(settings.database_url) as connection:
+        return not open_walls(connection)
+
+
 def build_planned(settings: Settings, dbt: Dbt) -> None:
     """Build what the states of the models say, as a run does."""
     plan = planned(settings)
@@ -85,7 +101,13 @@ def test_changed_rows_equal_those_of_a_full_rebuild(writable: Settings, dbt: Dbt
     views = "select relname, oid from pg_class where relnamespace = 'analytics'::regnamespace order by 1"
     kept_views = rows(writable, views)
 
+    execute(
+        writable,
+        "drop policy readers on marts.fct_payments; "
+        "alter table intermediate.int_booking_states disable row level security",
+    )
     build_planned(writable, dbt)
+    assert walls_are_up(writable)
     after = state(writable, versions=False)
     for fact in (
         "bookings", "milestones", "payments", "invoices", "invoice_lines", "receivables", "reviews", "time_entries",
@@ -103,6 +125,7 @@ def test_changed_rows_equal_those_of_a_full_rebuild(writable: Settings, dbt: Dbt
 
     dbt(writable, *BUILD, "--full-refresh")
     assert state(writable, versions=False) == after
+    assert walls_are_up(writable)
 
 
 def test_a_full_refresh_drops_one_relation_at_a_time(writable: Settings, dbt: Dbt) -> None:

@@ -20,7 +20,10 @@ NOBODY = UUID(int=0)
 SELECT_OBJECTS = """
 with namespaces as (select oid, nspname from pg_namespace where nspname in ('app', 'raw', 'ml'))
 select 'column', classes.oid::regclass::text || '.' || attname, format_type(atttypid, atttypmod),
-    concat_ws(' ', attnotnull, pg_get_expr(defaults.adbin, defaults.adrelid), classes.relacl::text)
+    concat_ws(' ', attnotnull, pg_get_expr(defaults.adbin, defaults.adrelid), (
+        select array_agg(item::text order by item::text)::text
+        from unnest(coalesce(relacl, acldefault(case relkind when 'S' then 's'::"char" else 'r' end, relowner))) as item
+    ))
 from pg_attribute as attributes
 join pg_class as classes on classes.oid = attrelid and relkind in ('r', 'v', 'S')
 join namespaces on namespaces.oid = relnamespace

@@ -1,0 +1,102 @@
+"""Logins of BI tools: their passwords, limits and names."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from sources import bi_access, database
+from sources.errors import HubError
+from sources.settings import Settings
+
+ORG, OTHER = uuid4(), uuid4()
+
+
+@pytest.fixture
+def name(connection: psycopg.Connection) -> Iterator[str]:
+    """The name of a login, which is dropped in the end: roles belong to the server, which all tests share."""
+    login = f"test_{uuid4().hex[:20]}"
+    yield login
+    connection.execute("reset role")
+    if connection.execute("select from app.bi_access where login = %s", [login]).fetchone() is not None:
+        bi_access.revoke(connection, login)
+
+
+def test_a_login_has_limits_and_a_hashed_password(
+    settings: Settings, connection: psycopg.Connection, name: str
+) -> None:
+    with psycopg.connect(settings.database_url) as owner:
+        password = bi_access.add(owner, name, [ORG])
+    assert password
+    stored = connection.execute(
+        "select rolpassword, rolconnlimit, rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication "
+        "from pg_authid where rolname = %s",
+        [name],
+    ).fetchone()
+    assert stored
+    assert stored[0].startswith("SCRAM-SHA-256$4096:")
+    assert stored[1:] == (bi_access.CONNECTIONS, False)
+    with psycopg.connect(database.url_of(settings, name, password)) as reader:
+        for setting, value in bi_access.SESSION.items():
+            assert reader.execute("select current_setting(%s)", [setting]).fetchone() in [(value,), ("1min",)]
+    logged = connection.execute("select query from pg_stat_statements where query ~ %s", [password]).fetchall()
+    assert logged == []
+
+
+def test_organizations_are_added_and_revoked_until_the_login_is_dropped(
+    connection: psycopg.Connection, name: str
+) -> None:
+    assert bi_access.add(connection, name, [ORG])
+    assert bi_access.add(connection, name, [ORG, OTHER]) is None
+    [login] = [row for row in bi_access.listed(connection) if row["login"] == name]
+    assert (set(login["org_ids"]), login["exists"], login["connections"]) == ({ORG, OTHER}, True, 0)
+    assert bi_access.revoke(connection, name, [OTHER]) is False
+    with pytest.raises(HubError, match="hub bi list"):
+        bi_access.revoke(connection, name, [OTHER])
+    assert bi_access.revoke(connection, name) is True
+    assert connection.execute("select from pg_roles where rolname = %s", [name]).fetchone() is None
+
+
+def test_a_restored_database_gets_its_logins_again(connection: psycopg.Connection, name: str) -> None:
+    """A dump has the rows of app.bi_access, but no roles."""
+    bi_access.add(connection, name, [ORG])
+    connection.execute(f"drop role {name}")
+    assert [row["exists"] for row in bi_access.listed(connection) if row["login"] == name] == [False]
+    assert bi_access.add(connection, name, [ORG])
+
+
+@pytest.mark.parametrize("login", ["", "Metabase", "pg_monitor", "meta base", "x" * 41, 'a"b'])
+def test_a_name_that_is_none_is_refused(connection: psycopg.Connection, login: str) -> None:
+    with pytest.raises(HubError, match="is no name of a login"):
+        bi_access.add(connection, login, [ORG])
+
+
+@pytest.mark.parametrize("login", ["hub", "hub_api", "hub_reader"])
+def test_a_role_of_others_is_refused(connection: psycopg.Connection, login: str) -> None:
+    with pytest.raises(HubError, match="no login of this Hub"):
+        bi_access.add(connection, login, [ORG])
+
+
+def test_an_owner_without_superuser_manages_logins(
+    settings: Settings, connection: psycopg.Connection, name: str
+) -> None:
+    owner = f"owner_{uuid4().hex[:20]}"
+    connection.execute(f"create role {owner}")
+    try:
+        connection.execute(f"grant all on app.bi_access to {owner}; grant usage on schema app to {owner}")
+        connection.execute(f"set role {owner}")
+        with pytest.raises(HubError, match="alter role"), connection.transaction():
+            bi_access.add(connection, name, [ORG])
+        connection.execute("reset role")
+        connection.execute(f"alter role {owner} createrole; grant hub_reader to {owner} with admin option")
+        connection.execute(f"set role {owner}")
+        password = bi_access.add(connection, name, [ORG])
+        assert password
+        with psycopg.connect(database.url_of(settings, name, password), autocommit=True) as reader:
+            reader.execute("create temp table mine (id int)")
+            assert bi_access.revoke(connection, name) is True
+            with pytest.raises(psycopg.OperationalError):
+                reader.execute("select 1")
+    finally:
+        connection.execute(f"reset role; drop owned by {owner}; drop role {owner}")
