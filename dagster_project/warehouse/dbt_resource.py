@@ -18,7 +18,7 @@ from psycopg import sql
 from dagster_project.resources import HubDatabase
 from dagster_project.warehouse import comments, dbt_runner, model_states
 from dagster_project.warehouse.model_states import Plan, State
-from dagster_project.warehouse.variables import ALL_VARIABLES
+from dagster_project.warehouse.variables import VARIABLES
 from sources.settings import get_settings
 
 RESULT_EVENTS: Final = {"LogModelResult", "LogSnapshotResult", "LogTestResult", "LogSeedResult"}
@@ -43,7 +43,7 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
             connection.autocommit = True  # an open transaction would hold locks on the counted tables
             checks = {key: _unique_id(assets.get_spec_for_check_key(key)) for key in context.selected_asset_check_keys}
             models = [_unique_id(assets.get_asset_spec(key)) for key in context.selected_asset_keys]
-            plan = model_states.plan(connection, manifest, {*models, *checks.values()}, ALL_VARIABLES)
+            plan = model_states.plan(connection, manifest, {*models, *checks.values()}, VARIABLES)
             outputs = _Outputs(manifest, translator, plan)
             yield from outputs.unchanged()
             for key, node in checks.items():

@@ -1,10 +1,11 @@
-"""Variables of dbt: those of dbt_project.yml, and thresholds, lists of statuses, the horizon of the forecasts."""
+"""Variables of dbt: thresholds, metrics, lists of statuses, and the horizon of the forecasts."""
 
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from dagster_project.warehouse import metrics
 from ml.forecasting import HORIZON_DAYS
 from sources import lifecycle
 
@@ -13,6 +14,7 @@ PROJECT: Final = Path(__file__).parents[2] / "dbt"
 # Passed to each command of dbt.
 VARIABLES: Final[dict[str, Any]] = {
     **yaml.safe_load((PROJECT / "thresholds.yml").read_text()),
+    **metrics.variables(PROJECT),
     "status_groups": lifecycle.GROUPS,
     "firm_groups": [group for group, statuses in lifecycle.GROUPS.items() if set(statuses) <= set(lifecycle.FIRM)],
     "status_counts": lifecycle.COUNTS,
@@ -23,8 +25,4 @@ VARIABLES: Final[dict[str, Any]] = {
     "work_over": lifecycle.WORK_OVER,
     # The lead times of fct_bookings_on_hand, and the days before and after as_of that the workload shows.
     "horizon_days": HORIZON_DAYS,
-}
-ALL_VARIABLES: Final[dict[str, Any]] = {
-    **yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"],
-    **VARIABLES,
 }

@@ -6,12 +6,12 @@ takes most of its time.
 
 from typing import Any
 
-from dagster_project.warehouse.variables import ALL_VARIABLES
+from dagster_project.warehouse.variables import VARIABLES
 
 
 def var(name: str) -> Any:
-    """Return a variable of dbt_project.yml or of the Hub; of metrics and ratios only one, enough for the linter."""
-    return ALL_VARIABLES[name][:1] if name in ("kpis", "ratios") else ALL_VARIABLES[name]
+    """Return a variable of dbt; of the metrics only one, enough for the linter."""
+    return VARIABLES[name][:1] if name.startswith("metric_") else VARIABLES[name]
 
 
 def _calls(name: str) -> Any:
@@ -60,7 +60,7 @@ def every_number(*_: Any) -> str:
     return "numbers"
 
 
-def kpi_rows(_: Any) -> str:
+def metric_sum(_: Any) -> str:
     """Return a query with the columns of one metric's rows."""
     return "select org_id, day, metric, dimension, member, value from facts"
 
@@ -78,7 +78,7 @@ def metric_row(*_: Any) -> str:
     return "select metric, label from metrics"
 
 
-def kpi_days() -> str:
+def metric_days() -> str:
     """Return a query with the first and last day of the metrics."""
     return "select first_day, last_day from days"
 

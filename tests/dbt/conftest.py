@@ -14,7 +14,7 @@ from dagster_project.ingestion import run_clock
 from dagster_project.ingestion.landing import create_raw_table, land
 from dagster_project.warehouse import dbt_runner, model_states
 from dagster_project.warehouse.model_states import Plan
-from dagster_project.warehouse.variables import ALL_VARIABLES
+from dagster_project.warehouse.variables import VARIABLES
 from sources.settings import Settings
 from sources.simulate import load_sample
 from sources.tables import OPERATIONAL
@@ -93,7 +93,7 @@ def manifest_of(settings: Settings) -> dict[str, Any]:
 
 
 def planned(
-    settings: Settings, manifest: Mapping[str, Any] | None = None, variables: Mapping[str, Any] = ALL_VARIABLES
+    settings: Settings, manifest: Mapping[str, Any] | None = None, variables: Mapping[str, Any] = VARIABLES
 ) -> Plan:
     """Return what a build of the whole project would build."""
     manifest = manifest or manifest_of(settings)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from dagster_project.warehouse import model_states
-from dagster_project.warehouse.variables import ALL_VARIABLES
+from dagster_project.warehouse.variables import VARIABLES
 from sources.settings import Settings
 from tests.dbt.conftest import AS_OF, execute, land_tables, manifest_of, planned, set_clock
 
@@ -110,8 +110,15 @@ def test_a_definition_that_changed_is_built_with_those_below_it(up_to_date: Sett
     assert names(plan.redefined) == below(up_to_date, UNUSUAL)
     assert not plan.outdated
 
-    variables = {**ALL_VARIABLES, "unusual_booking_spreads": 6}
+    variables = {**VARIABLES, "unusual_booking_spreads": 6}
     assert names(planned(up_to_date, variables=variables).redefined) == below(up_to_date, UNUSUAL)
+
+    words = {**VARIABLES, "metric_properties": VARIABLES["metric_properties"][1:]}
+    assert names(planned(up_to_date, variables=words).redefined) == below(up_to_date, "model.hub.dim_metric")
+    sums = {**VARIABLES, "metric_sums": VARIABLES["metric_sums"][1:]}
+    assert names(planned(up_to_date, variables=sums).redefined) == (
+        below(up_to_date, "model.hub.kpi_daily") | below(up_to_date, "model.hub.int_metric_rows")
+    )
 
     macro = copy.deepcopy(manifest_of(up_to_date))
     macro["macros"]["macro.hub.mean_days"]["macro_sql"] += " "
@@ -137,6 +144,6 @@ def test_a_model_whose_parent_was_not_built_is_built_after_it(up_to_date: Settin
     land_tables(up_to_date, "bookings")
     [kpis] = (node for node in manifest_of(up_to_date)["nodes"] if node == "model.hub.kpi_daily")
     with psycopg.connect(up_to_date.database_url) as connection:
-        alone = model_states.plan(connection, manifest_of(up_to_date), [kpis], ALL_VARIABLES)
+        alone = model_states.plan(connection, manifest_of(up_to_date), [kpis], VARIABLES)
         model_states.save(connection, {**alone.outdated, **alone.unchanged})
     assert kpis in planned(up_to_date).outdated

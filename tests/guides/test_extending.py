@@ -140,7 +140,7 @@ def follow(project: Project, todo: list[Edit | Commands]) -> list[str]:
 
 def test_a_kpi(followed: Followed) -> None:
     how_to = followed.how_tos["Add a KPI"]
-    assert how_to.touched == {"dbt/dbt_project.yml"}
+    assert how_to.touched == {"dbt/models/marts/_metrics_of_work.yml"}
     assert "reviews_received" in how_to.after[0]
     assert followed.rows("select label from marts.dim_metric where metric = 'reviews_received'") == [
         ("Reviews received",)

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import yaml
 
+from dagster_project.warehouse.variables import VARIABLES
 from insights.findings import Finding
 from insights.incidents import combined
 from insights.narrative import with_texts
@@ -17,22 +17,20 @@ from insights.organizations import Organization
 DAY = date(2026, 11, 24)
 ORGANIZATION = Organization(uuid4(), "Studio", "EUR", DAY, datetime(2026, 11, 25, tzinfo=UTC))
 GOLDEN = Path(__file__).parent / "golden" / "incidents"
-VARIABLES = yaml.safe_load((Path(__file__).parents[2] / "dbt" / "dbt_project.yml").read_text())["vars"]
-METRICS = {metric["name"]: metric for metric in VARIABLES["kpis"] + VARIABLES["ratios"]}
-TREE = {name: metric.get("drives", []) for name, metric in METRICS.items()}
+METRICS = {metric["name"]: metric for metric in VARIABLES["metric_properties"]}
+TREE = {name: list(metric["drives"]) for name, metric in METRICS.items()}
 
 
 def anomaly(metric: str, value: float, expected: float, *, days: int = 1, **changes: Any) -> dict[str, Any]:
     """An anomaly of the total over the last `days`, as the rule returns it; money is worth itself, a booking € 100."""
     declared = METRICS[metric]
-    is_ratio = "numerator" in declared
-    worth = 0 if is_ratio else 1 if declared["unit"] == "money" else 100
+    worth = 0 if declared["kind"] == "ratio" else 1 if declared["unit"] == "money" else 100
     worth *= 1 if declared["good_direction"] == "up" else -1
     label = declared["label"]
     return {
         "kind": "anomaly", "metric": metric, "label": label[:1].lower() + label[1:], "unit": declared["unit"],
         "good_direction": declared["good_direction"],
-        "kind_of_metric": "ratio" if is_ratio else declared.get("kind", "sum"),
+        "kind_of_metric": declared["kind"],
         "numerator": declared.get("numerator"), "denominator": declared.get("denominator"),
         "dimension": "total", "member": "all", "member_name": "all", "day": DAY,
         "started_on": DAY - timedelta(days=days - 1), "length": days, "flagged_days": min(days, 2), "pattern": "spike",

@@ -1,7 +1,7 @@
 with metric_rows as (
-    {% for kpi in var('kpis') %}
+    {% for metric in var('metric_sums') %}
         {{ 'union all' if not loop.first }}
-        {{ metric_rows(kpi) }}
+        {{ metric_rows(metric) }}
     {% endfor %}
 )
 

@@ -7,9 +7,9 @@
 
 -- Rows only where there are facts: an absent day between the first one of the series and as_of is zero.
 with sums as (
-    {% for kpi in var('kpis') %}
+    {% for metric in var('metric_sums') %}
         {{ 'union all' if not loop.first }}
-        {{ kpi_rows(kpi) }}
+        {{ metric_sum(metric) }}
     {% endfor %}
 )
 

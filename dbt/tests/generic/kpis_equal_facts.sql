@@ -1,19 +1,17 @@
 {# The total of each metric in kpi_daily equals that of its fact up to as_of. #}
 {% test kpis_equal_facts(model) %}
 with facts as (
-    {%- for kpi in var('kpis') %}
+    {%- for metric in var('metric_sums') %}
     {{ 'union all' if not loop.first }}
     select
         facts.org_id,
-        '{{ kpi["name"] }}' as metric,
-        sum({{ kpi['value'] }}) as value
-    from {{ ref(kpi['model']) }} as facts
+        '{{ metric["name"] }}' as metric,
+        {{ metric['agg'] }}({{ metric['expr'] }}) as value
+    from {{ ref(metric['model']) }} as facts
     inner join {{ ref('stg_app__run_clock') }} as run_clock
-        on facts.org_id = run_clock.org_id and facts.{{ kpi['day'] }} <= run_clock.as_of
-    {%- if kpi.get('filter') %}
-    where {{ kpi['filter'] }}
-    {%- endif %}
+        on facts.org_id = run_clock.org_id and facts.{{ metric['day'] }} <= run_clock.as_of
     group by facts.org_id
+    having count({{ metric['expr'] }}) > 0
     {%- endfor %}
 ),
 

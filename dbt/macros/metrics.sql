@@ -1,57 +1,54 @@
-{# The rows of one block of var('kpis'), summed by each of its dimensions: org_id, day, metric, dimension, member, value. #}
-{% macro kpi_rows(kpi) -%}
-    {%- for dimension in kpi['dimensions'] %}
+{# The metrics are variables that dagster_project/warehouse/metrics.py makes from the semantic models and metrics in
+   models/marts/_metrics_of_*.yml. Rows for which a measure's expression is null do not count. #}
+
+{# The rows of one of var('metric_sums'), summed by each of its dimensions: org_id, day, metric, dimension, member, value. #}
+{% macro metric_sum(metric) -%}
+    {%- for dimension in metric['dimensions'] %}
     {%- set member = dimension_column(dimension) %}
     {{ 'union all' if not loop.first }}
     select
         org_id,
-        {{ kpi['day'] }} as day,
-        '{{ kpi["name"] }}' as metric,
+        {{ metric['day'] }} as day,
+        '{{ metric["name"] }}' as metric,
         '{{ dimension }}' as dimension,
         {{ member }} as member,
-        cast(sum({{ kpi['value'] }}) as numeric) as value
-    from {{ ref(kpi['model']) }}
+        cast({{ metric['agg'] }}({{ metric['expr'] }}) as numeric) as value
+    from {{ ref(metric['model']) }}
     where
-        {{ kpi['day'] }} is not null
+        {{ metric['day'] }} is not null
         {%- if dimension != 'total' %}
         and {{ member }} is not null
         {%- endif %}
-        {%- if kpi.get('filter') %}
-        and {{ kpi['filter'] }}
-        {%- endif %}
+        and ({{ metric['expr'] }}) is not null
     group by 1, 2, 3, 4, 5
     {%- endfor %}
 {%- endmacro %}
 
 
-{# First and last day of every distinct model and day column of var('kpis'): the days that dim_date must cover. #}
-{% macro kpi_days() -%}
-    {%- set seen = [] -%}
-    {%- for kpi in var('kpis') if (kpi['model'], kpi['day']) not in seen %}
+{# First and last day of each model and day column of the metrics: the days that dim_date must cover. #}
+{% macro metric_days() -%}
+    {%- for model, day in var('metric_days') %}
     {{ 'union all' if not loop.first }}
-    select min({{ kpi['day'] }}) as first_day, max({{ kpi['day'] }}) as last_day
-    from {{ ref(kpi['model']) }}
-    {%- do seen.append((kpi['model'], kpi['day'])) -%}
+    select min({{ day }}) as first_day, max({{ day }}) as last_day
+    from {{ ref(model) }}
     {%- endfor %}
 {%- endmacro %}
 
 
-{# The rows of one block of var('kpis') before they are summed. A dimension of the metric is the row's own; the others are
+{# The rows of one of var('metric_sums') before they are summed. A dimension of the metric is the row's own; the others are
    those of its booking. #}
-{% macro metric_rows(kpi) -%}
-    {%- set model = kpi.get('rows', kpi['model']) -%}
-    {%- set is_booking = model == 'int_bookings_as_of' -%}
-    {%- set has_booking = kpi.get('by_booking', true) -%}
+{% macro metric_rows(metric) -%}
+    {%- set is_booking = metric['rows'] == 'int_bookings_as_of' -%}
     select
         facts.org_id,
-        {{ as_text(kpi['name']) }} as metric,
-        facts.{{ kpi['day'] }} as day,
-        cast(facts.metric_value as numeric) as value,
-        {{ 'facts.booking_id' if has_booking else 'cast(null as uuid)' }} as booking_id,
+        {{ as_text(metric['name']) }} as metric,
+        facts.{{ metric['day'] }} as day,
+        cast({{ '1' if metric['agg'] == 'count' else 'facts.measured' }} as numeric) as value,
+        {{ 'facts.booking_id' if metric['has_booking'] else 'cast(null as uuid)' }} as booking_id,
     {%- for dimension in ['service', 'provider', 'client_group', 'channel', 'service_weekday', 'lead_bucket'] %}
-    {%- if is_booking or dimension in kpi['dimensions'] %}
+    {%- if is_booking or dimension in metric['dimensions'] %}
         {{ dimension_column(dimension, 'facts.') }} as {{ dimension }}
-    {%- elif has_booking %}
+    {%- elif metric['has_booking'] %}
         {{ dimension_column(dimension, 'bookings.') }} as {{ dimension }}
     {%- else %}
         {{ as_text(none) }} as {{ dimension }}
@@ -61,15 +58,13 @@
     from (
         select
             *,
-            {{ kpi['value'] }} as metric_value
-        from {{ ref(model) }}
-        {%- if kpi.get('filter') %}
-        where {{ kpi['filter'] }}
-        {%- endif %}
+            {{ metric['expr'] }} as measured
+        from {{ ref(metric['rows']) }}
     ) as facts
-    {%- if has_booking and not is_booking %}
+    {%- if metric['has_booking'] and not is_booking %}
     left join {{ ref('int_bookings_as_of') }} as bookings on facts.booking_id = bookings.booking_id
     {%- endif %}
+    where facts.measured is not null
 {%- endmacro %}
 
 
@@ -85,22 +80,22 @@
 {%- endmacro %}
 
 
-{# The row of dim_metric of one block of var('kpis') or var('ratios'). #}
-{% macro metric_row(metric, kind, day_column, position) -%}
+{# The row of dim_metric of one of var('metric_properties'). #}
+{% macro metric_row(metric, position) -%}
     select
         {{ as_text(metric['name']) }} as metric,
         {{ as_text(metric['label']) }} as label,
         {{ as_text(metric['unit']) }} as unit,
         {{ as_text(metric['description']) }} as description,
         {{ as_text(metric['good_direction']) }} as good_direction,
-        {{ as_text(kind) }} as kind,
+        {{ as_text(metric['kind']) }} as kind,
         {{ as_text(metric.get('numerator')) }} as numerator,
         {{ as_text(metric.get('denominator')) }} as denominator,
         {{ as_text_array(metric['dimensions']) }} as dimensions,
-        {{ as_text_array(metric.get('drives', [])) }} as drives,
-        {{ as_text(day_column) }} as day_column,
-        {{ metric.get('watch', true) | lower }} as is_watched,
-        {{ metric.get('forecast', false) | lower }} as is_forecast,
+        {{ as_text_array(metric['drives']) }} as drives,
+        {{ as_text(metric['day_column']) }} as day_column,
+        {{ metric['watch'] | lower }} as is_watched,
+        {{ metric['forecast'] | lower }} as is_forecast,
         {{ position }} as position
 {%- endmacro %}
 
