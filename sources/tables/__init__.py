@@ -6,7 +6,7 @@ The Hub's own tables have no foreign keys to operational tables, which may be on
 
 from typing import Final
 
-from sources.tables.api import api_keys, idempotency_keys
+from sources.tables.api import api_keys, idempotency_keys, sessions
 from sources.tables.booking import (
     booking_add_ons,
     booking_extras,
@@ -74,6 +74,7 @@ __all__ = [
     "service_add_ons",
     "service_packages",
     "services",
+    "sessions",
     "tasks",
     "time_entries",
     "tombstones",
