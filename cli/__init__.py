@@ -6,7 +6,7 @@ import sys
 import psycopg
 import typer
 
-from cli import bi, calendar, channels, data, db, digest, docs, example, insights, run, token, up
+from cli import bi, calendar, channels, data, db, digest, docs, example, insights, login, run, token, up
 from sources.errors import HubError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(insights.app, name="insights")
 app.add_typer(calendar.app, name="calendar")
 app.add_typer(channels.app, name="channel")
 app.add_typer(bi.app, name="bi")
+app.command("login")(login.login)
 app.command("token")(token.token)
 app.command("docs")(docs.docs)
 

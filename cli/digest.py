@@ -51,4 +51,6 @@ def _build(connection: psycopg.Connection, org_id: UUID, day: date | None) -> Di
     clock = connection.execute("select as_of from raw.run_clock where org_id = %s", [org_id]).fetchone()
     if clock is None:
         raise HubError("There has been no run for this organisation yet: run `hub run`, then `hub digest`.")
+    if day and day > clock[0]:
+        raise HubError(f"There is no digest of {day} yet: the figures end on {clock[0]}. Run `hub run` first.")
     return build_digest(connection, org_id, day or clock[0])

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sources.errors import HubError
 
 SECRET_MIN_LENGTH = 32  # RFC 7518 section 3.2: an HS256 key has at least 256 bits
+DAGSTER_PATH = "/dagster"  # of the Dagster UI, behind the front door
 
 
 class Settings(BaseSettings):
@@ -47,7 +48,8 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = SecretStr("")  # smtp://user:password@host:587 (STARTTLS) or smtps://...:465
     mail_from: str = "Business Services Hub <hub@localhost>"
     webhook_secret: SecretStr = SecretStr("")
-    public_url: str = ""  # base of the links in messages; empty: the Dagster UI on this machine
+    public_url: str = ""  # the front door as people reach it; empty: this machine's loopback address
+    dagster_socket: str = ""  # of Dagster's webserver; `hub up` sets it; empty: the front door serves no Dagster UI
 
     @property
     def uses_embedded_server(self) -> bool:
@@ -55,7 +57,8 @@ class Settings(BaseSettings):
 
     @property
     def link_base(self) -> str:
-        return (self.public_url or f"http://127.0.0.1:{self.port_dagster}").rstrip("/")
+        """The address of the front door, without a slash at its end."""
+        return (self.public_url or f"http://127.0.0.1:{self.port_api}").rstrip("/")
 
     def secret(self, name: str) -> str:
         """Return the secret `name` (a field such as `webhook_secret`), generated once under `home` in development.

@@ -4,12 +4,20 @@ Example: python tools/pictures.py --chromium /usr/bin/chromium
 """
 
 import argparse
+import base64
+import json
 import subprocess
 import tempfile
+import time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sources.settings import get_settings
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+from sources import database, sign_in
+from sources.settings import DAGSTER_PATH, get_settings
 
 PICTURES: Final = Path(__file__).parent.parent / "docs" / "pictures"
 QUIET: Final = (
@@ -23,10 +31,11 @@ QUIET: Final = (
     "--disable-sync",
     "--hide-scrollbars",
 )
-GRAPH_DRAWN_MS: Final = 40_000  # the graph is laid out in the page, after its data have come
+DRAWN_MS: Final = 5_000
+GRAPH_DRAWN_S: Final = 40.0  # the graph is laid out in the page, after its data have come
 
 
-def shoot(chromium: str, url: str, name: str, width: int, height: int, wait_ms: int = 5_000) -> None:
+def shoot(chromium: str, url: str, name: str, width: int, height: int) -> None:
     """Write docs/pictures/`name` as it looks in a window of width x height pixels."""
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
@@ -35,7 +44,7 @@ def shoot(chromium: str, url: str, name: str, width: int, height: int, wait_ms: 
                 *QUIET,
                 f"--user-data-dir={profile}",
                 f"--window-size={width},{height}",
-                f"--virtual-time-budget={wait_ms}",
+                f"--virtual-time-budget={DRAWN_MS}",
                 f"--screenshot={PICTURES / name}",
                 url,
             ],
@@ -44,18 +53,60 @@ def shoot(chromium: str, url: str, name: str, width: int, height: int, wait_ms: 
         )
 
 
+def shoot_signed_in(chromium: str, path: str, name: str, width: int, height: int, wait_s: float) -> None:
+    """Write docs/pictures/`name`, of a page behind the front door, `wait_s` seconds after it was opened.
+
+    The browser gets the cookie of a session by the DevTools protocol.
+    """
+    settings = get_settings()
+    with database.connect(database.database_url(settings)) as connection:
+        link = sign_in.operators_link(connection, settings, at=datetime.now(UTC))
+    front = settings.link_base
+    signed_in = httpx.post(
+        front + sign_in.PATH, data={"link": link.partition("link=")[2]}, headers={"Origin": front}, timeout=60
+    )
+    options = [*QUIET, "--remote-debugging-port=0", f"--window-size={width},{height}"]
+    with tempfile.TemporaryDirectory() as profile:
+        browser = subprocess.Popen([chromium, *options, f"--user-data-dir={profile}", "about:blank"])
+        try:
+            port_file = Path(profile) / "DevToolsActivePort"
+            while not (port_file.exists() and port_file.read_text()):
+                time.sleep(0.1)
+            port = port_file.read_text().splitlines()[0]
+            targets = httpx.get(f"http://127.0.0.1:{port}/json").json()
+            [page] = [target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page"]
+            with connect(page, max_size=None) as devtools:
+                for cookie, value in signed_in.cookies.items():
+                    _call(devtools, "Network.setCookie", name=cookie, value=value, url=front)
+                _call(devtools, "Page.navigate", url=front + path)
+                time.sleep(wait_s)
+                picture = _call(devtools, "Page.captureScreenshot")["data"]
+            (PICTURES / name).write_bytes(base64.b64decode(picture))
+        finally:
+            browser.terminate()
+            browser.wait()
+
+
+def _call(devtools: ClientConnection, method: str, **parameters: object) -> dict[str, Any]:
+    """Call a method of the DevTools protocol and return its result; events in between are dropped."""
+    devtools.send(json.dumps({"id": 1, "method": method, "params": parameters}))
+    while "id" not in (answer := json.loads(devtools.recv())):
+        pass
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chromium", default="chromium", help="the browser's program")
     parser.add_argument("--org", required=True, help="slug of the organisation whose digest is shown")
     arguments = parser.parse_args()
-    ui = f"http://127.0.0.1:{get_settings().port_dagster}"
     with tempfile.TemporaryDirectory() as folder:
         digest = Path(folder) / "digest.html"
         subprocess.run(["hub", "digest", "--org", arguments.org, "--html", str(digest)], check=True)
         shoot(arguments.chromium, digest.as_uri(), "digest.png", 900, 1500)
         shoot(arguments.chromium, digest.as_uri(), "digest-phone.png", 500, 1100)
-    shoot(arguments.chromium, f"{ui}/asset-groups", "graph.png", 1500, 640, GRAPH_DRAWN_MS)
+    shoot_signed_in(arguments.chromium, f"{DAGSTER_PATH}/asset-groups", "graph.png", 1500, 640, GRAPH_DRAWN_S)
 
 
 if __name__ == "__main__":

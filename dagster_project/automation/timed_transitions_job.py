@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from sources import database
+from sources.errors import HubError
 from sources.operations.bookings.timed_transitions import run_due
 from sources.operations.transaction import make_pool
 from sources.settings import Settings, get_settings
@@ -29,7 +30,10 @@ def take_due_transitions(context: dg.OpExecutionContext, config: Moment) -> None
             "The operational tables are on another server (HUB_SOURCE_URL), which is read-only: nothing to do."
         )
         return
-    as_of = datetime.fromisoformat(config.as_of) if config.as_of else datetime.now(UTC)
+    now = datetime.now(UTC)
+    as_of = datetime.fromisoformat(config.as_of) if config.as_of else now
+    if as_of > now:
+        raise HubError(f"as_of is {as_of}, which is in the future: nothing is due then yet.")
     done = asyncio.run(_run(settings, as_of))
     context.log.info("Done: " + ", ".join(f"{name} {count}" for name, count in done.items()) + ".")
     context.add_output_metadata(done)

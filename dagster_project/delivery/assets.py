@@ -12,6 +12,7 @@ from notifications.channels import CHANNELS
 from notifications.delivery_ledger import enqueue_digests
 from notifications.sending import deliver_due
 from sources import database
+from sources.errors import HubError
 from sources.settings import get_settings
 
 GROUP: Final = "delivery"
@@ -39,6 +40,9 @@ def digest_deliveries(config: DigestRequest) -> dg.MaterializeResult[None]:
             "select org_id, as_of from raw.run_clock where %(org_id)s::uuid is null or org_id = %(org_id)s::uuid",
             {"org_id": UUID(config.org_id) if config.org_id else None},
         ).fetchall()
+        ahead = [as_of for _, as_of in clocks if day and day > as_of]
+        if ahead:
+            raise HubError(f"There is no digest of {day} yet: the figures end on {min(ahead)}.")
         enqueued = sum(
             enqueue_digests(connection, org_id, day or as_of, now=datetime.now(UTC)) for org_id, as_of in clocks
         )

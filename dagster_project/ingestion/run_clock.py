@@ -144,8 +144,14 @@ def run_clock(context: dg.AssetExecutionContext, config: RunClock, database: Hub
     started = context.instance.get_run_record_by_id(context.run.run_id)
     default_now = started.create_timestamp if started else datetime.now(UTC)
     now = datetime.fromisoformat(config.now) if config.now else default_now
+    if now > datetime.now(UTC):
+        raise HubError(f"now is {now}, which is in the future: what is known then cannot be known yet.")
+    as_of = _parse_day(config.as_of) if config.as_of else None
+    if as_of:
+        with database.connect_source() as source:
+            refuse_day_ahead(source, as_of=as_of, now=default_now)
     with database.connect() as connection:
-        set_clock(connection, as_of=_parse_day(config.as_of) if config.as_of else None, now=now)
+        set_clock(connection, as_of=as_of, now=now)
         rows = connection.execute("select org_id::text, as_of::text from raw.run_clock order by 1").fetchall()
     return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), "as_of": dict(rows)})
 
@@ -168,8 +174,8 @@ def refuse_day_ahead(connection: psycopg.Connection, *, as_of: date, now: dateti
     if ahead:
         name, timezone, today = ahead
         raise HubError(
-            f"--as-of {as_of} is in the future: for {name} ({timezone}) today is {today}. "
-            "Give today or an earlier day, or leave --as-of out for yesterday."
+            f"The day {as_of} is in the future: for {name} ({timezone}) today is {today}. "
+            "Give today or an earlier day, or none for yesterday."
         )
 
 

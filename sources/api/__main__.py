@@ -1,11 +1,15 @@
 """Server of the API: `python -m sources.api`, with HUB_API_WORKERS workers."""
 
 import os
+import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import uvicorn
+from uvicorn.main import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from sources import database
 from sources.api import logs
@@ -27,16 +31,25 @@ def main() -> None:
         sys.exit(f"hub: {error}")
     if settings.api_workers > 1:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder(settings))
-    uvicorn.run(
+    config = uvicorn.Config(
         "sources.api.app:app",
-        host="127.0.0.1",
-        port=settings.port_api,
         workers=settings.api_workers,
         log_config=logs.CONFIG,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
+    server = uvicorn.Server(config)
+    # HUB_PORT_DAGSTER is a second way to the same front door.
+    ports = [settings.port_api, *([settings.port_dagster] if settings.dagster_socket else [])]
+    listeners = [socket.create_server(("127.0.0.1", port)) for port in ports]
+    with suppress(KeyboardInterrupt):
+        if settings.api_workers > 1:
+            Multiprocess(config, listeners).run()
+        else:
+            server.run(listeners)
+    if settings.api_workers == 1 and not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def _metrics_folder(settings: Settings) -> Path:

@@ -14,7 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from sources import database
-from sources.api import live, metrics, openapi, problems
+from sources.api import dagster_ui, live, metrics, openapi, problems
 from sources.api.auth import make_verifier
 from sources.api.last_known import LastKnown
 from sources.api.middleware import RequestMiddleware
@@ -35,6 +35,7 @@ from sources.api.routes import (
     notifications,
     payments,
     reviews,
+    sign_in,
     summary,
     tasks,
     time_entries,
@@ -42,7 +43,7 @@ from sources.api.routes import (
 )
 from sources.operations.bookings.summary import Summary
 from sources.operations.transaction import make_pool
-from sources.settings import Settings, get_settings
+from sources.settings import DAGSTER_PATH, Settings, get_settings
 
 ROUTERS: Final = (
     summary.router,  # before bookings.router, which would read `summary` as an id
@@ -64,6 +65,7 @@ ROUTERS: Final = (
     notifications.router,
     live_changes.router,
     health.router,
+    sign_in.router,
 )  # fmt: skip
 EXPOSED_HEADERS: Final = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"]
 REQUEST_HEADERS: Final = ["Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-ID"]
@@ -90,7 +92,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Imported modules are kept until the process ends: garbage collection need not visit them each time.
     gc.collect()
     gc.freeze()
-    async with live.running(database.api_url(settings), state.stopping) as state.live:
+    async with (
+        live.running(database.api_url(settings), state.stopping) as state.live,
+        dagster_ui.transport(settings) as state.dagster,
+    ):
         with _set_at_signals(state.stopping):
             yield
     state.stopping.set()
@@ -148,6 +153,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    if settings.dagster_socket:
+        app.mount(DAGSTER_PATH, dagster_ui.pass_on)
     openapi.complete(app)
     if settings.cors_origins:
         app.add_middleware(

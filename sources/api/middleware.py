@@ -13,6 +13,7 @@ from fastapi import HTTPException, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sources.api import logs, metrics, problems, rate_limits
+from sources.settings import DAGSTER_PATH
 
 log = logging.getLogger("hub.api")
 
@@ -55,7 +56,8 @@ class RequestMiddleware:
         if not VALID_ID.fullmatch(request_id):
             request_id = uuid4().hex.encode()
         logs.request_id.set(request_id.decode())
-        headers = self._headers if asgi_scope["path"] in HAS_SCRIPTS else self._headers_of_data
+        has_scripts = asgi_scope["path"] in HAS_SCRIPTS or _is_of_dagster(asgi_scope)
+        headers = self._headers if has_scripts else self._headers_of_data
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -94,10 +96,16 @@ def _route(asgi_scope: Scope) -> str:
     return getattr(asgi_scope.get("route"), "path", "unmatched")
 
 
+def _is_of_dagster(asgi_scope: Scope) -> bool:
+    """Return True for the Dagster UI: its pages have scripts, and load hundreds of files, so that it limits itself."""
+    path: str = asgi_scope["path"]
+    return path.startswith(f"{DAGSTER_PATH}/")
+
+
 def _refused(asgi_scope: Scope, received: dict[bytes, bytes]) -> Response | None:
     """Return the response to a request that is refused: over the rate limit of its address, or too large."""
     client = asgi_scope["client"]
-    if client and asgi_scope["path"] not in UNLIMITED:
+    if client and asgi_scope["path"] not in UNLIMITED and not _is_of_dagster(asgi_scope):
         wait = asgi_scope["app"].state.limits.count("address", client[0])
         if wait is not None:
             return problems.respond(429, "too_many_requests", rate_limits.DETAIL, headers={"Retry-After": str(wait)})

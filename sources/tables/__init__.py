@@ -6,7 +6,7 @@ The Hub's own tables have no foreign keys to operational tables, which may be on
 
 from typing import Final
 
-from sources.tables.api import api_keys, idempotency_keys
+from sources.tables.api import api_keys, idempotency_keys, sessions
 from sources.tables.bi import bi_access
 from sources.tables.booking import (
     booking_add_ons,
@@ -76,6 +76,7 @@ __all__ = [
     "service_add_ons",
     "service_packages",
     "services",
+    "sessions",
     "tasks",
     "time_entries",
     "tombstones",

@@ -1,9 +1,17 @@
-"""Tables of the API: keys, and the responses to idempotent requests."""
+"""Tables of the API: keys, sessions of people in a browser, and the responses to idempotent requests."""
 
-from sqlalchemy import Column, LargeBinary, SmallInteger, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import Boolean, CheckConstraint, Column, LargeBinary, SmallInteger, Table, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
-from sources.tables.columns import belongs_to, hub_table, text_column, timestamp_column, uuid_column
+from sources.tables.columns import (
+    Timestamp,
+    belongs_to,
+    hub_table,
+    metadata,
+    text_column,
+    timestamp_column,
+    uuid_column,
+)
 
 api_keys = hub_table(
     "api_keys",
@@ -16,6 +24,30 @@ api_keys = hub_table(
     timestamp_column("revoked_at"),
     belongs_to("profiles", "profile_id"),
     UniqueConstraint("key_hash"),
+)
+
+# A one-time link, and the session that it starts. Without a person: the operator of the installation, who has no rights
+# in the API. Links and sessions are stored as hashes.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True, server_default=text("uuidv7()")),
+    uuid_column("org_id", required=False),
+    uuid_column("profile_id", required=False),
+    Column("link_hash", LargeBinary, nullable=False),
+    timestamp_column("link_ends_at", required=True),
+    Column("opens_dagster", Boolean, nullable=False),
+    Column("session_hash", LargeBinary),
+    timestamp_column("started_at"),
+    timestamp_column("ends_at"),
+    timestamp_column("ended_at"),
+    Column("created_at", Timestamp, nullable=False, server_default=text("now()")),
+    Column("updated_at", Timestamp, nullable=False, server_default=text("now()")),
+    belongs_to("profiles", "profile_id"),
+    UniqueConstraint("link_hash"),
+    UniqueConstraint("session_hash"),
+    CheckConstraint("(org_id is null) = (profile_id is null)", "person"),
+    CheckConstraint("(started_at is null) = (session_hash is null)", "started"),
 )
 
 idempotency_keys = hub_table(

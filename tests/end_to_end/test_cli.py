@@ -57,8 +57,9 @@ def test_a_port_in_use(settings: Settings) -> None:
         port = other.getsockname()[1]
         database = hub(settings, "db", "start", HUB_DATABASE_URL="", HUB_PORT_DATABASE=str(port))
         assert_one_sentence(database, str(port), "in use", "HUB_PORT_DATABASE")
-        ui = hub(settings, "up", HUB_PORT_DAGSTER=str(port))
-        assert_one_sentence(ui, str(port), "in use", "HUB_PORT_DAGSTER")
+        for setting in ("HUB_PORT_API", "HUB_PORT_DAGSTER"):
+            ports = {"HUB_PORT_API": str(free_port()), "HUB_PORT_DAGSTER": str(free_port()), setting: str(port)}
+            assert_one_sentence(hub(settings, "up", **ports), str(port), "in use", setting)
 
 
 def test_an_unknown_column_in_a_mapping(settings: Settings, tmp_path: Path) -> None:
@@ -83,6 +84,7 @@ def test_a_broken_encoding(settings: Settings, tmp_path: Path) -> None:
         (("digest",), ("no organisation yet",)),
         (("insights", "show", "ffffffff"), ("'ffffffff'",)),
         (("channel", "add", "email", "not an address"), ("organisation",)),
+        (("login", "nobody@north.example"), ("nobody@north.example", "no active person")),
     ],
 )
 def test_invalid_arguments(settings: Settings, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
@@ -99,7 +101,7 @@ def test_a_setting_that_is_not_a_port(settings: Settings) -> None:
 
 
 def test_every_command_has_help_with_an_example(settings: Settings) -> None:
-    for command in ("up", "run", "sample", "import", "digest", "docs"):
+    for command in ("up", "run", "sample", "import", "digest", "docs", "login"):
         printed = hub(settings, command, "--help").stdout
         assert "Example: " in printed, command
         assert "hub " in printed

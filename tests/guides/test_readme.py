@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 import typer
 from typer.core import TyperGroup
@@ -52,7 +53,7 @@ def test_every_command_of_the_tour_works(project: Project, tmp_path: Path) -> No
     assert served[-1].endswith("hub up")
     assert set(project.run("make --dry-run demo").splitlines()) <= set(served), "make up does what make demo does"
 
-    dagster, api = (f"http://127.0.0.1:{project.ports[port]}" for port in (3000, 8000))
+    api = f"http://127.0.0.1:{project.ports[8000]}"
     outputs: dict[str, str] = {}
     shell = Shell(project)
     with ExitStack() as terminals:
@@ -60,8 +61,10 @@ def test_every_command_of_the_tour_works(project: Project, tmp_path: Path) -> No
             log = tmp_path / f"{number}.log"
             if block == "hub up\n":
                 terminals.enter_context(running(project, block, log))
-                wait_until(lambda: answers(f"{dagster}/server_info") and answers(f"{api}/readyz"), START_S)
+                wait_until(lambda: "Ctrl-C stops everything." in log.read_text(), START_S)
+                assert answers(f"{api}/readyz")
                 assert answers(f"{api}/docs")
+                assert_opens_dagster(api, log.read_text())
             elif "aiosmtpd" in block:
                 terminals.enter_context(running(project, block, log))
                 wait_until(lambda: accepts(project.ports[8025]))
@@ -83,6 +86,19 @@ def test_every_command_of_the_tour_works(project: Project, tmp_path: Path) -> No
         assert part in printed, part
     for page in ("digest.html", "docs.html"):
         assert (project.root / page).stat().st_size > 10_000
+
+
+def assert_opens_dagster(api: str, printed: str) -> None:
+    """The printed link signs in, and then the Dagster UI has the Hub's definitions; without it, nothing of Dagster."""
+    query = {"query": "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"}
+    [link] = re.findall(r"/sign-in\?link=(\S+)", printed)
+    with httpx.Client(base_url=api, headers={"Origin": api}, timeout=60) as browser:
+        assert browser.post("/dagster/graphql", json=query).status_code == 401
+        assert browser.post("/sign-in", data={"link": link}).status_code == 303
+        assert browser.post("/dagster/graphql", json=query).json()["data"]["repositoriesOrError"]["nodes"] == [
+            {"name": "__repository__", "location": {"name": "hub"}}
+        ]
+        assert "/dagster/_next/" in browser.get("/dagster/").text
 
 
 def commands(heading: str) -> list[str]:

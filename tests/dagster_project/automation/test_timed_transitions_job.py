@@ -1,9 +1,12 @@
 """The hourly job applies due transitions, and does not touch the bookings of another server."""
 
+from datetime import UTC, datetime, timedelta
+
 import psycopg
 import pytest
 
 from dagster_project.automation.timed_transitions_job import transitions_job
+from sources.errors import HubError
 from sources.settings import Settings, get_settings
 from tests.sources.business import NORTH, seed
 
@@ -36,3 +39,11 @@ def test_the_job_applies_due_transitions(
     assert run("2026-03-14T23:59:00+00:00")["expired"] == 0
     assert run("2026-03-15T00:00:00+00:00")["expired"] == 1
     assert connection.execute("select status from app.bookings").fetchone() == ("expired",)
+
+
+def test_a_moment_in_the_future_is_refused(environment: Settings, connection: psycopg.Connection) -> None:
+    seed(connection)
+    connection.execute(BOOKING, [NORTH.id, NORTH.client, NORTH.service])
+    with pytest.raises(HubError, match="in the future"):
+        run((datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    assert connection.execute("select status from app.bookings").fetchone() == ("requested",)

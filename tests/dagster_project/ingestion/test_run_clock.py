@@ -3,12 +3,16 @@
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
+import dagster as dg
 import psycopg
 import pytest
 
 from dagster_project.ingestion.landing import create_raw_table
-from dagster_project.ingestion.run_clock import QUIET_DAYS, clock_notes, refuse_day_ahead, set_clock
+from dagster_project.delivery.assets import digest_deliveries
+from dagster_project.ingestion.run_clock import QUIET_DAYS, clock_notes, refuse_day_ahead, run_clock, set_clock
+from dagster_project.resources import HubDatabase
 from sources.errors import HubError
+from sources.settings import Settings
 from sources.tables import OPERATIONAL
 
 NOW = datetime(2026, 3, 31, 2, tzinfo=UTC)  # still the 30th in New York
@@ -118,3 +122,27 @@ def test_a_day_in_the_future_is_refused_except_for_the_sample(connection: psycop
         refuse_day_ahead(connection, as_of=date(2026, 3, 31), now=NOW)
     connection.execute("""update app.organizations set settings = '{"sample": {}}'""")
     refuse_day_ahead(connection, as_of=date(2026, 3, 31), now=NOW)
+
+
+@pytest.mark.parametrize("config", [{"as_of": "2099-01-01"}, {"now": "2099-01-01T00:00:00+00:00"}])
+def test_a_run_that_is_launched_with_a_future_day_fails(
+    environment: Settings, connection: psycopg.Connection, config: dict[str, str]
+) -> None:
+    connection.execute(
+        "insert into app.organizations (id, org_id, name, slug, timezone, currency) values "
+        "(%(id)s, %(id)s, 'Salon', 'salon', 'America/New_York', 'USD')",
+        {"id": uuid4()},
+    )
+    run_config = {"ops": {"raw__run_clock": {"config": config}}}
+    with pytest.raises(HubError, match="in the future"):
+        dg.materialize([run_clock], resources={"database": HubDatabase()}, run_config=run_config)
+
+
+def test_there_is_no_digest_of_a_day_ahead_of_the_figures(
+    environment: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    book(connection, org_id, YESTERDAY, YESTERDAY)
+    set_clock(connection, as_of=YESTERDAY, now=NOW)
+    run_config = {"ops": {"app__digest_deliveries": {"config": {"day": "2026-03-30"}}}}
+    with pytest.raises(HubError, match="no digest of 2026-03-30 yet: the figures end on 2026-03-29"):
+        dg.materialize([digest_deliveries], run_config=run_config)

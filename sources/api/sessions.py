@@ -1,0 +1,74 @@
+"""Sessions of people in a browser: the cookie, and the checks that keep other pages of the browser out.
+
+A cookie is sent by the browser whatever page asks for it. So whoever relies on it first checks `comes_from_own_page`.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+
+from sources import sign_in
+from sources.operations.errors import Refusal
+from sources.operations.transaction import Pool
+from sources.settings import Settings
+
+COOKIE: Final = "hub_session"
+LASTS: Final = timedelta(days=7)
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A running session. Without a person it is the operator's, who has no rights in the API."""
+
+    org_id: UUID | None
+    profile_id: UUID | None
+    role: str | None
+    opens_dagster: bool
+
+
+async def start(pool: Pool, link: str, secret: str) -> bool:
+    """Start the session `secret` with a one-time link; False: the link is unknown, used or too old."""
+    now = datetime.now(UTC)
+    return bool(
+        await pool.fetchval(
+            "select app.start_session($1, $2, $3, $4)", sign_in.hash_of(link), sign_in.hash_of(secret), now, now + LASTS
+        )
+    )
+
+
+async def of_request(connection: HTTPConnection) -> Session | None:
+    """Return the running session of the request's cookie; None where it has ended or its person is not active."""
+    secret = connection.cookies.get(COOKIE)
+    if not secret:
+        return None
+    row = await connection.app.state.pool.fetchrow(
+        "select * from app.session($1, $2)", sign_in.hash_of(secret), datetime.now(UTC)
+    )
+    return Session(**dict(row)) if row else None
+
+
+async def end(connection: HTTPConnection) -> None:
+    """End the session of the request's cookie, if there is one."""
+    if secret := connection.cookies.get(COOKIE):
+        await connection.app.state.pool.execute(
+            "select app.end_session($1, $2)", sign_in.hash_of(secret), datetime.now(UTC)
+        )
+
+
+def check_host(headers: Headers, settings: Settings) -> None:
+    """Refuse a request to a foreign name, which may have been made to resolve to this machine (DNS rebinding)."""
+    name = urlsplit(f"//{headers.get('host', '')}").hostname
+    if name not in LOOPBACK | {urlsplit(settings.link_base).hostname}:
+        raise Refusal("forbidden", "host_unknown", "The Hub is not served under this name; see HUB_PUBLIC_URL.")
+
+
+def check_origin(headers: Headers) -> None:
+    """Refuse a request that the browser sent for a page of another site, or that does not say for which."""
+    if urlsplit(headers.get("origin", "")).netloc != headers.get("host"):
+        raise Refusal("forbidden", "origin_foreign", "Only pages of the Hub itself may do this.")

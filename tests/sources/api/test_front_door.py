@@ -1,0 +1,252 @@
+"""The front door: signing in by a one-time link, and the Dagster UI behind it.
+
+A server on a unix socket is in Dagster's place: it takes what Dagster takes, and keeps what reaches it.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+import websockets.exceptions
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets.sync.client import connect
+
+from sources import sign_in
+from sources.api import dagster_ui, sessions
+from tests.sources.api.conftest import Api
+from tests.sources.business import NORTH
+from tests.waiting import wait_until
+
+GRAPHQL: Final = "/dagster/graphql"
+MUTATION: Final = {"query": "mutation { launchRun { __typename } }"}
+Serve = Callable[..., AbstractContextManager[Api]]
+
+
+class Dagster:
+    """What reached the server in Dagster's place: the method, path and query of each request, and its cookies."""
+
+    def __init__(self, socket: str) -> None:
+        self.socket = socket
+        self.seen: list[tuple[str, str]] = []
+        self.cookies: list[str | None] = []
+
+    async def take(self, request: Request) -> Response:
+        self.seen.append((request.method, request.url.path + (f"?{request.url.query}" if request.url.query else "")))
+        self.cookies.append(request.headers.get("cookie"))
+        headers = {"content-security-policy": "script-src 'self'", "set-cookie": "x=y", "x-frame-options": "ALLOWALL"}
+        return PlainTextResponse(b"from Dagster: " + await request.body(), headers=headers)
+
+    async def talk(self, socket: WebSocket) -> None:
+        self.cookies.append(socket.headers.get("cookie"))
+        await socket.accept("graphql-ws")
+        async for message in socket.iter_text():
+            await socket.send_text(f"from Dagster: {message}")
+
+
+@contextmanager
+def serving(dagster: Dagster) -> Iterator[None]:
+    routes = [
+        WebSocketRoute(GRAPHQL, dagster.talk),
+        Route("/{path:path}", dagster.take, methods=["GET", "POST", "PUT", "DELETE"]),
+    ]
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), uds=dagster.socket, log_config=None))
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    yield
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def dagster() -> Iterator[Dagster]:
+    with tempfile.TemporaryDirectory(prefix="hub-") as folder:  # a short path, as a socket needs
+        running = Dagster(f"{folder}/ui")
+        with serving(running):
+            yield running
+
+
+@pytest.fixture
+def api(dagster: Dagster, serve: Serve) -> Iterator[Api]:
+    with serve(dagster_socket=dagster.socket) as running:
+        yield running
+
+
+def link(api: Api, who: str = "admin", *, at: datetime | None = None) -> str:
+    """Return the path of a one-time link of a person."""
+    with psycopg.connect(api.business.settings.database_url) as connection:
+        email = f"{who}@north.example"
+        url = sign_in.link_of(connection, api.business.settings, email=email, slug=None, at=at or datetime.now(UTC))
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
+
+
+def signed_in(api: Api, who: str = "admin") -> httpx.Client:
+    """Return a browser in which the person has signed in."""
+    browser = api.new_client(Origin=api.url)
+    assert use(browser, link(api, who)).status_code == 303
+    return browser
+
+
+def use(browser: httpx.Client, path: str, **headers: str) -> httpx.Response:
+    return browser.post(sign_in.PATH, data={"link": path.partition("link=")[2]}, headers=headers)
+
+
+def test_a_link_is_used_once_by_its_button_and_within_its_time(api: Api) -> None:
+    browser, path = api.new_client(Origin=api.url), link(api)
+    assert path.partition("link=")[2] in browser.get(path).text  # opened, by a scanner of mails perhaps, it stays valid
+    answer = use(browser, path)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert use(browser, path).status_code == 403
+    too_old = datetime.now(UTC) - timedelta(minutes=sign_in.LINK_MINUTES)
+    assert use(api.new_client(Origin=api.url), link(api, at=too_old)).status_code == 403
+    assert use(api.new_client(Origin="https://evil.example"), link(api)).status_code == 403
+
+
+def test_secrets_are_stored_as_hashes(api: Api) -> None:
+    browser = signed_in(api)
+    secret = browser.cookies[sessions.COOKIE]
+    stored = api.business.connection.execute("select s::text from app.sessions as s").fetchall()
+    assert stored
+    assert not [row for (row,) in stored if secret in row]
+
+
+def test_without_a_session_nothing_reaches_dagster(api: Api, dagster: Dagster) -> None:
+    stranger = api.new_client(Origin=api.url)
+    page = stranger.get("/dagster/", headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["location"]) == (303, sign_in.PATH)
+    assert stranger.get("/dagster/server_info").status_code == 401
+    assert stranger.get(GRAPHQL, params=MUTATION).status_code == 401
+    assert stranger.post(GRAPHQL, json=MUTATION).status_code == 401
+    stranger.cookies.set(sessions.COOKIE, "forged")
+    assert stranger.post(GRAPHQL, json=MUTATION).status_code == 401
+    assert api.client("admin").post(GRAPHQL, json=MUTATION).status_code == 401  # a token of the API is no session
+    assert dagster.seen == []
+
+
+def test_an_admin_works_with_dagster(api: Api, dagster: Dagster) -> None:
+    browser = signed_in(api)
+    page = browser.get("/dagster/assets?group=a%2Fb")
+    assert page.text == "from Dagster: "
+    assert page.headers["content-security-policy"] == "script-src 'self'"
+    assert page.headers["x-frame-options"] == "DENY"
+    assert "set-cookie" not in page.headers
+    assert browser.post(GRAPHQL, json={"query": "{ version }"}).text == 'from Dagster: {"query":"{ version }"}'
+    assert dagster.seen == [("GET", "/dagster/assets?group=a%2Fb"), ("POST", GRAPHQL)]
+    assert dagster.cookies == [None, None]  # the session is the Hub's
+    assert browser.get("/").headers["location"] == "/dagster/"
+
+
+@pytest.mark.parametrize("who", ["provider", "client"])
+def test_dagster_is_for_admins(api: Api, dagster: Dagster, who: str) -> None:
+    assert signed_in(api, who).get("/dagster/").status_code == 403
+    assert dagster.seen == []
+
+
+def test_a_foreign_page_cannot_use_the_session_of_its_reader(api: Api, dagster: Dagster) -> None:
+    """An image or a link sends GET; a form sends POST with its origin, never JSON; a rebound name comes as Host."""
+    browser = signed_in(api)
+    assert browser.get(GRAPHQL, params=MUTATION).status_code == 405
+    for spelled in (f"{GRAPHQL}/", GRAPHQL.replace("g", "%67")):
+        assert browser.get(spelled, params=MUTATION).status_code == 405, spelled
+    for origin in ("https://evil.example", "null", f"{api.url}.evil.example", "http://localhost:1"):
+        assert browser.post(GRAPHQL, json=MUTATION, headers={"Origin": origin}).status_code == 403, origin
+    del browser.headers["Origin"]
+    assert browser.post(GRAPHQL, json=MUTATION).status_code == 403
+    browser.headers["Origin"] = api.url
+    for content_type in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/graphql",
+        "multipart/form-data",
+    ):
+        sent = browser.post(GRAPHQL, content=b"{}", headers={"Content-Type": content_type})
+        assert sent.status_code == 415, content_type
+    assert browser.post(f"{GRAPHQL}?query=mutation", content=b"").status_code == 415
+    rebound = {"Host": "evil.example:8000", "Origin": "http://evil.example:8000"}
+    assert browser.get("/dagster/", headers=rebound).status_code == 403
+    assert browser.post(GRAPHQL, json=MUTATION, headers=rebound).status_code == 403
+    assert browser.put("/dagster/x").status_code == 405
+    assert browser.delete("/dagster/x").status_code == 405
+    assert dagster.seen == []
+
+
+def test_web_sockets_pass_for_sessions_from_own_pages_only(api: Api, dagster: Dagster) -> None:
+    cookie = f"{sessions.COOKIE}={signed_in(api).cookies[sessions.COOKIE]}"
+    url = f"{api.url.replace('http', 'ws')}{GRAPHQL}"
+    with connect(url, additional_headers={"Cookie": cookie}, origin=api.url, subprotocols=["graphql-ws"]) as socket:  # type: ignore[arg-type, list-item]
+        assert socket.subprotocol == "graphql-ws"
+        socket.send("hello")
+        assert socket.recv() == "from Dagster: hello"
+    assert dagster.cookies == [None]
+    strangers = [
+        ({"Cookie": cookie}, "https://evil.example"),
+        ({"Cookie": cookie}, None),
+        ({"Cookie": f"{sessions.COOKIE}=forged"}, api.url),
+        ({}, api.url),
+        ({"Cookie": f"{sessions.COOKIE}={signed_in(api, 'provider').cookies[sessions.COOKIE]}"}, api.url),
+    ]
+    for headers, origin in strangers:
+        with (
+            pytest.raises(websockets.exceptions.InvalidStatus),
+            connect(url, additional_headers=headers, origin=origin),
+        ):  # type: ignore[arg-type]
+            pass
+    assert dagster.cookies == [None]
+
+
+def test_a_session_ends_at_once(api: Api, dagster: Dagster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dagster_ui, "SESSION_CHECKED_EVERY_S", 0.05)
+    browser = signed_in(api)
+    cookie = f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"
+    url = f"{api.url.replace('http', 'ws')}{GRAPHQL}"
+    with connect(url, additional_headers={"Cookie": cookie}, origin=api.url, subprotocols=["graphql-ws"]) as socket:  # type: ignore[arg-type, list-item]
+        assert browser.post("/sign-out").status_code == 303
+        with pytest.raises(websockets.exceptions.ConnectionClosed):
+            socket.recv()
+    assert api.new_client(Cookie=cookie).get("/dagster/").status_code == 401
+    second = signed_in(api)
+    assert second.get("/dagster/").status_code == 200
+    api.business.connection.execute("update app.profiles set is_active = false where id = %s", [NORTH.id_of("admin")])
+    assert second.get("/dagster/").status_code == 401
+
+
+def test_the_operator_signs_in_where_there_is_no_admin(api: Api) -> None:
+    connection = api.business.connection
+    connection.execute("update app.profiles set is_active = false where role = 'admin'")
+    with psycopg.connect(api.business.settings.database_url) as owner:
+        url = sign_in.operators_link(owner, api.business.settings, at=datetime.now(UTC))
+    browser = api.new_client(Origin=api.url)
+    assert use(browser, url).status_code == 303
+    assert browser.get("/dagster/").status_code == 200
+    assert browser.get("/v1/bookings").status_code == 401
+
+
+def test_a_dagster_that_is_down_is_said_so(serve: Serve, tmp_path: Path) -> None:
+    with serve(dagster_socket=str(tmp_path / "nobody")) as api:
+        answer = signed_in(api).get("/dagster/")
+        assert (answer.status_code, answer.json()["code"]) == (503, "dagster_unavailable")
+
+
+def test_strangers_at_the_dagster_ui_are_limited_by_their_address(dagster: Dagster, serve: Serve) -> None:
+    with serve(dagster_socket=dagster.socket, rate_limit_address="8/hour") as api:
+        browser, stranger = signed_in(api), api.new_client()
+        assert {browser.get("/dagster/x.js").status_code for _ in range(20)} == {200}
+        statuses = [stranger.get("/dagster/").status_code for _ in range(9)]
+        assert (statuses[0], statuses[-1]) == (401, 429)
