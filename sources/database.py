@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
-from alembic import command
-from alembic.config import Config
 from psycopg import sql
 from psycopg.rows import dict_row
 
 from sources import embedded_server
 from sources.errors import HubError
 from sources.settings import Settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 10
@@ -102,6 +103,8 @@ def start(settings: Settings) -> bool:
 
 def migrate(settings: Settings) -> None:
     """Migrate the Hub's database to the newest revision. Can be repeated."""
+    from alembic import command  # with SQLAlchemy half of the time of a command that needs neither
+
     with connect(database_url(settings)) as connection:
         # Of two processes that migrate at the same time, the second waits and then has nothing to do.
         connection.execute("select pg_advisory_lock(hashtext('hub migrate'))")
@@ -129,8 +132,10 @@ def password_hash(connection: psycopg.Connection, role: str, password: str) -> s
     return connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
 
 
-def alembic_config(settings: Settings) -> Config:
+def alembic_config(settings: Settings) -> "Config":
     """Return the configuration of Alembic for the Hub's database."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = driver_url(database_url(settings), "psycopg")

@@ -1,5 +1,7 @@
 """`hub ... --help`: every command and group has a summary and an example."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -22,3 +24,9 @@ def test_help_has_an_example(path: str, text: str) -> None:
     assert summary.strip(), path
     assert separator, path
     assert path in text or "$(hub" in text, path
+
+
+def test_a_command_imports_what_it_needs_and_no_more() -> None:
+    listed = "import sys; from cli import app; app(['db', 'url', '--help'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
+    assert not {"alembic", "dagster", "dbt", "pandas", "slack_sdk", "sqlalchemy"} & set(done.stdout.split())
