@@ -3,18 +3,12 @@ with periods as (
         {{ first_day_of_grain('bookings.created_day') }} as period_start,
         bookings.service_id,
         bookings.service_name,
-        count(*) as bookings,
-        {{ count_where("bookings.status_group = 'completed'") }} as completed,
-        {{ count_where("bookings.status_group = 'cancelled'") }} as cancelled,
-        {{ count_where("bookings.status = 'cancelled'") }} as cancellations,
-        {{ count_where("bookings.status = 'no_show'") }} as no_shows,
-        {{ mean_days('bookings.created_at', 'bookings.completed_at', "bookings.status_group = 'completed'") }}
-            as avg_completion_days,
-        {{ mean_days('bookings.created_at', 'bookings.scheduled_start', "bookings.status_group = 'completed'") }}
-            as avg_lead_days
+        organizations.as_of,
+        {{ completion_counts('organizations.as_of') }}
     from {{ ref('bookings_full_view') }} as bookings
+    inner join {{ ref('dim_organization') }} as organizations on bookings.org_id = organizations.org_id
     where bookings.org_id = p_org_id and bookings.created_day between p_from and p_to
-    group by 1, bookings.service_id, bookings.service_name
+    group by 1, bookings.service_id, bookings.service_name, organizations.as_of
 ),
 
 periods_with_ends as (
@@ -27,20 +21,11 @@ periods_with_ends as (
 select
     periods_with_ends.period_start,
     periods_with_ends.period_end,
-    {{ is_partial_period('periods_with_ends.period_start', 'periods_with_ends.period_end', 'organizations.as_of') }}
+    {{ is_partial_period('periods_with_ends.period_start', 'periods_with_ends.period_end', 'periods_with_ends.as_of') }}
         as is_partial,
     periods_with_ends.service_id,
     periods_with_ends.service_name,
-    periods_with_ends.bookings,
-    periods_with_ends.completed,
-    periods_with_ends.cancelled,
-    periods_with_ends.cancellations,
-    periods_with_ends.no_shows,
-    {{ share('periods_with_ends.completed', 'periods_with_ends.bookings') }} as completion_rate,
-    {{ share('periods_with_ends.cancellations', 'periods_with_ends.bookings') }} as cancellation_rate,
-    {{ share('periods_with_ends.no_shows', 'periods_with_ends.bookings') }} as no_show_rate,
-    periods_with_ends.avg_completion_days,
-    periods_with_ends.avg_lead_days
+    {{ completion_rates('periods_with_ends') }},
+    {{ completion_outcomes('periods_with_ends', 'periods_with_ends.period_end', 'periods_with_ends.as_of') }}
 from periods_with_ends
-inner join {{ ref('dim_organization') }} as organizations on organizations.org_id = p_org_id
 order by periods_with_ends.period_start, periods_with_ends.service_name, periods_with_ends.service_id

@@ -7,8 +7,9 @@ with booked as (
         count(*) as bookings,
         {{ count_where("bookings.status_group = 'completed'") }} as completed,
         {{ count_where("bookings.status_group = 'cancelled'") }} as cancelled,
-        {{ count_where("bookings.status = 'cancelled'") }} as cancellations,
-        {{ count_where("bookings.status = 'no_show'") }} as no_shows,
+        {% for name, status in outcomes() %}
+            {{ count_where("bookings.status = '" ~ status ~ "'") }} as {{ name }},
+        {% endfor %}
         sum(bookings.total_amount) as booked_revenue,
         coalesce(sum(case when bookings.is_realized then bookings.total_amount end), 0) as realized_revenue,
         avg(case when {{ is_firm('bookings.status_group') }} then bookings.total_amount end) as avg_booking_value,
@@ -29,8 +30,9 @@ select
     booked.bookings,
     booked.completed,
     booked.cancelled,
-    booked.cancellations,
-    booked.no_shows,
+    {% for name, _ in outcomes() %}
+        booked.{{ name }},
+    {% endfor %}
     {{ share('booked.completed', 'booked.bookings') }} as completion_rate,
     {{ share('booked.cancellations', 'booked.bookings') }} as cancellation_rate,
     {{ share('booked.no_shows', 'booked.bookings') }} as no_show_rate,

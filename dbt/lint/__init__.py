@@ -44,6 +44,21 @@ weekday_of = _calls("weekday_of")
 weekdays_as_text = _calls("weekdays_as_text")
 
 
+def completion_counts(_: str) -> str:
+    """Return one of the counts of bookings."""
+    return "count(*) as bookings"
+
+
+def completion_rates(counts: str) -> str:
+    """Return one of the columns made of the counts."""
+    return f"{counts}.bookings"
+
+
+def completion_outcomes(counts: str, *_: str) -> str:
+    """Return one of the further columns made of the counts."""
+    return f"{counts}.due"
+
+
 def statuses(*_: Any) -> str:
     """Return a list of statuses."""
     return "('completed')"

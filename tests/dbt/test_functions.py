@@ -86,8 +86,9 @@ EQUAL: Final = [
         f"get_completion_analytics({{org}}, {ALWAYS})",
         """
         select period_start, period_end, is_partial, service_id, service_name, bookings, completed, cancelled,
-            cancellations, no_shows, completion_rate, cancellation_rate, no_show_rate, avg_completion_days,
-            avg_lead_days
+            completion_rate, cancellation_rate, avg_completion_days, on_time_rate, cancellations, no_shows, declined,
+            expired, refunded, no_show_rate, completion_rate_30_days, completion_rate_60_days, avg_lead_days,
+            avg_delivery_days, due, accepted_on_time_rate
         from v_completion_analytics order by period_start, service_name, service_id
         """,
     ),
@@ -95,8 +96,8 @@ EQUAL: Final = [
         f"get_service_performance({{org}}, {ALWAYS})",
         """
         select service_id, service_name, category, currency, bookings, completed, cancelled, cancellations, no_shows,
-            completion_rate, cancellation_rate, no_show_rate, booked_revenue, realized_revenue, avg_booking_value,
-            tracked_hours, revenue_per_hour, reviews, avg_rating
+            declined, expired, refunded, completion_rate, cancellation_rate, no_show_rate, booked_revenue,
+            realized_revenue, avg_booking_value, tracked_hours, revenue_per_hour, reviews, avg_rating
         from v_service_performance where bookings > 0 order by realized_revenue desc, service_name
         """,
     ),
