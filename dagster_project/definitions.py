@@ -29,6 +29,7 @@ defs = dg.Definitions(
         modelling.provider_workload,
         no_shows,
         warehouse.published,
+        warehouse.functions,
         insights.events,
         delivery.digest_deliveries,
         delivery.notification_deliveries,

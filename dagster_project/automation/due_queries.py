@@ -8,21 +8,6 @@ from sources import database
 from sources.insight_values import WAITING_STATES
 from sources.settings import Settings
 
-AWAITING_INSIGHTS: Final = """
-    select clock.org_id
-    from raw.run_clock as clock
-    where not exists (
-        select from ml.fingerprints as fingerprints
-        where fingerprints.org_id = clock.org_id and fingerprints.model = 'revenue_forecasts'
-            and fingerprints.as_of >= clock.as_of
-    )
-    -- A failure is tried again for the next day, or when a person asks for insights.
-    and not exists (
-        select from raw.run_failures as failures
-        where failures.org_id = clock.org_id and failures.as_of >= clock.as_of
-    )
-"""
-
 # A digest is due if as_of is the organisation's yesterday, until the digest is in the ledger.
 DIGESTS_DUE: Final = """
     select clock.org_id, clock.as_of
@@ -51,7 +36,7 @@ DELIVERIES_DUE: Final = """
 
 def organizations_awaiting_insights(settings: Settings) -> list[UUID]:
     """Return the organisations whose last complete day has no insights yet."""
-    return [row[0] for row in _rows(settings, AWAITING_INSIGHTS, {})]
+    return [row[0] for row in _rows(settings, "select app.organizations_awaiting_insights()", {})]
 
 
 def digests_due(settings: Settings, now: datetime, hour: int) -> list[tuple[UUID, date]]:

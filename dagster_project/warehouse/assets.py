@@ -1,5 +1,6 @@
 """The warehouse: one asset per dbt model, one asset check per dbt test."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -101,3 +102,24 @@ def _accuracy(connection: psycopg.Connection) -> dict[str, Any]:
 def published(context: dg.AssetExecutionContext, dbt: Dbt, database: HubDatabase) -> Iterator[Any]:
     """Build the models that read the other tables of schema ml."""
     yield from dbt.build(context, database)
+
+
+def _read_by_functions() -> list[dg.AssetKey]:
+    """Return the models that the functions read."""
+    parsed = json.loads(manifest.read_text())
+    parents = {parent for node in parsed["functions"].values() for parent in node["depends_on"]["nodes"]}
+    return [translator.get_asset_key(parsed["nodes"][parent]) for parent in sorted(parents)]
+
+
+@dg.asset(
+    key=["analytics", "functions"],
+    deps=_read_by_functions(),
+    group_name="analytics",
+    kinds={"dbt", "postgres"},
+    owners=OWNERS,
+    description="The functions of schema analytics for BI tools, with the caller's rights.",
+)
+def functions(dbt: Dbt, database: HubDatabase) -> dg.MaterializeResult[None]:
+    """Create the functions that are missing or whose definition has changed."""
+    created = dbt.build_functions(database, json.loads(manifest.read_text()))
+    return dg.MaterializeResult(metadata={"created": created})

@@ -55,6 +55,22 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
                     yield from self._build(context, connection, outputs, targets, options)
             comments.write(connection, manifest, models)
 
+    def build_functions(self, database: HubDatabase, manifest: Mapping[str, Any]) -> list[str]:
+        """Create the functions that are missing or whose definition has changed, and return their names.
+
+        Raises dagster.Failure if one failed.
+        """
+        settings = get_settings()
+        with database.connect() as connection:
+            connection.autocommit = True
+            targets = model_states.plan(connection, manifest, manifest["functions"], ALL_VARIABLES).redefined
+            if targets:
+                parsed = dbt_runner.manifest(settings)
+                built = dbt_runner.invoke(settings, dbt_runner.build_of(manifest, targets), manifest=parsed)
+                _raise_for_failed_models(built)
+                model_states.save(connection, targets)
+        return [manifest["functions"][node]["name"] for node in targets]
+
     def _build(
         self,
         context: dg.AssetExecutionContext,

@@ -51,9 +51,15 @@ def invoke(settings: Settings, arguments: list[str], on_event: Any = None, manif
     return result
 
 
+def nodes_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the models, snapshots, tests and functions of the project by unique id."""
+    return {**manifest["nodes"], **manifest["functions"]}
+
+
 def build_of(manifest: Mapping[str, Any], nodes: Iterable[str]) -> list[str]:
-    """Return the command that builds the models, snapshots and tests with these unique ids, and no others."""
-    names = " ".join(".".join(manifest["nodes"][node]["fqn"]) for node in nodes)
+    """Return the command that builds the nodes with these unique ids, and no others."""
+    known = nodes_of(manifest)
+    names = " ".join(".".join(known[node]["fqn"]) for node in nodes)
     return ["build", "--select", names, "--indirect-selection", "empty", "--exclude-resource-type", "unit_test"]
 
 

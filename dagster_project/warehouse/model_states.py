@@ -1,5 +1,7 @@
 """States of the dbt models: a model or test whose definition and input are those of its last build is not built again.
 
+A function has a definition alone.
+
 The state of a model has two hashes. `definition`: its SQL, its configuration, the macros and variables that they name,
 and the definitions of its parents. `inputs`: the states of the sources that it is computed from, the moment of the run
 (raw.run_clock) among them. A description is in neither.
@@ -18,6 +20,7 @@ from uuid import uuid4
 import psycopg
 
 from dagster_project.ingestion.table_states import table_state
+from dagster_project.warehouse.dbt_runner import nodes_of
 
 Manifest = Mapping[str, Any]
 
@@ -52,7 +55,8 @@ class Plan:
 def plan(
     connection: psycopg.Connection, manifest: Manifest, nodes: Collection[str], variables: Mapping[str, Any]
 ) -> Plan:
-    """Return which of `nodes` (unique ids of models, snapshots and tests) a build must build."""
+    """Return which of `nodes` (unique ids of models, snapshots, functions and tests) a build must build."""
+    known = nodes_of(manifest)
     held = _held(connection, manifest)
     targets = _targets(connection, manifest, nodes, held, variables)
 
@@ -60,7 +64,7 @@ def plan(
     def is_redefined(node: str) -> bool:
         if node in manifest["sources"]:
             return False
-        if any(is_redefined(parent) for parent in manifest["nodes"][node]["depends_on"]["nodes"]):
+        if any(is_redefined(parent) for parent in known[node]["depends_on"]["nodes"]):
             return True
         # A test has no table that a new definition would have to replace.
         if node not in nodes or node.startswith("test."):
@@ -72,7 +76,7 @@ def plan(
         last = held.get(node)
         if is_redefined(node):
             result.redefined[node] = target
-        elif last and (_is_view(manifest["nodes"][node]) or replace(last, row_count=None) == target):
+        elif last and (not _has_rows(known[node]) or replace(last, row_count=None) == target):
             result.unchanged[node] = last
         else:
             result.outdated[node] = target
@@ -102,18 +106,23 @@ def save(connection: psycopg.Connection, states: Mapping[str, State]) -> None:
 
 
 def _held(connection: psycopg.Connection, manifest: Manifest) -> dict[str, State]:
-    """Return the state of each node at its last build, without models whose relation does not exist any more."""
+    """Return the state of each node at its last build, without nodes that do not exist any more in the database."""
     rows = connection.execute(
         """
         select node, definition, inputs, row_count from raw.model_states
         where node like 'test.%%' or exists (
             select from pg_class
             where relname = split_part(node, '.', 3) and relnamespace = any(
-                select oid from pg_namespace where nspname = any(%s)
+                select oid from pg_namespace where nspname = any(%(schemas)s)
+            )
+        ) or node like 'function.%%' and exists (
+            select from pg_proc
+            where proname = split_part(node, '.', 3) and pronamespace = any(
+                select oid from pg_namespace where nspname = any(%(schemas)s)
             )
         )
         """,
-        [list({node["schema"] for node in manifest["nodes"].values()})],
+        {"schemas": list({node["schema"] for node in nodes_of(manifest).values()})},
     ).fetchall()
     return {node: State(*values) for node, *values in rows}
 
@@ -126,7 +135,7 @@ def _targets(
     variables: Mapping[str, Any],
 ) -> dict[str, State]:
     """Return the state of each of `nodes` after a build of all of them; what is not among them stays as it is held."""
-    own = _own_definitions(manifest, variables)
+    known, own = nodes_of(manifest), _own_definitions(manifest, variables)
 
     @cache
     def target(node: str) -> State:
@@ -134,17 +143,17 @@ def _targets(
             return State("", table_state(connection, source["schema"], source["name"]))
         # The rows of a table are those of its last build, but those of a view are always those of its parents.
         stays = node not in nodes and node in held
-        if stays and not _is_view(manifest["nodes"][node]):
+        if stays and _has_rows(known[node]):
             return held[node]
-        parents = [target(parent) for parent in sorted(manifest["nodes"][node]["depends_on"]["nodes"])]
+        parents = [target(parent) for parent in sorted(known[node]["depends_on"]["nodes"])]
         definition = _hash([own[node], *(parent.definition for parent in parents)])
         return State(held[node].definition if stays else definition, _hash([parent.inputs for parent in parents]))
 
     return {node: target(node) for node in nodes}
 
 
-def _is_view(node: Mapping[str, Any]) -> bool:
-    return bool(node["config"]["materialized"] == "view")
+def _has_rows(node: Mapping[str, Any]) -> bool:
+    return node["config"]["materialized"] not in ("view", "function")
 
 
 def _own_definitions(manifest: Manifest, variables: Mapping[str, Any]) -> dict[str, str]:
@@ -169,7 +178,7 @@ def _own_definitions(manifest: Manifest, variables: Mapping[str, Any]) -> dict[s
             new = set().union(*(words[name] for name in new)) - found
         return found
 
-    own = {node: _text(properties) for node, properties in manifest["nodes"].items()}
+    own = {node: _text(properties) for node, properties in nodes_of(manifest).items()}
     hooks = [own.pop(node) for node in sorted(own) if node.startswith("operation.")]
     named = {node: named_in(WORD.findall(text)) for node, text in own.items()}
     everywhere = named_in({*macros.keys() - set().union(*named.values()), *WORD.findall("\n".join(hooks))})
@@ -193,6 +202,10 @@ def _text(node: Mapping[str, Any]) -> str:
         node.get("constraints"),
         node.get("test_metadata"),  # the arguments of a test of dbt
     ]
+    if node["resource_type"] == "function":
+        # What the macro that creates functions reads, and its name.
+        names = ("description", "arguments", "returns", "meta")
+        properties += [*(node[name] for name in names), "scalar_function_sql"]
     return json.dumps(properties, sort_keys=True, default=str)
 
 

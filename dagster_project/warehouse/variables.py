@@ -8,6 +8,7 @@ import yaml
 from dagster_project.warehouse import metrics
 from ml.forecasting import HORIZON_DAYS
 from sources import lifecycle
+from sources.insight_values import INSIGHT_STATUSES, SEVERITIES
 
 PROJECT: Final = Path(__file__).parents[2] / "dbt"
 
@@ -23,6 +24,8 @@ VARIABLES: Final[dict[str, Any]] = {
     "work_begun": lifecycle.ANSWERABLE,
     "work_rests": lifecycle.WORK_RESTING,
     "work_over": lifecycle.WORK_OVER,
+    "severities": SEVERITIES,
+    "insight_statuses": INSIGHT_STATUSES,
     # The lead times of fct_bookings_on_hand, and the days before and after as_of that the workload shows.
     "horizon_days": HORIZON_DAYS,
 }

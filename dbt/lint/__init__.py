@@ -24,9 +24,12 @@ count_where = _calls("count_where")
 days_from_to = _calls("days_from_to")
 derived_status = _calls("derived_status")
 first_day_of = _calls("first_day_of")
+first_day_of_grain = _calls("first_day_of_grain")
 is_firm = _calls("is_firm")
+is_partial_period = _calls("is_partial_period")
 last_day_of = _calls("last_day_of")
 lead_bucket = _calls("lead_bucket")
+last_day_of_grain = _calls("last_day_of_grain")
 local_day = _calls("local_day")
 local_hour = _calls("local_hour")
 mean_days = _calls("mean_days")
@@ -34,12 +37,28 @@ metric_total = _calls("metric_total")
 months_from_to = _calls("months_from_to")
 names_weekday = _calls("names_weekday")
 seconds_from_to = _calls("seconds_from_to")
+severity_rank = _calls("severity_rank")
 share = _calls("share")
 start_of_day = _calls("start_of_day")
 status_group = _calls("status_group")
 was_done = _calls("was_done")
 weekday_of = _calls("weekday_of")
 weekdays_as_text = _calls("weekdays_as_text")
+
+
+def completion_counts(_: str) -> str:
+    """Return one of the counts of bookings."""
+    return "count(*) as bookings"
+
+
+def completion_rates(counts: str) -> str:
+    """Return one of the columns made of the counts."""
+    return f"{counts}.bookings"
+
+
+def completion_outcomes(counts: str, *_: str) -> str:
+    """Return one of the further columns made of the counts."""
+    return f"{counts}.due"
 
 
 def statuses(*_: Any) -> str:

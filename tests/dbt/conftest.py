@@ -36,12 +36,13 @@ COMMON = {"marts.dim_date", "marts.dim_metric"}  # tables without org_id, the sa
 READABLE = """
 select nspname || '.' || relname as name, relkind = 'r' as is_table, relrowsecurity as is_secure,
     array(
-        select pg_get_expr(polqual, polrelid) from pg_policy where polrelid = pg_class.oid and polcmd in ('r', '*')
+        select pg_get_expr(polqual, polrelid) from pg_policy
+        where polrelid = pg_class.oid and polcmd in ('r', '*') and not polroles = array['hub_api'::regrole::oid]
     ) as policies,
     coalesce(reloptions @> '{security_invoker=true}', false) as is_invoker
 from pg_class
 join pg_namespace on pg_namespace.oid = relnamespace
-where relkind in ('r', 'v') and has_table_privilege('hub_reader', pg_class.oid, 'select')
+where relkind in ('r', 'v') and has_any_column_privilege('hub_reader', pg_class.oid, 'select')
     and nspname not in ('pg_catalog', 'information_schema')
 """
 OWN_ROWS = "(org_id = ANY (( SELECT app.organizations_of_login() AS organizations_of_login)::uuid[]))"

@@ -11,6 +11,7 @@ from dagster_dbt import dbt_assets
 from dagster_project.resources import HubDatabase
 from dagster_project.warehouse import dbt_runner, model_states
 from dagster_project.warehouse.dbt_resource import ROW_COUNT, Dbt
+from dagster_project.warehouse.variables import ALL_VARIABLES
 from sources.settings import Settings, get_settings
 from tests.dbt.conftest import execute, manifest_of, planned, rows
 
@@ -61,3 +62,17 @@ def test_a_failed_model_is_named_and_built_again(environment: Settings) -> None:
     ]
     assert counts == [row["count"] for row in rows(environment, "select count(*) from marts.fct_reviews")]
     assert {STAGED, REVIEWS} <= planned(environment).unchanged.keys()
+
+
+def test_a_function_is_created_where_it_is_missing(environment: Settings) -> None:
+    manifest = manifest_of(environment)
+    with psycopg.connect(environment.database_url) as connection:
+        model_states.save(
+            connection, model_states.plan(connection, manifest, manifest["functions"], ALL_VARIABLES).redefined
+        )
+    execute(environment, "drop function analytics.detect_anomalies")
+    with HubDatabase().yield_for_execution(dg.build_init_resource_context()) as database:
+        assert Dbt().build_functions(database, manifest) == ["detect_anomalies"]
+        assert Dbt().build_functions(database, manifest) == []
+    [created] = rows(environment, "select count(*) from pg_proc where proname = 'detect_anomalies'")
+    assert created == {"count": 1}

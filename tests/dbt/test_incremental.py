@@ -140,6 +140,7 @@ def test_a_full_refresh_drops_one_relation_at_a_time(writable: Settings, dbt: Db
             time.sleep(0.05)
         assert not build.done()
         assert rows(writable, waiting)
+        assert walls_are_up(writable)  # of the new table and of the former one, which is dropped last
         holder.rollback()
         build.result(timeout=120)
 

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -147,3 +148,30 @@ def test_a_model_whose_parent_was_not_built_is_built_after_it(up_to_date: Settin
         alone = model_states.plan(connection, manifest_of(up_to_date), [kpis], VARIABLES)
         model_states.save(connection, {**alone.outdated, **alone.unchanged})
     assert kpis in planned(up_to_date).outdated
+
+
+def test_a_function_has_a_definition_alone(up_to_date: Settings) -> None:
+    def outdated(manifest: dict[str, Any]) -> set[str]:
+        with psycopg.connect(up_to_date.database_url) as connection:
+            plan = model_states.plan(connection, manifest, manifest["functions"], ALL_VARIABLES)
+        assert not plan.outdated
+        return names(plan.redefined)
+
+    manifest = manifest_of(up_to_date)
+    functions = names(manifest["functions"])
+    assert outdated(manifest) == functions
+    with psycopg.connect(up_to_date.database_url) as connection:
+        plan = model_states.plan(connection, manifest, manifest["functions"], ALL_VARIABLES)
+        model_states.save(connection, plan.redefined)
+    set_clock(up_to_date, AS_OF + timedelta(days=1))
+    assert outdated(manifest) == set()
+
+    edited = copy.deepcopy(manifest)
+    edited["functions"]["function.hub.forecast_revenue"]["meta"]["demands"][0]["otherwise"] += " Edited."
+    edited["functions"]["function.hub.detect_anomalies"]["description"] += " Edited."
+    assert outdated(edited) == {"forecast_revenue", "detect_anomalies"}
+
+    macro = copy.deepcopy(manifest)
+    macro["macros"]["macro.hub.postgres__scalar_function_sql"]["macro_sql"] += " "
+    assert outdated(macro) == functions
+    assert not planned(up_to_date, macro).redefined

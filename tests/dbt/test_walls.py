@@ -21,6 +21,7 @@ from tests.dbt.conftest import AS_OF, COMMON, READABLE, open_walls, rows
 pytestmark = pytest.mark.slow
 
 OPEN_SCHEMAS: Final = {"marts", "analytics", "ml"}
+INSIGHTS: Final = "app.insight_events"  # some columns, for a function with the rights of the caller
 RELATIONS: Final = """
     select nspname || '.' || relname, exists (
         select from pg_attribute where attrelid = pg_class.oid and attname = 'org_id' and not attisdropped
@@ -29,6 +30,13 @@ RELATIONS: Final = """
     join pg_namespace on pg_namespace.oid = relnamespace
     where nspname !~ '^pg_' and nspname <> 'information_schema' and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
     order by 1
+"""
+FUNCTIONS: Final = """
+    select nspname || '.' || proname, coalesce(proargnames[1:pronargs], '{}'), pronargdefaults
+    from pg_proc
+    join pg_namespace on pg_namespace.oid = pronamespace
+    where nspname !~ '^pg_' and nspname <> 'information_schema' and has_function_privilege(pg_proc.oid, 'execute')
+        and not exists (select from pg_depend where objid = pg_proc.oid and deptype = 'e')
 """
 # A table of a model of the package ml or of landing that has no row of the organisation gets one.
 REQUIRED: Final = """
@@ -59,6 +67,11 @@ def settings(server: str, built: Settings) -> Settings:
     it = built.model_copy(update={"database_url": clone(server, built.database_url.rpartition("/")[2])})
     with psycopg.connect(it.database_url) as connection:
         org_ids = organizations(it)
+        connection.execute(
+            "insert into app.insight_events (org_id, kind, severity, metric, day, title, summary, dedupe_key, "
+            "first_seen, last_seen) select org_id, 'anomaly', 'high', 'no_shows', as_of, 'x', 'x', 'x', now(), "
+            "now() from marts.dim_organization"
+        )
         for name, has_organization in connection.execute(RELATIONS).fetchall():
             if has_organization and name.startswith(("ml.", "raw.")):
                 for org_id in org_ids:
@@ -138,7 +151,7 @@ def expected(settings: Settings, own: UUID) -> Seen:
     return {
         name: Counts(counts.own, counts.foreign if name in COMMON else 0)
         for name, counts in everything.items()
-        if name.partition(".")[0] in OPEN_SCHEMAS
+        if name.partition(".")[0] in OPEN_SCHEMAS or name == INSIGHTS
     }
 
 
@@ -220,6 +233,25 @@ def test_access_follows_the_list_at_once(settings: Settings) -> None:
             assert bi_access.revoke(owner, name) is True
             with pytest.raises(psycopg.OperationalError):
                 reader.execute(count)
+
+
+def test_functions_show_no_other_organization(settings: Settings, own: UUID, login: str) -> None:
+    """The functions that a login may call, but for those of extensions."""
+    other = next(org_id for org_id in organizations(settings) if org_id != own)
+    values = {"p_from": "'2000-01-01'", "p_to": "'2100-01-01'"}
+    called, without = set(), set()
+    with psycopg.connect(login, autocommit=True) as reader:
+        for name, arguments, defaults in reader.execute(FUNCTIONS).fetchall():
+            if arguments[:1] != ["p_org_id"]:
+                without.add(name)
+                continue
+            needed = [values[argument] for argument in arguments[1 : len(arguments) - defaults]]
+            query = "select count(*) from {}({})"
+            answer = reader.execute(query.format(name, ", ".join([f"'{other}'", *needed])).encode()).fetchone()
+            assert answer == (0,), name
+            called.add(name)
+    assert len(called) >= 7
+    assert without == {"app.organizations_of_login"}
 
 
 def test_the_list_is_read_once_for_each_table(login: str) -> None:

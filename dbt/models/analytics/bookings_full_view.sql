@@ -66,7 +66,12 @@ select
     bookings.lead_days,
     states.last_activity_at,
     current_bookings.updated_at,
-    states.overdue_reason
+    states.overdue_reason,
+    bookings.status_group,
+    bookings.is_realized,
+    bookings.delivered_at,
+    bookings.delivered_day,
+    bookings.service_end_day
 from {{ ref('int_bookings_as_of') }} as bookings
 inner join {{ ref('int_booking_states') }} as states
     on bookings.booking_id = states.booking_id and bookings.periods_ago = states.periods_ago
