@@ -36,10 +36,13 @@ class Settings(BaseSettings):
     api_pool_size: int = Field(6, ge=1)  # connections per worker; on 2 cores 2 were fastest, more are for slow queries
     jwt_secret: SecretStr = SecretStr("")  # for tokens signed with HS256; not used if jwks_url is set
     jwks_url: str = ""  # for tokens signed with RS256 or ES256 by an identity provider
+    jwt_issuer: str = ""  # the `iss` of the identity provider's tokens; required with jwks_url
     jwt_audience: str = "business-services-hub"
     cors_origins: list[str] = []
     rate_limit: str = "600/minute"  # per caller, in the notation of the library `limits`
     rate_limit_address: str = "1200/minute"  # per address
+    trusted_proxies: list[str] = []  # addresses and networks whose X-Forwarded-For is believed
+    live_streams: int = Field(20, ge=1)  # open at a time for one person, per worker
     live_stream_s: int = Field(900, ge=1)  # duration of a live stream; its reader reconnects after that
     stripe_webhook_secret: SecretStr = SecretStr("")
 
