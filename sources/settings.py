@@ -3,6 +3,7 @@
 import os
 import secrets
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -50,7 +51,8 @@ class Settings(BaseSettings):
     slack_base_url: str = "https://slack.com/api/"
     smtp_url: SecretStr = SecretStr("")  # smtp://user:password@host:587 (STARTTLS) or smtps://...:465
     mail_from: str = "Business Services Hub <hub@localhost>"
-    webhook_secret: SecretStr = SecretStr("")
+    webhook_secret: SecretStr = SecretStr("")  # from which the secret of each channel is derived
+    webhook_networks: list[IPv4Network | IPv6Network] = []  # that are not public and may be called nevertheless
     public_url: str = ""  # the front door as people reach it; empty: this machine's loopback address
     dagster_socket: str = ""  # of Dagster's webserver; `hub up` sets it; empty: the front door serves no Dagster UI
 

@@ -159,8 +159,10 @@ def test_an_intent_that_two_organizations_announced_belongs_to_neither(business:
             )
             values (%(org)s, %(ref)s, %(client)s, %(service)s, 'confirmed', 'Advice', 100, 'EUR') returning id
         ), billed as (
-            insert into app.invoices (org_id, booking_id, client_id, status, total_amount, currency, issued_at)
-            select %(org)s, id, %(client)s, 'issued', 100, 'EUR', now() from booked returning id, booking_id
+            insert into app.invoices (
+                org_id, booking_id, client_id, status, total_amount, currency, issued_at, invoice_number
+            )
+            select %(org)s, id, %(client)s, 'issued', 100, 'EUR', now(), %(ref)s from booked returning id, booking_id
         )
         insert into app.payments (
             org_id, invoice_id, booking_id, kind, status, amount, currency, processor, processor_ref, announced_by
