@@ -36,7 +36,7 @@ def temporary_hub(**overrides: object) -> Iterator[Settings]:
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve the API like `hub up`, on the port of `settings`, without rate limits; yield its (first) process."""
+    """Serve the API like `hub up`, on the port of `settings`, without limits; yield its (first) process."""
     variables = {
         "HOME": settings.home,
         "DATABASE_URL": database.database_url(settings),
@@ -45,6 +45,7 @@ def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         "PORT_API": settings.port_api,
         "API_WORKERS": settings.api_workers,
         "API_POOL_SIZE": settings.api_pool_size,
+        "LIVE_STREAMS": 100_000,
         "RATE_LIMIT": "100000000/minute",
         "RATE_LIMIT_ADDRESS": "100000000/minute",
     }

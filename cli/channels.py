@@ -5,6 +5,7 @@ from operator import itemgetter
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from cli import common
 from cli.common import AsJson, Organization, console
@@ -74,7 +75,10 @@ def add(
             sends_digest=digest,
             alerts_per_week=alerts_per_week,
         )
-    console.print(f"Added the channel {name or target}; `hub channel test {name or target}` sends a test message.")
+    shown = escape(name or target)
+    console.print(f"Added the channel {shown}; `hub channel test {shown}` sends a test message.")
+    if kind == "webhook":
+        console.print(f"`hub channel secret {shown}` prints the secret with which the receiver verifies signatures.")
 
 
 @app.command("test")
@@ -85,4 +89,13 @@ def send_test(name: Annotated[str, typer.Argument(help="The channel's name.")], 
         recipients = channel_admin.test_channel(
             connection, settings, common.organization_id(settings, org), name, now=datetime.now(UTC)
         )
-    console.print(f"Sent to {', '.join(recipients)}.")
+    console.print(f"Sent to {', '.join(recipients)}.", markup=False)
+
+
+@app.command()
+def secret(name: Annotated[str, typer.Argument(help="The channel's name.")], org: Organization = None) -> None:
+    """Print the secret with which a webhook's receiver verifies signatures. Example: hub channel secret warehouse"""
+    settings = common.prepared()
+    with database.connect(database.database_url(settings)) as connection:
+        org_id = common.organization_id(settings, org)
+        typer.echo(channel_admin.webhook_secret(connection, settings, org_id, name))

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.errors import UniqueViolation
 
-from notifications.channels import CHANNELS, channel_of_kind, recipients_of
+from notifications.channels import CHANNELS, channel_of_kind, recipients_of, webhook
 from notifications.channels.base import Delivery, RetryLater, Undeliverable
 from notifications.messages import trial_message
 from sources.database import records
@@ -100,13 +100,15 @@ def _check_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
         raise HubError(f"{value!r} is not a {name}: choose one of {', '.join(allowed)}.")
 
 
-def test_channel(
-    connection: psycopg.Connection, settings: Settings, org_id: UUID, name: str, *, now: datetime
-) -> list[str]:
-    """Send a test message to each recipient of the channel, as alerts are sent; return the recipients.
+def webhook_secret(connection: psycopg.Connection, settings: Settings, org_id: UUID, name: str) -> str:
+    """Return the secret with which the receiver of a webhook verifies signatures. Raises HubError if there is none."""
+    channel = _channel(connection, org_id, name)
+    if channel["kind"] != "webhook":
+        raise HubError(f"The channel {name!r} has no secret: only webhooks are signed.")
+    return webhook.signing_secret(settings, channel["id"])
 
-    Raises HubError with the reason where a message could not be sent.
-    """
+
+def _channel(connection: psycopg.Connection, org_id: UUID, name: str) -> dict[str, Any]:
     rows = records(
         connection,
         "select id, kind, target from app.notification_channels where org_id = %(org)s and name = %(name)s",
@@ -114,7 +116,17 @@ def test_channel(
     )
     if not rows:
         raise HubError(f"There is no channel named {name!r}: hub channel list shows the existing ones.")
-    channel = rows[0]
+    return rows[0]
+
+
+def test_channel(
+    connection: psycopg.Connection, settings: Settings, org_id: UUID, name: str, *, now: datetime
+) -> list[str]:
+    """Send a test message to each recipient of the channel, as alerts are sent; return the recipients.
+
+    Raises HubError with the reason where a message could not be sent.
+    """
+    channel = _channel(connection, org_id, name)
     recipients = recipients_of(channel["kind"], channel["target"])
     message = trial_message(name, at=now, link_base=settings.link_base)
     for recipient in recipients:

@@ -3,6 +3,7 @@
 import os
 import secrets
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -36,10 +37,13 @@ class Settings(BaseSettings):
     api_pool_size: int = Field(6, ge=1)  # connections per worker; on 2 cores 2 were fastest, more are for slow queries
     jwt_secret: SecretStr = SecretStr("")  # for tokens signed with HS256; not used if jwks_url is set
     jwks_url: str = ""  # for tokens signed with RS256 or ES256 by an identity provider
+    jwt_issuer: str = ""  # the `iss` of the identity provider's tokens; required with jwks_url
     jwt_audience: str = "business-services-hub"
     cors_origins: list[str] = []
     rate_limit: str = "600/minute"  # per caller, in the notation of the library `limits`
     rate_limit_address: str = "1200/minute"  # per address
+    trusted_proxies: list[str] = []  # addresses and networks whose X-Forwarded-For is believed
+    live_streams: int = Field(20, ge=1)  # open at a time for one person, per worker
     live_stream_s: int = Field(900, ge=1)  # duration of a live stream; its reader reconnects after that
     stripe_webhook_secret: SecretStr = SecretStr("")
 
@@ -47,7 +51,8 @@ class Settings(BaseSettings):
     slack_base_url: str = "https://slack.com/api/"
     smtp_url: SecretStr = SecretStr("")  # smtp://user:password@host:587 (STARTTLS) or smtps://...:465
     mail_from: str = "Business Services Hub <hub@localhost>"
-    webhook_secret: SecretStr = SecretStr("")
+    webhook_secret: SecretStr = SecretStr("")  # from which the secret of each channel is derived
+    webhook_networks: list[IPv4Network | IPv6Network] = []  # that are not public and may be called nevertheless
     public_url: str = ""  # the front door as people reach it; empty: this machine's loopback address
     dagster_socket: str = ""  # of Dagster's webserver; `hub up` sets it; empty: the front door serves no Dagster UI
 

@@ -1,9 +1,13 @@
 """Channel `webhook`: signed POST requests (standardwebhooks.com); a repeat carries the same webhook-id."""
 
 import base64
+import hmac
 import logging
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 from standardwebhooks import Webhook
@@ -17,6 +21,8 @@ from sources.settings import Settings
 
 GONE: Final = 410
 RETRY_AFTER_STATUSES: Final = (429, 503)
+LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+NAT64: Final = ip_network("64:ff9b::/96")  # RFC 6052
 
 # httpx logs each address at INFO, and the path of a webhook's address is often its password.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -42,33 +48,72 @@ def recipients(target: str) -> list[str]:
     return [target]
 
 
-def signing_secret(settings: Settings) -> str:
-    """Return the secret that a receiver verifies signatures with, in the form whsec_<base64>."""
-    return "whsec_" + base64.b64encode(settings.secret("webhook_secret").encode()).decode()
+def signing_secret(settings: Settings, channel_id: UUID) -> str:
+    """Return the secret with which the receiver of a channel verifies signatures, in the form whsec_<base64>.
+
+    It is derived from HUB_WEBHOOK_SECRET: who knows it can sign for no other channel.
+    """
+    derived = hmac.digest(settings.secret("webhook_secret").encode(), channel_id.bytes, "sha256")
+    return "whsec_" + base64.b64encode(derived).decode()
 
 
 def send(settings: Settings, delivery: Delivery, message: Message) -> None:
     """Post the message; any 2xx status counts as delivered. Receivers return no id of their own."""
     body = webhook.render(message, at=delivery.attempted_at)
-    signature = Webhook(signing_secret(settings)).sign(str(delivery.id), delivery.attempted_at, body)
+    signature = Webhook(signing_secret(settings, delivery.channel_id)).sign(
+        str(delivery.id), delivery.attempted_at, body
+    )
     headers = {
+        "host": urlsplit(delivery.recipient).netloc,
         "content-type": "application/json",
         "user-agent": "business-services-hub",
         "webhook-id": str(delivery.id),
         "webhook-timestamp": str(int(delivery.attempted_at.timestamp())),
         "webhook-signature": signature,
     }
-    host = urlsplit(delivery.recipient).netloc
+    host = headers["host"]
     try:
+        url = httpx.URL(delivery.recipient)
+        # The address that was checked is the one that is connected to: a name may resolve differently the next time.
+        address = _reachable_address(settings, url)
         # Streamed: the body of the response is never read, whatever its size. Redirects are not followed.
         with (
             httpx.Client(timeout=base.NETWORK_TIMEOUT_S, follow_redirects=False) as client,
-            client.stream("POST", delivery.recipient, content=body.encode(), headers=headers) as response,
-        ):
+            client.stream(
+                "POST", url.copy_with(host=str(address)), content=body.encode(), headers=headers,
+                extensions={"sni_hostname": url.host},
+            ) as response,
+        ):  # fmt: skip
             _check(response, host, delivery)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
         raise RetryLater(None, f"The webhook at {host} cannot be reached: {reason}.") from None
+
+
+def _reachable_address(settings: Settings, url: httpx.URL) -> IPv4Address | IPv6Address:
+    """Return the first address of the host of `url`. Raises RetryLater where any of its addresses may not be called."""
+    try:
+        found = socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise RetryLater(None, f"The webhook at {url.host} cannot be reached: the name is unknown.") from None
+    addresses = [ip_address(item[4][0]) for item in found]
+    allowed = [*settings.webhook_networks, *(LOOPBACK if settings.env == "development" else ())]
+    for address in map(_innermost, addresses):
+        if not (address.is_global or any(address in network for network in allowed)) or address.is_multicast:
+            raise RetryLater(
+                None, f"The webhook at {url.host} is not called: {address} is no public address. HUB_WEBHOOK_NETWORKS "
+                "lists the private networks that may be called.",
+            )  # fmt: skip
+    return addresses[0]
+
+
+def _innermost(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address within an IPv6 address that leads to one (mapped, 6to4, NAT64), or the address itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in NAT64:
+        return IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _check(response: httpx.Response, host: str, delivery: Delivery) -> None:

@@ -13,6 +13,8 @@ from uvicorn.supervisors import Multiprocess
 
 from sources import database
 from sources.api import logs
+from sources.api.auth import make_verifier
+from sources.api.server import make_config
 from sources.errors import HubError
 from sources.settings import Settings, get_settings
 
@@ -23,20 +25,17 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests in flight."""
     try:
         settings = get_settings()
-        if not settings.jwks_url:
-            settings.secret("jwt_secret")  # a bad secret is reported here, in one sentence
+        make_verifier(settings)  # a bad secret is reported here, in one sentence
         with database.connect(database.api_url(settings)):
             pass  # as is a database that cannot be reached
     except HubError as error:
         sys.exit(f"hub: {error}")
     if settings.api_workers > 1:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder(settings))
-    config = uvicorn.Config(
+    config = make_config(
         "sources.api.app:app",
         workers=settings.api_workers,
         log_config=logs.CONFIG,
-        access_log=False,
-        server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
     server = uvicorn.Server(config)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from sources import database
 from sources.api import dagster_ui, live, metrics, openapi, problems
@@ -93,7 +94,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()
     async with (
-        live.running(database.api_url(settings), state.stopping) as state.live,
+        live.running(database.api_url(settings), state.stopping, state.summaries.forget) as state.live,
         dagster_ui.transport(settings) as state.dagster,
     ):
         with _set_at_signals(state.stopping):
@@ -166,6 +167,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             max_age=600,
         )
     app.add_middleware(RequestMiddleware, production=settings.env == "production")
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app
 
 

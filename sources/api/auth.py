@@ -13,6 +13,7 @@ from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 
 from sources.api import rate_limits
+from sources.errors import HubError
 from sources.operations.errors import Refusal
 from sources.operations.transaction import Identity, Key, Person
 from sources.settings import Settings
@@ -22,6 +23,9 @@ REQUIRED: Final = ["exp", "aud", "org_id"]
 VERIFIED_S: Final = 30
 VERIFIED_MAX: Final = 10_000  # tokens in the cache
 JWKS_ALGORITHMS: Final = ("RS256", "ES256")
+# RFC 9068 section 2.1, and the type that most providers give. A logout token is `logout+jwt`, or just has `events`
+# (OpenID Connect Back-Channel Logout 1.0, section 2.4). Keycloak names its types in the claim `typ`.
+ACCESS_TYPES: Final = ("jwt", "at+jwt")
 JWKS_KEPT_S: Final = 300
 JWKS_PAUSE_S: Final = 10  # between two fetches for unknown keys, and after a fetch that failed
 JWKS_TIMEOUT_S: Final = 5
@@ -75,6 +79,8 @@ def _by_secret(settings: Settings) -> Verifier:
 
 
 def _by_jwks(settings: Settings) -> Verifier:
+    if not settings.jwt_issuer:
+        raise HubError("HUB_JWKS_URL needs HUB_JWT_ISSUER: the `iss` of the tokens of the identity provider.")
     client = jwt.PyJWKClient(
         settings.jwks_url, lifespan=JWKS_KEPT_S, cooldown_duration=JWKS_PAUSE_S, timeout=JWKS_TIMEOUT_S
     )
@@ -111,9 +117,17 @@ def _cached_key(client: jwt.PyJWKClient, key_id: str) -> jwt.PyJWK | None:
 
 
 def _claims(token: str, key: str | jwt.PyJWK, algorithm: str, settings: Settings) -> dict[str, Any]:
-    return jwt.decode(
-        token, key, [algorithm], audience=settings.jwt_audience, leeway=LEEWAY_S, options={"require": REQUIRED}
-    )
+    """Return the verified claims of an access token: signature, times, audience, type and, if there is one, issuer."""
+    required = [*REQUIRED, "iss"] if settings.jwks_url else REQUIRED
+    decoded = jwt.decode_complete(
+        token, key, [algorithm], audience=settings.jwt_audience, leeway=LEEWAY_S,
+        issuer=settings.jwt_issuer if settings.jwks_url else None, options={"require": required},
+    )  # fmt: skip
+    claims: dict[str, Any] = decoded["payload"]
+    header_type = str(decoded["header"].get("typ", "JWT")).lower().removeprefix("application/")
+    if header_type not in ACCESS_TYPES or claims.get("typ", "Bearer") != "Bearer" or "events" in claims:
+        raise jwt.InvalidTokenError("not a token for access")
+    return claims
 
 
 class _Identify(SecurityBase):
@@ -147,7 +161,7 @@ async def _identity(request: Request) -> Person | Key:
     try:
         claims = await request.app.state.verify(token)
         request.state.expires_at = claims["exp"]  # streams end at this time
-        return person_of(claims)
+        return person_of(claims, is_external=bool(request.app.state.settings.jwks_url))
     except jwt.ExpiredSignatureError:
         raise Refusal("unauthenticated", "token_expired", "The token has expired.") from None
     except jwt.PyJWKClientConnectionError:
@@ -160,23 +174,26 @@ async def _identity(request: Request) -> Person | Key:
         raise Refusal("unauthenticated", "token_invalid", "The token is not valid.") from None
 
 
-def person_of(claims: dict[str, Any]) -> Person:
-    """Return the person of verified claims. Raises ValueError where they name none, or belong to another token type.
+def person_of(claims: dict[str, Any], *, is_external: bool) -> Person:
+    """Return the person of verified claims. Raises ValueError where they name none.
 
-    An e-mail names a person only where the identity provider does not deny that it is verified. A logout token (OpenID
-    Connect Back-Channel Logout 1.0, section 2.4) has `events`, and is not for access.
+    The subject names a profile by its id. An identity provider has subjects of its own, often UUIDs: `is_external`, a
+    subject that is no profile's id leaves the e-mail to name the person, if the provider says that it is verified.
     """
-    if "events" in claims or not isinstance(claims["org_id"], str):
-        raise ValueError("not a token for access to an organisation")
+    if not isinstance(claims["org_id"], str):
+        raise ValueError("not a token for an organisation")
     org_id, role = UUID(claims["org_id"]), claims.get("role")
+    email = claims.get("email")
+    is_verified = claims.get("email_verified", not is_external) in (True, "true")
+    if not isinstance(email, str) or not email or "\0" in email or not is_verified:
+        email = None
     try:
-        return Person(org_id, profile_id=UUID(claims["sub"]), role=role)
+        profile_id = UUID(claims["sub"])
     except (KeyError, ValueError, AttributeError, TypeError):
-        email = claims.get("email")  # an identity provider may use a `sub` of its own
-        is_verified = claims.get("email_verified", True) in (True, "true")
-        if not isinstance(email, str) or not email or "\0" in email or not is_verified:
-            raise ValueError("neither sub nor email names a profile") from None
-        return Person(org_id, email=email, role=role)
+        profile_id = None
+    if profile_id is None and email is None:
+        raise ValueError("neither sub nor email names a profile")
+    return Person(org_id, profile_id, email if profile_id is None or is_external else None, role)
 
 
 def _name(identity: Person | Key) -> str:

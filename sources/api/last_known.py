@@ -33,6 +33,12 @@ class LastKnown(Generic[M]):
     def __init__(self) -> None:
         self._known: OrderedDict[Identity, _Known[M]] = OrderedDict()
         self._late: dict[Identity, asyncio.Task[M]] = {}
+        self._forgotten = 0  # times
+
+    def forget(self) -> None:
+        """Forget all figures, also those that are being read: somebody who had access may have lost it."""
+        self._known.clear()
+        self._forgotten += 1
 
     async def get(self, identity: Identity, read: Callable[[], Awaitable[M]], *, patience_s: float) -> tuple[M, bool]:
         """Return the result of `read`, and False; or the last figures of `identity`, and True.
@@ -66,8 +72,10 @@ class LastKnown(Generic[M]):
             return known.figures, True
 
     async def _read(self, identity: Identity, read: Callable[[], Awaitable[M]]) -> M:
-        began = time.monotonic()
+        began, forgotten = time.monotonic(), self._forgotten
         figures = await read()
+        if forgotten != self._forgotten:
+            return figures
         now = time.monotonic()
         self._known[identity] = _Known(figures, now, now - began)
         self._known.move_to_end(identity)

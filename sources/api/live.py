@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -25,6 +25,7 @@ from sources.operations.transaction import Caller
 log = logging.getLogger("hub.api")
 
 CHANNEL: Final = "hub_live_changes"  # of NOTIFY
+ACCESS_CHANNEL: Final = "hub_access"  # of NOTIFY: a person or an API key was changed
 PAUSE_S: Final = 0.15  # between two readings: the changes in this time are sent together
 QUIET_S: Final = 0.5  # until the next reading without a notification, such as of a long transaction
 READ_TIMEOUT_S: Final = 5.0
@@ -37,6 +38,7 @@ HEARTBEAT_S: Final = 15.0
 RETRY_MS: Final = 3000  # after which a client reconnects
 
 SELECT_NEW: Final = "select * from app.live_changes_since($1, $2)"
+SELECT_WITHOUT_ACCESS: Final = "select * from app.without_access($1, $2, $3, $4)"
 
 Audience = tuple[UUID, UUID | None]  # (organisation, person; None: those who see everything)
 
@@ -52,8 +54,10 @@ class Batch(NamedTuple):
 class Listener:
     """The queue of batches for one stream."""
 
-    def __init__(self, audience: Audience) -> None:
-        self.audience = audience
+    def __init__(self, caller: Caller, key_hash: bytes | None) -> None:
+        self.caller = caller
+        self.key_hash = key_hash  # of the API key; None: a token
+        self.audience: Audience = (caller.org_id, None if caller.role in ("admin", "system") else caller.profile_id)
         self.batches: asyncio.Queue[Batch | None] = asyncio.Queue(BATCHES_MAX)  # None: the end
         self.fell_behind = False
         self.sending: asyncio.Timeout | None = None  # of the response in progress
@@ -81,10 +85,15 @@ class Listener:
 
 
 class Live:
-    """The listeners of this process, and the task that reads for them. `readings`: the number of readings started."""
+    """The listeners of this process, and the task that reads for them. `readings`: the number of readings started.
 
-    def __init__(self, url: str) -> None:
+    `on_access_change` is called where a person or an API key may have lost access, after their streams have ended.
+    """
+
+    def __init__(self, url: str, on_access_change: Callable[[], None]) -> None:
         self._url = url
+        self._on_access_change = on_access_change
+        self._access_has_changed = False
         self._listeners: defaultdict[Audience, set[Listener]] = defaultdict(set)
         self._snapshot: str | None = None
         self._notified = asyncio.Event()
@@ -95,11 +104,15 @@ class Live:
     def size(self) -> int:
         return sum(map(len, self._listeners.values()))
 
-    def join(self, caller: Caller) -> Listener:
-        """Add a listener for the changes that `caller` may see from now on. Raises Refusal where there are too many."""
-        if self.size >= LISTENERS_MAX:
+    def join(self, caller: Caller, key_hash: bytes | None, most: int) -> Listener:
+        """Add a listener for the changes that `caller` may see from now on.
+
+        Raises Refusal where the process has too many, or the person has `most` already.
+        """
+        listener = Listener(caller, key_hash)
+        own = [other for other in self._listeners.get(listener.audience, ()) if other.caller == caller]
+        if self.size >= LISTENERS_MAX or len(own) >= most:
             raise Refusal("unavailable", "too_many_listeners", "Too many streams are open. Try again shortly.")
-        listener = Listener((caller.org_id, None if caller.role in ("admin", "system") else caller.profile_id))
         self._listeners[listener.audience].add(listener)
         return listener
 
@@ -137,14 +150,25 @@ class Live:
     async def end_at(self, stopping: asyncio.Event) -> None:
         """End every stream when `stopping` is set."""
         await stopping.wait()
-        for listener in [listener for audience in self._listeners.values() for listener in audience]:
+        for listener in self._all():
             listener.end()
+
+    def _all(self) -> list[Listener]:
+        return [listener for audience in self._listeners.values() for listener in audience]
+
+    def _note_access_change(self, *_: object) -> None:
+        self._access_has_changed = True
+        self._notified.set()
 
     async def _read(self, connection: asyncpg.Connection) -> None:
         async with asyncio.timeout(READ_TIMEOUT_S):
             await connection.add_listener(CHANNEL, lambda *_: self._notified.set())
+            await connection.add_listener(ACCESS_CHANNEL, self._note_access_change)
+        self._access_has_changed = True  # while the connection was lost, perhaps
         while True:
             self._notified.clear()
+            if self._access_has_changed:
+                await self._drop_without_access(connection)
             self.readings += 1
             rows = await connection.fetch(SELECT_NEW, self._snapshot, CHANGES_MAX + 1, timeout=READ_TIMEOUT_S)
             self._send(rows)
@@ -152,6 +176,23 @@ class Live:
             with suppress(TimeoutError):
                 async with asyncio.timeout(QUIET_S - PAUSE_S):
                     await self._notified.wait()
+
+    async def _drop_without_access(self, connection: asyncpg.Connection) -> None:
+        self._access_has_changed = False
+        listeners = self._all()
+        lost = await connection.fetch(
+            SELECT_WITHOUT_ACCESS,
+            [listener.caller.org_id for listener in listeners],
+            [listener.caller.profile_id for listener in listeners],
+            [listener.caller.role for listener in listeners],
+            [listener.key_hash for listener in listeners],
+            timeout=READ_TIMEOUT_S,
+        )
+        for (position,) in lost:
+            self.leave(listeners[position - 1])
+            listeners[position - 1].drop()
+            listeners[position - 1].end()
+        self._on_access_change()
 
     def _send(self, rows: list[asyncpg.Record]) -> None:
         before, self._snapshot = self._snapshot, rows[0]["snapshot"]
@@ -187,9 +228,9 @@ class Live:
 
 
 @asynccontextmanager
-async def running(url: str, stopping: asyncio.Event) -> AsyncIterator[Live]:
+async def running(url: str, stopping: asyncio.Event, on_access_change: Callable[[], None]) -> AsyncIterator[Live]:
     """Run the live changes of this process, from the database at `url`; every stream ends when `stopping` is set."""
-    live = Live(url)
+    live = Live(url, on_access_change)
     tasks = [asyncio.create_task(live.follow()), asyncio.create_task(live.end_at(stopping))]
     try:
         await live.begin()

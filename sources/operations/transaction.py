@@ -19,6 +19,8 @@ ATTEMPTS: Final = 8  # of a transaction that the database aborted because of a c
 BACKOFF_S: Final = 0.01  # doubled after each attempt, with jitter
 ACQUIRE_TIMEOUT_S: Final = 5.0  # for a free connection; after that the response is 503
 
+ENTER: Final = "select * from app.enter($1, $2, $3, $4)"
+
 T = TypeVar("T")
 # In quotes: these classes are generic in the stubs only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -33,7 +35,10 @@ _RETRIED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person named by a verified token, by profile or by e-mail. `role`, if given, must match their profile."""
+    """A person named by a verified token, by profile or, if there is no such active one, by e-mail.
+
+    `role`, if given, must match their profile.
+    """
 
     org_id: UUID
     profile_id: UUID | None = None
@@ -168,9 +173,9 @@ async def _run_once(
 async def _enter(connection: Connection, identity: Identity, timeout_ms: int) -> Caller:
     match identity:
         case Person(org_id, profile_id, email, role):
-            row = await connection.fetchrow(
-                "select * from app.enter($1, $2, $3, $4)", org_id, profile_id, email, timeout_ms
-            )
+            row = await connection.fetchrow(ENTER, org_id, profile_id, email, timeout_ms)
+            if email is not None and (row is None or row["profile_id"] is None):
+                row = await connection.fetchrow(ENTER, org_id, None, email, timeout_ms)
             if row is None or row["profile_id"] is None or role not in (None, row["role"]):
                 raise Refusal(
                     "unauthenticated", "unknown_person", "The token names no active person of the organisation."

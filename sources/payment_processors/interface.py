@@ -41,6 +41,7 @@ class Refund:
 class Refunds:
     """Refunds of the payment: the `named` ones, and the `total` refunded so far, if known, of the object `source`."""
 
+    currency: str
     named: tuple[Refund, ...] = ()
     total: Decimal = Decimal(0)
     source: str = ""

@@ -117,11 +117,11 @@ def _change(event_type: str, subject: dict[str, Any], event_id: str) -> Paid | F
                 _text(error.get("message") or "payment failed"),
             )  # fmt: skip
         case "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated":
-            return Refunds((_refund(subject),))
+            return Refunds(_currency(subject), (_refund(subject),))
         case "charge.refunded":
             listed = (subject.get("refunds") or {}).get("data", [])
             total = _amount(subject, "amount_refunded")
-            return Refunds(tuple(_refund(refund) for refund in listed), total, _text(subject["id"]))
+            return Refunds(_currency(subject), tuple(_refund(refund) for refund in listed), total, _text(subject["id"]))
         case _:
             return None
 

@@ -12,10 +12,11 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from sources.row_values import INVOICE_KINDS, INVOICE_STATUSES, PAYMENT_KINDS, PAYMENT_STATUSES
 from sources.tables.columns import (
+    NOT_LANDED,
     SCHEMA,
     Money,
     belongs_to,
@@ -87,6 +88,7 @@ payments = operational_table(
     text_column("processor", default="manual"),  # the payment processor, such as stripe; manual: recorded by people
     text_column("processor_ref", required=False),
     uuid_column("refund_of", required=False),  # the refunded payment
+    Column("announced_by", UUID(as_uuid=True), info=NOT_LANDED),  # who recorded it; null: the Hub, or unknown
     text_column("note", required=False),
     text_column("failure_reason", required=False),
     timestamp_column("paid_at"),  # null although succeeded: unknown

@@ -182,13 +182,14 @@ def delivered(server: WebhookServer) -> list[str]:
 def receiver(hub: Hub) -> Iterator[WebhookServer]:
     """Serve a webhook receiver, with a channel of every organisation to it."""
     with_secret = Settings.model_validate({**hub.settings.model_dump(), "webhook_secret": "w" * 32})
-    with webhook_server(signing_secret(with_secret)) as server:
+    with webhook_server() as server:
         with psycopg.connect(hub.settings.database_url) as connection:
-            connection.execute(
+            channels = connection.execute(
                 "insert into app.notification_channels (org_id, name, kind, target) "
-                "select id, 'hook', 'webhook', %s from app.organizations",
+                "select id, 'hook', 'webhook', %s from app.organizations returning id",
                 [server.url],
-            )
+            ).fetchall()
+        server.secrets += [signing_secret(with_secret, channel_id) for (channel_id,) in channels]
         yield server
 
 

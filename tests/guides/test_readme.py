@@ -61,7 +61,7 @@ def test_every_command_of_the_tour_works(project: Project, tmp_path: Path) -> No
             log = tmp_path / f"{number}.log"
             if block == "hub up\n":
                 terminals.enter_context(running(project, block, log))
-                wait_until(lambda: "Ctrl-C stops everything." in log.read_text(), START_S)
+                wait_until(lambda printed=log: "Ctrl-C stops everything." in printed.read_text(), START_S)
                 assert answers(f"{api}/readyz")
                 assert answers(f"{api}/docs")
                 assert_opens_dagster(api, log.read_text())

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from notifications.channels.webhook import signing_secret
 from sources.settings import Settings
 from tests.notifications import servers
 from tests.notifications.examples import NOW
@@ -46,8 +45,8 @@ def mail() -> Iterator[servers.MailServer]:
 
 
 @pytest.fixture
-def webhook(settings: Settings) -> Iterator[servers.WebhookServer]:
-    with servers.webhook_server(signing_secret(settings)) as server:
+def webhook() -> Iterator[servers.WebhookServer]:
+    with servers.webhook_server() as server:
         yield server
 
 

@@ -2,10 +2,13 @@
 
 import datetime as dt
 import logging
+import socket
 import ssl
-from ipaddress import ip_address
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -19,10 +22,11 @@ from standardwebhooks import Webhook
 from notifications.alerts import insight_message
 from notifications.channels import CHANNELS, base, email
 from notifications.channels.base import Delivery, RetryLater, Undeliverable
+from notifications.channels.webhook import signing_secret
 from sources.settings import Settings
 from tests.conftest import free_port
 from tests.notifications.examples import AWKWARD, EVERY_BLOCK, INSIGHT, INSIGHT_ROW, NOW, ORG
-from tests.notifications.servers import Answer, MailServer, SlackServer, WebhookServer, mail_server
+from tests.notifications.servers import Answer, MailServer, SlackServer, WebhookServer, mail_server, webhook_server
 
 DELIVERY_ID = UUID("01890000-0000-7000-8000-0000000000dd")
 OPENED = insight_message(INSIGHT_ROW, occasion="opened", link_base="http://hub.example", currency="EUR")
@@ -47,6 +51,14 @@ def delivery(recipient: str, **changes: Any) -> Delivery:
         "attempted_at": dt.datetime.now(dt.UTC),
     }
     return Delivery(**{**given, **changes})
+
+
+@pytest.fixture
+def webhook(settings: Settings) -> Iterator[WebhookServer]:
+    """A receiver that knows the secret of the channel of `delivery`."""
+    with webhook_server() as server:
+        server.secrets.append(signing_secret(settings, ORG))
+        yield server
 
 
 @pytest.mark.parametrize("kind", CHANNELS)
@@ -235,10 +247,51 @@ def test_webhook_with_another_secret_does_not_verify(settings: Settings, webhook
         CHANNELS["webhook"].send(other, delivery(webhook.url), OPENED)
 
 
+def test_the_receiver_of_a_webhook_cannot_sign_for_another_channel(settings: Settings, webhook: WebhookServer) -> None:
+    with pytest.raises(RetryLater, match="401"):
+        CHANNELS["webhook"].send(settings, delivery(webhook.url, channel_id=INSIGHT), OPENED)
+    assert signing_secret(settings, ORG) == signing_secret(settings, ORG) != signing_secret(settings, INSIGHT)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.7", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+        "::1", "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::",
+    ],
+)  # fmt: skip
+def test_webhooks_call_no_private_address(
+    settings: Settings, webhook: WebhookServer, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Neither as the target itself, nor as one of the addresses of a name."""
+    port = urlsplit(webhook.url).port
+    production = settings.model_copy(update={"env": "production", "webhook_secret": SecretStr("s" * 40)})
+    literal = f"[{address}]" if ":" in address else address
+    with pytest.raises(RetryLater, match="no public address"):
+        CHANNELS["webhook"].send(production, delivery(f"http://{literal}:{port}/x"), OPENED)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    resolved = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", port)),
+                (family, socket.SOCK_STREAM, 6, "", (address, port))]  # fmt: skip
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: resolved)
+    with pytest.raises(RetryLater, match="no public address"):
+        CHANNELS["webhook"].send(production, delivery(f"http://hooks.example:{port}/x"), OPENED)
+    assert webhook.requests == []
+
+
+def test_webhooks_call_private_networks_that_are_configured(settings: Settings, webhook: WebhookServer) -> None:
+    networks = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+    allowed = settings.model_copy(
+        update={"env": "production", "webhook_secret": SecretStr("s" * 40), "webhook_networks": networks}
+    )
+    webhook.secrets.append(signing_secret(allowed, ORG))
+    CHANNELS["webhook"].send(allowed, delivery(webhook.url), OPENED)
+    assert webhook.requests[0].headers["host"] == urlsplit(webhook.url).netloc
+
+
 def test_webhook_signature_covers_the_exact_bytes(settings: Settings, webhook: WebhookServer) -> None:
     CHANNELS["webhook"].send(settings, delivery(webhook.url), AWKWARD)
     request = webhook.requests[0]
-    assert Webhook(webhook.secret).verify(request.body, request.headers)["data"]["subject"] == AWKWARD.subject
+    assert Webhook(webhook.secrets[0]).verify(request.body, request.headers)["data"]["subject"] == AWKWARD.subject
 
 
 @pytest.mark.parametrize(

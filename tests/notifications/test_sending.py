@@ -18,6 +18,7 @@ from notifications.channel_admin import add_channel
 from notifications.channel_admin import test_channel as send_test
 from notifications.channels import CHANNELS, base
 from notifications.channels.base import Delivery
+from notifications.channels.webhook import signing_secret
 from notifications.delivery_claims import Settlement, claim_next, due_channels, settle
 from notifications.messages import Message
 from notifications.retries import BACKOFF_FIRST_S, BACKOFF_MAX_S, MAX_ATTEMPTS
@@ -50,7 +51,8 @@ def test_every_channel_receives_the_insight_and_its_end(
 ) -> None:
     add_channel(connection, ORG, name="mail", kind="email", target="a@b.org")
     add_channel(connection, ORG, name="slack", kind="slack", target="#alerts")
-    add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
+    hook = add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
+    webhook.secrets.append(signing_secret(wired, hook))
     insight = insert_insight(connection)
     enqueue(connection, insight)
     # Webhook receivers check the age of a signature, so this clock is the real one.
@@ -95,7 +97,8 @@ def test_rate_limit_postpones_the_whole_channel(
 def test_failure_is_logged_and_tried_again(
     connection: psycopg.Connection, settings: Settings, clock: Clock, webhook: WebhookServer
 ) -> None:
-    add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
+    hook = add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
+    webhook.secrets.append(signing_secret(settings, hook))
     enqueue(connection, insert_insight(connection))
     webhook.script.append(Answer(500))
     clock.at = datetime.now(UTC)
@@ -132,7 +135,8 @@ def test_a_delivery_is_dead_after_the_last_attempt(
 def test_a_delivery_to_a_deleted_receiver_is_dead_at_once(
     connection: psycopg.Connection, settings: Settings, clock: Clock, webhook: WebhookServer
 ) -> None:
-    add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
+    hook = add_channel(connection, ORG, name="hook", kind="webhook", target=webhook.url)
+    webhook.secrets.append(signing_secret(settings, hook))
     enqueue(connection, insert_insight(connection))
     webhook.script.append(Answer(410))
     assert [attempt.attempt for attempt in deliver_due(settings, now=clock).of("dead")] == [1]

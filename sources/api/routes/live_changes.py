@@ -14,7 +14,7 @@ from sources.api.request_context import Reading
 from sources.operations.communication import live_changes
 from sources.operations.communication.live_changes import Missed
 from sources.operations.errors import Refusal
-from sources.operations.transaction import Caller, Tx
+from sources.operations.transaction import Caller, Key, Tx
 
 router = APIRouter(prefix="/v1/events", tags=["events"], responses=COMMON)
 
@@ -46,7 +46,10 @@ async def stream_events(
     state = context.request.app.state
     live: Live = state.live
     caller = await context.run(_caller)
-    listener = live.join(caller)  # before reading the missed changes, so that none is lost in between
+    key_hash = context.identity.key_hash if isinstance(context.identity, Key) else None
+    listener = live.join(
+        caller, key_hash, state.settings.live_streams
+    )  # before reading the missed changes, so that none is lost in between
     try:
         missed = await _missed(context, last_event_id)
     except BaseException:

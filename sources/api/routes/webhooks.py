@@ -16,7 +16,7 @@ from sources.payment_processors import stripe
 from sources.settings import Settings
 
 router = APIRouter(
-    prefix="/v1/payments/webhooks", tags=["webhooks"], responses=responses(400, 401, 413, 422, 429, 500, 503)
+    prefix="/v1/payments/webhooks", tags=["webhooks"], responses=responses(400, 401, 409, 413, 422, 429, 500, 503)
 )
 
 EVENT: Final[dict[str, Any]] = {
@@ -46,7 +46,8 @@ async def receive_stripe_event(
     """Needs no token: the signature over the raw body is verified, and its age (at most 5 minutes).
 
     Each event is applied once; the response to repeated, unknown and early ones is 200 as well. `metadata` of the
-    payment intent names the organisation (`org_id`) and the invoice (`invoice_id`).
+    payment intent names the organisation (`org_id`) and the invoice (`invoice_id`). 409: the currency is another one,
+    more is refunded than was paid, or it is not known whose invoice is paid; Stripe then repeats the event.
     """
     state = request.app.state
     settings: Settings = state.settings

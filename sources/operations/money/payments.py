@@ -68,9 +68,9 @@ class NewRefund(Request):
 INSERT_PAYMENT: Final = f"""
 insert into app.payments (
     org_id, invoice_id, booking_id, kind, status, amount, currency, method, processor, processor_ref, refund_of, note,
-    failure_reason, paid_at, created_at
+    failure_reason, paid_at, created_at, announced_by
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 returning {PAYMENT_COLUMNS}
 """  # noqa: S608  constants of this package
 SELECT_PROVIDERS_RECORD: Final = """
@@ -218,7 +218,7 @@ async def insert_money(
     moment = (paid_at or tx.at) if status == "succeeded" else None
     return await tx.one(
         INSERT_PAYMENT, tx.org_id, invoice["id"], invoice["booking_id"], kind, status, amount, invoice["currency"],
-        method, processor, reference, refund_of, note, failure_reason, moment, tx.at,
+        method, processor, reference, refund_of, note, failure_reason, moment, tx.at, tx.caller.profile_id,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from sources.operations import transaction
+from sources.operations.errors import Refusal
 from sources.operations.money.invoice_writing import lock_invoice, update_status
 from sources.operations.money.payments import insert_money, update_after_payment
 from sources.operations.transaction import Pool, System, Tx
@@ -38,7 +39,7 @@ class Receipt(BaseModel):
 
 
 LOCK_REF: Final = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
-FIND_ORGANIZATION: Final = "select app.organization_of_payment($1, $2) as org_id"
+FIND_ORGANIZATION: Final = "select * from app.organization_of_payment($1, $2)"
 INSERT_EVENT: Final = """
 insert into app.processor_events (org_id, processor, event_id, event_type, object_ref, status, payload)
 values ($1, $2, $3, $4, $5, 'ignored', $6)
@@ -52,8 +53,16 @@ select id, payload from app.processor_events
 where org_id = $1 and processor = $2 and object_ref = $3 and status = 'waiting' order by created_at, id
 """
 SELECT_PAYMENT: Final = """
-select id, invoice_id, status, amount, method from app.payments
+select id, invoice_id, status, amount, currency, method, exists (
+    select from app.profiles as person
+    where person.org_id = payments.org_id and person.id = payments.announced_by and person.role = 'admin'
+) as is_announced_by_admin
+from app.payments as payments
 where org_id = $1 and processor = $2 and processor_ref = $3 and kind = 'payment'
+"""
+SELECT_REFUNDED: Final = """
+select coalesce(sum(amount), 0) as refunded from app.payments
+where org_id = $1 and refund_of = $2 and status <> 'failed'
 """
 SELECT_INVOICE: Final = "select id from app.invoices where org_id = $1 and id = $2"
 COMPLETE_PAYMENT: Final = """
@@ -79,7 +88,11 @@ RANK: Final[dict[PaymentStatus, int]] = {"pending": 0, "succeeded": 1, "failed":
 
 
 async def receive(pool: Pool, event: ProcessorEvent, *, at: datetime, timeout_ms: int) -> Receipt:
-    """Record a verified event and apply it, once. Raises Refusal unavailable; the processor then repeats the event."""
+    """Record a verified event and apply it, once.
+
+    Raises Refusal unavailable, and conflict where an event about a known payment cannot be right (another currency,
+    more refunded than paid) or it is not known whose invoice it pays; the processor then repeats the event.
+    """
     org_id = event.org_id
     if org_id is None:
         found = await transaction.run(
@@ -95,9 +108,12 @@ async def _find_or_record(tx: Tx, event: ProcessorEvent) -> UUID | Receipt:
     """Return the organisation of the payment, if it exists; otherwise record the event until the payment arrives."""
     if event.ref is not None:
         await _lock_ref(tx, event)
-        org_id: UUID | None = (await tx.one(FIND_ORGANIZATION, event.processor, event.ref))["org_id"]
-        if org_id is not None:
+        found = await tx.one(FIND_ORGANIZATION, event.processor, event.ref)
+        if found["org_id"] is not None:
+            org_id: UUID = found["org_id"]
             return org_id
+        if found["is_announced"] and isinstance(event.change, Paid):
+            raise _unassigned(event)
     return await _record(tx, event)
 
 
@@ -136,8 +152,12 @@ async def _apply_payment(tx: Tx, event: ProcessorEvent, ref: str, paid: Paid) ->
     payment = await tx.row(SELECT_PAYMENT, tx.org_id, event.processor, ref)
     if payment is not None and payment["status"] == "succeeded":
         return "ignored"
+    if event.invoice_id is None and payment is not None and not payment["is_announced_by_admin"]:
+        raise _unassigned(event)
     locked = await _lock_invoice_of(tx, event, payment)
-    if locked is None or locked[1]["currency"] != paid.currency or paid.amount <= 0:
+    if locked is not None:
+        _demand_currency(paid.currency, locked[1]["currency"])
+    if locked is None or paid.amount <= 0:
         log.warning(
             "payment_without_invoice", extra={"processor": event.processor, "event_id": event.event_id, "ref": ref}
         )
@@ -157,6 +177,20 @@ async def _apply_payment(tx: Tx, event: ProcessorEvent, ref: str, paid: Paid) ->
     await _apply_waiting(tx, event.processor, ref)
     await update_after_payment(tx, booking, invoice)
     return "applied"
+
+
+def _unassigned(event: ProcessorEvent) -> Refusal:
+    """A client or provider may announce any reference: it does not prove that the payment is theirs."""
+    log.warning("payment_unassigned", extra={"processor": event.processor, "event_id": event.event_id})
+    return Refusal(
+        "conflict", "payment_unassigned", "The event names no invoice, and no admin of one organisation announced its "
+        "payment: set the metadata org_id and invoice_id.",
+    )  # fmt: skip
+
+
+def _demand_currency(given: str, wanted: str) -> None:
+    if given != wanted:
+        raise Refusal("conflict", "currency_mismatch", f"The event is in {given}, and what it is about in {wanted}.")
 
 
 async def _lock_invoice_of(
@@ -195,11 +229,14 @@ async def _apply_refunds(tx: Tx, event: ProcessorEvent, ref: str, refunds: Refun
     payment = await tx.row(SELECT_PAYMENT, tx.org_id, event.processor, ref)
     if payment is None or payment["status"] != "succeeded":
         return "waiting"
+    _demand_currency(refunds.currency, payment["currency"])
     _, invoice = await lock_invoice(tx, payment["invoice_id"])
     for refund in refunds.named:
         await _apply_named_refund(tx, event, invoice, payment, refund)
     if refunds.total > 0:
         await _apply_refund_total(tx, event, invoice, payment, refunds)
+    if (await tx.one(SELECT_REFUNDED, tx.org_id, payment["id"]))["refunded"] > payment["amount"]:
+        raise Refusal("conflict", "refund_too_large", "More is refunded than was paid.")
     await update_status(tx, [invoice["id"]])
     return "applied"
 

@@ -7,8 +7,8 @@ import dagster as dg
 import psycopg
 import pytest
 
-from dagster_project.ingestion.landing import create_raw_table
 from dagster_project.delivery.assets import digest_deliveries
+from dagster_project.ingestion.landing import create_raw_table
 from dagster_project.ingestion.run_clock import QUIET_DAYS, clock_notes, refuse_day_ahead, run_clock, set_clock
 from dagster_project.resources import HubDatabase
 from sources.errors import HubError

@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 
 from sources.api.app import create_app
+from sources.api.server import make_config
 from sources.settings import Settings
 from tests.sources.business import NORTH, PEOPLE, SOUTH, Business, Organization, open_business
 from tests.sources.conftest import JWT_SECRET, seeded_settings
@@ -89,9 +90,7 @@ class Api:
 def served(settings: Settings) -> Iterator[Api]:
     """Serve the API with these settings, on a port that the system chooses."""
     app = create_app(settings)
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5
-    )
+    config = make_config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=5)
     server, runner = uvicorn.Server(config), asyncio.Runner(loop_factory=config.get_loop_factory())
     thread = Thread(target=lambda: runner.run(server.serve()), daemon=True)
 

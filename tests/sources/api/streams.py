@@ -67,10 +67,12 @@ class Stream:
 
 
 @contextmanager
-def listening(url: str, token: str, last_id: str | None = None) -> Iterator[Stream]:
-    """Open the stream of GET /v1/events of the API at `url`, from `last_id` on."""
+def listening(url: str, token: str, last_id: str | None = None, header: str = "Authorization") -> Iterator[Stream]:
+    """Open the stream of GET /v1/events of the API at `url`, from `last_id` on, with a token, or a key in X-API-Key."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
-    headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": last_id} if last_id else {})
+    headers = {header: f"Bearer {token}" if header == "Authorization" else token} | (
+        {"Last-Event-ID": last_id} if last_id else {}
+    )
     connection.request("GET", "/v1/events", headers=headers)
     raw: socket.socket = connection.sock
     response = connection.getresponse()

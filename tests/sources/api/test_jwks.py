@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, Final
+from uuid import uuid4
 
 import jwt
 import pytest
@@ -14,9 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sources.api import auth
+from sources.errors import HubError
+from sources.settings import Settings
 from tests.sources.api.conftest import Api, token_of
 from tests.sources.business import NORTH
 
+ISSUER: Final = "https://id.example/realms/north"
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -50,15 +54,17 @@ class IdentityProvider:
         public: dict[str, Any] = json.loads(kind.to_jwk(key))  # type: ignore[arg-type]
         return public | {"kid": key_id, "use": "sig"}
 
-    def token(self, key_id: str, **claims: object) -> str:
+    def token(self, key_id: str, *, typ: str | None = "JWT", **claims: object) -> str:
         key = self.keys[key_id]
         algorithm = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
-        return jwt.encode(_claims(**claims), key, algorithm, {"kid": key_id})
+        given = {name: value for name, value in _claims(**claims).items() if value is not None}
+        return jwt.encode(given, key, algorithm, {"kid": key_id, "typ": typ})
 
 
 def _claims(**changed: object) -> dict[str, object]:
     return {
-        "sub": "auth0|somebody", "email": "client@north.example", "org_id": str(NORTH.id),
+        "iss": ISSUER, "sub": "auth0|somebody", "email": "client@north.example", "email_verified": True,
+        "org_id": str(NORTH.id),
         "aud": "business-services-hub", "exp": int(time.time()) + 600,
     } | changed  # fmt: skip
 
@@ -81,7 +87,7 @@ def _long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def api(provider: IdentityProvider, serve: Callable[..., AbstractContextManager[Api]]) -> Iterator[Api]:
-    with serve(jwks_url=provider.url) as running:
+    with serve(jwks_url=provider.url, jwt_issuer=ISSUER) as running:
         yield running
 
 
@@ -104,6 +110,35 @@ def test_claims_are_verified(api: Api, provider: IdentityProvider) -> None:
     assert _status(api, provider.token("rsa", events={"http://schemas.openid.net/event/backchannel-logout": {}})) == 401
     assert _status(api, provider.token("rsa", org_id=[str(NORTH.id)])) == 401
     assert _status(api, provider.token("rsa", email_verified=True, exp=int(time.time()) - 10)) == 200  # clocks differ
+
+
+def test_tokens_of_other_issuers_and_types_are_refused(api: Api, provider: IdentityProvider) -> None:
+    for claims in ({"iss": None}, {"iss": "https://id.example/realms/south"}, {"typ": "ID"}):
+        assert _status(api, provider.token("rsa", **claims)) == 401, claims
+    for typ in ("logout+jwt", "application/logout+jwt", "secevent+jwt", "dpop+jwt"):
+        assert _status(api, provider.token("rsa", typ=typ)) == 401, typ
+    for typ in ("at+jwt", "application/at+jwt", None):
+        assert _status(api, provider.token("rsa", typ=typ)) == 200, typ
+    assert _status(api, provider.token("rsa", typ="JWT", **{"jti": "1"})) == 200
+    with pytest.raises(HubError, match="HUB_JWT_ISSUER"):
+        auth.make_verifier(Settings(jwks_url=provider.url))
+
+
+def test_a_subject_that_is_no_profile_leaves_the_verified_email_to_name_the_person(
+    api: Api, provider: IdentityProvider
+) -> None:
+    for sub in (str(uuid4()), "auth0|somebody", None, 7):
+        by_email = api.new_client(Authorization=f"Bearer {provider.token('rsa', sub=sub)}")
+        if sub == 7:  # RFC 7519 section 4.1.2: a subject is a text
+            assert by_email.get("/v1/keys").status_code == 401
+            continue
+        created = by_email.post("/v1/keys", json={"name": "Mine"})
+        assert created.json()["profile_id"] == str(NORTH.client), sub
+        for claims in ({"email_verified": False}, {"email_verified": None}, {"email": None}):
+            assert _status(api, provider.token("rsa", sub=sub, **claims)) == 401, (sub, claims)
+    by_id = provider.token("rsa", sub=str(NORTH.provider), email="client@north.example")
+    created = api.new_client(Authorization=f"Bearer {by_id}").post("/v1/keys", json={"name": "Theirs"})
+    assert created.json()["profile_id"] == str(NORTH.provider)
 
 
 def test_no_token_chooses_its_verification(api: Api, provider: IdentityProvider) -> None:

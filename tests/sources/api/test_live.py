@@ -233,3 +233,40 @@ def test_a_stream_ends_with_its_token(api: Api, monkeypatch: pytest.MonkeyPatch)
     with listening(api.url, token_of(NORTH, "client", exp=expires)) as stream:
         assert stream.ended.wait(PATIENCE_S)
         assert time.monotonic() - began > left_s / 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update app.profiles set is_active = false where id = %(client)s",
+        "update app.profiles set role = 'provider' where id = %(client)s",
+        "delete from app.api_keys where profile_id = %(client)s",
+        "update app.api_keys set revoked_at = now() where profile_id = %(client)s",
+    ],
+)
+def test_who_loses_access_loses_the_streams_at_once(
+    serve: Callable[..., AbstractContextManager[Api]], change: str
+) -> None:
+    with serve() as api, ExitStack() as stack:
+        key = api.client("client").post("/v1/keys", json={"name": "Mine"}).json()["secret"]
+        others = listen_as(api, stack, "provider")
+        by_key = stack.enter_context(listening(api.url, key, header="X-API-Key"))
+        by_token = listen_as(api, stack, "client")
+        api.business.connection.execute(change, {"client": NORTH.client})
+        assert by_key.ended.wait(PATIENCE_S)
+        if "profiles" in change:
+            assert by_token.ended.wait(PATIENCE_S)
+        else:
+            assert rest(api, by_token) == []
+        assert rest(api, others) == []
+        assert not others.ended.is_set()
+
+
+def test_a_person_has_a_limited_number_of_streams(serve: Callable[..., AbstractContextManager[Api]]) -> None:
+    with serve(live_streams=2) as api, ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(listening(api.url, token_of(NORTH, "admin")))
+        answer = api.client("admin").get("/v1/events")
+        assert (answer.status_code, answer.json()["code"]) == (503, "too_many_listeners")
+        stack.enter_context(listening(api.url, token_of(SOUTH, "admin")))
+        stack.enter_context(listening(api.url, token_of(NORTH, "client")))

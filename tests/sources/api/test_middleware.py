@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,13 +13,13 @@ import pytest
 from fastapi import FastAPI
 from pythonjsonlogger.json import JsonFormatter
 
-from sources.api import logs
+from sources.api import logs, server
 from sources.api.middleware import MAX_BODY_BYTES
 from sources.errors import HubError
 from sources.operations import transaction
 from tests.sources.api.conftest import Api, token_of
 from tests.sources.business import NORTH
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 Serve = Callable[..., AbstractContextManager[Api]]
 
@@ -234,3 +235,38 @@ def test_nothing_is_sent_to_a_collector() -> None:
 
     app: FastAPI = create_app()
     assert not app._native_telemetry.enabled()
+
+
+# --- addresses and slow requests ----------------------------------------------------------------------
+
+
+def test_forwarded_addresses_are_believed_of_configured_proxies_only(serve: Serve) -> None:
+    for proxies, limited in ([], True), (["10.0.0.0/8"], True), (["127.0.0.1"], False):
+        with serve(rate_limit_address="2/minute", trusted_proxies=proxies) as api:
+            answers = [
+                api.new_client(**{"X-Forwarded-For": f"203.0.113.{number}"}).get("/v1/keys") for number in range(4)
+            ]
+            assert _is_limited(answers[-1]) is limited, proxies
+            own = f"{'203.0.113.9, ' * 3}203.0.113.77"  # what the client itself sent, before what the proxy added
+            forged = [api.new_client(**{"X-Forwarded-For": own}).get("/v1/keys") for _ in range(4)]
+            assert _is_limited(forged[-1]), proxies
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Slow: ",
+        b"POST /v1/bookings HTTP/1.1\r\nHost: hub\r\nContent-Length: 9\r\n\r\n{",
+        b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\nGET /healthz HTTP/1.1\r\nHo",
+    ],
+)
+def test_a_request_that_does_not_arrive_in_time_is_closed(
+    api: Api, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(server, "HEADERS_S", 0.2)
+    monkeypatch.setattr(server, "BODY_S", 0.2)
+    with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2])), timeout=PATIENCE_S) as connection:
+        connection.sendall(sent)
+        while connection.recv(4096):
+            pass

@@ -90,3 +90,15 @@ def test_last_known_figures_while_the_database_is_slow(
 
 def _count_waiting(api: Api) -> int:
     return api.business.connection.execute(f"select pid {WAITING}").rowcount
+
+
+def test_remembered_figures_are_forgotten_with_the_access(
+    serve: Callable[..., AbstractContextManager[Api]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_known, "EXPENSIVE_S", 0.0)
+    monkeypatch.setattr(last_known, "REUSED_TIMES", 1_000_000)
+    with serve() as api:
+        assert api.client("client").get("/v1/bookings/summary").status_code == 200
+        api.business.connection.execute("update app.profiles set is_active = false where id = %s", [NORTH.client])
+        wait_until(lambda: api.client("client").get("/v1/bookings/summary").status_code == 401)
+        assert api.client("provider").get("/v1/bookings/summary").status_code == 200

@@ -18,7 +18,7 @@ from sources.operations.money import processor_events
 from sources.operations.money.invoices import Invoice
 from sources.operations.money.payments import NewRefund, refund_payment
 from sources.payment_processors import stripe
-from tests.sources.business import NORTH, Business
+from tests.sources.business import NORTH, SOUTH, Business
 from tests.sources.operations.money.helpers import (
     DISAGREEMENTS,
     charge,
@@ -85,9 +85,9 @@ def test_failed_attempts_do_not_change_the_payment(business: Business) -> None:
     assert {payment.failure_reason for payment in paid.payments} == {None, "Your card was declined.", "payment failed"}
 
 
-def test_an_announced_intent_needs_no_metadata(business: Business) -> None:
+def test_an_intent_that_an_admin_announced_needs_no_metadata(business: Business) -> None:
     made, ref = issued(business), new_ref()
-    announced = business.run("client", lambda tx: pay(tx, made.id, "100.00", processor="stripe", reference=ref))
+    announced = business.run("admin", lambda tx: pay(tx, made.id, "100.00", processor="stripe", reference=ref))
     assert announced.status == "pending"
     assert receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, None))) == ["applied"]
     assert [payment.status for payment in read(business, made.id).payments] == ["succeeded"]
@@ -112,12 +112,68 @@ def test_other_events_are_recorded_and_ignored(business: Business, payload: dict
     assert value(business, "select payload from app.processor_events where event_id = %s", payload["id"]) == payload
 
 
-def test_a_payment_in_another_currency_is_ignored(business: Business) -> None:
-    made = issued(business)
-    assert receive_all(
-        business, event("payment_intent.succeeded", intent(new_ref(), 10000, made.id, currency="usd"))
-    ) == ["ignored"]
+def test_a_payment_or_refund_in_another_currency_is_an_error(business: Business) -> None:
+    made, ref = issued(business), new_ref()
+    in_dollars = event("payment_intent.succeeded", intent(ref, 10000, made.id, currency="usd"))
+    with pytest.raises(Refusal, match="in USD"):
+        receive_all(business, in_dollars)
     assert read(business, made.id).paid_amount == 0
+    assert receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, made.id))) == ["applied"]
+    with pytest.raises(Refusal, match="in USD"):
+        receive_all(business, event("refund.created", refund(f"re_{ref}", ref, 1000) | {"currency": "usd"}))
+    with pytest.raises(Refusal, match="More is refunded"):
+        receive_all(business, event("refund.created", refund(f"re_{ref}", ref, 10001)))
+    with pytest.raises(Refusal, match="More is refunded"):
+        receive_all(business, event("charge.refunded", charge(ref, 10000, made.id, refunded=10001)))
+    assert paid_of(business, made.id) == 100
+
+
+@pytest.mark.parametrize("thief", ["client", "provider"])
+@pytest.mark.parametrize("names_organization", [False, True])
+def test_who_announces_first_gets_no_invoice_paid_with_the_money_of_another(
+    business: Business, thief: str, names_organization: bool
+) -> None:
+    theirs, ref = issued(business), new_ref()
+    business.run(thief, lambda tx: pay(tx, theirs.id, "100.00", processor="stripe", reference=ref))
+    paid = event("payment_intent.succeeded", intent(ref, 10000, None))
+    if names_organization:
+        paid["data"]["object"]["metadata"] = {"org_id": str(NORTH.id)}
+    with pytest.raises(Refusal) as refused:
+        receive_all(business, paid)
+    assert refused.value.code == "payment_unassigned"
+    assert read(business, theirs.id).paid_amount == 0
+    right = issued(business)
+    assert receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, right.id))) == ["applied"]
+    assert (paid_of(business, theirs.id), paid_of(business, right.id)) == (0, 100)
+
+
+def test_an_intent_that_two_organizations_announced_belongs_to_neither(business: Business) -> None:
+    mine, ref = issued(business), new_ref()
+    business.run("admin", lambda tx: pay(tx, mine.id, "100.00", processor="stripe", reference=ref))
+    write = business.connection.execute
+    write(
+        """
+        with booked as (
+            insert into app.bookings (
+                org_id, booking_number, client_id, service_id, status, title, total_amount, currency
+            )
+            values (%(org)s, %(ref)s, %(client)s, %(service)s, 'confirmed', 'Advice', 100, 'EUR') returning id
+        ), billed as (
+            insert into app.invoices (
+                org_id, booking_id, client_id, status, total_amount, currency, issued_at, invoice_number
+            )
+            select %(org)s, id, %(client)s, 'issued', 100, 'EUR', now(), %(ref)s from booked returning id, booking_id
+        )
+        insert into app.payments (
+            org_id, invoice_id, booking_id, kind, status, amount, currency, processor, processor_ref, announced_by
+        )
+        select %(org)s, id, booking_id, 'payment', 'pending', 100, 'EUR', 'stripe', %(ref)s, %(admin)s from billed
+        """,
+        {"org": SOUTH.id, "ref": ref, "client": SOUTH.client, "service": SOUTH.service, "admin": SOUTH.admin},
+    )
+    with pytest.raises(Refusal, match="no admin of one organisation"):
+        receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, None)))
+    assert receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, mine.id))) == ["applied"]
 
 
 @pytest.mark.parametrize(("currency", "minor"), [("jpy", 100), ("kwd", 100_000), ("eur", 10_000)])
