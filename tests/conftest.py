@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-class _Scopes(LoadScopeScheduling):
+class _Scopes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Gives a worker all tests of a file at once, and those of TOGETHER all to the same one."""
 
     def _split_scope(self, nodeid: str) -> str:
