@@ -18,18 +18,18 @@ up: demo         ## the same, then the Dagster UI and the API until Ctrl-C
 
 # Three workers for two cores: a test waits for a server, a process or the disk for a third of its time.
 test: lint       ## lint and every test; ORDER=1 runs them in the random order of seed 1
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(ORDER),--random-order --random-order-seed=$(ORDER))
+	$(BIN)/pytest -n 3 --no-loadscope-reorder $(if $(ORDER),--random-order --random-order-seed=$(ORDER))
 
 fuzz: $(READY)   ## thousands of generated requests, 200,000 random operations by all roles, 200 generated businesses
 	HUB_FUZZ_EXAMPLES=30 $(BIN)/pytest -s tests/sources/api/test_openapi.py
 	HUB_WALK_STEPS=200000 HUB_WALK_ORGANIZATIONS=50 $(BIN)/pytest -s tests/sources/operations/test_random_walks.py
 	HUB_BUSINESSES=200 $(BIN)/pytest tests/end_to_end/test_any_business.py
 
+# mypy takes as long as all the rest, on one core.
 lint: $(READY)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/sqlfluff lint dbt --processes 2
+	$(BIN)/mypy & types=$$!; \
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/sqlfluff lint dbt --processes 2; others=$$?; \
+	wait $$types && exit $$others
 
 format: $(READY)
 	$(BIN)/ruff format .
