@@ -1,6 +1,7 @@
 """Actions: what to do about an incident and for whom, with a link and the money at stake."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -71,7 +72,7 @@ COMING: Final[LiteralString] = """
         limit 1
     ) as colleagues on true
     where bookings.org_id = %(org_id)s and bookings.provider_id::text = %(provider)s
-        and bookings.service_day > %(as_of)s and bookings.service_day <= %(as_of)s::date + %(coming)s
+        and bookings.service_day >= %(first)s and bookings.service_day <= %(as_of)s::date + %(coming)s
         and bookings.status_group not in ('cancelled', 'completed')
     order by bookings.service_day, bookings.total_amount desc, bookings.booking_id
     limit %(most)s
@@ -109,7 +110,10 @@ def _actions(connection: psycopg.Connection, organization: Organization, finding
             yield _step(_void(row), row)
     provider = _provider(finding)
     if metric in WORK and direction == "down" and provider:
-        for row in records(connection, COMING, {**parameters, "provider": provider, "coming": COMING_DAYS}):
+        # The bookings of an absent provider wait since the first day.
+        first = finding["started_on"] if "absence" in finding else organization.as_of + timedelta(days=1)
+        coming = {**parameters, "provider": provider, "first": first, "coming": COMING_DAYS}
+        for row in records(connection, COMING, coming):
             yield _step(_move(row), row)
     if metric in ("bookings_created", "booked_revenue") and direction == "down":
         yield from _attempts(finding)

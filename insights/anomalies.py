@@ -9,6 +9,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 
+from insights.absences import with_absences
 from insights.findings import BY_TIME, CLOSED_DAYS, Finding
 from insights.invoices import with_repeated_invoices
 from insights.members import unlikely
@@ -21,6 +22,7 @@ from insights.severity_thresholds import (
     LASTING_SEVERITIES,
     ORDINARY_BOOKINGS,
 )
+from insights.shortfalls import with_shortfalls
 from insights.suspects import SCORE, with_suspects
 from insights.volumes import counts_behind_amounts
 from sources.database import records
@@ -131,6 +133,8 @@ def anomaly_findings(connection: psycopg.Connection, organization: Organization)
     ]
     rows = with_changed_prices(connection, organization, metrics, rows)
     rows = with_repeated_invoices(connection, organization, metrics, rows)
+    rows = with_absences(connection, organization, metrics, rows)
+    rows = with_shortfalls(connection, organization, metrics, rows)
     rows += counts_behind_amounts(connection, organization, metrics, rows)
     daily = _daily(connection, organization, metrics, rows)
     large_amounts = _large_amounts(connection, organization, rows)
@@ -270,6 +274,7 @@ def _grade(
     worth = 1.0 if row["unit"] == "money" and not row["denominator"] else row["worth"]
     gain = 1 if row["good_direction"] == "up" else -1
     impact = gain * (row["value"] - row["expected"]) * units * worth if worth else None
+    impact = row.get("impact", impact)  # what is found in single rows may know its money
     usual = max(
         (
             _usual(organization, daily, metric, row["started_on"])
@@ -307,9 +312,10 @@ def _is_large(organization: Organization, row: Row, daily: Daily) -> bool:
 
 def _is_relevant(organization: Organization, row: Row, units: float, large_amounts: Amounts) -> bool:
     level = "minor" if _is_minor(row) else "total" if row["dimension"] == "total" else "member"
-    is_lasting = row["flagged_days"] > 1 or row["pattern"] in LASTING
+    is_lasting = row["flagged_days"] > 1 or row["pattern"] in LASTING or "absence" in row
     return (
         row["severity"] in (LASTING_SEVERITIES if is_lasting else ANOMALY_SEVERITIES)[level]
+        and not _is_stock_of_part(row)
         and not _is_ordinary(row, units, large_amounts)
         and not _is_cut_off(organization, row)
     )
@@ -318,8 +324,12 @@ def _is_relevant(organization: Organization, row: Row, units: float, large_amoun
 def _is_minor(row: Row) -> bool:
     """Return True if the anomaly says little that somebody could act on."""
     is_fewer_of_bad = row["direction"] == row["good_direction"] == "down"
-    is_part = row["dimension"] != "total" and (row["kind_of_metric"] == "stock" or row["dimension"] in BY_TIME)
-    return is_fewer_of_bad or is_part
+    return is_fewer_of_bad or row["dimension"] in BY_TIME
+
+
+def _is_stock_of_part(row: Row) -> bool:
+    """Return True for what stands on hand of a member: the bookings made and called off tell why it differs."""
+    return bool(row["kind_of_metric"] == "stock" and row["dimension"] != "total")
 
 
 def _is_ordinary(row: Row, units: float, large_amounts: Amounts) -> bool:

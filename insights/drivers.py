@@ -11,6 +11,7 @@ from psycopg import sql
 from insights.actions import actions_of
 from insights.facts import facts_of
 from insights.findings import BY_TIME, Finding, named_drivers
+from insights.money import exact_money
 from insights.organizations import Organization
 from ml.attribution import BASELINE_WEEKS, Attribution, attribute, volume_price_mix
 from ml.drivers import explain
@@ -19,7 +20,6 @@ from sources.database import records
 # In the order in which they are preferred where they tell the same.
 DIMENSIONS: Final = ("service", "provider", "client_group", "channel", "lead_bucket", "service_weekday")
 SPLIT: Final = ("booked_revenue", "realized_revenue")  # one amount for each booking
-COUNTED_IN_MONEY: Final = ("bookings_created", "bookings_cancelled", "no_shows", "bookings_completed")
 
 MEMBERS: Final[LiteralString] = """
     select dimension, member, member_name from marts.dim_member where org_id = %(org_id)s
@@ -54,7 +54,7 @@ def _explanation(
     finding: Finding,
     names: Mapping[tuple[str, str], str],
 ) -> dict[str, Any]:
-    if finding["pattern"] == "missing":
+    if finding["pattern"] == "missing" or "absence" in finding:
         return {}
     current, earlier = _rows(connection, organization, finding, finding["numerator"] or finding["metric"])
     if current.empty and earlier.empty:
@@ -73,11 +73,9 @@ def _explanation(
     elif finding["metric"] in SPLIT:
         sides = [side.assign(member=side["service"]) for side in (current, earlier)]
         explanation["split"] = volume_price_mix(*sides, expected=expected or None)
-    if finding["metric"] in COUNTED_IN_MONEY and earlier["amount"].notna().any():
-        usual_amount = float(earlier["amount"].mean())
-        gain = 1 if finding["good_direction"] == "up" else -1
-        amount = float(current["amount"].sum()) - float(finding["expected"]) * usual_amount
-        explanation["impact"] = gain * amount
+    money = exact_money(connection, organization, finding, current, earlier)
+    if money is not None:
+        explanation["impact"] = money
     return explanation
 
 

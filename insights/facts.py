@@ -97,7 +97,7 @@ def _facts(connection: psycopg.Connection, organization: Organization, finding: 
                     f"The usual amount of a booking of {row['service_name']} changed from {before} to {now} "
                     f"since {formatting.long_day(finding['started_on'])}."
                 )
-    if finding["metric"] in WORK:
+    if finding["metric"] in WORK and "absence" not in finding:
         providers = {"providers": _members(finding, "provider"), "most": MOST_ABSENCES}
         for row in records(connection, ABSENCES, {**days, **providers}):
             yield f"{ABSENT.format(row['provider_name'])}, {_span(row['starts_on'], row['ends_on'])}."

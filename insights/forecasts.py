@@ -9,6 +9,7 @@ from insights.findings import Finding
 from insights.narrative import with_texts
 from insights.organizations import Organization
 from insights.severity_thresholds import FORECAST_CHANGE, FORECAST_HIGH_FALL
+from insights.state_findings import told_as_effects
 from insights.workload import will_overload
 from sources.database import records
 
@@ -29,14 +30,6 @@ CHANGES: Final[LiteralString] = """
     where changes.org_id = %(org_id)s and changes.as_of = %(as_of)s and abs(changes.change) >= %(min_change)s
 """
 
-# The horizon reaches beyond an incident that changed the forecast: people know of it already.
-TOLD: Final[LiteralString] = """
-    select effects.value ->> 'direction' as direction from app.insight_events as events
-    cross join jsonb_array_elements(events.effects) as effects (value)
-    where events.org_id = %(org_id)s and events.day <= %(as_of)s and events.day > %(as_of)s::date - %(told_days)s
-        and effects.value ->> 'kind' = 'forecast'
-"""
-TOLD_DAYS: Final = 28
 YEAR: Final = 364  # days: whole weeks
 
 
@@ -51,7 +44,7 @@ def forecast_findings(connection: psycopg.Connection, organization: Organization
     if organization.book_until is not None or organization.has_ended:
         return None
     parameters = {"org_id": organization.id, "as_of": organization.as_of, "min_change": FORECAST_CHANGE, "year": YEAR}
-    told = {row["direction"] for row in records(connection, TOLD, {**parameters, "told_days": TOLD_DAYS})}
+    told = told_as_effects(connection, organization, "forecast")
     return with_texts(
         organization,
         [

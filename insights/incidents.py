@@ -28,6 +28,8 @@ CAUSE_SHARE: Final = 0.3  # a cause is worth at least this share of the money of
 MEMBER_SHARE: Final = 0.5  # a member moves a total if it is worth at least this share of it
 SAME_BOOKINGS: Final = 0.5  # a finding with at least this share of its bookings in another has the same cause
 SAME_SIZE: Final = 1.5  # falls of members of two dimensions are one if the second is at most this much larger
+FARTHER_FALL: Final = 2.0  # an effect falls by at most this many times the share by which its cause fell
+CALLED_OFF: Final = ("bookings_cancelled", "cancellation_rate", "revenue_on_hand")  # what an absence moves beside work
 NAMED_EFFECTS: Final = 4
 EFFECT_COLUMNS: Final = (
     "kind", "metric", "label", "unit", "dimension", "member", "member_name", "direction", "value", "expected", "impact",
@@ -81,6 +83,8 @@ def _distances(tree: Tree, metric: str) -> dict[str, int]:
 def _order(finding: Finding, positions: Mapping[str, int]) -> tuple[Any, ...]:
     """Return the sort key that puts causes before their effects, totals before members, and weekdays and leads last."""
     position, dimension = positions.get(finding["metric"], 1), finding["dimension"]
+    if "absence" in finding:
+        position = -len(positions) - 1
     level = (dimension != "total") + (dimension in BY_TIME)
     return position, finding["metric"], level, finding["started_on"], -finding["share"]
 
@@ -88,10 +92,13 @@ def _order(finding: Finding, positions: Mapping[str, int]) -> tuple[Any, ...]:
 def _nearness(cause: Finding, effect: Finding, distances: Mapping[str, Mapping[str, int]]) -> tuple[Any, ...]:
     """Return the sort key of the likeliest cause: of the same member, then the nearest, then the largest."""
     is_same_member = (cause["dimension"], cause["member"]) == (effect["dimension"], effect["member"])
-    return not is_same_member, distances[cause["metric"]][effect["metric"]], -abs(cause["impact"] or 0)
+    steps = distances[cause["metric"]].get(effect["metric"], 0)  # none from an absence to what it calls off
+    return not is_same_member, steps, -abs(cause["impact"] or 0)
 
 
 def _causes(cause: Finding, effect: Finding, distances: Mapping[str, Mapping[str, int]]) -> bool:
+    if "absence" in cause:
+        return _follows_from_absence(cause, effect)
     if effect["metric"] not in distances.get(cause["metric"], {cause["metric"]: 0}):
         return False
     if _is_good(cause) != _is_good(effect) or not _is_compatible(cause, effect):
@@ -103,7 +110,32 @@ def _causes(cause: Finding, effect: Finding, distances: Mapping[str, Mapping[str
         and cause["started_on"] - EARLY <= effect["started_on"] <= cause["day"] + EFFECT_DELAY
         and cause["started_on"] <= effect["day"]
         and _is_worth(cause, effect, CAUSE_SHARE)
+        and _can_fall_so_far(cause, effect)
     )
+
+
+def _follows_from_absence(cause: Finding, effect: Finding) -> bool:
+    """Return True if the effect is of the absent provider, or for the most part of the bookings that it concerns.
+
+    The tree says that cancellations move the work done, and not the reverse: an absence is the exception.
+    """
+    is_later = cause["started_on"] - EARLY <= effect["started_on"] and cause["started_on"] <= effect["day"]
+    if "absence" in effect or not is_later or _is_good(effect):
+        return False
+    if effect["metric"] not in (*WORK, *CALLED_OFF) or effect["pattern"] == "missing":
+        return False
+    if effect["dimension"] == "provider":
+        return bool(effect["member"] == cause["member"])
+    concerned = max(abs(float(cause["impact"] or 0)), cause["absence"]["amount"])
+    return effect["impact"] is not None and concerned >= MEMBER_SHARE * abs(float(effect["impact"]))
+
+
+def _can_fall_so_far(cause: Finding, effect: Finding) -> bool:
+    """Return True unless the effect fell by far more of what was expected than its cause did."""
+    if not (cause["direction"] == effect["direction"] == "down" and cause["expected"] > 0 and effect["expected"] > 0):
+        return True
+    of_cause, of_effect = (1 - float(each["value"]) / float(each["expected"]) for each in (cause, effect))
+    return of_effect <= FARTHER_FALL * of_cause
 
 
 def _is_good(finding: Finding) -> bool:
@@ -170,7 +202,7 @@ def _cause_of_foretold(
 
 def _with_effects(organization: Organization, incident: Sequence[Finding]) -> Finding:
     """Return the root of an incident with its effects, the severity and the money of the whole."""
-    root, *parts = _absence_first(incident)
+    root, *parts = incident
     opening = [part for part in incident if part.get("opens", True)]
     severities = [part["severity"] for part in opening or [root]]
     effects = list(_effects(organization, root, parts))
@@ -181,26 +213,6 @@ def _with_effects(organization: Organization, incident: Sequence[Finding]) -> Fi
         "impact": _money(root, parts),
         "effects": effects,
     }
-
-
-def _absence_first(incident: Sequence[Finding]) -> list[Finding]:
-    """Return the parts with a provider's absence as the root, where bookings were called off because of it.
-
-    The tree says that cancellations move the work done, and not the reverse: an absence is the exception. Without any
-    work on the first days the provider is worth as much of the cancellations as a member that moves a total.
-    """
-    root = incident[0]
-    absences = [
-        part
-        for part in incident
-        if root["metric"] == "bookings_cancelled" and part["kind"] == "anomaly" and part["dimension"] == "provider"
-        and part["metric"] in WORK and part["value"] == 0 and _is_worth(part, root, MEMBER_SHARE)
-        and root["member"] in ("all", part["member"])
-    ]  # fmt: skip
-    if not absences:
-        return list(incident)
-    absence = max(absences, key=lambda part: abs(part["impact"] or 0))
-    return [absence, *(part for part in incident if part is not absence)]
 
 
 def _money(root: Finding, parts: Sequence[Finding]) -> float | None:
@@ -216,7 +228,7 @@ def _money(root: Finding, parts: Sequence[Finding]) -> float | None:
         and (part["dimension"], part["member"]) == (root["dimension"], root["member"])
         and part["started_on"] == root["started_on"]
     ]  # fmt: skip
-    if root["unit"] == "money" or root["denominator"] or not same_days:
+    if root["unit"] == "money" or root["denominator"] or "absence" in root or not same_days:
         return None if root["impact"] is None else float(root["impact"])
     return float(same_days[0]["impact"])
 

@@ -12,6 +12,7 @@ import numpy as np
 import psycopg
 from scipy.special import gammainc, gammaincc
 
+from insights.absences import absences_since
 from insights.findings import WORK
 from insights.organizations import Organization
 from sources.database import records
@@ -26,15 +27,6 @@ FIGURES: Final[LiteralString] = """
     select metric, dimension, member, day, value::float8 from marts.kpi_daily
     where org_id = %(org_id)s and day >= %(first)s and day <= %(as_of)s
         and metric = any(%(metrics)s) and member = any(%(members)s) and dimension <> 'total'
-"""
-# entered: after the absence began, as an illness is; others were known ahead.
-ABSENCES: Final[LiteralString] = """
-    select absences.provider_id::text as provider, absences.starts_on, absences.ends_on,
-        (absences.created_at at time zone organizations.timezone)::date >= absences.starts_on as is_sudden
-    from staging.stg_app__provider_absences as absences
-    inner join marts.dim_organization as organizations on organizations.org_id = absences.org_id
-    where absences.org_id = %(org_id)s and absences.ends_on >= %(first)s and absences.starts_on <= %(as_of)s
-        and absences.provider_id::text = any(%(members)s)
 """
 
 Row = Mapping[str, Any]
@@ -59,7 +51,7 @@ def unlikely(connection: psycopg.Connection, organization: Organization, rows: S
     figures: dict[Key, dict[date, float]] = defaultdict(dict)
     for each in records(connection, FIGURES, parameters):
         figures[_key(each)][each["day"]] = each["value"]
-    absences = records(connection, ABSENCES, parameters)
+    absences = absences_since(connection, organization, min(row["started_on"] for row in members))
     return {_key(row) for row in members if _is_news(organization, row, figures[_key(row)], absences)}
 
 
@@ -68,7 +60,7 @@ def _key(row: Row) -> Key:
 
 
 def _is_news(organization: Organization, row: Row, figures: Mapping[date, float], absences: Sequence[Row]) -> bool:
-    if row["pattern"] == "missing":
+    if row["pattern"] == "missing" or row.get("is_by_rows", False):
         return True
     if row["dimension"] == "provider":
         if row["direction"] == row["good_direction"] == "up":
@@ -84,15 +76,34 @@ def _is_news(organization: Organization, row: Row, figures: Mapping[date, float]
             return any(absence["is_sudden"] for absence in own)
     if row["kind_of_metric"] != "sum":
         return True
-    return chance_of(row, unit_of(organization, row, figures)) <= CHANCE
+    usual = _usual(organization, row, figures)
+    # What the detector expects follows an incident within days: what comes back after one is no rise.
+    expected = max(row["expected"], usual) if row["direction"] == "up" else min(row["expected"], usual)
+    return chance_of({**row, "expected": expected}, unit_of(organization, row, figures)) <= CHANCE
+
+
+def _usual(organization: Organization, row: Row, figures: Mapping[date, float]) -> float:
+    """Return the sum of the means of the same weekdays before, over the days of the anomaly."""
+    before = _days_before(organization, row)
+    days = [row["started_on"] + timedelta(days=n) for n in range((row["day"] - row["started_on"]).days + 1)]
+    means = {
+        weekday: float(np.mean([figures.get(each, 0.0) for each in before if each.weekday() == weekday]))
+        for weekday in {each.weekday() for each in before}
+    }
+    return sum(means.get(day.weekday(), 0.0) for day in days)
+
+
+def _days_before(organization: Organization, row: Row) -> list[date]:
+    """Return the BEFORE_DAYS before the anomaly, as far as data reach."""
+    first = row["started_on"] - timedelta(days=BEFORE_DAYS)
+    if organization.first_day is not None:
+        first = max(first, organization.first_day)
+    return [first + timedelta(days=n) for n in range((row["started_on"] - first).days)]
 
 
 def unit_of(organization: Organization, row: Row, figures: Mapping[date, float]) -> float:
     """Return the size in which the figure comes: the variance of its days, within weekdays, per unit of its mean."""
-    first = row["started_on"] - timedelta(days=BEFORE_DAYS)
-    if organization.first_day is not None:
-        first = max(first, organization.first_day)
-    days = [first + timedelta(days=n) for n in range((row["started_on"] - first).days)]
+    days = _days_before(organization, row)
     weekdays = [[figures.get(day, 0.0) for day in days if day.weekday() == weekday] for weekday in range(7)]
     used = [values for values in weekdays if len(values) > 1]
     mean = sum(float(np.mean(values)) for values in used)

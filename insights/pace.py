@@ -9,7 +9,7 @@ import psycopg
 from insights.findings import Finding, named_drivers
 from insights.organizations import Organization
 from insights.severity_thresholds import PACE_CHANGE, PACE_HIGH_FALL, PACE_LEAST_SPREAD
-from insights.state_findings import state_finding
+from insights.state_findings import state_finding, told_as_effects
 from ml.usual_range import usual_range
 from sources.database import records
 
@@ -28,6 +28,7 @@ PACE: Final[LiteralString] = """
 def pace_findings(connection: psycopg.Connection, organization: Organization) -> list[Finding] | None:
     """Return a finding of the first horizon whose pace is far from the last year's and beyond its usual differences.
 
+    It opens no event where it was told lately as the effect of an incident.
     None where the coming service days are known only in part, or where the data have ended; no finding where there is
     no last year to compare with.
     """
@@ -40,7 +41,8 @@ def pace_findings(connection: psycopg.Connection, organization: Organization) ->
     for days, weeks in HORIZONS:
         finding = _finding(organization, pace[pace["week_ahead"] <= weeks], days, weeks, weeks_known)
         if finding:
-            return [finding]
+            told = told_as_effects(connection, organization, "pace")
+            return [{**finding, "opens": finding["direction"] not in told}]
     return []
 
 

@@ -15,8 +15,8 @@ LARGE_EFFECT: Final = 0.30
 # A difference of this many bookings is ordinary: two clients more or fewer on a day need no cause.
 ORDINARY_BOOKINGS: Final = 2
 # The severities of anomalies that open an event: of one day, and of several. Among some hundred series of members only
-# the most severe ones of one day do; a new level of a member is hardly chance. Minor ones say little to act on: what
-# stands on hand of one member, bookings by their weekday or lead time, and fewer of what is bad.
+# the most severe ones of one day do; a new level of a member is hardly chance. Minor ones say little to act on:
+# bookings by their weekday or lead time, and fewer of what is bad.
 ANOMALY_SEVERITIES: Final[Mapping[str, tuple[Severity, ...]]] = {
     "total": ("critical", "high", "medium"),
     "member": ("critical", "high"),

@@ -36,9 +36,13 @@ class Size:
 
 
 def size_of(finding: Finding) -> Size:
-    """Return the size of a finding: the largest money of itself and its effects, if any of them has money."""
+    """Return the size of a finding: the largest money of itself and its effects, if any of them has money.
+
+    Of a workload it is the hours beyond capacity: those of the whole team may be fewer than it has.
+    """
     value, expected = finding["value"], finding["expected"]
     distance = None if value is None or expected is None else abs(float(value) - float(expected))
+    distance = finding.get("beyond", distance)
     share = distance / abs(float(expected)) if distance is not None and expected else None
     impacts = [finding["impact"], *(effect.get("impact") for effect in finding.get("effects") or [])]
     money = [abs(float(impact)) for impact in impacts if impact is not None]

@@ -8,8 +8,18 @@ import psycopg
 
 from insights.organizations import Organization
 from sources.database import records
+from sources.insight_values import InsightKind
 
 USUAL_WEEKS: Final = 26  # before as_of: pace_weeks of dbt/thresholds.yml, as a test checks
+
+# What lies ahead reaches beyond an incident that changed it: people know of it already.
+TOLD: Final[LiteralString] = """
+    select effects.value ->> 'direction' as direction from app.insight_events as events
+    cross join jsonb_array_elements(events.effects) as effects (value)
+    where events.org_id = %(org_id)s and events.day <= %(as_of)s and events.day > %(as_of)s::date - %(told_days)s
+        and effects.value ->> 'kind' = %(kind)s
+"""
+TOLD_DAYS: Final = 28
 
 
 def state_finding(organization: Organization, **columns: Any) -> dict[str, Any]:
@@ -28,6 +38,12 @@ def state_finding(organization: Organization, **columns: Any) -> dict[str, Any]:
         "actions": [],
         **columns,
     }
+
+
+def told_as_effects(connection: psycopg.Connection, organization: Organization, kind: InsightKind) -> set[str]:
+    """Return the directions in which findings of this kind were told lately as effects of an incident."""
+    parameters = {"org_id": organization.id, "as_of": organization.as_of, "told_days": TOLD_DAYS, "kind": kind}
+    return {row["direction"] for row in records(connection, TOLD, parameters)}
 
 
 def weekly(

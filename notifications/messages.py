@@ -58,6 +58,13 @@ class Plot:
     marked: date | None = None  # the day of the message
 
     @property
+    def coming_from(self) -> int | None:
+        """Return the position of the first coming day, after the last actual value; None where no day is to come."""
+        known = [position for position, value in enumerate(self.actual) if value is not None]
+        position = known[-1] + 1 if known else len(self.days)
+        return position if position < len(self.days) and self.expected[position] is not None else None
+
+    @property
     def description(self) -> str:
         """Return the text for readers without pictures."""
         return f"{self.title}, {formatting.short_day(self.days[0])} to {formatting.short_day(self.days[-1])}"

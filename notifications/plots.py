@@ -13,6 +13,7 @@ SIZE_INCHES: Final = (6.4, 2.4)
 DPI: Final = 120
 LINE, BAND, EXPECTED, MARK, TEXT = "#1d4ed8", "#bfdbfe", "#60a5fa", "#dc2626", "#374151"
 BARS: Final = "▁▂▃▄▅▆▇█"
+BEGINNING: Final = "|"  # of the coming days
 
 _drawing = Lock()  # channels work in threads, and figures of matplotlib share their fonts
 
@@ -35,6 +36,13 @@ def png(plot: Plot) -> bytes:
         if plot.marked:
             marked = days == np.datetime64(plot.marked, "D")
             axes.plot(days[marked], actual[marked], "o", color=MARK)
+        if plot.coming_from is not None:
+            begins = days[plot.coming_from].astype("datetime64[h]") - np.timedelta64(12, "h")
+            axes.axvline(begins, color=TEXT, linewidth=0.8, linestyle=":")
+            axes.annotate(
+                "forecast", (begins, 1), xycoords=("data", "axes fraction"), xytext=(4, -2), color=TEXT, fontsize=8,
+                textcoords="offset points", va="top",
+            )  # fmt: skip
         axes.set_title(plot.title, loc="left", fontsize=10, color=TEXT, parse_math=False)
         axes.set_xticks(days[::7], [f"{day.day} {day:%b}" for day in plot.days[::7]])
         axes.tick_params(labelsize=8, colors=TEXT)
@@ -46,7 +54,10 @@ def png(plot: Plot) -> bytes:
 
 
 def sparkline(plot: Plot) -> str:
-    """Return one character per day: the actual value, else the expected one; a dot where both are missing."""
+    """Return one character per day: the actual value, else the expected one; a dot where both are missing.
+
+    A bar stands before the first coming day.
+    """
     values = [
         actual if actual is not None else expected for actual, expected in zip(plot.actual, plot.expected, strict=True)
     ]
@@ -54,4 +65,7 @@ def sparkline(plot: Plot) -> str:
     if not present:
         return ""
     low, span = min(present), (max(present) - min(present)) or 1
-    return "".join("·" if value is None else BARS[round((value - low) / span * (len(BARS) - 1))] for value in values)
+    line = ["·" if value is None else BARS[round((value - low) / span * (len(BARS) - 1))] for value in values]
+    if plot.coming_from is not None:
+        line.insert(plot.coming_from, BEGINNING)
+    return "".join(line)

@@ -103,7 +103,7 @@ def _judged(sides: list[dict[str, Any]], events: list[Event], ratios: dict[str, 
         metric = ratios.get(claim.metric, (claim.metric, ""))[0]
         direction = "up" if claim.difference > 0 else "down"
         is_recent = as_day(claim.first) >= planted["starts_on"] - timedelta(EARLY_DAYS)
-        text = json.dumps(event, default=str)
+        text = json.dumps(event, default=str, ensure_ascii=False)
         names_member = planted["named"] in text if planted["dimension"] != "total" else None
         for side in sides:
             if metric in side["metrics"] and direction == side["direction"] and is_recent:

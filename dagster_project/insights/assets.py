@@ -26,7 +26,10 @@ GROUP: Final = "insights"
     # A test compares them with the relations that the SQL of the insights reads.
     deps=[
         ["analytics", "v_receivables"],
+        ["intermediate", "int_booking_hours"],
         ["intermediate", "int_booking_pace"],
+        ["intermediate", "int_bookings_as_of"],
+        ["intermediate", "int_called_off_bookings"],
         ["intermediate", "int_client_rhythm"],
         ["intermediate", "int_forecast_changes"],
         ["intermediate", "int_metric_rows"],
@@ -50,6 +53,7 @@ GROUP: Final = "insights"
         ["marts", "fct_bookings"],
         ["marts", "fct_invoices"],
         ["marts", "fct_payments"],
+        ["marts", "fct_time_entries"],
         ["marts", "kpi_daily"],
         ["ml", "anomalies"],
         ["ml", "no_shows"],

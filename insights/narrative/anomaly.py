@@ -5,7 +5,7 @@ from typing import Final
 
 from insights.facts import ABSENT
 from insights.findings import BY_TIME, WORK, Finding
-from insights.narrative import phrases
+from insights.narrative import absence, phrases
 from sources import formatting
 
 # Recommendation by metric and direction: a new metric adds two lines.
@@ -107,6 +107,8 @@ def describe(finding: Finding) -> phrases.Text:
     """Return title, summary and recommendation."""
     if finding.get("pattern") == "missing":
         return _missing(finding)
+    if "absence" in finding:
+        return absence.describe(finding)
     value, expected = phrases.rounded(finding, finding["value"]), phrases.rounded(finding, finding["expected"])
     subject = phrases.subject(finding)
     shown, short = phrases.amount(finding, value), phrases.short_comparison(finding, value, expected)

@@ -32,7 +32,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A metric of the day; usual: the average of the same weekday of the last weeks that have data.
+    """A metric of the day; usual: the median of the same weekday of the last weeks that have data.
 
     weeks: the number of these weeks; where it is 0, usual is None. year_ago: the same weekday of the same week a year
     before; None where the metric was not recorded yet.

@@ -9,6 +9,7 @@ before the first recorded day.
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from statistics import median
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,7 +24,8 @@ from sources.errors import HubError
 from sources.insight_values import BOOKING_QUESTION, SEVERITIES, WORKLOAD_DAYS
 
 HISTORY_DAYS: Final = 28
-WEEKS: Final = 4  # the usual figure: the average of the same weekday of this many weeks
+# The usual figure: the median of the same weekday of this many weeks, which one or two bad days do not move.
+WEEKS: Final = 8
 YEAR: Final = 364  # 52 weeks: the same weekday a year before
 HORIZONS: Final = (7, 28)  # a week, and the whole horizon of the forecasts
 ACCURACY_LEAD: Final = 7
@@ -168,7 +170,7 @@ def _key_figures(
     for name in (name for name in shown if name in first_days):
         is_cut_off = complete_until is not None and day > complete_until and name in INCOMPLETE_AT_THE_EDGE
         weeks = [] if is_cut_off else _same_weekdays(history, day, first_days[name])
-        usual = sum((Decimal(row[name]) for row in weeks), Decimal()) / len(weeks) if weeks else None
+        usual = median(Decimal(row[name]) for row in weeks) if weeks else None
         past = history.get(day - timedelta(days=YEAR)) if day - timedelta(days=YEAR) >= first_days[name] else None
         year_ago = Decimal(past[name]) if past and not is_cut_off else None
         key_figures.append(KeyFigure(metrics[name], Decimal(history[day][name]), usual, len(weeks), year_ago))

@@ -130,9 +130,9 @@ def _usual_note(digest: Digest) -> str:
     elif weeks == {1}:
         usual = f"Usual: the {weekday} before, the only one with data."
     elif len(weeks) == 1:
-        usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks."
+        usual = f"Usual: the median {weekday} of the last {max(weeks)} weeks."
     else:
-        usual = f"Usual: the average {weekday} of the last {max(weeks)} weeks, or of those with data."
+        usual = f"Usual: the median {weekday} of the last {max(weeks)} weeks, or of those with data."
     if any(key.year_ago is not None for key in digest.key_figures):
         usual += f" A year ago: the {weekday} 52 weeks before."
     if not digest.is_cut_off or digest.known.book_until is None:
@@ -254,7 +254,7 @@ def _workload(digest: Digest) -> list[Block]:
     providers = formatting.counted(len(digest.overloads), "provider")
     return [
         heading,
-        Text(f"Not more than usual. On some days {providers} will have more work than hours:"),
+        Text(f"On some days {providers} will have more work than hours:"),
         Facts(tuple((row["provider_name"], _overload(row)) for row in shown)),
         *(rest if more > 0 else []),
     ]

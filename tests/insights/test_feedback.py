@@ -13,6 +13,7 @@ from insights.feedback import FORGOTTEN_AFTER, after_feedback, bars_of
 from insights.findings import Finding
 from insights.organizations import Organization
 from sources.database import records
+from sources.insight_values import InsightKind
 from tests.insights.test_events import DAY, finding, organization_on
 
 DAYS_SIMULATED = 60
@@ -88,6 +89,64 @@ def test_sixty_days_with_a_kind_of_alarm_that_was_dismissed(connection: psycopg.
         (0, "booked_revenue"),
         *((n, "collected_revenue") for n in range(5, DAYS_SIMULATED, 10)),
     ]
+
+
+STATES: dict[InsightKind, dict[str, Any]] = {
+    "forecast": {"metric": "realized_revenue", "per_size": ("impact", -100.0)},
+    "pace": {"metric": "revenue_on_hand", "per_size": ("impact", -100.0)},
+    "receivable": {"metric": "overdue_amount", "per_size": ("impact", -100.0)},
+    "retention": {"metric": "missed_clients", "per_size": ("impact", -100.0)},
+    "milestone": {"metric": "late_milestones", "per_size": ("value", 1.0)},
+    "no_show": {"metric": "no_show_bookings", "per_size": ("value", 1.0)},
+    "workload": {"metric": "booked_hours", "per_size": ("beyond", 10.0)},
+}
+
+
+def state(kind: InsightKind, day: date, size: float) -> Finding:
+    """Return a state at the end of a day, which begins anew on each day, as the rules return it."""
+    column, unit = STATES[kind]["per_size"]
+    figures = {"impact": None, "value": 500.0 + 3 * size if column == "beyond" else None, "expected": 0.0}
+    return finding(
+        day, kind=kind, metric=STATES[kind]["metric"], started_on=day, **{**figures, column: size * unit}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STATES)
+def test_sixty_days_with_a_state_that_was_dismissed(
+    connection: psycopg.Connection, org_id: UUID, kind: InsightKind
+) -> None:
+    """It stands on all but the weekends and varies by a fifth, and is dismissed once; each other kind comes up once."""
+    others = [other for other in STATES if other != kind]
+    opened: list[tuple[int, str]] = []
+    for n in range(DAYS_SIMULATED):
+        organization = organization_on(org_id, DAY + timedelta(days=n))
+        findings = [state(kind, organization.as_of, 10 + n * 7 % 5 / 2)] if n % 7 < 5 else []
+        if n % 10 == 5:
+            findings.append(state(others[n // 10], organization.as_of, 10))
+        changes = update_events(
+            connection, organization, after_feedback(connection, organization, findings), kinds=list(STATES)
+        )
+        rows = records(
+            connection, "select kind from app.insight_events where id = any(%(ids)s)",
+            {"ids": changes.opened + changes.worsened},
+        )  # fmt: skip
+        opened += [(n, row["kind"]) for row in rows]
+        if n == 0:
+            say(connection, org_id, "not_interesting")
+    assert opened == [(0, kind), *((5 + 10 * place, other) for place, other in enumerate(others))]
+
+
+def test_hours_beyond_capacity_are_the_size_of_a_workload(connection: psycopg.Connection, org_id: UUID) -> None:
+    def load(day: date, hours: float, beyond: float) -> Finding:
+        return finding(day, kind="workload", metric="booked_hours", value=hours, expected=500.0, beyond=beyond,
+                       impact=None)  # fmt: skip
+
+    told = []
+    for n, (hours, beyond) in enumerate([(508.0, 100.0), (530.0, 110.0), (420.0, 151.0)]):
+        organization = organization_on(org_id, DAY + timedelta(days=n))
+        changes = update_events(connection, organization, [load(organization.as_of, hours, beyond)], kinds=["workload"])
+        told.append((len(changes.opened), len(changes.worsened)))
+    assert told == [(1, 0), (0, 0), (0, 1)]
 
 
 def test_a_much_larger_alarm_of_the_dismissed_kind_is_raised(connection: psycopg.Connection, org_id: UUID) -> None:

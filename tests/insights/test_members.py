@@ -44,11 +44,18 @@ def is_unlikely(connection: psycopg.Connection, value: float, expected: float, *
     return bool(unlikely(connection, ORGANIZATION, [row]))
 
 
-@pytest.mark.parametrize(("value", "expected", "told"), [(0, 4.4, False), (0, 10, True), (9, 4, False), (16, 4, True)])
+@pytest.mark.parametrize(("value", "expected", "told"), [(0, 4.4, False), (0, 10, True), (16, 9, False), (26, 9, True)])
 def test_quiet_days_of_a_member_may_be_chance(
     warehouse: psycopg.Connection, value: float, expected: float, told: bool
 ) -> None:
     assert is_unlikely(warehouse, value, expected) is told
+
+
+@pytest.mark.parametrize(("value", "expected"), [(11, 0.5), (9, 40)])
+def test_what_is_usual_is_no_news_though_the_expected_value_followed_an_incident(
+    warehouse: psycopg.Connection, value: float, expected: float
+) -> None:
+    assert not is_unlikely(warehouse, value, expected)
 
 
 def test_bookings_that_come_in_groups_are_less_unlikely(warehouse: psycopg.Connection) -> None:

@@ -1,11 +1,12 @@
 """Pace: told where it leaves both the last year and its usual difference from it; with weeks and services."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from insights.narrative import with_texts
 from insights.narrative.phrases import NOT_MORE_BOOKINGS
@@ -43,6 +44,23 @@ def test_a_book_behind_last_year_is_told_with_its_weeks_and_services(tables: psy
     (advised,) = with_texts(ORGANIZATION, [{**finding, "overloading": True}])
     assert advised["recommendation"] == NOT_MORE_BOOKINGS
     check_golden("pace_behind", finding)
+
+
+@pytest.mark.parametrize(("direction", "opens"), [("down", False), ("up", True)])
+def test_a_pace_that_was_told_as_an_effect_opens_no_event(
+    tables: psycopg.Connection, direction: str, opens: bool
+) -> None:
+    book(tables, now=0.5, later=1.1)
+    day = DAY - timedelta(days=9)
+    insert(
+        tables, "app.insight_events",
+        "kind severity metric dimension member direction day started_on title summary dedupe_key effects "
+        "first_seen last_seen",
+        [("anomaly", "high", "bookings_cancelled", "total", "all", "up", day, day, "Cancelled", "", "cancelled",
+          Jsonb([{"kind": "pace", "direction": direction}]), ORGANIZATION.as_of_at, ORGANIZATION.as_of_at)],
+    )  # fmt: skip
+    (finding,) = pace_findings(tables, ORGANIZATION) or []
+    assert finding["opens"] is opens
 
 
 def test_a_book_ahead_of_last_year_asks_for_hours(tables: psycopg.Connection) -> None:

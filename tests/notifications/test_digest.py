@@ -255,27 +255,35 @@ def test_a_day_without_activity_says_so_beside_its_figures(filled: psycopg.Conne
     [
         (6, "There is no earlier Monday to compare with."),
         (7, "Usual: the Monday before, the only one with data."),
-        (20, "Usual: the average Monday of the last 2 weeks."),
-        (28, "Usual: the average Monday of the last 4 weeks."),
+        (20, "Usual: the median Monday of the last 2 weeks."),
+        (28, "Usual: the median Monday of the last 4 weeks."),
     ],
 )
-def test_the_usual_figure_is_the_average_of_weeks_with_data(filled: psycopg.Connection, days: int, words: str) -> None:
+def test_the_usual_figure_is_the_median_of_weeks_with_data(filled: psycopg.Connection, days: int, words: str) -> None:
     filled.execute("delete from analytics.v_booking_trends where day < %s", [DAY - timedelta(days=days)])
     assert words in one_line(filled)
+
+
+def test_one_bad_day_does_not_move_the_usual_figure(filled: psycopg.Connection) -> None:
+    filled.execute(
+        "update analytics.v_booking_trends set bookings_created = 90 where day = %s", [DAY - timedelta(days=14)]
+    )
+    usual = {key.metric.label: key.usual for key in build_digest(filled, ORG, DAY).key_figures}
+    assert usual["Bookings created"] == Decimal(10)
 
 
 def test_weeks_before_a_metric_was_recorded_do_not_count(filled: psycopg.Connection) -> None:
     filled.execute("update marts.kpi_daily set day = %s where metric = 'realized_revenue'", [DAY - timedelta(days=15)])
     digest = build_digest(filled, ORG, DAY)
     assert {key.metric.label: key.weeks for key in digest.key_figures} == {
-        "Bookings created": 4,
-        "Bookings completed": 4,
-        "Bookings cancelled": 4,
-        "Booked revenue": 4,
+        "Bookings created": 5,
+        "Bookings completed": 5,
+        "Bookings cancelled": 5,
+        "Booked revenue": 5,
         "Realized revenue": 2,
-        "Collected revenue": 4,
+        "Collected revenue": 5,
     }
-    assert "Usual: the average Monday of the last 4 weeks, or of those with data." in one_line(filled)
+    assert "Usual: the median Monday of the last 5 weeks, or of those with data." in one_line(filled)
 
 
 def test_an_insight_is_described_in_full_once(filled: psycopg.Connection) -> None:

@@ -3,6 +3,8 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from notifications import plots
 from notifications.alerts import insight_message
 from notifications.formats import email_html, slack, text, webhook
-from notifications.messages import Entry, Facts, Heading, Message, Text
+from notifications.messages import Entry, Facts, Heading, Message, Plot, Text
 from notifications.queries import Metric
 from tests.notifications.examples import AWKWARD, EVERY_BLOCK, INSIGHT_ROW, NOW, PLOT
 
@@ -163,6 +165,16 @@ def test_message_without_blocks_is_no_error() -> None:
 
 def test_sparkline_shows_actual_or_expected_values() -> None:
     assert plots.sparkline(PLOT) == "▁▂▃▄▅▆█"
+
+
+def test_a_plot_marks_where_the_forecast_begins() -> None:
+    days = tuple(NOW.date() + timedelta(days=n) for n in range(4))
+    gap = (None, None)
+    past, coming = (1.0, 2.0), (3.0, 4.0)
+    plot = Plot("Revenue", days, (*past, *gap), (*gap, *coming), (*gap, *coming), (*gap, *coming), marked=days[1])
+    assert plots.sparkline(plot) == "▁▃|▆█"
+    all_known = replace(plot, actual=(*past, *coming))
+    assert (plot.coming_from, all_known.coming_from) == (2, None)
 
 
 def test_insight_without_figures_has_no_empty_facts() -> None:
