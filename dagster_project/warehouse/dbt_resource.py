@@ -63,7 +63,7 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
         settings = get_settings()
         with database.connect() as connection:
             connection.autocommit = True
-            targets = model_states.plan(connection, manifest, manifest["functions"], ALL_VARIABLES).redefined
+            targets = model_states.plan(connection, manifest, manifest["functions"], VARIABLES).redefined
             if targets:
                 parsed = dbt_runner.manifest(settings)
                 built = dbt_runner.invoke(settings, dbt_runner.build_of(manifest, targets), manifest=parsed)

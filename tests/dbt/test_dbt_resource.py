@@ -11,7 +11,7 @@ from dagster_dbt import dbt_assets
 from dagster_project.resources import HubDatabase
 from dagster_project.warehouse import dbt_runner, model_states
 from dagster_project.warehouse.dbt_resource import ROW_COUNT, Dbt
-from dagster_project.warehouse.variables import ALL_VARIABLES
+from dagster_project.warehouse.variables import VARIABLES
 from sources.settings import Settings, get_settings
 from tests.dbt.conftest import execute, manifest_of, planned, rows
 
@@ -68,7 +68,7 @@ def test_a_function_is_created_where_it_is_missing(environment: Settings) -> Non
     manifest = manifest_of(environment)
     with psycopg.connect(environment.database_url) as connection:
         model_states.save(
-            connection, model_states.plan(connection, manifest, manifest["functions"], ALL_VARIABLES).redefined
+            connection, model_states.plan(connection, manifest, manifest["functions"], VARIABLES).redefined
         )
     execute(environment, "drop function analytics.detect_anomalies")
     with HubDatabase().yield_for_execution(dg.build_init_resource_context()) as database:

@@ -153,7 +153,7 @@ def test_a_model_whose_parent_was_not_built_is_built_after_it(up_to_date: Settin
 def test_a_function_has_a_definition_alone(up_to_date: Settings) -> None:
     def outdated(manifest: dict[str, Any]) -> set[str]:
         with psycopg.connect(up_to_date.database_url) as connection:
-            plan = model_states.plan(connection, manifest, manifest["functions"], ALL_VARIABLES)
+            plan = model_states.plan(connection, manifest, manifest["functions"], VARIABLES)
         assert not plan.outdated
         return names(plan.redefined)
 
@@ -161,7 +161,7 @@ def test_a_function_has_a_definition_alone(up_to_date: Settings) -> None:
     functions = names(manifest["functions"])
     assert outdated(manifest) == functions
     with psycopg.connect(up_to_date.database_url) as connection:
-        plan = model_states.plan(connection, manifest, manifest["functions"], ALL_VARIABLES)
+        plan = model_states.plan(connection, manifest, manifest["functions"], VARIABLES)
         model_states.save(connection, plan.redefined)
     set_clock(up_to_date, AS_OF + timedelta(days=1))
     assert outdated(manifest) == set()
