@@ -75,7 +75,7 @@ def add(
             provider=provider,
             expected_effect=_factor(effect),
         )
-    console.print(f"Added {title}. `hub calendar remove {event_id}` removes it; the next run knows it.")
+    console.print(f"Added {title}. `hub calendar remove {event_id}` removes it; the next run knows it.", markup=False)
 
 
 @app.command()
@@ -87,7 +87,7 @@ def remove(
     settings = common.prepared()
     with database.connect(database.source_url(settings)) as connection:
         title = calendar_events.remove_event(connection, common.organization_id(settings, org), event_id)
-    console.print(f"Removed {title}.")
+    console.print(f"Removed {title}.", markup=False)
 
 
 def _factor(text: str | None) -> Decimal | None:

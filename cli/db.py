@@ -1,5 +1,7 @@
 """Commands `hub db`: the database of the Hub."""
 
+from typing import Annotated
+
 import typer
 
 from cli.common import console
@@ -36,9 +38,17 @@ def stop() -> None:
 
 
 @app.command()
-def url() -> None:
-    """Print the URL of the database, with its password, for psql. Example: psql "$(hub db url)\""""
-    typer.echo(database.database_url(get_settings()))
+def url(
+    password: Annotated[
+        bool, typer.Option("--password", help="With the password in it, for programs that are not built on libpq.")
+    ] = False,
+) -> None:
+    """Print the URL of the database for psql, with the file that holds its password. Example: psql "$(hub db url)"
+
+    The arguments of a program are shown to every user of the machine, so the password is not in it.
+    """
+    settings = get_settings()
+    typer.echo(database.database_url(settings) if password else database.url_with_passfile(settings))
 
 
 @app.command()

@@ -34,7 +34,7 @@ def digest(
             org_id = common.organization_id(settings, org)
             page = _build(connection, org_id, common.day(as_of))
             html.write_text(digest_html(page, link_base=settings.link_base), encoding="utf-8")
-            console.print(f"Written to {html}.")
+            console.print(f"Written to {html}.", markup=False)
         if text or not html:
             org_ids = [common.organization_id(settings, org)] if org else list(common.organizations(settings).values())
             print_digests(connection, org_ids, common.day(as_of))

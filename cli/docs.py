@@ -28,4 +28,4 @@ def docs(
     page = dbt_runner.folder(settings) / "static_index.html"
     if out:
         shutil.copyfile(page, out)
-    console.print(f"Written to {out or page}; open it in a browser.")
+    console.print(f"Written to {out or page}; open it in a browser.", markup=False)

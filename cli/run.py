@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cli import common
@@ -95,9 +96,9 @@ def _print(report: dict[str, Any]) -> None:
     for note in report["notes"]:
         console.print(note, markup=False)
     for name, message in report["warnings"].items():
-        console.print(f"[yellow]Warning:[/] {name}: {message}")
+        console.print(f"[yellow]Warning:[/] {escape(f'{name}: {message}')}")
     for name, message in report["failures"].items():
-        progress_console.print(f"[red]Failed:[/] {name}: {message}")
+        progress_console.print(f"[red]Failed:[/] {escape(f'{name}: {message}')}")
 
 
 def _print_next_steps() -> None:

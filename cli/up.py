@@ -172,7 +172,7 @@ def _print_addresses(settings: Settings) -> None:
         f"             (signs you in, once, within {sign_in.LINK_MINUTES} minutes; `hub login EMAIL` prints another)\n"
         f"Dagster UI   {settings.link_base}{DAGSTER_PATH}/\n"
         f"API          {settings.link_base}/docs\n"
-        f"Database     {database.masked(database.database_url(settings))}   (with its password: `hub db url`)\n"
+        f"Database     {database.masked(database.database_url(settings))}   (for psql: `hub db url`)\n"
         f"Logs         {settings.home}/logs\n"
         "Ctrl-C stops everything.",
         soft_wrap=True,

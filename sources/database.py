@@ -1,10 +1,11 @@
 """Connections to the Hub's database and to the operational source; migrations."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -26,6 +27,27 @@ API_ROLE = "hub_api"
 def database_url(settings: Settings) -> str:
     """Return the URL of the Hub's database, in the form for psql (postgresql://...)."""
     return settings.database_url or embedded_server.url(settings)
+
+
+def url_with_passfile(settings: Settings) -> str:
+    """Return the URL of the Hub's database for libpq, with the path of a password file in place of the password.
+
+    The file is under HUB_HOME and readable by its owner only (https://www.postgresql.org/docs/18/libpq-pgpass.html).
+    """
+    parts = urlsplit(database_url(settings))
+    if parts.password is None:
+        return parts.geturl()
+    fields = (parts.hostname or "*", str(parts.port or "*"), parts.path[1:] or "*", unquote(parts.username or "*"))
+    line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in (*fields, unquote(parts.password)))
+    passfile = settings.home / "secrets" / "pgpass"
+    passfile.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    written = passfile.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(line + "\n")
+    written.replace(passfile)  # at once: another process may be reading it
+    user, _, address = parts.netloc.rpartition("@")
+    query = urlencode([*parse_qsl(parts.query), ("passfile", str(passfile))], safe="/", quote_via=quote)
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}@{address}", query=query))
 
 
 def source_url(settings: Settings) -> str:

@@ -68,9 +68,12 @@ class Settings(BaseSettings):
     def secret(self, name: str) -> str:
         """Return the secret `name` (a field such as `webhook_secret`), generated once under `home` in development.
 
-        Raises HubError in production if it is missing or shorter than SECRET_MIN_LENGTH.
+        Raises HubError if it is shorter than SECRET_MIN_LENGTH in production, where it may not be missing either, or,
+        anywhere, if it signs tokens: who guesses it is an admin.
         """
         value: str = getattr(self, name).get_secret_value()
+        if value and name == "jwt_secret" and len(value) < SECRET_MIN_LENGTH:
+            raise HubError(f"HUB_JWT_SECRET is shorter than {SECRET_MIN_LENGTH} characters: it could be guessed.")
         if self.env == "production" and len(value) < SECRET_MIN_LENGTH:
             raise HubError(
                 f"HUB_{name.upper()} is missing or shorter than {SECRET_MIN_LENGTH} characters: "

@@ -36,6 +36,11 @@ def test_drivers_are_shown_in_the_unit_of_the_metric(environment: Settings, conn
     done = CliRunner().invoke(app, ["insights", "show", str(insight_id)], catch_exceptions=False)
     assert "Revenue [/x]  (high, open, 2026-03-01)" in done.output
     assert "Audit [x]: €1,200, expected €300" in done.output
+    listed = CliRunner().invoke(app, ["insights", "list"], catch_exceptions=False, env={"COLUMNS": "200"})
+    assert "Revenue [/x]" in listed.output
+    event = ["calendar", "add", "campaign", "Sale [/b]", "2030-01-01", "--org", NORTH.slug]
+    added = CliRunner().invoke(app, event, catch_exceptions=False)
+    assert "Added Sale [/b]." in added.output
 
 
 def invoke(*arguments: str) -> str:

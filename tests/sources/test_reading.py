@@ -299,3 +299,20 @@ def test_trailing_separators_are_not_fields(tmp_path: Path) -> None:
         (["3", "4", "5"], "wrong number of fields"),
         (["6"], "wrong number of fields"),
     ]
+
+
+def test_a_packed_file_of_long_lines_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """The layout is found in a bounded part of the file: a small packed file may have very long lines."""
+    file = tmp_path / "bookings.csv.gz"
+    with gzip.open(file, "wb", compresslevel=1) as packed:
+        packed.write(b"number,client\n")
+        for _ in range(12):
+            packed.write((b"x" * 999 + b",") * 1_000 + b"\n")
+    tracemalloc.start()
+    try:
+        with open_table(file, Format()) as table:
+            assert table.header == ["number", "client"]
+            next(iter(table.records))
+        assert tracemalloc.get_traced_memory()[1] < 16_000_000
+    finally:
+        tracemalloc.stop()

@@ -188,7 +188,7 @@ def check_head(settings: Settings) -> None:
         with connection.transaction(force_rollback=True):
             connection.execute("set local role hub_api")
             connection.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.admin])
-            assert rows(connection, "select app.organization_of_payment('stripe', 'pi_1')") == [(NORTH.id,)]
+            assert rows(connection, "select org_id from app.organization_of_payment('stripe', 'pi_1')") == [(NORTH.id,)]
             connection.execute("select app.adopt_processor_events('stripe', 'pi_1')")
             assert rows(connection, "select event_id from app.processor_events") == [("evt_1",)]
             assert rows(connection, "select kind from app.live_changes limit 1")

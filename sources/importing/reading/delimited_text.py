@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 SAMPLE_LINES: Final = 1_000  # lines from which the layout is detected
+SAMPLE_CHARACTERS: Final = 1 << 21  # after which the sample ends: a packed file may unpack to a thousand long lines
 LONGEST_LINE: Final = 1 << 20  # characters; a file with longer lines is not a table, and would fill the memory
 BROKEN_ARCHIVE: Final = (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile)
 
@@ -56,7 +57,7 @@ def open_text(part: TextPart, file_format: Format) -> Iterator[Table]:
 
 def _table(name: str, text: TextIO, encoding: str, file_format: Format) -> Table:
     lines = _lines(name, text)
-    sample = list(islice(lines, SAMPLE_LINES))
+    sample = _sample(lines)
     skipped, declared = detection.declared_delimiter(sample)
     if not any(line.strip() for line in sample[skipped:]):
         raise HubError(f"{name} is empty: there is nothing to import. Export it again.")
@@ -88,6 +89,18 @@ def _table(name: str, text: TextIO, encoding: str, file_format: Format) -> Table
     if all(line <= header_line for line, _ in rows):
         notes.append("It has a header and no rows.")
     return Table(name, header, _records(reader, len(header), header_line, name), layout, tuple(notes))
+
+
+def _sample(lines: Iterator[str]) -> list[str]:
+    """Take the first lines: SAMPLE_LINES, or as many as SAMPLE_CHARACTERS hold."""
+    sample: list[str] = []
+    characters = 0
+    for line in islice(lines, SAMPLE_LINES):
+        sample.append(line)
+        characters += len(line)
+        if characters >= SAMPLE_CHARACTERS:
+            break
+    return sample
 
 
 def _lines(name: str, text: TextIO) -> Iterator[str]:

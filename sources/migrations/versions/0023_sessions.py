@@ -27,7 +27,6 @@ create table app.sessions (
     constraint ck_sessions_person check ((org_id is null) = (profile_id is null)),
     constraint ck_sessions_started check ((started_at is null) = (session_hash is null))
 );
-comment on table app.sessions is 'One-time links, and the sessions that they start; without a person: the operator.';
 """
 
 # hub_api has no right to the table: it knows a session by its secret alone.

@@ -87,6 +87,8 @@ SELECT_BOOKING: Final = f"""
 select {COLUMNS} from app.bookings as bookings {JOINS} where bookings.org_id = $1 and bookings.id = $2
 """  # noqa: S608  constants of this file
 
+MOST_PENDING: Final = 100  # bookings of a client: each of them counts as booked revenue until it is answered
+
 SELECT_OFFER: Final = """
 select services.name as service_name, services.base_price, services.currency, services.duration_hours,
     services.is_active, packages.price as package_price, packages.hours_included, organizations.timezone,
@@ -94,7 +96,10 @@ select services.name as service_name, services.base_price, services.currency, se
     (select full_name from app.profiles where org_id = $1 and id = $4 and role = 'client') as client_name,
     exists (
         select from app.profiles where org_id = $1 and id = $5 and role = 'provider' and is_active
-    ) as has_provider
+    ) as has_provider,
+    (
+        select count(*) from app.bookings where org_id = $1 and client_id = $4 and status = any($6::text[])
+    ) as pending_bookings
 from app.services as services
 join app.organizations as organizations on organizations.id = services.org_id
 left join app.service_packages as packages
@@ -108,8 +113,7 @@ insert into app.bookings (
     priced_start, created_at, updated_at
 )
 values (
-    $1, 'BK-' || to_char($2::timestamptz, 'YYYY') || '-' || nextval('app.booking_numbers') + 1000000,
-    $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $14,
+    $1, app.next_booking_number($2), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $14,
     $2, $2
 )
 returning id
@@ -147,19 +151,25 @@ async def create_booking(tx: Tx, request: NewBooking) -> Booking:
     """Create a booking, as a request or a draft, at the price of the service or package.
 
     Raises Refusal: forbidden, invalid where a reference or the schedule is not valid, conflict slot_taken where an
-    exclusive booking holds the provider's time.
+    exclusive booking holds the provider's time, or too_many_pending where the client has MOST_PENDING already.
     """
     client_id = _client_of(tx, request)
     provider_id = request.provider_id or (tx.caller.profile_id if tx.caller.role == "provider" else None)
     if tx.caller.role == "provider" and provider_id != tx.caller.profile_id:
         raise Refusal("forbidden", "not_allowed", "A provider may book for themselves only.", field="provider_id")
-    offer = await tx.row(SELECT_OFFER, tx.org_id, request.service_id, request.package_id, client_id, provider_id)
+    offer = await tx.row(
+        SELECT_OFFER, tx.org_id, request.service_id, request.package_id, client_id, provider_id, lifecycle.PENDING
+    )
     if offer is None or not offer["is_active"]:
         raise Refusal("invalid", "unknown_service", "There is no such service on offer.", field="service_id")
     if request.package_id and offer["package_price"] is None:
         raise Refusal("invalid", "unknown_package", "The service has no such package.", field="package_id")
     if offer["client_name"] is None:
         raise Refusal("invalid", "unknown_client", "There is no such client.", field="client_id")
+    if tx.caller.role == "client" and offer["pending_bookings"] >= MOST_PENDING:
+        raise Refusal(
+            "conflict", "too_many_pending", f"A client may have {MOST_PENDING} pending bookings: wait for the answers."
+        )
     if provider_id and not offer["has_provider"]:
         raise Refusal("invalid", "unknown_provider", "There is no such active provider.", field="provider_id")
     start, end = request.scheduled_start, request.scheduled_end

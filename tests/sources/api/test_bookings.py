@@ -1,11 +1,14 @@
 """Bookings over HTTP: details, rescheduling, cancellation, lists, the catalogue, and concurrent bookings of a slot."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
+from sources.operations.bookings import booking as booking_operations
 from tests.sources.api.conftest import Api
 from tests.sources.business import NORTH, SOUTH
 
@@ -249,3 +252,28 @@ def test_catalogue_of_services_and_people(api: Api) -> None:
     rest = api.client("admin").get("/v1/people", params={"limit": 3, "after": first["next"]}).json()
     assert (len(first["items"]), len(rest["items"]), rest["next"]) == (3, 2, None)
     assert api.client("client").get("/v1/people").json()["items"][0]["email"] is None
+
+
+def test_booking_numbers_are_counted_in_each_organization(serve: Callable[..., AbstractContextManager[Api]]) -> None:
+    with serve() as api:
+        body = {"service_id": str(SOUTH.service)}
+        first = api.client("client", org=SOUTH).post("/v1/bookings", json=body).json()["booking_number"]
+        for _ in range(3):
+            api.book()
+        second = api.client("client", org=SOUTH).post("/v1/bookings", json=body).json()["booking_number"]
+        assert int(second.rpartition("-")[2]) == int(first.rpartition("-")[2]) + 1
+
+
+def test_a_client_has_a_limited_number_of_unanswered_bookings(
+    serve: Callable[..., AbstractContextManager[Api]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(booking_operations, "MOST_PENDING", 2)
+    with serve() as api:
+        held = [api.book()["id"] for _ in range(2)]
+        answer = api.client("client").post("/v1/bookings", json={"service_id": str(NORTH.service)})
+        assert (answer.status_code, answer.json()["code"]) == (409, "too_many_pending")
+        api.book("client2", client_id=str(NORTH.client2))
+        api.book("admin")  # staff may go on booking for them
+        api.client("client").post(f"/v1/bookings/{held[0]}/transitions", json={"action": "cancel", "reason": "Ill"})
+        api.client("client").post(f"/v1/bookings/{held[1]}/transitions", json={"action": "cancel", "reason": "Ill"})
+        api.book()
