@@ -1,4 +1,4 @@
-"""Descriptions of the models and their columns as comments in the database, for BI tools and psql.
+"""Descriptions of the models, the sources and their columns as comments in the database, for BI tools and psql.
 
 dbt would write all of a model at each of its builds (persist_docs); these are compared first, so that an unchanged
 description costs nothing and a changed one needs no build.
@@ -26,11 +26,12 @@ PRESENT: Final = """
 
 
 def write(connection: psycopg.Connection, manifest: Mapping[str, Any], nodes: Collection[str]) -> int:
-    """Write the descriptions of the models and snapshots `nodes`; return how many differed from the comments."""
+    """Write the descriptions of the models, snapshots and sources `nodes`; return how many were different."""
     wanted: dict[tuple[str, str, str | None], str] = {}
-    for properties in (manifest["nodes"][node] for node in nodes):
-        if properties["resource_type"] in ("model", "snapshot"):
-            relation = (properties["schema"], properties["alias"])
+    known = {**manifest["nodes"], **manifest["sources"]}
+    for properties in (known[node] for node in nodes):
+        if properties["resource_type"] in ("model", "snapshot", "source"):
+            relation = (properties["schema"], properties.get("alias") or properties["identifier"])
             wanted[*relation, None] = properties["description"]
             wanted |= {(*relation, name): column["description"] for name, column in properties["columns"].items()}
     schemas = list({schema for schema, _, _ in wanted})

@@ -53,7 +53,7 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
             for targets, options in ((plan.outdated, []), (plan.redefined, ["--full-refresh"])):
                 if targets:
                     yield from self._build(context, connection, outputs, targets, options)
-            comments.write(connection, manifest, models)
+            comments.write(connection, manifest, [*models, *manifest["sources"]])
 
     def build_functions(self, database: HubDatabase, manifest: Mapping[str, Any]) -> list[str]:
         """Create the functions that are missing or whose definition has changed, and return their names.

@@ -39,12 +39,15 @@ def test_every_mart_and_analytics_view_has_a_contract(models: dict[str, dict[str
 
 def test_descriptions_are_comments_of_the_database(writable: Settings) -> None:
     manifest = manifest_of(writable)
-    nodes = [node for node in manifest["nodes"] if not node.startswith(("test.", "operation."))]
+    nodes = [node for node in manifest["nodes"] if not node.startswith(("test.", "operation."))] + [
+        *manifest["sources"]
+    ]
     with psycopg.connect(writable.database_url, autocommit=True) as connection:
         assert comments.write(connection, manifest, nodes) > 700
         manifest["nodes"]["model.hub.kpi_daily"]["description"] += " It's edited."
         manifest["nodes"]["model.hub.v_booking_trends"]["columns"]["day"]["description"] += " Edited."
-        assert comments.write(connection, manifest, nodes) == 2
+        manifest["sources"]["source.hub.ml.no_shows"]["columns"]["probability"]["description"] += " Edited."
+        assert comments.write(connection, manifest, nodes) == 3
     [found] = rows(
         writable,
         "select obj_description('marts.kpi_daily'::regclass, 'pg_class') as of_table, "
@@ -53,6 +56,23 @@ def test_descriptions_are_comments_of_the_database(writable: Settings) -> None:
     )
     assert found["of_table"].endswith(" It's edited.")
     assert found["of_column"].endswith(" Edited.")
+
+
+def test_every_output_of_a_model_that_readers_see_is_described(built: Settings) -> None:
+    sources = manifest_of(built)["sources"].values()
+    described = {
+        name: [column for column, known in source["columns"].items() if known["description"].strip()]
+        for source in sources
+        if source["schema"] == "ml" and (name := source["name"])
+    }
+    readable = rows(
+        built,
+        "select relname as name, array_agg(attname::text order by attnum) as columns from pg_class "
+        "join pg_attribute on attrelid = pg_class.oid where relnamespace = 'ml'::regnamespace and relkind = 'r' "
+        "and has_table_privilege('hub_reader', pg_class.oid, 'select') and attnum > 0 and not attisdropped "
+        "group by relname",
+    )
+    assert described == {row["name"]: row["columns"] for row in readable}
 
 
 def test_every_model_has_the_group_and_tag_of_its_layer(models: dict[str, dict[str, Any]]) -> None:

@@ -151,7 +151,7 @@ def expected(settings: Settings, own: UUID) -> Seen:
     return {
         name: Counts(counts.own, counts.foreign if name in COMMON else 0)
         for name, counts in everything.items()
-        if name.partition(".")[0] in OPEN_SCHEMAS or name == INSIGHTS
+        if name == INSIGHTS or (name.partition(".")[0] in OPEN_SCHEMAS and name != "ml.fingerprints")
     }
 
 

@@ -57,7 +57,9 @@ begin
         where relnamespace in ('raw'::regnamespace, 'ml'::regnamespace) and relkind = 'r'
     loop
         perform app.wall_off(existing);
-        execute format('grant select on %s to hub_reader', existing);
+        if existing <> 'ml.fingerprints'::regclass then  -- it says when a model has to run again
+            execute format('grant select on %s to hub_reader', existing);
+        end if;
     end loop;
     for closed in select nspname from pg_namespace where nspname in ('marts', 'analytics') loop
         execute format('revoke all on all tables in schema %I from hub_reader', closed);
