@@ -51,7 +51,7 @@ steps as (
         lag(reached.reached_at) over booking as previous_at,
         lead(reached.position) over booking is null as is_furthest
     from reached
-    window booking as (partition by reached.booking_id order by reached.position)
+    window booking as (partition by reached.org_id, reached.booking_id order by reached.position)
 ),
 
 figures as (

@@ -2,10 +2,11 @@
 -- too, whenever it was paid; kept_revenue in kpi_daily has it by the day from which it was kept.
 with kept as (
     select
+        org_id,
         booking_id,
         sum(kept_amount) as kept_amount
     from {{ ref('int_kept_payments') }}
-    group by booking_id
+    group by org_id, booking_id
 ),
 
 cancellations as (
@@ -26,8 +27,8 @@ cancellations as (
     from {{ ref('int_bookings_as_of') }} as states
     inner join {{ ref('fct_bookings') }} as bookings on states.booking_id = bookings.booking_id
     inner join {{ ref('stg_app__run_clock') }} as run_clock on states.org_id = run_clock.org_id
-    left join kept on states.booking_id = kept.booking_id
-    where states.status_group = 'cancelled' and states.cancelled_day is not null
+    left join kept on states.org_id = kept.org_id and states.booking_id = kept.booking_id
+    where states.status_group = 'cancelled' and not states.is_realized and states.cancelled_day is not null
 )
 
 select

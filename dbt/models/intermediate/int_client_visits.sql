@@ -7,7 +7,7 @@ with bookings as (
         states.service_day,
         states.created_day,
         states.status_group,
-        states.is_realized and {{ is_firm('states.status_group') }} as is_visit,
+        states.is_realized as is_visit,
         case when states.is_in_own_currency then states.total_amount else 0 end as amount
     from {{ ref('int_bookings_as_of') }} as states
     inner join {{ ref('fct_bookings') }} as bookings on states.booking_id = bookings.booking_id

@@ -1,8 +1,8 @@
 {{ config(unique_key='day') }}
 
--- From the first day of any fact to the last service day; at least to a year after as_of. At most three years after it
--- and fifty before it, longer than a business keeps its bookings, so that a mistyped date does not create a million
--- days.
+-- From the first day of the month of the first fact to the last service day; at least to a year after as_of. At most
+-- three years after it and fifty before it, longer than a business keeps its bookings, so that a mistyped date does not
+-- create a million days.
 with fact_days as (
     {{ metric_days() }}
     union all
@@ -19,7 +19,9 @@ with fact_days as (
 
 span as (
     select
-        greatest(min(fact_days.first_day), {{ add_days('min(run_clock.as_of)', -50 * 366) }}) as first_day,
+        {{ first_day_of(
+            'month', 'greatest(min(fact_days.first_day), ' ~ add_days('min(run_clock.as_of)', -50 * 366) ~ ')'
+        ) }} as first_day,
         least(
             greatest(max(fact_days.last_day), {{ add_days('max(run_clock.as_of)', 366) }}),
             {{ add_days('max(run_clock.as_of)', 3 * 366) }}
