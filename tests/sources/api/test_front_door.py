@@ -247,6 +247,19 @@ def test_a_dagster_that_is_down_is_said_so(serve: Serve, tmp_path: Path) -> None
         assert (answer.status_code, answer.json()["code"]) == (503, "dagster_unavailable")
 
 
+def test_a_database_that_does_not_answer_is_said_so(
+    api: Api, dagster: Dagster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = signed_in(api)
+    monkeypatch.setattr(sessions, "PATIENCE_S", 0.2)
+    with api.business.connection.transaction():
+        api.business.connection.execute("lock table app.sessions")
+        answer = browser.get("/dagster/")
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    monkeypatch.undo()
+    assert browser.get("/dagster/").status_code == 200
+
+
 def test_strangers_at_the_dagster_ui_are_limited_by_their_address(dagster: Dagster, serve: Serve) -> None:
     with serve(dagster_socket=dagster.socket, rate_limit_address="8/hour") as api:
         browser, stranger = signed_in(api), api.new_client()
