@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
-from uvicorn.main import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from sources import database
@@ -18,6 +17,7 @@ from sources.api.server import make_config
 from sources.errors import HubError
 from sources.settings import Settings, get_settings
 
+NOT_STARTED: Final = 3  # the exit code of uvicorn's own command
 GRACE_S: Final = 15  # for requests in flight at a shutdown
 
 
@@ -48,7 +48,7 @@ def main() -> None:
         else:
             server.run(listeners)
     if settings.api_workers == 1 and not server.started:
-        sys.exit(STARTUP_FAILURE)
+        sys.exit(NOT_STARTED)
 
 
 def _metrics_folder(settings: Settings) -> Path:

@@ -119,10 +119,9 @@ async def _pass_socket(socket: WebSocket) -> None:
     try:
         sessions.check_host(socket.headers, socket.app.state.settings)
         sessions.check_origin(socket.headers)
+        session = await sessions.of_request(socket)
     except Refusal:
-        await socket.close(POLICY_VIOLATION)
-        return
-    session = await sessions.of_request(socket)
+        session = None
     if session is None or not session.opens_dagster:
         await socket.close(POLICY_VIOLATION)
         return

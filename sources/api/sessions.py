@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import asyncpg
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
@@ -19,6 +20,7 @@ from sources.settings import Settings
 
 COOKIE: Final = "hub_session"
 LASTS: Final = timedelta(days=7)
+PATIENCE_S: Final = 5.0  # for a free connection, and for its answer
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -35,11 +37,11 @@ class Session:
 async def start(pool: Pool, link: str, secret: str) -> bool:
     """Start the session `secret` with a one-time link; False: the link is unknown, used or too old."""
     now = datetime.now(UTC)
-    return bool(
-        await pool.fetchval(
-            "select app.start_session($1, $2, $3, $4)", sign_in.hash_of(link), sign_in.hash_of(secret), now, now + LASTS
-        )
-    )
+    row = await _ask(
+        pool, "select app.start_session($1, $2, $3, $4) as has_started", sign_in.hash_of(link), sign_in.hash_of(secret),
+        now, now + LASTS,
+    )  # fmt: skip
+    return row is not None and bool(row["has_started"])
 
 
 async def of_request(connection: HTTPConnection) -> Session | None:
@@ -47,18 +49,27 @@ async def of_request(connection: HTTPConnection) -> Session | None:
     secret = connection.cookies.get(COOKIE)
     if not secret:
         return None
-    row = await connection.app.state.pool.fetchrow(
-        "select * from app.session($1, $2)", sign_in.hash_of(secret), datetime.now(UTC)
-    )
+    pool = connection.app.state.pool
+    row = await _ask(pool, "select * from app.session($1, $2)", sign_in.hash_of(secret), datetime.now(UTC))
     return Session(**dict(row)) if row else None
 
 
 async def end(connection: HTTPConnection) -> None:
     """End the session of the request's cookie, if there is one."""
     if secret := connection.cookies.get(COOKIE):
-        await connection.app.state.pool.execute(
-            "select app.end_session($1, $2)", sign_in.hash_of(secret), datetime.now(UTC)
-        )
+        pool = connection.app.state.pool
+        await _ask(pool, "select app.end_session($1, $2)", sign_in.hash_of(secret), datetime.now(UTC))
+
+
+async def _ask(pool: Pool, query: str, *values: object) -> asyncpg.Record | None:
+    """Return the first row of `query`. Raises Refusal where the database does not answer in time."""
+    try:
+        async with pool.acquire(timeout=PATIENCE_S) as connection:
+            return await connection.fetchrow(query, *values, timeout=PATIENCE_S)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, OSError) as error:
+        raise Refusal(
+            "unavailable", "database_unavailable", "The database does not answer. Try again shortly."
+        ) from error
 
 
 def check_host(headers: Headers, settings: Settings) -> None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ def test_every_command_of_the_tour_works(project: Project, tmp_path: Path) -> No
             log = tmp_path / f"{number}.log"
             if block == "hub up\n":
                 terminals.enter_context(running(project, block, log))
-                wait_until(lambda printed=log: "Ctrl-C stops everything." in printed.read_text(), START_S)
+                wait_until(partial(is_served, log), START_S)
                 assert answers(f"{api}/readyz")
                 assert answers(f"{api}/docs")
                 assert_opens_dagster(api, log.read_text())
@@ -99,6 +100,11 @@ def assert_opens_dagster(api: str, printed: str) -> None:
             {"name": "__repository__", "location": {"name": "hub"}}
         ]
         assert "/dagster/_next/" in browser.get("/dagster/").text
+
+
+def is_served(log: Path) -> bool:
+    """Return True if `hub up`, which prints to `log`, has started everything."""
+    return "Ctrl-C stops everything." in log.read_text()
 
 
 def commands(heading: str) -> list[str]:

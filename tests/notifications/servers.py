@@ -102,16 +102,18 @@ def slack_server() -> Iterator[SlackServer]:
 
 
 @contextmanager
-def webhook_server() -> Iterator[WebhookServer]:
+def webhook_server(tls: ssl.SSLContext | None = None) -> Iterator[WebhookServer]:
     """Serve a webhook receiver, without any secret yet: results of notifications.channels.webhook.signing_secret."""
-    with serving(WebhookServer, "/hooks/in") as server:
+    with serving(WebhookServer, "/hooks/in", tls) as server:
         yield server
 
 
 @contextmanager
-def serving(kind: type[S], path: str) -> Iterator[S]:
+def serving(kind: type[S], path: str, tls: ssl.SSLContext | None = None) -> Iterator[S]:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as http:
-        state = kind(f"http://127.0.0.1:{http.server_address[1]}{path}")
+        state = kind(f"http{'s' if tls else ''}://127.0.0.1:{http.server_address[1]}{path}")
+        if tls:
+            http.socket = tls.wrap_socket(http.socket, server_side=True)
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:

@@ -132,7 +132,7 @@ def test_mail_password_is_in_no_error(wired: Settings, mail: MailServer) -> None
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """Return a self-signed certificate of 127.0.0.1: as a file to trust, and as a server's context."""
+    """Return a self-signed certificate of 127.0.0.1 and hooks.example: a file to trust, and a server's context."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)
@@ -141,7 +141,10 @@ def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("hooks.example")]),
+            critical=False,
+        )
         .sign(key, hashes.SHA256())
     )
     public, private = folder / "public.pem", folder / "private.pem"
@@ -276,6 +279,27 @@ def test_webhooks_call_no_private_address(
     with pytest.raises(RetryLater, match="no public address"):
         CHANNELS["webhook"].send(production, delivery(f"http://hooks.example:{port}/x"), OPENED)
     assert webhook.requests == []
+
+
+@pytest.mark.parametrize(("name", "is_its_own"), [("hooks.example", True), ("other.example", False)])
+def test_the_certificate_of_a_webhook_is_that_of_its_name(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, is_its_own: bool
+) -> None:
+    """Although the connection is made to the address that was checked."""
+    trusted, tls = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with webhook_server(tls) as server:
+        server.secrets.append(signing_secret(settings, ORG))
+        port = urlsplit(server.url).port
+        resolved = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: resolved)
+        target = delivery(f"https://{name}:{port}/hooks/in")
+        if is_its_own:
+            CHANNELS["webhook"].send(settings, target, OPENED)
+        else:
+            with pytest.raises(RetryLater, match="certificate"):
+                CHANNELS["webhook"].send(settings, target, OPENED)
+        assert [request.headers["host"] for request in server.requests] == [f"{name}:{port}"] * is_its_own
 
 
 def test_webhooks_call_private_networks_that_are_configured(settings: Settings, webhook: WebhookServer) -> None:

@@ -22,7 +22,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 from sources import sign_in
 from sources.api import dagster_ui, sessions
@@ -103,6 +104,13 @@ def signed_in(api: Api, who: str = "admin") -> httpx.Client:
 
 def use(browser: httpx.Client, path: str, **headers: str) -> httpx.Response:
     return browser.post(sign_in.PATH, data={"link": path.partition("link=")[2]}, headers=headers)
+
+
+def opened(api: Api, headers: dict[str, str], origin: str | None) -> ClientConnection:
+    """Open a web socket to the GraphQL of Dagster."""
+    url = f"{api.url.replace('http', 'ws')}{GRAPHQL}"
+    protocols = [Subprotocol("graphql-ws")]
+    return connect(url, additional_headers=headers, origin=Origin(origin) if origin else None, subprotocols=protocols)
 
 
 def test_a_link_is_used_once_by_its_button_and_within_its_time(api: Api) -> None:
@@ -189,13 +197,12 @@ def test_a_foreign_page_cannot_use_the_session_of_its_reader(api: Api, dagster: 
 
 def test_web_sockets_pass_for_sessions_from_own_pages_only(api: Api, dagster: Dagster) -> None:
     cookie = f"{sessions.COOKIE}={signed_in(api).cookies[sessions.COOKIE]}"
-    url = f"{api.url.replace('http', 'ws')}{GRAPHQL}"
-    with connect(url, additional_headers={"Cookie": cookie}, origin=api.url, subprotocols=["graphql-ws"]) as socket:  # type: ignore[arg-type, list-item]
+    with opened(api, {"Cookie": cookie}, api.url) as socket:
         assert socket.subprotocol == "graphql-ws"
         socket.send("hello")
         assert socket.recv() == "from Dagster: hello"
     assert dagster.cookies == [None]
-    strangers = [
+    strangers: list[tuple[dict[str, str], str | None]] = [
         ({"Cookie": cookie}, "https://evil.example"),
         ({"Cookie": cookie}, None),
         ({"Cookie": f"{sessions.COOKIE}=forged"}, api.url),
@@ -203,10 +210,7 @@ def test_web_sockets_pass_for_sessions_from_own_pages_only(api: Api, dagster: Da
         ({"Cookie": f"{sessions.COOKIE}={signed_in(api, 'provider').cookies[sessions.COOKIE]}"}, api.url),
     ]
     for headers, origin in strangers:
-        with (
-            pytest.raises(websockets.exceptions.InvalidStatus),
-            connect(url, additional_headers=headers, origin=origin),
-        ):  # type: ignore[arg-type]
+        with pytest.raises(websockets.exceptions.InvalidStatus), opened(api, headers, origin):
             pass
     assert dagster.cookies == [None]
 
@@ -215,8 +219,7 @@ def test_a_session_ends_at_once(api: Api, dagster: Dagster, monkeypatch: pytest.
     monkeypatch.setattr(dagster_ui, "SESSION_CHECKED_EVERY_S", 0.05)
     browser = signed_in(api)
     cookie = f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"
-    url = f"{api.url.replace('http', 'ws')}{GRAPHQL}"
-    with connect(url, additional_headers={"Cookie": cookie}, origin=api.url, subprotocols=["graphql-ws"]) as socket:  # type: ignore[arg-type, list-item]
+    with opened(api, {"Cookie": cookie}, api.url) as socket:
         assert browser.post("/sign-out").status_code == 303
         with pytest.raises(websockets.exceptions.ConnectionClosed):
             socket.recv()
@@ -242,6 +245,19 @@ def test_a_dagster_that_is_down_is_said_so(serve: Serve, tmp_path: Path) -> None
     with serve(dagster_socket=str(tmp_path / "nobody")) as api:
         answer = signed_in(api).get("/dagster/")
         assert (answer.status_code, answer.json()["code"]) == (503, "dagster_unavailable")
+
+
+def test_a_database_that_does_not_answer_is_said_so(
+    api: Api, dagster: Dagster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = signed_in(api)
+    monkeypatch.setattr(sessions, "PATIENCE_S", 0.2)
+    with api.business.connection.transaction():
+        api.business.connection.execute("lock table app.sessions")
+        answer = browser.get("/dagster/")
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    monkeypatch.undo()
+    assert browser.get("/dagster/").status_code == 200
 
 
 def test_strangers_at_the_dagster_ui_are_limited_by_their_address(dagster: Dagster, serve: Serve) -> None:
