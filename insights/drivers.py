@@ -12,6 +12,7 @@ from insights.actions import actions_of
 from insights.facts import facts_of
 from insights.findings import BY_TIME, Finding, named_drivers
 from insights.money import exact_money
+from insights.narrative import phrases
 from insights.organizations import Organization
 from ml.attribution import BASELINE_WEEKS, Attribution, attribute, volume_price_mix
 from ml.drivers import explain
@@ -152,7 +153,7 @@ def _named(found: Attribution, names: Mapping[tuple[str, str], str]) -> list[dic
     if not found.dimensions:
         return []
     member_names = [
-        " and ".join(names.get((name, str(row[name])), str(row[name])) for name in found.dimensions)
+        phrases.driver_name([(name, names.get((name, str(row[name])), str(row[name]))) for name in found.dimensions])
         for row in found.members.to_dict("records")
     ]
     named = named_drivers(found.members.assign(member_name=member_names), " and ".join(found.dimensions))

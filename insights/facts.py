@@ -6,6 +6,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
+from insights.called_off import called_off
 from insights.findings import WORK, Finding
 from insights.organizations import Organization
 from sources import formatting
@@ -16,6 +17,7 @@ PRICE_DAYS: Final = 56  # before the incident: the bookings whose amounts were u
 PRICE_BOOKINGS: Final = 5  # on each side, at the least
 PRICE_CHANGE: Final = 0.10  # of the median amount; smaller ones are options and discounts
 MOST_ABSENCES: Final = 3
+LEAST_CALLED_OFF: Final = 3  # bookings that left the days of missing work; fewer leave any day
 ABSENT: Final = "{} is absent"
 REPEATED: Final = (
     "Of the {invoices} invoices, {repeated} have the booking and the amount of another one issued shortly before."
@@ -101,6 +103,11 @@ def _facts(connection: psycopg.Connection, organization: Organization, finding: 
         providers = {"providers": _members(finding, "provider"), "most": MOST_ABSENCES}
         for row in records(connection, ABSENCES, {**days, **providers}):
             yield f"{ABSENT.format(row['provider_name'])}, {_span(row['starts_on'], row['ends_on'])}."
+    if finding["metric"] in WORK and finding["direction"] == "down" and "absence" not in finding:
+        left = called_off(connection, organization, finding)
+        if left["cancelled"] + left["moved"] >= LEAST_CALLED_OFF:
+            moved, cancelled = (f"{left[name]:,}" for name in ("moved", "cancelled"))
+            yield f"Of the bookings for these days, {moved} were moved to other days and {cancelled} were called off."
     if finding.get("repeated"):
         yield REPEATED.format(repeated=finding["repeated"], invoices=finding["invoices"])
     for row in records(connection, FAILURES, {"org_id": organization.id, "question": BOOKING_QUESTION}):

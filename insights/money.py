@@ -1,18 +1,17 @@
 """Money of an incident, by the amounts of the single bookings and payments, where these tell it."""
 
-from datetime import timedelta
 from typing import Final, LiteralString
 
 import pandas as pd
 import psycopg
 
+from insights.called_off import called_off
 from insights.findings import WORK, Finding
 from insights.organizations import Organization
 from sources.database import records
 
 COUNTED: Final = ("bookings_created", "bookings_cancelled", "no_shows", "bookings_completed")
 RATES_OF_LOST: Final = ("no_show_rate", "cancellation_rate")
-CALLED_OFF_BEFORE: Final = timedelta(days=3)  # work that is missing was called off so long before its days at the most
 LEAST_CALLED_OFF: Final = 0.5  # of the missing work's money, for its bookings to be those that are missing
 
 # The amounts of failed payments of the days that have not been paid since; an invoice counts once.
@@ -30,16 +29,6 @@ UNPAID: Final[LiteralString] = """
             and paid.status = 'succeeded' and paid.paid_day between %(started_on)s and %(day)s
     )
 """
-CALLED_OFF: Final[LiteralString] = """
-    select coalesce(sum(bookings.total_amount), 0)::float8 as amount
-    from intermediate.int_called_off_bookings as called_off
-    inner join marts.fct_bookings as bookings on bookings.booking_id = called_off.booking_id
-    where called_off.org_id = %(org_id)s and bookings.is_in_own_currency
-        and called_off.service_day between %(started_on)s and %(day)s
-        and called_off.removed_day between %(removed_from)s and %(day)s
-        and (%(dimension)s = 'total' or %(dimension)s = 'service' and bookings.service_id::text = %(member)s
-            or %(dimension)s = 'provider' and bookings.provider_id::text = %(member)s)
-"""
 
 
 def exact_money(
@@ -56,21 +45,17 @@ def exact_money(
     """
     value, expected = float(finding["value"]), float(finding["expected"])
     gain = 1 if finding["good_direction"] == "up" else -1
-    parameters = {
-        "org_id": organization.id,
-        **{name: finding[name] for name in ("started_on", "day", "dimension", "member")},
-        "removed_from": finding["started_on"] - CALLED_OFF_BEFORE,
-    }
     is_rise = finding["direction"] == "up" and value > 0
     if finding["metric"] in COUNTED and earlier["amount"].notna().any():
         return gain * (float(current["amount"].sum()) - expected * float(earlier["amount"].mean()))
     if finding["metric"] in RATES_OF_LOST and is_rise:
         return gain * float(current["amount"].sum()) * (1 - expected / value)
     if finding["metric"] == "failed_payments" and is_rise:
-        (unpaid,) = records(connection, UNPAID, parameters)
+        days = {"started_on": finding["started_on"], "day": finding["day"]}
+        (unpaid,) = records(connection, UNPAID, {"org_id": organization.id, **days})
         return gain * float(unpaid["amount"]) * (1 - expected / value)
     if finding["metric"] in WORK and finding["direction"] == "down" and finding["impact"] is not None:
-        (called_off,) = records(connection, CALLED_OFF, parameters)
-        if called_off["amount"] >= LEAST_CALLED_OFF * abs(float(finding["impact"])):
-            return -float(called_off["amount"])
+        left = called_off(connection, organization, finding)
+        if left["amount"] >= LEAST_CALLED_OFF * abs(float(finding["impact"])):
+            return -float(left["amount"])
     return None

@@ -24,7 +24,7 @@ def describe(finding: Finding) -> phrases.Text:
         _since(finding),
         _hours(finding),
         f"{consequence[:1].upper()}{consequence[1:]}." if consequence and is_entered else "",
-        phrases.money_of(finding),
+        _money(finding),
         _coming(finding),
     ]
     return title, phrases.joined(sentences), _recommendation(finding)
@@ -54,6 +54,11 @@ def _since(finding: Finding) -> str:
 def _hours(finding: Finding) -> str:
     planned = phrases.amount(finding, phrases.rounded(finding, finding["expected"]))
     return f"Of the {planned} planned up to {phrases.day(finding)}, nothing was done."
+
+
+def _money(finding: Finding) -> str:
+    impact, currency = abs(finding["impact"]), phrases.currency(finding)
+    return f"These bookings are worth {formatting.money(impact, currency)}." if impact else ""
 
 
 def _coming(finding: Finding) -> str:

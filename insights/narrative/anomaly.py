@@ -10,7 +10,7 @@ from sources import formatting
 
 # Recommendation by metric and direction: a new metric adds two lines.
 RECOMMENDATIONS: Final = {
-    ("bookings_created", "up"): "Check that providers have capacity for the extra bookings and confirm them soon.",
+    ("bookings_created", "up"): "Check that there is capacity for the extra bookings and confirm them soon.",
     ("bookings_created", "down"): "Check that the booking page and its channels work, then follow up open quotes.",
     ("bookings_completed", "up"): "Invoice the completed bookings and ask their clients for reviews.",
     ("bookings_completed", "down"): "Look for bookings that wait on a provider, a client or an approval.",
@@ -70,6 +70,8 @@ PROVIDER_RECOMMENDATION: Final = (
 )
 # Where it is known that the provider is absent.
 ABSENT_RECOMMENDATION: Final = "Move the bookings of {} to colleagues, or offer their clients other days."
+# Where invoices repeat others.
+REPEATED_RECOMMENDATION: Final = "Void the invoices that were issued twice, and tell their clients before they pay."
 # Where nothing at all was done on the days.
 CLOSED_RECOMMENDATION: Final = (
     "If you were closed, enter the closure in the calendar, so that it is expected; "
@@ -144,7 +146,7 @@ def _earlier_day(finding: Finding) -> str:
 
 def _missing(finding: Finding) -> phrases.Text:
     subject, expected = phrases.subject(finding), phrases.rounded(finding, finding["expected"])
-    verb = "were" if finding["unit"] == "count" and expected not in (0, 1) else "was"
+    verb = phrases.was(finding, expected) if expected else "was"
     expectation = f"{phrases.amount(finding, expected) if expected else 'nothing'} {verb} expected"
     summary = (
         f"For {phrases.day(finding)}, no figure was recorded for {subject}{phrases.at_organization(finding)}, "
@@ -188,13 +190,13 @@ def _common_cause(finding: Finding) -> str:
     )
     is_common = finding.get("spread_over") and not finding["drivers"]
     is_by_time = finding["drivers"] and all(driver["dimension"] in BY_TIME for driver in finding["drivers"])
-    return causes if (is_common or is_by_time) and not is_work_done else ""
+    return causes if (is_common or is_by_time) and not is_work_done and finding["dimension"] == "total" else ""
 
 
 def _recommendation(finding: Finding) -> str:
     metric, direction = str(finding.get("metric")), str(finding.get("direction"))
-    if _is_price(finding):
-        return PRICE_RECOMMENDATION
+    if finding.get("repeated") or _is_price(finding):
+        return REPEATED_RECOMMENDATION if finding.get("repeated") else PRICE_RECOMMENDATION
     if metric in ("bookings_created", "booked_revenue") and direction == "down":
         own = [{"dimension": finding["dimension"], "member_name": finding.get("member_name")}]
         for place in own + [driver for driver in finding["drivers"] if driver["contribution"] < 0]:

@@ -1,5 +1,6 @@
 """Phrases that the texts of all kinds share: amounts, comparisons, ranges, days and drivers of a finding."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
@@ -86,6 +87,8 @@ def comparison(finding: Finding, value: float, base: float, base_name: str = "ex
     """Compare the value with its base, as in '€300 (25%) less than the €1,200 expected'."""
     if value == base:
         return f"the same as {'' if base_name.startswith('in ') else 'was '}{base_name}"
+    if not value and base_name == "expected":
+        return f"where {amount(finding, base)} {was(finding, base)} expected"
     if is_negligible(finding, value, base):
         nothing = "nothing" if base == 0 else "hardly anything"
         return (
@@ -101,11 +104,16 @@ def comparison(finding: Finding, value: float, base: float, base_name: str = "ex
 
 def short_comparison(finding: Finding, value: float, expected: float) -> str:
     """Compare the value with the expected one in the few words of a title: '25% less than expected'."""
-    if value == expected or is_negligible(finding, value, expected):
+    if value == expected or not value or is_negligible(finding, value, expected):
         return comparison(finding, value, expected)
     share = formatting.change(value, expected, finding["unit"], currency(finding))
     size = share or difference(finding, value, expected)
     return f"{size} {more_or_less(finding, value, expected)} than expected"
+
+
+def was(finding: Finding, number: float) -> str:
+    """Return the verb of the figure: 'were' of several bookings or hours."""
+    return "were" if finding["unit"] in ("count", "hours") and number != 1 else "was"
 
 
 def is_negligible(finding: Finding, value: float, expected: float) -> bool:
@@ -148,7 +156,20 @@ def drivers(finding: Finding) -> str:
     if named:
         return f"Main {'driver' if len(named) == 1 else 'drivers'}: {formatting.listed(named)}."
     spread = [DIMENSIONS[name] for name in finding.get("spread_over") or []]
-    return f"It is spread over {formatting.listed(spread)}: the cause is probably a common one." if spread else ""
+    if not spread:
+        return ""
+    if finding.get("dimension") != "total":
+        return f"None of its {formatting.listed(spread)} stands out."
+    return f"It is spread over {formatting.listed(spread)}: the cause is probably a common one."
+
+
+def driver_name(members: Sequence[tuple[str, str]]) -> str:
+    """Return the name of a driver, of a dimension and its member, or of some: 'Massage of the client group Agency'."""
+    (dimension, name), *others = members
+    if not others:
+        return name
+    parts = [DRIVERS.get(dimension, "{}").format(name), *(MEMBERS[other].format(each) for other, each in others)]
+    return " ".join(parts)
 
 
 def driver_change(finding: Finding, value: float, expected: float) -> str:
@@ -176,7 +197,8 @@ def money_of(finding: Finding) -> str:
     if not impact or is_money:
         return ""
     size = formatting.money(formatting.rounded(abs(impact), "money", currency(finding)), currency(finding))
-    return f"This is worth about {size}."
+    is_recorded = finding.get("metric") == "tracked_hours"  # that hours are not entered loses no money by itself
+    return f"So many hours bring about {size}." if is_recorded else f"This is worth about {size}."
 
 
 def effect_sentence(finding: Finding) -> str:

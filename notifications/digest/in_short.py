@@ -51,7 +51,10 @@ def _money(row: Row, currency: str) -> str:
 
 def _main_driver(row: Row) -> str:
     """Return the member with most of the difference, if it has enough of it and its name says what it is."""
-    drivers = [driver for driver in row["drivers"] if driver.get("dimension") in NAMING_DIMENSIONS]
+    drivers = [
+        driver for driver in row["drivers"]
+        if set(str(driver.get("dimension")).split(" and ")) <= set(NAMING_DIMENSIONS)
+    ]  # fmt: skip
     if not drivers or row["value"] is None or row["expected"] is None:
         return ""
     main = max(drivers, key=lambda driver: abs(float(driver.get("contribution") or 0)))

@@ -31,7 +31,10 @@ create table marts.fct_bookings (
 );
 create table marts.fct_payments (
     org_id uuid, client_id uuid, invoice_id uuid, booking_id uuid, status text, amount numeric(14, 2),
-    is_in_own_currency boolean default true, attempted_day date
+    is_in_own_currency boolean default true, attempted_day date, paid_day date
+);
+create table intermediate.int_called_off_bookings (
+    booking_id uuid, org_id uuid, service_day date, removed_day date, is_cancelled boolean
 );
 create table marts.fct_invoices (invoice_id uuid, invoice_number text);
 create table intermediate.int_repeated_invoices (
@@ -102,6 +105,48 @@ def test_the_service_that_fails_is_the_driver_and_its_money_is_exact(warehouse: 
     assert [driver["member_name"] for driver in found["drivers"]] == ["Massage"]
     assert (found["drivers"][0]["value"], found["drivers"][0]["expected"]) == (0, pytest.approx(40))
     assert found["impact"] == pytest.approx(800 - 80 * 50)
+
+
+def test_the_money_of_failed_payments_is_what_was_not_paid_since(warehouse: psycopg.Connection) -> None:
+    warehouse.execute(
+        "insert into intermediate.int_metric_rows (org_id, metric, day, value) values (%s, 'failed_payments', %s, 1)",
+        [ORGANIZATION.id, DAY],
+    )
+    invoices, bookings = ([uuid4() for _ in range(3)] for _ in range(2))
+    attempts = [(0, "failed", 300), (0, "failed", 300), (1, "failed", 200), (2, "failed", 50), (2, "succeeded", 50)]
+    for place, status, amount in attempts:
+        warehouse.execute(
+            "insert into marts.fct_payments values (%s, %s, %s, %s, %s, %s, true, %s, %s)",
+            [ORGANIZATION.id, ANN, invoices[place], bookings[place], status, amount, DAY,
+             DAY if status == "succeeded" else None],
+        )  # fmt: skip
+    assert explanation(warehouse, "failed_payments", 4, 1)["impact"] == pytest.approx(-500 * 0.75)
+
+
+def test_the_money_of_a_no_show_rate_is_that_of_the_missed_bookings(warehouse: psycopg.Connection) -> None:
+    warehouse.execute(
+        "insert into intermediate.int_metric_rows (org_id, metric, day, value, booking_id, service) "
+        "select org_id, 'services_missed', %s, 1, booking_id, service_id::text from marts.fct_bookings "
+        "where created_day = %s and service_id = %s limit 10",
+        [DAY, DAY - timedelta(days=7), MASSAGE],
+    )
+    assert explanation(warehouse, "no_show_rate", 0.5, 0.1)["impact"] == pytest.approx(-10 * 80 * 0.8)
+
+
+def test_work_that_was_moved_away_is_told_with_its_amounts(warehouse: psycopg.Connection) -> None:
+    warehouse.execute(
+        "insert into intermediate.int_metric_rows (org_id, metric, day, value) values (%s, 'booked_hours', %s, 8)",
+        [ORGANIZATION.id, DAY - timedelta(days=7)],
+    )
+    assert explanation(warehouse, "booked_hours", 0, 16, impact=-800)["impact"] == -800
+    warehouse.execute(
+        "insert into intermediate.int_called_off_bookings "
+        "select booking_id, org_id, %s, %s, total_amount = 20 from marts.fct_bookings where created_day = %s",
+        [DAY, DAY - timedelta(days=1), DAY - timedelta(days=5)],
+    )
+    found = explanation(warehouse, "booked_hours", 0, 16, impact=-800)
+    assert found["impact"] == -20 * 80 - 20 * 20
+    assert found["facts"] == ["Of the bookings for these days, 20 were moved to other days and 20 were called off."]
 
 
 def test_revenue_is_split_into_volume_price_and_mix(warehouse: psycopg.Connection) -> None:

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from insights.narrative import DESCRIBERS, with_texts
+from insights.narrative import DESCRIBERS, phrases, with_texts
 from insights.narrative.anomaly import RECOMMENDATIONS
 from insights.organizations import Organization
 
 DAY = date(2025, 6, 30)
+ORGANIZATION = Organization(uuid4(), "Northwind Studio", "EUR", DAY, datetime(2025, 7, 1, tzinfo=UTC))
 GOLDEN = Path(__file__).parent / "golden"
 MONEY = {"metric": "booked_revenue", "label": "booked revenue", "unit": "money", "currency": "EUR"}
 COUNT = {"metric": "bookings_created", "label": "bookings created", "unit": "count", "currency": None}
@@ -124,16 +125,14 @@ def test_there_is_no_golden_file_without_a_case() -> None:
 
 def test_findings_of_several_kinds_get_the_texts_of_their_kind_and_organisation() -> None:
     cases = [CASES["revenue_shifted_down"], CASES["forecast_down"], CASES["pipeline"]]
-    organization = Organization(uuid4(), "Northwind Studio", "EUR", DAY, datetime(2025, 7, 1, tzinfo=UTC))
-    for found, case in zip(with_texts(organization, cases), cases, strict=True):
+    for found, case in zip(with_texts(ORGANIZATION, cases), cases, strict=True):
         assert "\n\n".join(found[part] for part in ("title", "summary", "recommendation")) + "\n" == text_of(case)
         assert (found["effects"], found["facts"], found["actions"]) == ([], [], [])
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    organization = Organization(uuid4(), "Northwind Studio", "EUR", DAY, datetime(2025, 7, 1, tzinfo=UTC))
     with pytest.raises(ValueError, match=f"kind 'unknown' is not one of {', '.join(DESCRIBERS)}"):
-        with_texts(organization, [{"kind": "unknown"}])
+        with_texts(ORGANIZATION, [{"kind": "unknown"}])
 
 
 def test_each_metric_has_recommendations_for_both_directions() -> None:
@@ -165,3 +164,27 @@ def test_any_figures_read_well(
     text = text_of({**case, "drivers": [driver("Someone", value, other)]})
     for flaw in ("nan", "None", "inf", "-0.00", "  ", "..", " -0 "):
         assert flaw not in text.replace("information", "")
+
+
+def test_a_driver_of_two_dimensions_reads_as_one_name() -> None:
+    assert phrases.driver_name([("service", "Massage"), ("client_group", "Agency")]) == (
+        "Massage of the client group Agency"
+    )
+    assert phrases.driver_name([("channel", "web"), ("service_weekday", "Monday")]) == "the channel web for Mondays"
+    assert phrases.driver_name([("channel", "web")]) == "web"
+
+
+def test_a_repeated_invoice_is_to_be_voided() -> None:
+    repeated = {**CASES["revenue_huge"], "repeated": 8, "metric": "invoiced_revenue", "direction": "up"}
+    (found,) = with_texts(ORGANIZATION, [repeated])
+    assert found["recommendation"].startswith("Void the invoices that were issued twice")
+
+
+def test_a_member_has_no_cause_that_is_common_to_all() -> None:
+    spread = {"direction": "down", "drivers": [], "spread_over": ["channel"], "pattern": "level_shift"}
+    own = {**CASES["count_missing_of_a_service"], **spread, "metric": "bookings_created"}
+    (of_member,) = with_texts(ORGANIZATION, [own])
+    assert "None of its channels stands out." in of_member["summary"]
+    assert "demand as a whole" not in of_member["summary"]
+    (of_all,) = with_texts(ORGANIZATION, [{**own, "dimension": "total"}])
+    assert "demand as a whole" in of_all["summary"]
