@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv-peers
 
-.PHONY: demo up test fuzz lint format bench accuracy insights pictures lock clean
+.PHONY: demo up test tests fuzz lint format bench accuracy insights pictures lock clean
 
 demo: $(READY)   ## set up, load the sample business and run everything once, without a browser
 	$(BIN)/hub sample
@@ -16,9 +16,12 @@ demo: $(READY)   ## set up, load the sample business and run everything once, wi
 up: demo         ## the same, then the Dagster UI and the API until Ctrl-C
 	$(BIN)/hub up
 
-# Three workers for two cores: a test waits for a server, a process or the disk for a third of its time.
-test: lint       ## lint and every test; ORDER=1 runs them in the random order of seed 1
-	$(BIN)/pytest -n 3 --no-loadscope-reorder $(if $(ORDER),--random-order --random-order-seed=$(ORDER))
+test: $(READY)   ## lint, and beside it every test; ORDER=1 runs them in the random order of seed 1
+	@$(MAKE) --no-print-directory -j 2 lint tests
+
+# Four workers for two cores: a test waits for half of its time, for a server, a process or the disk.
+tests: $(READY)  ## every test
+	$(BIN)/pytest -n 4 --no-loadscope-reorder $(if $(ORDER),--random-order --random-order-seed=$(ORDER))
 
 fuzz: $(READY)   ## thousands of generated requests, 200,000 random operations by all roles, 200 generated businesses
 	HUB_FUZZ_EXAMPLES=30 $(BIN)/pytest -s tests/sources/api/test_openapi.py
@@ -40,6 +43,7 @@ bench: $(READY)  ## speed, as ratios to a limit that is measured in the same run
 	$(BIN)/python -m bench.importing
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.live
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.one_day
 	@$(MAKE) accuracy
 	@$(MAKE) insights
 
