@@ -106,8 +106,13 @@ def _facts(connection: psycopg.Connection, organization: Organization, finding: 
     if finding["metric"] in WORK and finding["direction"] == "down" and "absence" not in finding:
         left = called_off(connection, organization, finding)
         if left["cancelled"] + left["moved"] >= LEAST_CALLED_OFF:
-            moved, cancelled = (f"{left[name]:,}" for name in ("moved", "cancelled"))
-            yield f"Of the bookings for these days, {moved} were moved to other days and {cancelled} were called off."
+            ways = {"moved": "moved to other days", "cancelled": "called off"}
+            parts = [
+                f"{left[name]:,} {'was' if left[name] == 1 else 'were'} {way}"
+                for name, way in ways.items()
+                if left[name]
+            ]
+            yield f"Of the bookings for these days, {formatting.listed(parts)}."
     if finding.get("repeated"):
         yield REPEATED.format(repeated=finding["repeated"], invoices=finding["invoices"])
     for row in records(connection, FAILURES, {"org_id": organization.id, "question": BOOKING_QUESTION}):

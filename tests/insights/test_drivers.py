@@ -144,9 +144,20 @@ def test_work_that_was_moved_away_is_told_with_its_amounts(warehouse: psycopg.Co
         "select booking_id, org_id, %s, %s, total_amount = 20 from marts.fct_bookings where created_day = %s",
         [DAY, DAY - timedelta(days=1), DAY - timedelta(days=5)],
     )
+    warehouse.execute(
+        "insert into intermediate.int_called_off_bookings select * from intermediate.int_called_off_bookings"
+    )
     found = explanation(warehouse, "booked_hours", 0, 16, impact=-800)
     assert found["impact"] == -20 * 80 - 20 * 20
     assert found["facts"] == ["Of the bookings for these days, 20 were moved to other days and 20 were called off."]
+
+    warehouse.execute(
+        "update marts.fct_bookings set service_day = %s where created_day = %s and total_amount = 80",
+        [DAY, DAY - timedelta(days=5)],
+    )
+    found = explanation(warehouse, "booked_hours", 0, 16, impact=-400)
+    assert found["impact"] == -20 * 20
+    assert found["facts"] == ["Of the bookings for these days, 20 were called off."]
 
 
 def test_revenue_is_split_into_volume_price_and_mix(warehouse: psycopg.Connection) -> None:
