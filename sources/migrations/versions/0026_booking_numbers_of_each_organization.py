@@ -6,32 +6,25 @@ revision = "0026"
 down_revision = "0025"
 
 # A sequence for each organisation: a counter in a row would make the bookings of an organisation wait for each other.
+# The first booking makes it, as organisations also come by ways that run no triggers.
 FUNCTIONS = """
 create function app.booking_sequence(p_org_id uuid) returns text immutable language sql
-    return 'booking_numbers_' || replace(p_org_id::text, '-', '');
-
-create function app.keep_booking_sequence() returns trigger language plpgsql
-security definer set search_path = app, pg_temp as $$
-begin
-    if tg_op = 'INSERT' then
-        execute format('create sequence if not exists app.%I', app.booking_sequence(new.id));
-    else
-        execute format('drop sequence if exists app.%I', app.booking_sequence(old.id));
-    end if;
-    return null;
-end $$;
-create trigger keep_booking_sequence after insert or delete on app.organizations
-    for each row execute function app.keep_booking_sequence();
+    return 'app.booking_numbers_' || replace(p_org_id::text, '-', '');
 
 -- The next number of the caller's organisation.
 create function app.next_booking_number(p_at timestamptz) returns text language plpgsql
 security definer set search_path = app, pg_temp as $$
+declare
+    v_sequence text := app.booking_sequence(app.org_id());
 begin
-    return 'BK-' || to_char(p_at, 'YYYY') || '-'
-        || nextval(format('app.%I', app.booking_sequence(app.org_id()))) + 1000000;
+    if to_regclass(v_sequence) is null then
+        perform pg_advisory_xact_lock(hashtextextended(v_sequence, 0));
+        execute 'create sequence if not exists ' || v_sequence;
+    end if;
+    return 'BK-' || to_char(p_at, 'YYYY') || '-' || nextval(v_sequence) + 1000000;
 end $$;
 
-revoke execute on function app.booking_sequence, app.keep_booking_sequence, app.next_booking_number from public;
+revoke execute on function app.booking_sequence, app.next_booking_number from public;
 grant execute on function app.next_booking_number to hub_api;
 """
 FROM_ONE = """
@@ -42,7 +35,7 @@ declare
 begin
     select case when is_called then last_value + 1 else last_value end into v_next from app.booking_numbers;
     for v_org_id in select id from app.organizations loop
-        execute format('create sequence app.%I start with %s', app.booking_sequence(v_org_id), v_next);
+        execute format('create sequence %s start with %s', app.booking_sequence(v_org_id), v_next);
     end loop;
 end $$;
 drop sequence app.booking_numbers;
@@ -64,8 +57,7 @@ begin
         execute format('drop sequence app.%I', v_name);
     end loop;
 end $$;
-drop trigger keep_booking_sequence on app.organizations;
-drop function app.next_booking_number, app.keep_booking_sequence, app.booking_sequence;
+drop function app.next_booking_number, app.booking_sequence;
 """
 
 
