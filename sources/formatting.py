@@ -12,7 +12,9 @@ LOCALE: Final = "en_US"
 Number = Decimal | float
 
 # Unit (of marts.dim_metric) -> the size from which on cents and tenths are not shown: they are less than 1% of it.
-WHOLE_FROM: Final[dict[str, int]] = {"money": 100, "count": 10, "hours": 100, "share": 100}
+WHOLE_FROM: Final[dict[str, int]] = {
+    "money": 100, "count": 10, "hours": 100, "days": 100, "score": 100, "share": 100,
+}  # fmt: skip
 
 SHARE_DIGITS: Final = 3  # tenths of a percentage point
 
@@ -20,8 +22,8 @@ SHARE_DIGITS: Final = 3  # tenths of a percentage point
 # would reflect a single booking. Hours are entered in quarters: five hours are twenty of them. An amount of money needs
 # 100 units of a currency with cents (10,000 of its smallest coin, so that yen and dinar are treated alike): that is
 # less than one ordinary booking of most services.
-# A share has none: points of a share are not told in percent.
-LEAST_BASE: Final[dict[str, int]] = {"count": 10, "hours": 5, "share": 100}
+# Days are means, of which one is a fifth of five. Shares and scores have none: their points are not told in percent.
+LEAST_BASE: Final[dict[str, int]] = {"count": 10, "hours": 5, "days": 5, "score": 100, "share": 100}
 LEAST_BASE_COINS: Final = 10_000
 # The largest change shown as a percentage, as a multiple of the base: 4,000% is harder to read than the two figures.
 MAX_RATIO: Final = 10
@@ -36,13 +38,14 @@ def rounded(value: Number, unit: str, currency: str | None = None) -> float:
 
 
 def figure(value: Number, unit: str, currency: str | None = None) -> str:
-    """Format `value` in its unit: money (in `currency`, ISO 4217, as €12,345 or €12.50), hours, a share or a count."""
+    """Format `value` in its unit, money in the ISO 4217 `currency`: €12,345, €12.50, 12 h, 3 days, 12.5%, 12."""
     shown = rounded(value, unit, currency)
     if unit == "share":
         return format_percent(shown, "#,##0.#%", locale=LOCALE)
     if unit != "money":
         number = format_decimal(shown, "#,##0.#", locale=LOCALE)
-        return f"{number} h" if unit == "hours" else number
+        suffixes = {"hours": " h", "days": " day" if shown == 1 else " days"}
+        return number + suffixes.get(unit, "")
     whole = abs(shown) >= WHOLE_FROM[unit]
     if currency is None:
         return format_decimal(shown, "#,##0" if whole else "#,##0.00", locale=LOCALE)

@@ -37,7 +37,7 @@ def invoke(settings: Settings, arguments: list[str], on_event: Any = None, manif
     """
     from dbt.cli.main import dbtRunner
 
-    os.environ.update(_environment(settings))
+    os.environ.update(environment(settings))
     values = {
         "--project-dir": PROJECT,
         "--profiles-dir": PROJECT,
@@ -113,7 +113,8 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that profiles.yml reads, the password among them."""
     parts = urlsplit(database.database_url(settings))
     return {
         "HUB_DBT_HOST": parts.hostname or "127.0.0.1",

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,16 +17,21 @@ from sources.errors import HubError
 
 FILES: Final = "models/marts/_metrics_of_*.yml"
 TOTAL: Final = "total"
+SUMMED: Final = ("sum", "count")  # aggregations that can be added up over days; an average is the quotient of both
+# The SQL of the others, on the column `measured`.
+UNSUMMED: Final = {
+    "median": "percentile_cont(0.5) within group (order by measured)",
+    "count_distinct": "count(distinct measured)",
+}
+KINDS: Final = {"sum": "sum", "count": "sum", "average": "ratio", "median": "median", "count_distinct": "distinct"}
 REF: Final = r"^ref\('(\w+)'\)$"
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Meta(BaseModel):
     """`config.meta` of a metric: what the Hub does with it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    unit: Literal["count", "money", "hours", "share"]
+    unit: Literal["count", "money", "hours", "days", "score", "share"]
     good_direction: Literal["up", "down"]
     dimensions: tuple[str, ...]
     drives: tuple[str, ...] = ()  # the metrics that it moves
@@ -53,7 +58,7 @@ class Metric(BaseModel):
 class Measure(Metric):
     """A metric that is aggregated from the rows of a semantic model."""
 
-    agg: Literal["sum", "count"]
+    agg: Literal["sum", "count", "average", "median", "count_distinct"]
     expr: str  # SQL; rows for which it is null do not count
     agg_time_dimension: str  # the dimension of the business day
     create_metric: Literal[True]
@@ -81,13 +86,26 @@ class Column(BaseModel):
     expr: str | None = None
 
 
+class ModelMeta(BaseModel):
+    """`config.meta` of a semantic model."""
+
+    model_config = ConfigDict(extra="forbid")
+    days_of_calendar: bool = False  # the model is made from dim_date, which therefore cannot be made from it
+
+
 class SemanticModel(BaseModel):
     """A dbt model, with what its rows can be grouped by and what is measured on them."""
 
     ref: str = Field(alias="model", pattern=REF)
+    config: dict[Literal["meta"], ModelMeta] = {"meta": ModelMeta()}
     entities: list[Column]
     dimensions: list[Column]
     measures: list[Measure] = []
+
+    def day_column(self, measure: Measure) -> str:
+        """Return the column with the business day of one of its measures."""
+        columns = {each.name: each.expr or each.name for each in self.dimensions}
+        return columns[measure.agg_time_dimension]
 
 
 class Declarations(BaseModel):
@@ -117,65 +135,115 @@ def declared(project: Path) -> Declarations:
 def variables(project: Path) -> dict[str, Any]:
     """Return the variables of dbt that are made from the metrics.
 
-    metric_sums: how each sum and stock is computed. metric_days: the models and their columns with business days.
-    metric_properties: what dim_metric says about each metric. Three, so that an edit rebuilds only what it concerns.
+    metric_sums: how each metric of kpi_daily is computed. metric_values: the same of those that days do not add up to.
+    metric_days: the models and columns with the business days that dim_date must have. metric_properties: what
+    dim_metric says about each metric. They are several, so that an edit rebuilds only what it concerns.
     """
     found = declared(project)
-    sums = [_sum(model, measure) for model in found.semantic_models for measure in model.measures]
-    days = {each["name"]: each["day"] for each in sums}
-    measures = [measure for model in found.semantic_models for measure in model.measures]
+    pairs = [(model, measure) for model in found.semantic_models for measure in model.measures]
+    computed = [_computed(model, measure) for model, measure in pairs]
+    days = {each["name"]: each["day"] for each in computed}
     return {
-        "metric_sums": sums,
-        "metric_days": sorted({(each["model"], each["day"]) for each in sums}),
+        "metric_sums": [part for each in computed for part in _summed(each)],
+        "metric_values": [
+            each | {"aggregation": UNSUMMED[each["agg"]]} for each in computed if each["agg"] in UNSUMMED
+        ],
+        "metric_days": sorted(
+            {
+                (each["model"], each["day"])
+                for (model, _), each in zip(pairs, computed, strict=True)
+                if not model.config["meta"].days_of_calendar
+            }
+        ),
         "metric_properties": [
+            *(row | {"day_column": days[measure.name]} for _, measure in pairs for row in _described(measure)),
             *(
-                _properties(each, "stock" if each.non_additive_dimension else "sum") | {"day_column": days[each.name]}
-                for each in measures
-            ),
-            *(
-                _properties(each, "ratio")
-                | each.type_params.model_dump()
-                | {"day_column": days[each.type_params.numerator]}
-                for each in found.metrics
+                _properties(ratio, "ratio", **ratio.type_params.model_dump())
+                | {"day_column": days[ratio.type_params.numerator]}
+                for ratio in found.metrics
             ),
         ],
     }
 
 
-def _sum(model: SemanticModel, measure: Measure) -> dict[str, Any]:
+def _computed(model: SemanticModel, measure: Measure) -> dict[str, Any]:
     name = re.sub(REF, r"\1", model.ref)
-    columns = {each.name: each.expr or each.name for each in model.dimensions}
     return {
         "name": measure.name,
         "model": name,
         "rows": measure.meta.rows or name,
         "has_booking": bool(measure.meta.rows) or "booking" in {entity.name for entity in model.entities},
-        "day": columns[measure.agg_time_dimension],
+        "day": model.day_column(measure),
         "agg": measure.agg,
+        "kind": "stock" if measure.non_additive_dimension else KINDS[measure.agg],
         "expr": measure.expr,
         "dimensions": measure.meta.dimensions,
     }
 
 
-def _properties(metric: Metric, kind: str) -> dict[str, Any]:
+def _summed(computed: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what kpi_daily has of a measure: itself, or the sum and the count of an average; nothing of others."""
+    if computed["agg"] == "average":
+        return [computed | {"name": part_name(computed["name"], agg), "agg": agg} for agg in SUMMED]
+    return [computed] if computed["agg"] in SUMMED else []
+
+
+def part_name(average: str, agg: str) -> str:
+    """Return the name of the sum or the count of an average."""
+    return f"{average}_{agg}"
+
+
+def _described(measure: Measure) -> list[dict[str, Any]]:
+    """Return what dim_metric says of a measure; of an average also its sum and its count."""
+    if measure.agg != "average":
+        kind = "stock" if measure.non_additive_dimension else KINDS[measure.agg]
+        return [_properties(measure, kind)]
+    sums, counts = (
+        _properties(measure, "sum")
+        | {
+            "name": part_name(measure.name, agg),
+            "label": f"{measure.label}: {agg}",
+            "description": f"The {agg} of the values of which {measure.name} is the mean.",
+            "unit": unit,
+            "drives": (),
+            "watch": False,
+            "forecast": False,
+        }
+        for agg, unit in zip(SUMMED, (measure.meta.unit, "count"), strict=True)
+    )
+    return [sums, counts, _properties(measure, "ratio", numerator=sums["name"], denominator=counts["name"])]
+
+
+def _properties(metric: Metric, kind: str, **parts: str) -> dict[str, Any]:
     meta = metric.meta.model_dump(exclude={"rows"})
-    return {"name": metric.name, "label": metric.label, "description": metric.description, "kind": kind, **meta}
+    return {
+        "name": metric.name,
+        "label": metric.label,
+        "description": metric.description,
+        "kind": kind,
+        **meta,
+        **parts,
+    }
 
 
 def _check(found: Declarations) -> None:
-    measures = {measure.name: measure for model in found.semantic_models for measure in model.measures}
+    models = {measure.name: (model, measure) for model in found.semantic_models for measure in model.measures}
     for model in found.semantic_models:
         known = {TOTAL, *(each.name for each in [*model.entities, *model.dimensions])}
         for measure in model.measures:
             named = {*measure.meta.dimensions, measure.agg_time_dimension}
             _refuse(measure, "dimensions that its semantic model lacks", named - known)
+            if measure.agg in UNSUMMED:
+                flags = {name for name in ("watch", "forecast") if getattr(measure.meta, name)}
+                _refuse(measure, f"no value of a day, as {measure.agg} cannot be added up, but", flags)
+    summed = {name for name, (_, measure) in models.items() if measure.agg in SUMMED}
     for ratio in found.metrics:
         parts = list(ratio.type_params.model_dump().values())
-        _refuse(ratio, "parts that are no measures", set(parts) - measures.keys())
-        for part in (measures[name] for name in parts):
+        _refuse(ratio, "parts that are no sums or counts", set(parts) - summed)
+        for _, part in (models[name] for name in parts):
             missing = set(ratio.meta.dimensions) - set(part.meta.dimensions)
             _refuse(ratio, f"dimensions that {part.name} lacks", missing)
-        days = {measures[name].agg_time_dimension for name in parts}
+        days = {model.day_column(part) for model, part in (models[name] for name in parts)}
         _refuse(ratio, "parts by different business days", days if len(days) > 1 else set())
     metrics = [*(measure for model in found.semantic_models for measure in model.measures), *found.metrics]
     names = Counter(metric.name for metric in metrics)

@@ -36,6 +36,7 @@ mean_days = _calls("mean_days")
 metric_total = _calls("metric_total")
 months_from_to = _calls("months_from_to")
 names_weekday = _calls("names_weekday")
+period_figure = _calls("period_figure")
 seconds_from_to = _calls("seconds_from_to")
 severity_rank = _calls("severity_rank")
 share = _calls("share")
@@ -79,8 +80,8 @@ def every_number(*_: Any) -> str:
     return "numbers"
 
 
-def metric_sum(_: Any) -> str:
-    """Return a query with the columns of one metric's rows."""
+def metric_sums(_: Any) -> str:
+    """Return a query with the columns of the rows of some metrics."""
     return "select org_id, day, metric, dimension, member, value from facts"
 
 
@@ -88,7 +89,7 @@ def metric_rows(_: Any) -> str:
     """Return a query with the columns of the single rows of one metric."""
     return (
         "select org_id, metric, day, value, booking_id, service, provider, client_group, channel, service_weekday, "
-        "lead_bucket from facts"
+        "lead_bucket, status_group from facts"
     )
 
 
@@ -115,3 +116,18 @@ def only_changed(*_: Any, **__: Any) -> str:
 only_changed_histories = only_changed
 only_changed_lines = only_changed
 or_changed_end = only_changed
+
+
+def by_role(*_: Any) -> str:
+    """Return the columns of a period and of what it is compared with."""
+    return "sum(value) as value"
+
+
+def periods_of_rows(_: Any) -> str:
+    """Return a query of the figures of one metric by period."""
+    return "select org_id, grain, period_start, period_end, previous_start, dimension, member from facts"
+
+
+def levels_of_days(*_: Any) -> str:
+    """Return the end of a query of what stands at the end of each day."""
+    return "levels as (select * from changes) select org_id, service_id, day from levels"

@@ -43,3 +43,39 @@
         when {{ days }} is not null then '{{ var('longest_lead_bucket') }}'
     end
 {%- endmacro %}
+
+
+{# The rest of a query whose CTE `changes` has org_id, service_id, day and `amount`, the change on that day: the level of
+   each service at the end of each day up to as_of, in rows where it is not zero. #}
+{% macro levels_of_days(changes, amount) -%}
+change_days as (
+    select
+        org_id,
+        service_id,
+        day,
+        sum({{ amount }}) as {{ amount }}
+    from {{ changes }}
+    group by org_id, service_id, day
+),
+
+levels as (
+    select
+        change_days.org_id,
+        change_days.service_id,
+        change_days.day as first_day,
+        least(lead(change_days.day) over service_days, {{ add_days('run_clock.as_of', 1) }}) as next_day,
+        sum(change_days.{{ amount }}) over service_days as {{ amount }}
+    from change_days
+    inner join {{ ref('stg_app__run_clock') }} as run_clock on change_days.org_id = run_clock.org_id
+    window service_days as (partition by change_days.org_id, change_days.service_id order by change_days.day)
+)
+
+select
+    levels.org_id,
+    levels.service_id,
+    {{ add_days('levels.first_day', 'numbers.number - 1') }} as day,
+    {{ as_money('levels.' ~ amount) }} as {{ amount }}
+from levels
+cross join lateral {{ every_number(1, days_from_to('levels.first_day', 'levels.next_day')) }} as numbers
+where levels.{{ amount }} <> 0
+{%- endmacro %}

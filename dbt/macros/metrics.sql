@@ -1,27 +1,62 @@
 {# The metrics are variables that dagster_project/warehouse/metrics.py makes from the semantic models and metrics in
    models/marts/_metrics_of_*.yml. Rows for which a measure's expression is null do not count. #}
 
-{# The rows of one of var('metric_sums'), summed by each of its dimensions: org_id, day, metric, dimension, member, value. #}
-{% macro metric_sum(metric) -%}
-    {%- for dimension in metric['dimensions'] %}
-    {%- set member = dimension_column(dimension) %}
-    {{ 'union all' if not loop.first }}
+{# The rows of kpi_daily of the metrics that are summed from one model by one of its days, in one scan of it: org_id, day,
+   metric, dimension, member, value. #}
+{% macro metric_sums(metrics) -%}
+    {%- set day = metrics[0]['day'] -%}
+    {%- set dimensions = metrics | map(attribute='dimensions') | sum(start=[]) | unique | reject('equalto', 'total') | list %}
     select
-        org_id,
-        {{ metric['day'] }} as day,
-        '{{ metric["name"] }}' as metric,
-        '{{ dimension }}' as dimension,
-        {{ member }} as member,
-        cast({{ metric['agg'] }}({{ metric['expr'] }}) as numeric) as value
-    from {{ ref(metric['model']) }}
-    where
-        {{ metric['day'] }} is not null
-        {%- if dimension != 'total' %}
-        and {{ member }} is not null
-        {%- endif %}
-        and ({{ metric['expr'] }}) is not null
-    group by 1, 2, 3, 4, 5
-    {%- endfor %}
+        sums.org_id,
+        sums.day,
+        parts.metric,
+        sums.dimension,
+        sums.member,
+        parts.value
+    from (
+        select
+            org_id,
+            {{ day }} as day,
+            {{ dimension_and_member(dimensions) }},
+            {%- for metric in metrics %}
+            {{ metric['agg'] }}({{ metric['expr'] }}) as sum_{{ loop.index }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ ref(metrics[0]['model']) }}
+        where {{ day }} is not null
+        {{ by_each_dimension(dimensions, ['org_id', day]) }}
+    ) as sums
+    cross join lateral {{ metric_values(metrics) }} as parts
+    where sums.member is not null and parts.value is not null
+{%- endmacro %}
+
+
+{# A subquery with a row of metric and value for each column sum_1, sum_2, ... of `sums`; value is null where the metric does
+   not have the dimension, or no row counted. #}
+{% macro metric_values(metrics) -%}
+    {{ adapter.dispatch('metric_values')(metrics) }}
+{%- endmacro %}
+
+{% macro default__metric_values(metrics) -%}
+    (
+        select inline(array(
+            {%- for metric in metrics %}
+            named_struct('metric', '{{ metric["name"] }}', 'value', {{ metric_value(metric, loop.index) }}){{ ',' if not loop.last }}
+            {%- endfor %}
+        ))
+    )
+{%- endmacro %}
+
+{% macro postgres__metric_values(metrics) -%}
+    (
+        {%- for metric in metrics %}
+        select '{{ metric["name"] }}' as metric, {{ metric_value(metric, loop.index) }} as value
+        {{- ' union all' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{% macro metric_value(metric, number) -%}
+    case when sums.dimension in ('{{ metric['dimensions'] | join("', '") }}') then cast({{ 'nullif(sums.sum_' ~ number ~ ', 0)' if metric['agg'] == 'count' else 'sums.sum_' ~ number }} as numeric) end
 {%- endmacro %}
 
 
@@ -45,11 +80,11 @@
         facts.{{ metric['day'] }} as day,
         cast({{ '1' if metric['agg'] == 'count' else 'facts.measured' }} as numeric) as value,
         {{ 'facts.booking_id' if metric['has_booking'] else 'cast(null as uuid)' }} as booking_id,
-    {%- for dimension in ['service', 'provider', 'client_group', 'channel', 'service_weekday', 'lead_bucket'] %}
+    {%- for dimension in ['service', 'provider', 'client_group', 'channel', 'service_weekday', 'lead_bucket', 'status_group'] %}
     {%- if is_booking or dimension in metric['dimensions'] %}
-        {{ dimension_column(dimension, 'facts.') }} as {{ dimension }}
+        cast(facts.{{ dimension_column(dimension) }} as text) as {{ dimension }}
     {%- elif metric['has_booking'] %}
-        {{ dimension_column(dimension, 'bookings.') }} as {{ dimension }}
+        cast(bookings.{{ dimension_column(dimension) }} as text) as {{ dimension }}
     {%- else %}
         {{ as_text(none) }} as {{ dimension }}
     {%- endif %}
@@ -68,15 +103,35 @@
 {%- endmacro %}
 
 
-{# The expression of a dimension's member on the model of a metric, with the prefix of its columns. #}
-{% macro dimension_column(dimension, prefix='') -%}
-    {%- if dimension == 'total' -%}
-    'all'
-    {%- elif dimension in ('service', 'provider') -%}
-    cast({{ prefix }}{{ dimension }}_id as text)
-    {%- else -%}
-    {{ prefix }}{{ dimension }}
-    {%- endif -%}
+{# The columns dimension and member of a query that is grouped by by_each_dimension; member is null for rows without one. #}
+{% macro dimension_and_member(dimensions) -%}
+    case
+        {%- for dimension in dimensions %}
+        when grouping({{ dimension_column(dimension) }}) = 0 then '{{ dimension }}'
+        {%- endfor %}
+        when true then 'total'
+    end as dimension,
+    case
+        {%- for dimension in dimensions %}
+        when grouping({{ dimension_column(dimension) }}) = 0 then cast({{ dimension_column(dimension) }} as text)
+        {%- endfor %}
+        when true then 'all'
+    end as member
+{%- endmacro %}
+
+
+{# Groups by the columns `keys` alone, and by them with each dimension, in one scan. #}
+{% macro by_each_dimension(dimensions, keys) -%}
+    group by grouping sets (
+        ({{ keys | join(', ') }})
+        {%- for dimension in dimensions %}, ({{ keys | join(', ') }}, {{ dimension_column(dimension) }}) {%- endfor %}
+    )
+{%- endmacro %}
+
+
+{# The column of a dimension's member on the model of a metric. #}
+{% macro dimension_column(dimension) -%}
+    {{ dimension ~ '_id' if dimension in ('service', 'provider') else dimension }}
 {%- endmacro %}
 
 

@@ -31,6 +31,7 @@ from sources.tables.imports import import_records, import_rejections, sample_inc
 from sources.tables.insights import insight_events, insight_feedback, insight_run_logs
 from sources.tables.money import invoice_lines, invoices, number_series, payments, processor_events
 from sources.tables.people import organizations, profiles, provider_absences
+from sources.tables.targets import metric_targets
 from sources.tables.work import approvals, milestones, tasks, time_entries
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "live_changes",
     "messages",
     "metadata",
+    "metric_targets",
     "milestones",
     "notification_attempts",
     "notification_channels",

@@ -46,6 +46,26 @@ def test_sums_stocks_and_ratios_have_their_days_and_parts() -> None:
     assert ("fct_invoices", "issued_day") in VARIABLES["metric_days"]
 
 
+def test_an_average_is_a_ratio_of_its_sum_and_its_count() -> None:
+    properties = {each["name"]: each for each in VARIABLES["metric_properties"]}
+    average = properties["average_rating"]
+    assert (average["kind"], average["unit"], average["day_column"]) == ("ratio", "score", "reviewed_day")
+    parts = [properties[average[part]] for part in ("numerator", "denominator")]
+    assert [(part["name"], part["unit"], part["kind"], part["watch"]) for part in parts] == [
+        ("average_rating_sum", "score", "sum", False),
+        ("average_rating_count", "count", "sum", False),
+    ]
+    sums = {each["name"]: (each["agg"], each["expr"]) for each in VARIABLES["metric_sums"]}
+    assert sums["average_rating_sum"] == ("sum", "rating")
+    assert sums["average_rating_count"] == ("count", "rating")
+
+
+def test_medians_and_distinct_counts_are_not_made_from_days() -> None:
+    kinds = {each["name"]: each["kind"] for each in VARIABLES["metric_properties"]}
+    assert (kinds["median_lead_time"], kinds["booking_clients"]) == ("median", "distinct")
+    assert not {"median_lead_time", "booking_clients"} & {each["name"] for each in VARIABLES["metric_sums"]}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -58,12 +78,14 @@ def test_sums_stocks_and_ratios_have_their_days_and_parts() -> None:
         ),
         ("dimension: created_day", "dimension: made_day", "bookings_created has dimensions .*: made_day."),
         ("drives: [booked_", "drives: [book_", "bookings_created has drives that are no metrics: book_revenue."),
-        ("numerator: services_cancelled", "numerator: x", "cancellation_rate has parts that are no measures: x."),
+        ("numerator: services_cancelled", "numerator: x", "cancellation_rate has parts that are no sums or counts: x."),
         (
             "numerator: services_cancelled",
             "numerator: no_shows",
             "cancellation_rate has parts by different business days",
         ),
+        ("numerator: services_cancelled", "numerator: average_time_in_status", "has parts that are no sums or counts"),
+        ("agg: sum", "agg: median", "booked_revenue has no value of a day, .* but: watch."),
         ("name: no_shows", "name: services_missed", "services_missed has a name that another metric has"),
     ],
 )

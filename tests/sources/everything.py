@@ -59,6 +59,10 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
             "provider_id": "provider",
         },
     ),
+    "metric_targets": (
+        "metric_target",
+        {"metric": "booked_revenue", "grain": "month", "starts_on": "2030-08-01", "target": 1000},
+    ),
     "approvals": ("approval", {"booking_id": "booking", "approver_role": "client"}),
     "invoices": (
         "invoice",

@@ -16,7 +16,8 @@ select
     metric_rows.client_group,
     metric_rows.channel,
     metric_rows.service_weekday,
-    metric_rows.lead_bucket
+    metric_rows.lead_bucket,
+    metric_rows.status_group
 from metric_rows
 inner join {{ ref('stg_app__run_clock') }} as run_clock on metric_rows.org_id = run_clock.org_id
 where metric_rows.day <= run_clock.as_of

@@ -29,33 +29,4 @@ with changes as (
     where dimension = 'service' and lead_days > 0
 ),
 
-change_days as (
-    select
-        org_id,
-        service_id,
-        day,
-        sum(revenue) as revenue
-    from changes
-    group by org_id, service_id, day
-),
-
-levels as (
-    select
-        change_days.org_id,
-        change_days.service_id,
-        change_days.day as first_day,
-        least(lead(change_days.day) over service_days, {{ add_days('run_clock.as_of', 1) }}) as next_day,
-        sum(change_days.revenue) over service_days as revenue
-    from change_days
-    inner join {{ ref('stg_app__run_clock') }} as run_clock on change_days.org_id = run_clock.org_id
-    window service_days as (partition by change_days.org_id, change_days.service_id order by change_days.day)
-)
-
-select
-    levels.org_id,
-    levels.service_id,
-    {{ add_days('levels.first_day', 'numbers.number - 1') }} as day,
-    {{ as_money('levels.revenue') }} as revenue
-from levels
-cross join lateral {{ every_number(1, days_from_to('levels.first_day', 'levels.next_day')) }} as numbers
-where levels.revenue <> 0
+{{ levels_of_days('changes', 'revenue') }}

@@ -18,6 +18,13 @@ fixed_members as (
             '{{ name }}' as member_name
         union all
     {% endfor %}
+    {% for name in var('status_groups') %}
+        select
+            'status_group' as dimension,
+            '{{ name }}' as member,
+            '{{ name | capitalize }}' as member_name
+        union all
+    {% endfor %}
     {% for name in ['same day'] + (var('lead_buckets') | list) + [var('longest_lead_bucket')] %}
         {{ 'union all' if not loop.first }}
         select

@@ -7,9 +7,12 @@
 
 -- Rows only where there are facts: an absent day between the first one of the series and as_of is zero.
 with sums as (
-    {% for metric in var('metric_sums') %}
-        {{ 'union all' if not loop.first }}
-        {{ metric_sum(metric) }}
+    {% for model, of_model in var('metric_sums') | groupby('model') %}
+        {%- set is_first = loop.first %}
+        {% for day, metrics in of_model | groupby('day') %}
+            {{ 'union all' if not (is_first and loop.first) }}
+            {{ metric_sums(metrics) }}
+        {% endfor %}
     {% endfor %}
 )
 

@@ -32,6 +32,8 @@ insert into app.provider_absences (id, org_id, provider_id, starts_on, ends_on)
 insert into app.services (id, org_id, name, base_price, currency) values ('{ROW}', '{ORG}', 'Advice', 80, 'EUR');
 insert into app.calendar_events (id, org_id, kind, title, starts_on, ends_on, service_id, expected_effect)
     values ('{ROW}', '{ORG}', 'campaign', 'Summer', '2026-07-01', '2026-07-14', '{ROW}', 1.5);
+insert into app.metric_targets (id, org_id, metric, grain, starts_on, target)
+    values ('{ROW}', '{ORG}', 'booked_revenue', 'month', '2026-01-01', 10000);
 insert into app.service_packages (id, org_id, service_id, name, price, currency)
     values ('{ROW}', '{ORG}', '{ROW}', 'Ten hours', 700, 'EUR');
 insert into app.bookings (id, org_id, booking_number, client_id, provider_id, service_id, package_id, status, title,
@@ -151,6 +153,7 @@ BROKEN = [
     Broken("working_days", "profiles", "working_days = '{1,8}'", "working_days = [1, 8]"),
     Broken("days", "provider_absences", "ends_on = '2026-08-02'", "ends_on = 2026-08-02"),
     Broken("concerns", "calendar_events", f"provider_id = '{ROW}'", f"provider_id = {ROW}"),
+    Broken("grain", "metric_targets", "grain = 'decade'", "grain = decade"),
     Broken("rating", "reviews", "rating = 6", "rating = 6"),
     Broken("amount", "payments", "amount = 0", "amount = 0.00"),
     Broken("weight", "milestones", "weight = 0", "weight = 0.00"),
