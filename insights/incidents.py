@@ -131,9 +131,14 @@ def _follows_from_absence(cause: Finding, effect: Finding) -> bool:
 
 
 def _can_fall_so_far(cause: Finding, effect: Finding) -> bool:
-    """Return True unless the effect fell by far more of what was expected than its cause did."""
+    """Return True unless the effect fell by far more of what was expected than its cause did.
+
+    Of a total nothing is left only where nothing is left of its cause.
+    """
     if not (cause["direction"] == effect["direction"] == "down" and cause["expected"] > 0 and effect["expected"] > 0):
         return True
+    if effect["dimension"] == "total" and not effect["value"] and cause["value"]:
+        return False
     of_cause, of_effect = (1 - float(each["value"]) / float(each["expected"]) for each in (cause, effect))
     return of_effect <= FARTHER_FALL * of_cause
 

@@ -146,7 +146,9 @@ def test_the_money_of_an_absence_is_that_of_its_bookings() -> None:
 def test_a_part_that_fell_by_a_third_does_not_explain_that_nothing_is_left() -> None:
     hours = anomaly("tracked_hours", 0, 120, pattern="dropout")
     assert len(roots(anomaly("revenue_on_hand", 44000, 65000, **of_service()), hours)) == 2
-    assert len(roots(anomaly("booked_hours", 10, 120), hours)) == 1
+    assert len(roots(anomaly("booked_hours", 30, 120), hours)) == 2
+    assert len(roots(anomaly("booked_hours", 0, 120), hours)) == 1
+    assert len(roots(anomaly("booked_hours", 30, 120), anomaly("tracked_hours", 2, 120))) == 1
 
 
 def test_revenue_on_hand_that_rises_while_no_work_is_done_was_postponed() -> None:
