@@ -101,6 +101,8 @@ def _causes(cause: Finding, effect: Finding, distances: Mapping[str, Mapping[str
         return _follows_from_absence(cause, effect)
     if effect["metric"] not in distances.get(cause["metric"], {cause["metric"]: 0}):
         return False
+    if "repeated" in effect and effect["metric"] != cause["metric"]:
+        return False  # invoices that repeat others follow from no other figure
     if _is_good(cause) != _is_good(effect) or not _is_compatible(cause, effect):
         return False
     if cause["metric"] == effect["metric"]:

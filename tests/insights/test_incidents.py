@@ -158,6 +158,13 @@ def test_revenue_on_hand_that_rises_while_no_work_is_done_was_postponed() -> Non
     assert len(roots(anomaly("booked_hours", 60, 104, days=2), on_hand)) == 2
 
 
+def test_repeated_invoices_are_an_incident_of_their_own() -> None:
+    done = anomaly("bookings_completed", 40, 25)
+    invoiced = anomaly("invoiced_revenue", 3000, 1500, good_direction="up")
+    assert len(roots(done, invoiced)) == 1
+    assert len(roots(done, {**invoiced, "repeated": 9, "invoices": 18})) == 2
+
+
 def test_the_total_covers_its_members() -> None:
     found = roots(anomaly("bookings_created", 4, 30, **of_service()), anomaly("bookings_created", 90, 120))
     assert found == [("bookings_created", "all", [])]
