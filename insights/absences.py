@@ -129,7 +129,8 @@ def with_absences(
     }
     worked = records(connection, WORKED, parameters)
     last_worked = {row["member"]: row["day"] for row in worked}
-    known = {row["provider"]: row for row in absences_since(connection, organization, organization.as_of)}
+    entered = absences_since(connection, organization, organization.as_of)
+    known = {row["provider"]: row for row in sorted(entered, key=lambda row: row["is_sudden"])}  # a sudden one counts
     bookings = records(connection, BOOKINGS, parameters)
     begun = {provider: row["starts_on"] for provider, row in known.items() if row["is_sudden"]}
     for provider, day in _emptied(bookings, first, organization.as_of):

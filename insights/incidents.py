@@ -101,6 +101,8 @@ def _causes(cause: Finding, effect: Finding, distances: Mapping[str, Mapping[str
         return _follows_from_absence(cause, effect)
     if effect["metric"] not in distances.get(cause["metric"], {cause["metric"]: 0}):
         return False
+    if "repeated" in effect and effect["metric"] != cause["metric"]:
+        return False  # invoices that repeat others follow from no other figure
     if _is_good(cause) != _is_good(effect) or not _is_compatible(cause, effect):
         return False
     if cause["metric"] == effect["metric"]:
@@ -131,9 +133,14 @@ def _follows_from_absence(cause: Finding, effect: Finding) -> bool:
 
 
 def _can_fall_so_far(cause: Finding, effect: Finding) -> bool:
-    """Return True unless the effect fell by far more of what was expected than its cause did."""
+    """Return True unless the effect fell by far more of what was expected than its cause did.
+
+    Of a total nothing is left only where nothing is left of its cause.
+    """
     if not (cause["direction"] == effect["direction"] == "down" and cause["expected"] > 0 and effect["expected"] > 0):
         return True
+    if effect["dimension"] == "total" and not effect["value"] and cause["value"]:
+        return False
     of_cause, of_effect = (1 - float(each["value"]) / float(each["expected"]) for each in (cause, effect))
     return of_effect <= FARTHER_FALL * of_cause
 

@@ -25,9 +25,9 @@ LATELY_DAYS: Final = 28  # the last of them: what was given up before is no shor
 LEAST_BEFORE: Final = 20  # bookings in them
 LEAST_OTHERS: Final = 0.1  # of all bookings, for a member to be compared with the others
 LARGEST_LEFT: Final = 0.2  # of the bookings that the share makes expected
-# Of all members of a day together, each with its part of it: by chance something is told every ten weeks (0.10 a week
-# in 204 weeks of four made businesses without incidents, which have ten members each).
-CHANCE: Final = 0.05
+# Of all members of a day together, each with its part of it: by chance something is told twice a year (0.04 a week in
+# 409 weeks of eight made businesses without incidents, which have ten members each; with 0.05 it is 0.10).
+CHANCE: Final = 0.02
 
 COUNTS: Final[LiteralString] = """
     select kpis.dimension, kpis.member, max(members.member_name) as member_name,

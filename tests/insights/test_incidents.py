@@ -144,7 +144,9 @@ def test_the_money_of_an_absence_is_that_of_its_bookings() -> None:
 def test_a_part_that_fell_by_a_third_does_not_explain_that_nothing_is_left() -> None:
     hours = anomaly("tracked_hours", 0, 120, pattern="dropout")
     assert len(roots(anomaly("revenue_on_hand", 44000, 65000, **of_service()), hours)) == 2
-    assert len(roots(anomaly("booked_hours", 10, 120), hours)) == 1
+    assert len(roots(anomaly("booked_hours", 30, 120), hours)) == 2
+    assert len(roots(anomaly("booked_hours", 0, 120), hours)) == 1
+    assert len(roots(anomaly("booked_hours", 30, 120), anomaly("tracked_hours", 2, 120))) == 1
 
 
 def test_revenue_on_hand_that_rises_while_no_work_is_done_was_postponed() -> None:
@@ -152,6 +154,13 @@ def test_revenue_on_hand_that_rises_while_no_work_is_done_was_postponed() -> Non
     stopped = anomaly("booked_hours", 0, 104, days=2)
     assert roots(stopped, on_hand) == [("booked_hours", "all", ["revenue_on_hand"])]
     assert len(roots(anomaly("booked_hours", 60, 104, days=2), on_hand)) == 2
+
+
+def test_repeated_invoices_are_an_incident_of_their_own() -> None:
+    done = anomaly("bookings_completed", 40, 25)
+    invoiced = anomaly("invoiced_revenue", 3000, 1500, good_direction="up")
+    assert len(roots(done, invoiced)) == 1
+    assert len(roots(done, {**invoiced, "repeated": 9, "invoices": 18})) == 2
 
 
 def test_the_total_covers_its_members() -> None:

@@ -14,7 +14,7 @@ def counts(seed: int, mean: float) -> np.ndarray:
     return np.random.default_rng(seed).poisson(mean, DAYS).astype(float)
 
 
-@pytest.mark.parametrize(("days", "told"), [(2, False), (4, True)])
+@pytest.mark.parametrize(("days", "told"), [(3, False), (5, True)])
 def test_a_member_without_bookings_is_told_once_chance_would_not_make_it(days: int, told: bool) -> None:
     own, others = counts(1, 1.75), counts(2, 12)
     own[:days], own[days] = 0, 2
