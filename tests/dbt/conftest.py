@@ -33,7 +33,8 @@ where nspname in ('snapshots', 'staging', 'intermediate', 'marts', 'analytics') 
 group by nspname, relname, relkind
 """
 
-COMMON = {"marts.dim_date", "marts.dim_metric", "intermediate.int_period_days"}  # tables without org_id, the same for every BI login
+# Tables without org_id, the same for every BI login.
+COMMON = {"marts.dim_date", "marts.dim_metric", "intermediate.int_period_days"}
 READABLE = """
 select nspname || '.' || relname as name, relkind = 'r' as is_table, relrowsecurity as is_secure,
     array(
