@@ -249,7 +249,8 @@ def _allowed(by_day: Floats, by_window: Floats, is_judged: Flags, is_protected: 
 
     It is the rate, or less where many unprotected series are judged on one day.
     """
-    chance = _together(by_day, by_window)
+    # Evidence of either kind, each within its share of the budget.
+    chance = np.minimum(np.minimum(by_day / DAY_SHARE, by_window / WINDOW_SHARE), 1.0)
     is_member = ~is_protected[:, None] & (is_judged | (by_window < 1))
     count = np.maximum(is_member.sum(axis=0), 1)
     # Days that would not be told anyway have no exact chance, and do not count as evidence.
@@ -257,11 +258,6 @@ def _allowed(by_day: Floats, by_window: Floats, is_judged: Flags, is_protected: 
     rank = np.arange(1, len(chance) + 1)[:, None]
     passing = np.where(ranked <= FALSE_SHARE * rank / count, rank, 0).max(axis=0, initial=1)
     return np.where(is_protected[:, None], rate, np.minimum(rate, FALSE_SHARE * passing / count))
-
-
-def _together(by_day: Floats, by_window: Floats) -> Floats:
-    """Return the chance of evidence of either kind as improbable, each within its share of the budget."""
-    return np.asarray(np.minimum(np.minimum(by_day / DAY_SHARE, by_window / WINDOW_SHARE), 1.0))
 
 
 def _verdict(
@@ -321,7 +317,7 @@ def _verdict(
         expected=expected,
         lower=lower,
         upper=upper,
-        chance=_together(by_day, by_window),
+        chance=np.minimum(2 * np.minimum(by_day, by_window), 1.0),  # of two kinds of evidence (Bonferroni)
         is_anomaly=missed | (value < lower) | (value > upper),
         pattern=pattern.astype(object),
         began=np.where(is_shift, windows.began, day),

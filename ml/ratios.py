@@ -36,6 +36,7 @@ SPREAD_RATE: Final = 0.03  # per day with units
 LEAST_SPREAD: Final = 0.02  # of the ratio, of one unit
 FEWEST_DAYS, FEWEST_UNITS = 2, 5  # a window of an average has so many days with units, or so many units
 MANY_UNITS: Final = 20  # among so many one does not decide
+SHARE: Final = 0.65  # of the rate at which a day is told: the null of few sales is wider than that of their blocks
 FAMILY: Final = 8  # members together may raise as many false alarms as so many series
 SMALLEST: Final = 1e-9
 BAND: Final = 3.5  # spreads: the range of an ordinary day
@@ -82,7 +83,7 @@ def detect_ratios(
     strong evidence; its pattern is level_shift, or spike and dropout of a single day.
     Raises ValueError for input that cannot be read.
     """
-    rate = rate_of(sensitivity)
+    rate = SHARE * rate_of(sensitivity)
     parts, series, days = _parts(history, as_of)
     first = min(max((midnight(start) - days[0]).days, 0), len(days))
     counts = parts.denominator > 0

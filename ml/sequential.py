@@ -1,9 +1,10 @@
 """Calibration of the scores of windows of days, and following of the changes that they show.
 
 The score of each length of window is divided by its own past spread, so that autocorrelation of a series does not pass
-for a change. The strongest of all lengths is compared with its past maxima in blocks of days, of the series and, with
-little history, of all series of the call: on a logarithmic scale a Gumbel distribution (Gumbel 1958), which gives the
-chance of an ordinary day to have as strong a score.
+for a change. The strongest of all lengths is compared with its past maxima in blocks of days: on a logarithmic scale a
+Gumbel distribution (Gumbel 1958), which gives the chance of an ordinary day to have as strong a score. The maxima of a
+series are few, and its past changes are among them: they are shrunk to those of series of independent days, where these
+are known, else to those of all series of the call.
 """
 
 from collections.abc import Sequence
@@ -22,13 +23,21 @@ MINIMUM_DAYS: Final = 42  # with fewer earlier days nothing is judged
 
 BLOCK: Final = 14  # days
 MEMORY_BLOCKS: Final = 39  # a year and a half
-PSEUDO_BLOCKS: Final = 13  # weight of the blocks of all series against a series' own
+POOLED_BLOCKS: Final = 13  # that the maxima of all series of a call count as against a series' own
 MIDDLE, TAIL = 0.5, 0.8  # quantiles of the maxima that give location and scale; incidents stand beyond the second
 SMALLEST: Final = 1e-9
 
 LASTING_DAYS: Final = 28  # a change that has lasted longer is what is usual now
 RESTS_BELOW: Final = 0.5  # of the score at which a change was told: below it the change is over
 STRONGER: Final = 0.125  # of the share: days of a change with less chance are strong
+
+
+class Null(NamedTuple):
+    """Gumbel distribution of the maxima in blocks of series of independent days, which a series' own are shrunk to."""
+
+    location: float
+    scale: float
+    blocks: int  # that it counts as
 
 
 class Scores(NamedTuple):
@@ -71,10 +80,11 @@ def _spreads(raw: Floats, windows: Positions) -> Floats:
     return result
 
 
-def chances(size: Floats, counts: Flags) -> Floats:
+def chances(size: Floats, counts: Flags, null: Null | None = None) -> Floats:
     """Return the chance (series, day) that an ordinary day has a score of this size; 1 where it cannot be judged.
 
-    counts: days (series, day) that are judged and teach.
+    counts: days (series, day) that are judged and teach; null: where it is not known, maxima are shrunk to those of all
+    series of the call.
     """
     length = size.shape[1]
     blocks = length // BLOCK
@@ -89,29 +99,29 @@ def chances(size: Floats, counts: Flags) -> Floats:
         past = maxima[:, max(block - MEMORY_BLOCKS, 0) : block]
         if np.isnan(past).all():
             continue
-        location, scale = _gumbel(past)
+        location, scale = _gumbel(past, null)
         excess = (size[:, day] - location[:, None]) / scale[:, None]
         result[:, day] = -np.expm1(-np.exp(-np.clip(excess, -30, 700))) / BLOCK
     return np.where(is_judged, result, 1.0)
 
 
-def _gumbel(maxima: Floats) -> tuple[Floats, Floats]:
-    """Return location and scale of each series' maxima (series, block), NaN where unknown, shrunk to those of all."""
+def _gumbel(maxima: Floats, null: Null | None) -> tuple[Floats, Floats]:
+    """Return location and scale of each series' maxima (series, block), NaN where unknown, shrunk to null or all."""
     middle, tail = -np.log(-np.log(MIDDLE)), -np.log(-np.log(TAIL))
     number = (~np.isnan(maxima)).sum(axis=1)
-    pooled = np.nanquantile(maxima, (MIDDLE, TAIL))
+    weight = number / (number + (POOLED_BLOCKS if null is None else null.blocks))
     ordered = np.sort(maxima, axis=1)  # NaN last
-    own = []
-    for quantile in (MIDDLE, TAIL):
+    shrunk = []
+    for quantile, scales in ((MIDDLE, middle), (TAIL, tail)):
+        target = np.nanquantile(maxima, quantile) if null is None else null.location + scales * null.scale
         place = quantile * np.maximum(number - 1, 0)
         low = np.floor(place).astype(int)[:, None]
         high = np.minimum(low + 1, np.maximum(number - 1, 0)[:, None])
         below, above = (np.take_along_axis(ordered, position, axis=1)[:, 0] for position in (low, high))
-        own.append(np.nan_to_num(below + (place - low[:, 0]) * (above - below)))
-    weight = number / (number + PSEUDO_BLOCKS)
-    at_middle, at_tail = (weight * series + (1 - weight) * every for series, every in zip(own, pooled, strict=True))
-    scale = np.maximum(at_tail - at_middle, SMALLEST) / (tail - middle)
-    return at_middle - middle * scale, scale
+        own = np.nan_to_num(below + (place - low[:, 0]) * (above - below))
+        shrunk.append(weight * own + (1 - weight) * target)
+    scale = np.maximum(shrunk[1] - shrunk[0], SMALLEST) / (tail - middle)
+    return shrunk[0] - middle * scale, scale
 
 
 def followed(scores: Scores, chance: Floats, share: float | Floats) -> Changes:

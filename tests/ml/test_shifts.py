@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from ml.sequential import Null, chances
 from ml.shifts import Evidence, evidence
 from tests.ml.series import days, odd_series, seasonal
 
@@ -108,6 +109,19 @@ def test_a_day_depends_on_it_and_earlier_days_alone() -> None:
     for name, array in again._asdict().items():
         np.testing.assert_array_equal(array, getattr(later, name)[:, :20], err_msg=name)
         np.testing.assert_array_equal(array, getattr(early, name), err_msg=name)
+
+
+def test_chances_are_those_of_independent_days_widened_by_the_past_of_the_series_alone() -> None:
+    rng = np.random.default_rng(6)
+    null = Null(location=1.3, scale=0.17, blocks=120)
+    size = np.expm1(rng.gumbel(1.3, 0.17, (3, 560)).clip(0))
+    size[1] *= 1.5
+    size[:, -1] = 6.0
+    counts = np.ones(size.shape, dtype=bool)
+    calm, restless, _ = chances(size, counts, null)[:, -1]
+    assert 0.0005 < calm < restless / 1.5 < 0.02
+    alone = chances(size[:1], counts[:1], null)
+    np.testing.assert_array_equal(alone, chances(size, counts, null)[:1])
 
 
 def test_odd_series_give_finite_evidence() -> None:
