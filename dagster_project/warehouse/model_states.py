@@ -167,8 +167,11 @@ def _own_definitions(manifest: Manifest, variables: Mapping[str, Any]) -> dict[s
         if macro["package_name"] == manifest["metadata"]["project_name"]:
             # A dispatched macro is called without the prefix of its adapter.
             macros.setdefault(macro["name"].rpartition("__")[2], []).append(macro["macro_sql"])
-    texts = {name: json.dumps(value, sort_keys=True) for name, value in variables.items()}
-    texts |= {name: "\n".join(sorted(parts)) for name, parts in macros.items()}
+    # A macro and a variable may have the same name.
+    values = {name: json.dumps(value, sort_keys=True) for name, value in variables.items()}
+    texts = {
+        name: "\n".join([*sorted(macros.get(name, [])), values.get(name, "")]) for name in macros.keys() | values.keys()
+    }
     words = {name: texts.keys() & WORD.findall(text) for name, text in texts.items()}
 
     def named_in(names: Iterable[str]) -> set[str]:
