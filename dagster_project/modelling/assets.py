@@ -169,17 +169,18 @@ def _anomaly_model(connection: psycopg.Connection, organization: Organization) -
 
 def _forecast_model(connection: psycopg.Connection, organization: Organization) -> _Model:
     """Return ml.forecasting.forecast for an organisation's metrics, with its inputs bound."""
-    history = inputs.forecast_history(connection, organization)
+    sums = inputs.forecast_history(connection, organization)
+    history = pd.concat([sums, inputs.forecast_ratios(connection, organization)], ignore_index=True)
     return partial(
         forecast,
         history,
         as_of=organization.as_of,
         horizon=inputs.PLANNING_DAYS,
         holidays=inputs.public_holidays(organization, history["day"]),
-        on_hand=inputs.on_hand(connection, organization, history["series_id"], longest_lead=HORIZON_DAYS),
-        events=inputs.known_events(connection, organization, history["series_id"]),
+        on_hand=inputs.on_hand(connection, organization, sums["series_id"], longest_lead=HORIZON_DAYS),
+        events=inputs.known_events(connection, organization, sums["series_id"]),  # a closed day has no ratio, not zero
         book_until=organization.book_until,
-        hierarchy=hierarchy(history["series_id"]),
+        hierarchy=hierarchy(sums["series_id"]),
     )
 
 

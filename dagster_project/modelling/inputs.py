@@ -155,6 +155,29 @@ def forecast_history(connection: psycopg.Connection, organization: Organization)
     return with_rest(dense(forecastable(sparse, organization.as_of), organization.as_of), ["day"])
 
 
+def forecast_ratios(connection: psycopg.Connection, organization: Organization) -> pd.DataFrame:
+    """Return the daily figures up to as_of of the totals of the ratios to be forecast: series_id, day, value.
+
+    A day whose denominator is zero has none. A ratio with too few nonzero days is left out.
+    """
+    figures = _read(
+        connection,
+        """
+        select concat_ws(%(separator)s, metrics.metric, 'total', 'all'), numerators.day,
+            (numerators.value / denominators.value)::float8
+        from marts.dim_metric as metrics
+        inner join marts.kpi_daily as denominators on denominators.metric = metrics.denominator
+        inner join marts.kpi_daily as numerators using (org_id, day, dimension, member)
+        where metrics.is_forecast and metrics.day_column <> all(%(unknown)s) and numerators.metric = metrics.numerator
+            and denominators.org_id = %(org_id)s and denominators.dimension = 'total' and denominators.value <> 0
+            and denominators.day <= %(as_of)s and %(is_modelled)s
+        """,
+        organization,
+        ["series_id", "day", "value"],
+    )
+    return forecastable(figures, organization.as_of)
+
+
 def on_hand(
     connection: psycopg.Connection, organization: Organization, series: pd.Series, *, longest_lead: int
 ) -> pd.DataFrame:

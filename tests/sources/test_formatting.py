@@ -24,7 +24,14 @@ def test_money_is_shown_in_its_currency(amount: float, currency: str | None, sho
 
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
-    [(7.25, "hours", "7.2 h"), (120.4, "hours", "120 h"), (1234567, "count", "1,234,567"), (7.75, "count", "7.8")],
+    [
+        (7.25, "hours", "7.2 h"),
+        (120.4, "hours", "120 h"),
+        (1, "days", "1 day"),
+        (4.26, "score", "4.3"),
+        (1234567, "count", "1,234,567"),
+        (7.75, "count", "7.8"),
+    ],
 )
 def test_figures_are_shown_in_their_unit(value: float, unit: str, shown: str) -> None:
     assert figure(value, unit, "EUR") == shown

@@ -1,4 +1,5 @@
--- A day without a row in kpi_daily had none of the metric, up to the last day of the data.
+-- A day without a row in kpi_daily had none of the metric, up to the last day of the data. A day without a denominator
+-- has no ratio: there is no error of it.
 with forecasts as (
     select
         forecasts.org_id,
@@ -20,27 +21,36 @@ with forecasts as (
         and forecasts.day > {{ add_days('organizations.as_of', -var('accuracy_days')) }}
 ),
 
+-- The naive forecast repeats the newest day of the same weekday whose value was known when the forecast was made.
+{%- set days = {
+    'actual': 'forecasts.day',
+    'naive_forecast': add_days('forecasts.day', '-7 * ((forecasts.lead_days + 6) / 7)'),
+} %}
 compared as (
     select
-        forecasts.*,
-        coalesce(actuals.value, 0) as actual,
-        coalesce(naive_forecasts.value, 0) as naive_forecast
+        {% for figure in days %}
+            case
+                when metrics.denominator is null then coalesce({{ figure }}s.value, 0)
+                else coalesce({{ figure }}s.value, 0) / nullif({{ figure }}_denominators.value, 0)
+            end as {{ figure }},
+        {% endfor %}
+        forecasts.*
     from forecasts
-    left join {{ ref('kpi_daily') }} as actuals
-        on
-            forecasts.org_id = actuals.org_id
-            and forecasts.metric = actuals.metric
-            and forecasts.dimension = actuals.dimension
-            and forecasts.member = actuals.member
-            and forecasts.day = actuals.day
-    -- The naive forecast repeats the newest day of the same weekday whose value was known when the forecast was made.
-    left join {{ ref('kpi_daily') }} as naive_forecasts
-        on
-            forecasts.org_id = naive_forecasts.org_id
-            and forecasts.metric = naive_forecasts.metric
-            and forecasts.dimension = naive_forecasts.dimension
-            and forecasts.member = naive_forecasts.member
-            and naive_forecasts.day = {{ add_days('forecasts.day', '-7 * ((forecasts.lead_days + 6) / 7)') }}
+    left join {{ ref('dim_metric') }} as metrics on forecasts.metric = metrics.metric
+    {% for figure, day in days.items() %}
+        {% for relation, metric in (
+            (figure ~ 's', 'coalesce(metrics.numerator, forecasts.metric)'),
+            (figure ~ '_denominators', 'metrics.denominator'),
+        ) %}
+            left join {{ ref('kpi_daily') }} as {{ relation }}
+                on
+                    forecasts.org_id = {{ relation }}.org_id
+                    and {{ metric }} = {{ relation }}.metric
+                    and forecasts.dimension = {{ relation }}.dimension
+                    and forecasts.member = {{ relation }}.member
+                    and {{ relation }}.day = {{ day }}
+        {% endfor %}
+    {% endfor %}
 )
 
 select
@@ -58,3 +68,4 @@ select
     actual between lower_80 and upper_80 as is_within_80,
     actual between lower_95 and upper_95 as is_within_95
 from compared
+where actual is not null

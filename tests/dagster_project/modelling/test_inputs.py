@@ -139,6 +139,25 @@ def test_a_ratio_has_both_its_parts_on_each_day(connection: psycopg.Connection, 
     assert "average_booking_value" not in set(inputs.history(connection, organization)["series_id"])
 
 
+def test_a_ratio_is_forecast_from_the_days_that_have_it(
+    connection: psycopg.Connection, organization: Organization
+) -> None:
+    assert inputs.forecast_ratios(connection, organization).empty
+    connection.execute(
+        "insert into marts.dim_metric (metric, unit, kind, numerator, denominator, dimensions, is_forecast) "
+        "values ('average_booking_value', 'money', 'ratio', 'booked_revenue', 'bookings_created', '{total}', true)"
+    )
+    connection.execute(
+        "update marts.kpi_daily set value = 0 where day = %s and metric = 'bookings_created'", [DAY - timedelta(days=2)]
+    )
+    ratios = inputs.forecast_ratios(connection, organization)
+    assert set(ratios["series_id"]) == {"average_booking_value|total|all"}
+    assert len(ratios) == 55
+    assert pd.Timestamp(DAY - timedelta(days=2)) not in set(ratios["day"])
+    assert set(ratios["value"]) == {200.0}
+    assert "average_booking_value|total|all" not in set(inputs.forecast_history(connection, organization)["series_id"])
+
+
 def test_an_event_concerns_the_series_of_its_member_and_a_closure_the_days_of_work(
     connection: psycopg.Connection, organization: Organization
 ) -> None:
