@@ -7,6 +7,7 @@ import typer
 from cli import common
 from cli.common import AsJson, console, progress_console
 from sources import bi_access, database
+from sources.settings import get_settings
 
 app = typer.Typer(
     help="Manage the logins of BI tools, each for its organisations. Example: hub bi list", no_args_is_help=True
@@ -74,7 +75,8 @@ def revoke(
 
     Example: hub bi revoke metabase
     """
-    settings = common.prepared()
+    settings = get_settings()
+    database.start(settings)  # without a migration: whatever the login holds, it can be revoked
     org_ids = [common.organization_id(settings, slug) for slug in org] if org else None
     with database.connect(database.database_url(settings)) as connection:
         dropped = bi_access.revoke(connection, name, org_ids)

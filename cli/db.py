@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import console
+from cli.common import console, progress_console
 from sources import bi_access, database, embedded_server
 from sources.errors import HubError
 from sources.settings import get_settings
@@ -72,6 +72,7 @@ def reset(yes: bool = typer.Option(False, "--yes", help="Do not ask for confirma
     if not yes:
         typer.confirm(f"Delete all bookings, marts, insights and deliveries in {address}?", abort=True)
     with database.connect(database.database_url(settings)) as connection:
-        bi_access.revoke_all(connection)
+        for remaining in bi_access.revoke_all(connection):
+            progress_console.print(remaining)
     database.reset(settings)
     console.print(f"{address} is empty and migrated.")

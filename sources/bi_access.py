@@ -65,9 +65,10 @@ def listed(connection: psycopg.Connection) -> list[dict[str, Any]]:
 
 
 def revoke(connection: psycopg.Connection, login: str, org_ids: Collection[UUID] | None = None) -> bool:
-    """Take the organisations, or all (None), from `login`; without any left it is dropped and its sessions end.
+    """Take the organisations, or all (None), from `login`; without any left its sessions end and it is dropped.
 
-    Returns True if it was dropped. Raises HubError if it sees none of the organisations.
+    Commits before the drop, which fails where the login has objects in another database: it is closed then too.
+    Returns True if it was dropped. Raises HubError if it sees none of the organisations, or if it is closed only.
     """
     wanted = {"login": login, "org_ids": None if org_ids is None else list(org_ids)}
     taken = connection.execute(
@@ -80,21 +81,56 @@ def revoke(connection: psycopg.Connection, login: str, org_ids: Collection[UUID]
     if _has_access(connection, login):
         return False
     if _exists(connection, login):
-        name = sql.Identifier(login)
-        # The membership is what an owner who is no superuser needs for the two statements after it.
-        connection.execute(sql.SQL("grant {} to current_user").format(name))
-        connection.execute(
-            "select pg_terminate_backend(pid, %s) from pg_stat_activity where usename = %s", [ENDS_WITHIN_MS, login]
-        )
-        connection.execute(sql.SQL("drop owned by {}; drop role {}").format(name, name))
+        _close(connection, login)
+        _drop(connection, login)
     return True
 
 
-def revoke_all(connection: psycopg.Connection) -> None:
-    """Drop every login of the Hub; the database may be without tables."""
+def _close(connection: psycopg.Connection, login: str) -> None:
+    """End the rights and the sessions of a login, and commit."""
+    name = sql.Identifier(login)
+    # The membership is what an owner who is no superuser needs to end its sessions and to drop what it owns.
+    connection.execute(
+        sql.SQL("alter role {name} nologin; revoke {readers} from {name}; grant {name} to current_user").format(
+            name=name, readers=sql.Identifier(READERS)
+        )
+    )
+    connection.commit()
+    connection.execute(
+        "select pg_terminate_backend(pid, %s) from pg_stat_activity where usename = %s", [ENDS_WITHIN_MS, login]
+    )
+
+
+def _drop(connection: psycopg.Connection, login: str) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(sql.SQL("drop owned by {0}; drop role {0}").format(sql.Identifier(login)))
+    except psycopg.errors.DependentObjectsStillExist:
+        databases = connection.execute(
+            "select distinct datname from pg_shdepend join pg_database on pg_database.oid = dbid "
+            "where refclassid = 'pg_authid'::regclass and refobjid = to_regrole(%s) and datname <> current_database()",
+            [login],
+        ).fetchall()
+        raise HubError(
+            f"{login} is closed: it reads nothing, cannot connect, and its sessions have ended. Its role remains, as "
+            f"it owns objects in another database ({', '.join(name for (name,) in databases)}). As the administrator, "
+            f"run there: drop owned by {login}; drop role {login}."
+        ) from None
+
+
+def revoke_all(connection: psycopg.Connection) -> list[str]:
+    """Close and drop every login of the Hub; return a sentence for each whose role remains.
+
+    The database may be without tables.
+    """
+    remaining = []
     if connection.execute("select to_regclass('app.bi_access')").fetchone() != (None,):
         for row in listed(connection):
-            revoke(connection, row["login"])
+            try:
+                revoke(connection, row["login"])
+            except HubError as error:
+                remaining.append(str(error))
+    return remaining
 
 
 def _has_access(connection: psycopg.Connection, login: str) -> bool:

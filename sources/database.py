@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from sources import embedded_server
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 10
+LOCK_TIMEOUT = "5min"  # of a migration: a reader may hold a lock for as long as it likes
 SCHEMAS = ("app", "raw", "staging", "snapshots", "intermediate", "marts", "analytics", "ml", "dagster")
 API_ROLE = "hub_api"
 
@@ -37,8 +39,9 @@ def url_with_passfile(settings: Settings) -> str:
     parts = urlsplit(database_url(settings))
     if parts.password is None:
         return parts.geturl()
-    fields = (parts.hostname or "*", str(parts.port or "*"), parts.path[1:] or "*", unquote(parts.username or "*"))
-    line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in (*fields, unquote(parts.password)))
+    info = conninfo_to_dict(parts.geturl())  # as libpq reads it: decoded, and with a host of the query
+    fields = [str(info.get(field) or "*") for field in ("host", "port", "dbname", "user")]
+    line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in (*fields, str(info["password"])))
     passfile = settings.home / "secrets" / "pgpass"
     passfile.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     written = passfile.with_suffix(f".{os.getpid()}")
@@ -120,18 +123,52 @@ def start(settings: Settings) -> bool:
         query = "select 1 from pg_database where datname = %s"
         if connection.execute(query, [embedded_server.DATABASE]).fetchone() is None:
             connection.execute(f"create database {embedded_server.DATABASE}")
+        # A login of a BI tool has no business there, and what it owned there would be in the way of its end.
+        for other in ("postgres", "template1"):
+            if connection.execute("select has_database_privilege('public', %s, 'connect')", [other]).fetchone() == (
+                True,
+            ):
+                connection.execute(sql.SQL("revoke connect on database {} from public").format(sql.Identifier(other)))
     return started
 
 
 def migrate(settings: Settings) -> None:
-    """Migrate the Hub's database to the newest revision. Can be repeated."""
+    """Migrate the Hub's database to the newest revision. Can be repeated.
+
+    Raises HubError with the sessions that hold locks, if a lock is not free within LOCK_TIMEOUT.
+    """
     from alembic import command  # with SQLAlchemy half of the time of a command that needs neither
+    from sqlalchemy.exc import OperationalError
 
     with connect(database_url(settings)) as connection:
-        # Of two processes that migrate at the same time, the second waits and then has nothing to do.
-        connection.execute("select pg_advisory_lock(hashtext('hub migrate'))")
-        command.upgrade(alembic_config(settings), "head")
+        try:
+            # Of two processes that migrate at the same time, the second waits and then has nothing to do.
+            connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            connection.execute("select pg_advisory_lock(hashtext('hub migrate'))")
+            command.upgrade(alembic_config(settings), "head")
+        except (psycopg.errors.LockNotAvailable, OperationalError) as error:
+            if not isinstance(getattr(error, "orig", error), psycopg.errors.LockNotAvailable):
+                raise
+            connection.rollback()
+            raise HubError(
+                f"The migration waited {LOCK_TIMEOUT} for a lock. Sessions that hold locks: "
+                f"{_lock_holders(connection)}. End them (`select pg_terminate_backend(pid)`), then repeat the command."
+            ) from None
         _set_api_password(connection, settings)
+
+
+def _lock_holders(connection: psycopg.Connection) -> str:
+    """Return the sessions that hold an advisory lock, or a lock of a table, as `pid (user)`."""
+    rows = connection.execute(
+        """
+        select distinct activity.pid, activity.usename
+        from pg_locks as locks join pg_stat_activity as activity on activity.pid = locks.pid
+        where locks.granted and locks.locktype in ('advisory', 'relation') and activity.pid <> pg_backend_pid()
+            and activity.datname = current_database() and activity.backend_type = 'client backend'
+        order by 1
+        """
+    ).fetchall()
+    return ", ".join(f"{pid} ({user})" for pid, user in rows) or "none is left"
 
 
 def _set_api_password(connection: psycopg.Connection, settings: Settings) -> None:

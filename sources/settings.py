@@ -6,8 +6,9 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sources.errors import HubError
@@ -42,7 +43,7 @@ class Settings(BaseSettings):
     cors_origins: list[str] = []
     rate_limit: str = "600/minute"  # per caller, in the notation of the library `limits`
     rate_limit_address: str = "1200/minute"  # per address
-    trusted_proxies: list[str] = []  # addresses and networks whose X-Forwarded-For is believed
+    trusted_proxies: list[IPv4Network | IPv6Network] = []  # addresses and networks whose X-Forwarded-For is believed
     live_streams: int = Field(20, ge=1)  # open at a time for one person, per worker
     live_stream_s: int = Field(900, ge=1)  # duration of a live stream; its reader reconnects after that
     stripe_webhook_secret: SecretStr = SecretStr("")
@@ -55,6 +56,20 @@ class Settings(BaseSettings):
     webhook_networks: list[IPv4Network | IPv6Network] = []  # that are not public and may be called nevertheless
     public_url: str = ""  # the front door as people reach it; empty: this machine's loopback address
     dagster_socket: str = ""  # of Dagster's webserver; `hub up` sets it; empty: the front door serves no Dagster UI
+
+    @field_validator("database_url", "source_url")
+    @classmethod
+    def _one_server_one_user(cls, url: str) -> str:
+        """Return `url`, if every part of the Hub reads the same server, user and password from it."""
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            raise ValueError("it needs one host and one port, such as postgresql://user@host:5432/database") from None
+        moved = {"user", "password"} & {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+        if moved:
+            raise ValueError("user and password belong before the host: postgresql://user:password@host/database")
+        return url
 
     @property
     def uses_embedded_server(self) -> bool:

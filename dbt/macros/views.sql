@@ -15,7 +15,7 @@
     {%- call statement('main') -%}
         do $view$
         begin
-            perform {{ wait_for_drops() }};
+            {{ wait_for_drops() }};
             create or replace view {{ target_relation }} with (security_invoker = true) as ({{ sql }}
             );
         exception when invalid_table_definition then

@@ -4,12 +4,14 @@ from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
+from sources.database import LOCK_TIMEOUT
 from sources.tables import SCHEMA, XID8, metadata
 
 ischema_names["xid8"] = XID8  # SQLAlchemy does not know the type by itself
 
 engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
 with engine.begin() as connection:
+    connection.execute(text("select set_config('lock_timeout', :wait, true)"), {"wait": LOCK_TIMEOUT})
     connection.execute(text(f"create schema if not exists {SCHEMA}"))
     context.configure(
         connection=connection,

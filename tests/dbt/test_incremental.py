@@ -130,10 +130,9 @@ def test_changed_rows_equal_those_of_a_full_rebuild(writable: Settings, dbt: Dbt
 
 def test_a_full_refresh_drops_one_relation_at_a_time(writable: Settings, dbt: Dbt) -> None:
     """Two drops that take the same views with them would end in a deadlock."""
-    lock = rows(writable, "select pg_catalog.hashtext('business services hub: drop of a relation') as key")[0]["key"]
-    waiting = "select from pg_locks where locktype = 'advisory' and not granted"
+    waiting = "select from pg_locks where relation = 'raw.model_states'::regclass and not granted"
     with psycopg.connect(writable.database_url) as holder, ThreadPoolExecutor(1) as pool:
-        holder.execute("select pg_advisory_xact_lock(%s)", [lock])
+        holder.execute("lock table raw.model_states in share update exclusive mode")
         build = pool.submit(dbt, writable, "run", "--full-refresh", "--select", "fct_payments")
         deadline = time.monotonic() + 120
         while not build.done() and time.monotonic() < deadline and not rows(writable, waiting):

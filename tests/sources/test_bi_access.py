@@ -1,6 +1,7 @@
 """Logins of BI tools: their passwords, limits and names."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
@@ -56,6 +57,43 @@ def test_organizations_are_added_and_revoked_until_the_login_is_dropped(
         bi_access.revoke(connection, name, [OTHER])
     assert bi_access.revoke(connection, name) is True
     assert connection.execute("select from pg_roles where rolname = %s", [name]).fetchone() is None
+
+
+def test_a_login_that_owns_objects_elsewhere_is_closed_for_good(
+    settings: Settings, connection: psycopg.Connection, name: str
+) -> None:
+    password = bi_access.add(connection, name, [ORG])
+    assert password
+    url = database.url_of(settings, name, password)
+    other = urlunsplit(urlsplit(settings.database_url)._replace(path="/postgres"))
+    with psycopg.connect(other, autocommit=True) as elsewhere, psycopg.connect(url, autocommit=True) as reader:
+        elsewhere.execute(f"create table {name} (); alter table {name} owner to {name}")
+        with (
+            pytest.raises(HubError, match=r"is closed: .* another database \(postgres\)"),
+            psycopg.connect(settings.database_url) as owner,
+        ):
+            bi_access.revoke(owner, name)
+        with pytest.raises(psycopg.OperationalError):
+            reader.execute("select 1")
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            psycopg.connect(url)
+        assert connection.execute("select from app.bi_access where login = %s", [name]).fetchone() is None
+        elsewhere.execute(f"drop owned by {name}; drop role {name}")
+
+
+def test_a_login_keeps_to_its_database_and_takes_no_advisory_lock(
+    settings: Settings, connection: psycopg.Connection, name: str
+) -> None:
+    password = bi_access.add(connection, name, [ORG])
+    assert password
+    url = database.url_of(settings, name, password)
+    for other in ("postgres", "template1"):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(urlunsplit(urlsplit(url)._replace(path=f"/{other}")))
+    with psycopg.connect(url, autocommit=True) as reader:
+        for lock in ("pg_advisory_lock(1)", "pg_try_advisory_xact_lock(1, 2)", "pg_advisory_lock_shared(1)"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(f"select {lock}".encode())
 
 
 def test_a_restored_database_gets_its_logins_again(connection: psycopg.Connection, name: str) -> None:

@@ -1,11 +1,13 @@
 """Migrations that agree with the metadata, and the view of slow queries."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
 from alembic import command
+from pydantic import ValidationError
 
 from sources import database
 from sources.errors import HubError
@@ -18,6 +20,24 @@ def test_migrations_and_metadata_agree(settings: Settings) -> None:
 
 def test_migrating_twice_changes_nothing(settings: Settings) -> None:
     database.migrate(settings)
+
+
+@pytest.mark.parametrize(
+    ("lock", "name"),
+    [
+        ("select pg_advisory_lock(hashtext('hub migrate'))", "0025"),
+        ("lock table app.payments in access share mode", "0024"),
+    ],
+)
+def test_a_migration_that_waits_for_a_session_says_which(
+    settings: Settings, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, lock: str, name: str
+) -> None:
+    command.downgrade(database.alembic_config(settings), name)
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", "100ms")
+    with connection.transaction():
+        connection.execute(lock.encode())
+        with pytest.raises(HubError, match=rf"waited 100ms .* {connection.info.backend_pid} \(hub\)"):
+            database.migrate(settings)
 
 
 def test_slow_queries_are_shown_without_passwords(connection: psycopg.Connection) -> None:
@@ -48,8 +68,33 @@ def test_a_password_file_has_its_separators_escaped(tmp_path: Path) -> None:
     url = database.url_with_passfile(settings)
     assert url == f"postgresql://me@db.example:5432/hub?sslmode=require&passfile={quote(str(tmp_path))}/secrets/pgpass"
     assert (tmp_path / "secrets" / "pgpass").read_text() == "db.example:5432:hub:me:a\\:b\\\\c@d\n"
+    encoded = settings.model_copy(update={"database_url": "postgresql://m%65:x@/my%20hub?host=/run/Pg"})
+    database.url_with_passfile(encoded)
+    assert (tmp_path / "secrets" / "pgpass").read_text() == "/run/Pg:*:my hub:me:x\n"
     without = settings.model_copy(update={"database_url": "postgresql://me@db.example/hub"})
     assert database.url_with_passfile(without) == "postgresql://me@db.example/hub"
+
+
+@pytest.mark.parametrize("setting", ["database_url", "source_url"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db.example/hub?user=hub&password=S",
+        "postgresql://me@db.example/hub?%70assword=S",
+        "postgresql://h1:5432,h2:5432/hub",
+    ],
+)
+def test_a_url_that_parts_of_the_hub_would_read_differently_is_refused(setting: str, url: str) -> None:
+    """The address of a BI login with the owner's password in its query would connect as the owner."""
+    with pytest.raises(ValidationError, match=r"belong before the host|needs one host"):
+        Settings.model_validate({setting: url})
+
+
+@pytest.mark.parametrize(("network", "is_valid"), [("10.0.0.5", True), ("10.0.0.5/24", False), ("10.0.0.0/33", False)])
+def test_a_trusted_proxy_is_an_address_or_a_network(network: str, is_valid: bool) -> None:
+    """uvicorn takes other text for a literal, and trusts nobody."""
+    with nullcontext() if is_valid else pytest.raises(ValidationError, match="trusted_proxies"):
+        Settings.model_validate({"trusted_proxies": [network]})
 
 
 def test_a_secret_that_can_be_guessed_signs_no_tokens(tmp_path: Path) -> None:

@@ -8,15 +8,21 @@ down_revision = "0024"
 FUNCTION = """
 drop function app.organization_of_payment(text, text);
 -- The organisation of the payment that an event without an organisation is about: the only one in which it is recorded
--- as paid, or announced by an admin. `is_announced`: anybody announced it, in any organisation.
+-- as paid; if it is recorded as paid in none, the only one in which it is announced, if an admin announced it there.
+-- `is_announced`: anybody announced it, in any organisation.
 create function app.organization_of_payment(
     p_processor text, p_ref text, out org_id uuid, out is_announced boolean
 ) stable language sql security definer set search_path = app, pg_temp as $$
-    select case when count(distinct found.org_id) filter (where found.is_certain) = 1
-            then (array_agg(found.org_id) filter (where found.is_certain))[1] end,
+    select
+        case
+            when count(distinct found.org_id) filter (where found.status = 'succeeded') = 1
+            then (array_agg(found.org_id) filter (where found.status = 'succeeded'))[1]
+            when count(distinct found.org_id) filter (where found.status <> 'failed') = 1
+            then (array_agg(found.org_id) filter (where found.status <> 'failed' and found.is_by_admin))[1]
+        end,
         count(*) > 0
     from (
-        select payment.org_id, payment.status = 'succeeded' or coalesce(person.role = 'admin', false) as is_certain
+        select payment.org_id, payment.status, coalesce(person.role = 'admin', false) as is_by_admin
         from app.payments as payment
         left join app.profiles as person on person.org_id = payment.org_id and person.id = payment.announced_by
         where payment.processor = p_processor and payment.processor_ref = p_ref

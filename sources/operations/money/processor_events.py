@@ -60,9 +60,10 @@ select id, invoice_id, status, amount, currency, method, exists (
 from app.payments as payments
 where org_id = $1 and processor = $2 and processor_ref = $3 and kind = 'payment'
 """
+# What the processor reported: a refund that was ordered here may be carried out in other amounts, or never.
 SELECT_REFUNDED: Final = """
 select coalesce(sum(amount), 0) as refunded from app.payments
-where org_id = $1 and refund_of = $2 and status <> 'failed'
+where org_id = $1 and refund_of = $2 and processor_ref is not null and status <> 'failed'
 """
 SELECT_INVOICE: Final = "select id from app.invoices where org_id = $1 and id = $2"
 COMPLETE_PAYMENT: Final = """

@@ -148,11 +148,9 @@ def test_who_announces_first_gets_no_invoice_paid_with_the_money_of_another(
     assert paid_of(business, right.id) == 100
 
 
-def test_an_intent_that_two_organizations_announced_belongs_to_neither(business: Business) -> None:
-    mine, ref = issued(business), new_ref()
-    business.run("admin", lambda tx: pay(tx, mine.id, "100.00", processor="stripe", reference=ref))
-    write = business.connection.execute
-    write(
+def announce_in_the_south(business: Business, ref: str) -> None:
+    """Announce the intent `ref` as the admin of the other organisation."""
+    business.connection.execute(
         """
         with booked as (
             insert into app.bookings (
@@ -172,9 +170,24 @@ def test_an_intent_that_two_organizations_announced_belongs_to_neither(business:
         """,
         {"org": SOUTH.id, "ref": ref, "client": SOUTH.client, "service": SOUTH.service, "admin": SOUTH.admin},
     )
+
+
+@pytest.mark.parametrize("who", ["admin", "client"])
+def test_an_intent_that_two_organizations_announced_belongs_to_neither(business: Business, who: str) -> None:
+    mine, ref = issued(business), new_ref()
+    business.run(who, lambda tx: pay(tx, mine.id, "100.00", processor="stripe", reference=ref))
+    announce_in_the_south(business, ref)
     with pytest.raises(Refusal, match="no admin of one organisation"):
         receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, None)))
     assert receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, mine.id))) == ["applied"]
+
+
+def test_an_announcement_after_the_payment_takes_no_refund_away(business: Business) -> None:
+    made, ref = issued(business), new_ref()
+    receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
+    announce_in_the_south(business, ref)
+    assert receive_all(business, event("refund.created", refund("re_" + ref, ref, 4000))) == ["applied"]
+    assert state(read(business, made.id)) == ("part_paid", "60.00")
 
 
 @pytest.mark.parametrize(("currency", "minor"), [("jpy", 100), ("kwd", 100_000), ("eur", 10_000)])
@@ -265,6 +278,20 @@ def test_a_refund_ordered_here_succeeds_with_stripes_event(business: Business) -
     assert state(shown) == ("part_paid", "75.00")
     assert {payment.status for payment in shown.payments} == {"succeeded"}
     assert shown.payments[1].note == "Agreed."
+
+
+@pytest.mark.parametrize("parts", [(5000, 5000), (6000,)], ids=str)
+def test_a_refund_ordered_here_may_be_made_in_other_amounts(business: Business, parts: tuple[int, ...]) -> None:
+    made, ref = issued(business), new_ref()
+    receive_all(business, event("payment_intent.succeeded", intent(ref, 10000, made.id)))
+    payment = read(business, made.id).payments[0]
+    order = NewRefund.model_validate({"amount": "100.00", "reason": "Agreed."})
+    business.run("admin", lambda tx: refund_payment(tx, payment.id, order))
+    refunds = [event("refund.created", refund(f"re_{n}{ref}", ref, part)) for n, part in enumerate(parts)]
+    assert receive_all(business, *refunds) == ["applied"] * len(parts)
+    assert paid_of(business, made.id) == 100 - sum(parts) / 100
+    with pytest.raises(Refusal, match="More is refunded"):
+        receive_all(business, event("refund.created", refund(f"re_beyond{ref}", ref, 10001 - sum(parts))))
 
 
 @dataclass
