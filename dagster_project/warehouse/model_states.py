@@ -159,7 +159,8 @@ def _own_definitions(manifest: Manifest, variables: Mapping[str, Any]) -> dict[s
             # A dispatched macro is called without the prefix of its adapter.
             macros.setdefault(macro["name"].rpartition("__")[2], []).append(macro["macro_sql"])
     texts = {name: json.dumps(value, sort_keys=True) for name, value in variables.items()}
-    texts |= {name: "\n".join(sorted(parts)) for name, parts in macros.items()}
+    for name, parts in macros.items():  # a variable may have the name of a macro
+        texts[name] = "\n".join([*([texts[name]] if name in texts else []), *sorted(parts)])
     words = {name: texts.keys() & WORD.findall(text) for name, text in texts.items()}
 
     def named_in(names: Iterable[str]) -> set[str]:
