@@ -250,6 +250,12 @@ def _check(found: Declarations) -> None:
     for metric in metrics:
         _refuse(metric, "a name that another metric has", {metric.name} if names[metric.name] > 1 else set())
         _refuse(metric, "drives that are no metrics", set(metric.meta.drives) - names.keys())
+        is_forecast_share = metric.meta.unit == "share" and metric.meta.forecast
+        _refuse(
+            metric,
+            "a forecast with two decimals, which are too few for its unit",
+            {"share"} if is_forecast_share else (),
+        )
 
 
 def _refuse(metric: Metric, what: str, wrong: Iterable[str]) -> None:

@@ -80,7 +80,7 @@ def every_number(*_: Any) -> str:
     return "numbers"
 
 
-def metric_sums(_: Any) -> str:
+def daily_sums(_: Any) -> str:
     """Return a query with the columns of the rows of some metrics."""
     return "select org_id, day, metric, dimension, member, value from facts"
 
@@ -98,7 +98,7 @@ def metric_row(*_: Any) -> str:
     return "select metric, label from metrics"
 
 
-def metric_days() -> str:
+def days_of_metrics() -> str:
     """Return a query with the first and last day of the metrics."""
     return "select first_day, last_day from days"
 

@@ -3,7 +3,7 @@
 
 {# The rows of kpi_daily of the metrics that are summed from one model by one of its days, in one scan of it: org_id, day,
    metric, dimension, member, value. #}
-{% macro metric_sums(metrics) -%}
+{% macro daily_sums(metrics) -%}
     {%- set day = metrics[0]['day'] -%}
     {%- set dimensions = metrics | map(attribute='dimensions') | sum(start=[]) | unique | reject('equalto', 'total') | list %}
     select
@@ -25,18 +25,18 @@
         where {{ day }} is not null
         {{ by_each_dimension(dimensions, ['org_id', day]) }}
     ) as sums
-    cross join lateral {{ metric_values(metrics) }} as parts
+    cross join lateral {{ values_of_sums(metrics) }} as parts
     where sums.member is not null and parts.value is not null
 {%- endmacro %}
 
 
 {# A subquery with a row of metric and value for each column sum_1, sum_2, ... of `sums`; value is null where the metric does
    not have the dimension, or no row counted. #}
-{% macro metric_values(metrics) -%}
-    {{ adapter.dispatch('metric_values')(metrics) }}
+{% macro values_of_sums(metrics) -%}
+    {{ adapter.dispatch('values_of_sums')(metrics) }}
 {%- endmacro %}
 
-{% macro default__metric_values(metrics) -%}
+{% macro default__values_of_sums(metrics) -%}
     (
         select inline(array(
             {%- for metric in metrics %}
@@ -46,7 +46,7 @@
     )
 {%- endmacro %}
 
-{% macro postgres__metric_values(metrics) -%}
+{% macro postgres__values_of_sums(metrics) -%}
     (
         {%- for metric in metrics %}
         select '{{ metric["name"] }}' as metric, {{ metric_value(metric, loop.index) }} as value
@@ -61,7 +61,7 @@
 
 
 {# First and last day of each model and day column of the metrics: the days that dim_date must cover. #}
-{% macro metric_days() -%}
+{% macro days_of_metrics() -%}
     {%- for model, day in var('metric_days') %}
     {{ 'union all' if not loop.first }}
     select min({{ day }}) as first_day, max({{ day }}) as last_day

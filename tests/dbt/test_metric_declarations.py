@@ -85,6 +85,7 @@ def test_medians_and_distinct_counts_are_not_made_from_days() -> None:
             "cancellation_rate has parts by different business days",
         ),
         ("numerator: services_cancelled", "numerator: average_time_in_status", "has parts that are no sums or counts"),
+        ("unit: share", "forecast: true\n        unit: share", "completion_rate has a forecast with two decimals"),
         ("agg: sum", "agg: median", "booked_revenue has no value of a day, .* but: watch."),
         ("name: no_shows", "name: services_missed", "services_missed has a name that another metric has"),
     ],

@@ -140,14 +140,23 @@ def follow(project: Project, todo: list[Edit | Commands]) -> list[str]:
 
 def test_a_kpi(followed: Followed) -> None:
     how_to = followed.how_tos["Add a KPI"]
-    assert how_to.touched == {"dbt/models/marts/_metrics_of_work.yml"}
-    assert "reviews_received" in how_to.after[0]
-    assert followed.rows("select label from marts.dim_metric where metric = 'reviews_received'") == [
-        ("Reviews received",)
+    assert how_to.touched == {"dbt/models/marts/_metrics_of_bookings.yml"}
+    assert re.search(r"^ 2026-10-01 +\| +\d+\.\d+ +\| +\d+\.\d+ +\|", how_to.after[0], re.MULTILINE), how_to.after[0]
+    assert followed.rows("select label, unit, kind from marts.dim_metric where metric = 'average_lead_time'") == [
+        ("Average lead time", "days", "ratio")
     ]
     assert followed.rows(
-        "select sum(value) from marts.kpi_daily where metric = 'reviews_received' and dimension = 'total'"
-    ) == followed.rows("select count(*) from app.reviews")
+        "select sum(value) filter (where metric = 'average_lead_time_sum')::float8, "
+        "sum(value) filter (where metric = 'average_lead_time_count')::float8 "
+        "from marts.kpi_daily where dimension = 'total'"
+    ) == followed.rows("select sum(lead_days)::float8, count(lead_days)::float8 from intermediate.int_bookings_as_of")
+    # Watched (on the days of the last 28 with bookings) and forecast, in total.
+    assert followed.rows(
+        "select count(distinct day) > 20 from ml.anomalies where metric = 'average_lead_time' and dimension = 'total'"
+    ) == [(True,)]
+    assert followed.rows(
+        "select count(distinct day), min(forecast) > 0 from ml.forecasts where metric = 'average_lead_time'"
+    ) == [(90, True)]
 
 
 def test_a_source_table(followed: Followed) -> None:

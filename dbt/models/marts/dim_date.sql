@@ -4,7 +4,7 @@
 -- three years after it and fifty before it, longer than a business keeps its bookings, so that a mistyped date does not
 -- create a million days.
 with fact_days as (
-    {{ metric_days() }}
+    {{ days_of_metrics() }}
     union all
     select
         min(service_day) as first_day,

@@ -11,7 +11,7 @@ with sums as (
         {%- set is_first = loop.first %}
         {% for day, metrics in of_model | groupby('day') %}
             {{ 'union all' if not (is_first and loop.first) }}
-            {{ metric_sums(metrics) }}
+            {{ daily_sums(metrics) }}
         {% endfor %}
     {% endfor %}
 )
