@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = SecretStr("")  # smtp://user:password@host:587 (STARTTLS) or smtps://...:465
     mail_from: str = "Business Services Hub <hub@localhost>"
     webhook_secret: SecretStr = SecretStr("")  # from which the secret of each channel is derived
+    webhook_secret_former: SecretStr = SecretStr("")  # with which receivers may still verify
     webhook_networks: list[IPv4Network | IPv6Network] = []  # that are not public and may be called nevertheless
     public_url: str = ""  # the front door as people reach it; empty: this machine's loopback address
     dagster_socket: str = ""  # of Dagster's webserver; `hub up` sets it; empty: the front door serves no Dagster UI

@@ -22,6 +22,7 @@ from sources.settings import Settings
 GONE: Final = 410
 RETRY_AFTER_STATUSES: Final = (429, 503)
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+SITE_LOCAL: Final = ip_network("fec0::/10")  # deprecated by RFC 3879, and global to Python
 NAT64: Final = ip_network("64:ff9b::/96")  # RFC 6052
 
 # httpx logs each address at INFO, and the path of a webhook's address is often its password.
@@ -53,32 +54,49 @@ def signing_secret(settings: Settings, channel_id: UUID) -> str:
 
     It is derived from HUB_WEBHOOK_SECRET: who knows it can sign for no other channel.
     """
-    derived = hmac.digest(settings.secret("webhook_secret").encode(), channel_id.bytes, "sha256")
-    return "whsec_" + base64.b64encode(derived).decode()
+    return _encoded(_derived(settings.secret("webhook_secret"), channel_id))
+
+
+def _derived(secret: str, channel_id: UUID) -> bytes:
+    return hmac.digest(secret.encode(), channel_id.bytes, "sha256")
+
+
+def _encoded(key: bytes) -> str:
+    return "whsec_" + base64.b64encode(key).decode()
+
+
+def _signatures(settings: Settings, delivery: Delivery, body: str) -> str:
+    """Return the signatures of the message, of which a receiver needs one (Standard Webhooks, "zero downtime").
+
+    Receivers may still verify with the channel's secret of HUB_WEBHOOK_SECRET_FORMER, or with that secret itself, the
+    only one before channels had secrets of their own.
+    """
+    keys = [signing_secret(settings, delivery.channel_id)]
+    if former := settings.webhook_secret_former.get_secret_value():
+        keys += [_encoded(_derived(former, delivery.channel_id)), _encoded(former.encode())]
+    return " ".join(Webhook(key).sign(str(delivery.id), delivery.attempted_at, body) for key in keys)
 
 
 def send(settings: Settings, delivery: Delivery, message: Message) -> None:
     """Post the message; any 2xx status counts as delivered. Receivers return no id of their own."""
     body = webhook.render(message, at=delivery.attempted_at)
-    signature = Webhook(signing_secret(settings, delivery.channel_id)).sign(
-        str(delivery.id), delivery.attempted_at, body
-    )
     headers = {
         "host": urlsplit(delivery.recipient).netloc,
         "content-type": "application/json",
         "user-agent": "business-services-hub",
         "webhook-id": str(delivery.id),
         "webhook-timestamp": str(int(delivery.attempted_at.timestamp())),
-        "webhook-signature": signature,
+        "webhook-signature": _signatures(settings, delivery, body),
     }
     host = headers["host"]
     try:
         url = httpx.URL(delivery.recipient)
         # The address that was checked is the one that is connected to: a name may resolve differently the next time.
         address = _reachable_address(settings, url)
-        # Streamed: the body of the response is never read, whatever its size. Redirects are not followed.
+        # Streamed: the body of the response is never read, whatever its size. Redirects are not followed. A proxy of
+        # the environment is not used: it would look the name up again, and TLS would be verified against the address.
         with (
-            httpx.Client(timeout=base.NETWORK_TIMEOUT_S, follow_redirects=False) as client,
+            httpx.Client(timeout=base.NETWORK_TIMEOUT_S, follow_redirects=False, trust_env=False) as client,
             client.stream(
                 "POST", url.copy_with(host=str(address)), content=body.encode(), headers=headers,
                 extensions={"sni_hostname": url.host},
@@ -99,7 +117,8 @@ def _reachable_address(settings: Settings, url: httpx.URL) -> IPv4Address | IPv6
     addresses = [ip_address(item[4][0]) for item in found]
     allowed = [*settings.webhook_networks, *(LOOPBACK if settings.env == "development" else ())]
     for address in map(_innermost, addresses):
-        if not (address.is_global or any(address in network for network in allowed)) or address.is_multicast:
+        is_public = address.is_global and address not in SITE_LOCAL
+        if not (is_public or any(address in network for network in allowed)) or address.is_multicast:
             raise RetryLater(
                 None, f"The webhook at {url.host} is not called: {address} is no public address. HUB_WEBHOOK_NETWORKS "
                 "lists the private networks that may be called.",

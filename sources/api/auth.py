@@ -24,8 +24,10 @@ VERIFIED_S: Final = 30
 VERIFIED_MAX: Final = 10_000  # tokens in the cache
 JWKS_ALGORITHMS: Final = ("RS256", "ES256")
 # RFC 9068 section 2.1, and the type that most providers give. A logout token is `logout+jwt`, or just has `events`
-# (OpenID Connect Back-Channel Logout 1.0, section 2.4). Keycloak names its types in the claim `typ`.
+# (OpenID Connect Back-Channel Logout 1.0, section 2.4). Keycloak names its types in the claim `typ`. An ID token may
+# have the hash of an access token or of a code (OpenID Connect Core 1.0, section 3.3.2.11), and no other type.
 ACCESS_TYPES: Final = ("jwt", "at+jwt")
+OTHER_CLAIMS: Final = frozenset({"events", "at_hash", "c_hash"})
 JWKS_KEPT_S: Final = 300
 JWKS_PAUSE_S: Final = 10  # between two fetches for unknown keys, and after a fetch that failed
 JWKS_TIMEOUT_S: Final = 5
@@ -125,7 +127,11 @@ def _claims(token: str, key: str | jwt.PyJWK, algorithm: str, settings: Settings
     )  # fmt: skip
     claims: dict[str, Any] = decoded["payload"]
     header_type = str(decoded["header"].get("typ", "JWT")).lower().removeprefix("application/")
-    if header_type not in ACCESS_TYPES or claims.get("typ", "Bearer") != "Bearer" or "events" in claims:
+    if (
+        header_type not in ACCESS_TYPES
+        or claims.get("typ", "Bearer") != "Bearer"
+        or not OTHER_CLAIMS.isdisjoint(claims)
+    ):
         raise jwt.InvalidTokenError("not a token for access")
     return claims
 

@@ -110,7 +110,11 @@ class Live:
         Raises Refusal where the process has too many, or the person has `most` already.
         """
         listener = Listener(caller, key_hash)
-        own = [other for other in self._listeners.get(listener.audience, ()) if other.caller == caller]
+        own = [
+            other
+            for other in self._listeners.get(listener.audience, ())
+            if other.caller.profile_id == caller.profile_id  # with whatever token or key
+        ]
         if self.size >= LISTENERS_MAX or len(own) >= most:
             raise Refusal("unavailable", "too_many_listeners", "Too many streams are open. Try again shortly.")
         self._listeners[listener.audience].add(listener)

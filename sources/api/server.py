@@ -24,6 +24,14 @@ class PunctualProtocol(HttpToolsProtocol):
         self._arrived()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # uvicorn ends the limit of an idle connection with any data, also with an empty line, which begins no request.
+        is_answered = self.cycle is None or self.cycle.response_complete
+        is_open = not self.transport.is_closing() and self.transport.get_protocol() is self
+        if is_open and is_answered and self._deadline is None and self.timeout_keep_alive_task is None:
+            self._close_after(HEADERS_S)
+
     def on_message_begin(self) -> None:
         self._close_after(HEADERS_S)
         super().on_message_begin()

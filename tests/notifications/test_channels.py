@@ -1,5 +1,6 @@
 """Each channel with a real server of its protocol: received messages, and the error for each refusal."""
 
+import base64
 import datetime as dt
 import logging
 import socket
@@ -256,11 +257,35 @@ def test_the_receiver_of_a_webhook_cannot_sign_for_another_channel(settings: Set
     assert signing_secret(settings, ORG) == signing_secret(settings, ORG) != signing_secret(settings, INSIGHT)
 
 
+def test_receivers_may_verify_with_the_former_secret(settings: Settings, webhook: WebhookServer) -> None:
+    former, used = (SecretStr(letter * 40) for letter in "fu")
+    changed = settings.model_copy(update={"webhook_secret": used, "webhook_secret_former": former})
+    of_channel = signing_secret(settings.model_copy(update={"webhook_secret": former}), ORG)
+    of_all = "whsec_" + base64.b64encode(b"f" * 40).decode()  # before channels had secrets of their own
+    for secret in (signing_secret(changed, ORG), of_channel, of_all):
+        webhook.secrets[:] = [secret]
+        CHANNELS["webhook"].send(changed, delivery(webhook.url), OPENED)
+    assert len(webhook.verified) == 3
+    with pytest.raises(RetryLater, match="401"):
+        CHANNELS["webhook"].send(
+            changed.model_copy(update={"webhook_secret_former": SecretStr("")}), delivery(webhook.url), OPENED
+        )
+
+
+def test_webhooks_use_no_proxy_of_the_environment(
+    settings: Settings, webhook: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    CHANNELS["webhook"].send(settings, delivery(webhook.url), OPENED)
+    assert len(webhook.verified) == 1
+
+
 @pytest.mark.parametrize(
     "address",
     [
         "127.0.0.1", "10.0.0.7", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "::1", "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::",
+        "fec0::1",
     ],
 )  # fmt: skip
 def test_webhooks_call_no_private_address(

@@ -138,3 +138,13 @@ def test_an_owner_without_superuser_manages_logins(
                 reader.execute("select 1")
     finally:
         connection.execute(f"reset role; drop owned by {owner}; drop role {owner}")
+
+
+def test_the_policy_of_a_table_is_set_right_again(connection: psycopg.Connection) -> None:
+    policy = "select pg_get_expr(polqual, polrelid) from pg_policy where polrelid = 'ml.walled'::regclass"
+    connection.execute("create table ml.walled (org_id uuid); select app.wall_off('ml.walled')")
+    right = connection.execute(policy).fetchall()
+    connection.execute("alter policy readers on ml.walled using (true); select app.wall_off('ml.walled')")
+    assert connection.execute(policy).fetchall() == right
+    connection.execute("select app.wall_off('ml.walled', true)")
+    assert connection.execute(policy).fetchall() == [("true",)]

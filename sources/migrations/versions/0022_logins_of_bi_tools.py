@@ -26,12 +26,19 @@ comment on function app.organizations_of_login is 'Return the organisations whos
 
 create function app.wall_off(p_table regclass, p_is_common boolean default false) returns void
 language plpgsql set search_path = '' as $$
+declare
+    -- As pg_get_expr writes it.
+    condition text := case when p_is_common then 'true' else
+        '(org_id = ANY (( SELECT app.organizations_of_login() AS organizations_of_login)::uuid[]))'
+    end;
 begin
     if not exists (select from pg_catalog.pg_policy where polrelid = p_table and polname = 'readers') then
-        execute format(
-            'create policy readers on %s for select to hub_reader using (%s)', p_table,
-            case when p_is_common then 'true' else 'org_id = any ((select app.organizations_of_login())::uuid[])' end
-        );
+        execute format('create policy readers on %s for select to hub_reader using (%s)', p_table, condition);
+    elsif (
+        select pg_catalog.pg_get_expr(polqual, polrelid) is distinct from condition
+        from pg_catalog.pg_policy where polrelid = p_table and polname = 'readers'
+    ) then
+        execute format('alter policy readers on %s to hub_reader using (%s)', p_table, condition);
     end if;
     if exists (select from pg_catalog.pg_class where oid = p_table and not relrowsecurity) then
         execute format('alter table %s enable row level security', p_table);

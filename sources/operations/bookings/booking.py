@@ -89,6 +89,8 @@ select {COLUMNS} from app.bookings as bookings {JOINS} where bookings.org_id = $
 
 MOST_PENDING: Final = 100  # bookings of a client: each of them counts as booked revenue until it is answered
 
+# Of two requests of a client at the same time, the second counts the booking of the first.
+LOCK_PENDING: Final = "select pg_advisory_xact_lock(hashtextextended('pending bookings of ' || $1, 0))"
 SELECT_OFFER: Final = """
 select services.name as service_name, services.base_price, services.currency, services.duration_hours,
     services.is_active, packages.price as package_price, packages.hours_included, organizations.timezone,
@@ -157,6 +159,8 @@ async def create_booking(tx: Tx, request: NewBooking) -> Booking:
     provider_id = request.provider_id or (tx.caller.profile_id if tx.caller.role == "provider" else None)
     if tx.caller.role == "provider" and provider_id != tx.caller.profile_id:
         raise Refusal("forbidden", "not_allowed", "A provider may book for themselves only.", field="provider_id")
+    if tx.caller.role == "client":
+        await tx.execute(LOCK_PENDING, str(client_id))
     offer = await tx.row(
         SELECT_OFFER, tx.org_id, request.service_id, request.package_id, client_id, provider_id, lifecycle.PENDING
     )

@@ -113,7 +113,8 @@ def test_claims_are_verified(api: Api, provider: IdentityProvider) -> None:
 
 
 def test_tokens_of_other_issuers_and_types_are_refused(api: Api, provider: IdentityProvider) -> None:
-    for claims in ({"iss": None}, {"iss": "https://id.example/realms/south"}, {"typ": "ID"}):
+    issuers: list[dict[str, Any]] = [{"iss": None}, {"iss": "https://id.example/realms/south"}]
+    for claims in (*issuers, {"typ": "ID"}, {"at_hash": "x"}, {"c_hash": "x"}):
         assert _status(api, provider.token("rsa", **claims)) == 401, claims
     for typ in ("logout+jwt", "application/logout+jwt", "secevent+jwt", "dpop+jwt"):
         assert _status(api, provider.token("rsa", typ=typ)) == 401, typ

@@ -15,6 +15,8 @@ import pytest
 from sources.api import live
 from sources.api.routes import live_changes as live_changes_route
 from sources.operations.communication.live_changes import MISSED_LIMIT
+from sources.operations.errors import Refusal
+from sources.operations.transaction import Caller
 from tests.sources.api.conftest import Api, token_of
 from tests.sources.api.streams import Event as StreamEvent
 from tests.sources.api.streams import Stream, listening
@@ -270,3 +272,11 @@ def test_a_person_has_a_limited_number_of_streams(serve: Callable[..., AbstractC
         assert (answer.status_code, answer.json()["code"]) == (503, "too_many_listeners")
         stack.enter_context(listening(api.url, token_of(SOUTH, "admin")))
         stack.enter_context(listening(api.url, token_of(NORTH, "client")))
+
+
+def test_the_streams_of_a_person_count_together_whatever_the_key() -> None:
+    streams = live.Live("", lambda: None)
+    callers = [Caller(NORTH.id, NORTH.admin, "admin", frozenset(scopes)) for scopes in ([], ["insights:read"])]
+    streams.join(callers[0], None, most=1)
+    with pytest.raises(Refusal, match="Too many streams"):
+        streams.join(callers[1], b"key", most=1)

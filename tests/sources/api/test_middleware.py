@@ -270,3 +270,13 @@ def test_a_request_that_does_not_arrive_in_time_is_closed(
         connection.sendall(sent)
         while connection.recv(4096):
             pass
+
+
+def test_an_empty_line_keeps_no_connection_open(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2])), timeout=PATIENCE_S) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        monkeypatch.setattr(server, "HEADERS_S", 0.2)
+        connection.sendall(b"\r\n")
+        while connection.recv(4096):
+            pass

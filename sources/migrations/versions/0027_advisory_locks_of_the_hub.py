@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0028"
+revision = "0027"
 down_revision = "0026"
 
 # Functions of the server belong to its administrator: where the owner of the database is another role, nothing changes.
