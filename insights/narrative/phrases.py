@@ -159,7 +159,7 @@ def drivers(finding: Finding) -> str:
     if not spread:
         return ""
     if finding.get("dimension") != "total":
-        return f"None of its {formatting.listed(spread)} stands out."
+        return f"Nothing stands out among its {formatting.listed(spread)}."
     return f"It is spread over {formatting.listed(spread)}: the cause is probably a common one."
 
 

@@ -3,7 +3,8 @@
 Each organisation is made by vectorised steps, one module per step: people (people, services and packages),
 availability (working hours and absences), bookings (requests with day, provider and price), statuses (intake),
 planned_work (milestones, tasks and hours), statuses (timelines cut off at as_of), then the rows that depend on them:
-progress, billing, feedback, sales_terms. The module incidents plants the anomalies that an analyst should find.
+progress, billing, feedback, sales_terms, targets. The module incidents plants the anomalies that an analyst should
+find.
 """
 
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from sources.simulate.planned_work import plan_delivery
 from sources.simulate.progress import add_bookings, add_delivery, progress_of
 from sources.simulate.sales_terms import add_terms, settings_terms
 from sources.simulate.statuses import add_history, make_timelines, plan_intake
+from sources.simulate.targets import add_targets
 
 TABLES: Final = (*tables.OPERATIONAL, tables.sample_incidents)  # parents before children
 # Terms on which the API sells services; the warehouse reads none of them.
@@ -143,6 +145,7 @@ def simulate(
     _add_incidents(world, people, orders)
     add_terms(world, people)
     add_calendar_events(world)
+    add_targets(world, orders)
     return world
 
 

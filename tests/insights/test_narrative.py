@@ -184,7 +184,7 @@ def test_a_member_has_no_cause_that_is_common_to_all() -> None:
     spread = {"direction": "down", "drivers": [], "spread_over": ["channel"], "pattern": "level_shift"}
     own = {**CASES["count_missing_of_a_service"], **spread, "metric": "bookings_created"}
     (of_member,) = with_texts(ORGANIZATION, [own])
-    assert "None of its channels stands out." in of_member["summary"]
+    assert "Nothing stands out among its channels." in of_member["summary"]
     assert "demand as a whole" not in of_member["summary"]
     (of_all,) = with_texts(ORGANIZATION, [{**own, "dimension": "total"}])
     assert "demand as a whole" in of_all["summary"]

@@ -1,0 +1,26 @@
+"""Targets that each organisation sets itself: bookings and realized revenue a month."""
+
+from typing import Final
+
+import numpy as np
+
+from sources.simulate.bookings import Orders
+from sources.simulate.calendar import DAY
+from sources.simulate.people import World
+
+MONTH_DAYS: Final = 365.25 / 12
+AMBITION: Final = 1.05  # of a month of the history
+ROUNDED_TO: Final = 10
+
+
+def add_targets(world: World, orders: Orders) -> None:
+    """Add metric_targets: a month's mean of the bookings made and of their amounts, and a little more."""
+    months = (world.as_of - world.first_day + 1) / MONTH_DAYS
+    means = np.array([len(orders), orders.amount.sum() / 100]) / months
+    written = np.full(len(means), world.first_day * DAY)
+    world.add_rows(
+        "metric_targets", world.new_ids(written), written, written,
+        metric=np.array(["bookings_created", "realized_revenue"], dtype=object), dimension="total", member="all",
+        grain="month", starts_on=np.full(len(means), world.first_day).astype("datetime64[D]"),
+        target=np.maximum(np.round(means * AMBITION / ROUNDED_TO) * ROUNDED_TO, ROUNDED_TO),
+    )  # fmt: skip
