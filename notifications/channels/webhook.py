@@ -95,8 +95,12 @@ def send(settings: Settings, delivery: Delivery, message: Message) -> None:
         address = _reachable_address(settings, url)
         # Streamed: the body of the response is never read, whatever its size. Redirects are not followed. A proxy of
         # the environment is not used: it would look the name up again, and TLS would be verified against the address.
+        # The authorities of the environment (SSL_CERT_FILE) are.
+        trusted = httpx.create_ssl_context()
         with (
-            httpx.Client(timeout=base.NETWORK_TIMEOUT_S, follow_redirects=False, trust_env=False) as client,
+            httpx.Client(
+                timeout=base.NETWORK_TIMEOUT_S, follow_redirects=False, trust_env=False, verify=trusted
+            ) as client,
             client.stream(
                 "POST", url.copy_with(host=str(address)), content=body.encode(), headers=headers,
                 extensions={"sni_hostname": url.host},
