@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.common import prepared
 from sources import database, sign_in
-from sources.settings import get_settings
 
 
 def login(
@@ -14,11 +14,16 @@ def login(
     org: Annotated[
         str | None, typer.Option(metavar="SLUG", help="The organisation; required if the address is in several.")
     ] = None,
+    dagster: Annotated[
+        bool,
+        typer.Option("--dagster", help="The link of an admin opens the Dagster UI, which shows every organisation."),
+    ] = False,
 ) -> None:
-    """Print a one-time link to sign in with. An admin's opens the Dagster UI as well, which shows every organisation.
+    """Print a one-time link to sign in with.
 
-    Example: hub login admin@studio.example
+    Example: hub login admin@studio.example --dagster
     """
-    settings = get_settings()
+    settings = prepared()
     with database.connect(database.database_url(settings)) as connection:
-        typer.echo(sign_in.link_of(connection, settings, email=email, slug=org, at=datetime.now(UTC)))
+        now = datetime.now(UTC)
+        typer.echo(sign_in.link_of(connection, settings, email=email, slug=org, at=now, opens_dagster=dagster))

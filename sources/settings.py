@@ -76,10 +76,21 @@ class Settings(BaseSettings):
     def uses_embedded_server(self) -> bool:
         return not self.database_url
 
+    @field_validator("public_url")
+    @classmethod
+    def _address_of_a_site(cls, url: str) -> str:
+        """Return `url` without a slash at its end, if it is an origin: pages and cookies are for the whole of it."""
+        parts = urlsplit(url)
+        if url and (
+            parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query
+        ):
+            raise ValueError("it is an address such as https://hub.example.com, without a path")
+        return url.rstrip("/")
+
     @property
     def link_base(self) -> str:
         """The address of the front door, without a slash at its end."""
-        return (self.public_url or f"http://127.0.0.1:{self.port_api}").rstrip("/")
+        return self.public_url or f"http://127.0.0.1:{self.port_api}"
 
     def secret(self, name: str) -> str:
         """Return the secret `name` (a field such as `webhook_secret`), generated once under `home` in development.

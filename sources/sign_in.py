@@ -8,7 +8,6 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from psycopg import Connection
 
@@ -19,12 +18,11 @@ PATH: Final = "/sign-in"
 LINK_MINUTES: Final = 60
 
 _SELECT_PEOPLE: Final = """
-select organization.slug, organization.id, profile.id
+select organization.slug, organization.id, profile.id, profile.role
 from app.profiles as profile
 inner join app.organizations as organization on organization.id = profile.org_id
-where profile.is_active and organization.slug = coalesce(%(slug)s, organization.slug)
-    and case when %(email)s::text is null then profile.role = 'admin' else profile.email = %(email)s end
-order by organization.slug, profile.created_at, profile.id
+where profile.is_active and organization.slug = coalesce(%(slug)s, organization.slug) and profile.email = %(email)s
+order by organization.slug
 """
 _INSERT_LINK: Final = """
 insert into app.sessions (org_id, profile_id, link_hash, link_ends_at, opens_dagster)
@@ -37,10 +35,19 @@ def hash_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def link_of(connection: Connection, settings: Settings, *, email: str, slug: str | None, at: datetime) -> str:
-    """Return a one-time link for the active person with this e-mail address; an admin's opens the Dagster UI as well.
+def link_of(
+    connection: Connection,
+    settings: Settings,
+    *,
+    email: str,
+    slug: str | None,
+    at: datetime,
+    opens_dagster: bool = False,
+) -> str:
+    """Return a one-time link for the active person with this e-mail address.
 
-    `slug` selects the organisation if the address is in several. Raises HubError unless there is exactly one person.
+    `slug` selects the organisation if the address is in several; opens_dagster: the link of an admin opens the Dagster
+    UI, which shows every organisation. Raises HubError unless there is exactly one person, an admin where asked so.
     """
     people = connection.execute(_SELECT_PEOPLE, {"email": email, "slug": slug}).fetchall()
     if not people:
@@ -49,25 +56,20 @@ def link_of(connection: Connection, settings: Settings, *, email: str, slug: str
     if len(people) > 1:
         slugs = ", ".join(found for found, *_ in people)
         raise HubError(f"{email} is in the organisations {slugs}: name one with --org.")
-    _, org_id, profile_id = people[0]
-    return _new_link(connection, settings, org_id=org_id, profile_id=profile_id, at=at)
+    _, org_id, profile_id, role = people[0]
+    if opens_dagster and role != "admin":
+        raise HubError(f"{email} is no admin: the Dagster UI, which shows every organisation, is for admins alone.")
+    person = {"org_id": org_id, "profile_id": profile_id, "opens_dagster": opens_dagster}
+    return _new_link(connection, settings, person, at)
 
 
 def operators_link(connection: Connection, settings: Settings, *, at: datetime) -> str:
-    """Return a one-time link for who starts the Hub: for the first admin, or without a person where there is none."""
-    admin = connection.execute(_SELECT_PEOPLE, {"email": None, "slug": None}).fetchone()
-    _, org_id, profile_id = admin or (None, None, None)
-    return _new_link(connection, settings, org_id=org_id, profile_id=profile_id, at=at)
+    """Return a one-time link for who starts the Hub: it opens the Dagster UI, and is of no person."""
+    return _new_link(connection, settings, {"org_id": None, "profile_id": None, "opens_dagster": True}, at)
 
 
-def _new_link(
-    connection: Connection, settings: Settings, *, org_id: UUID | None, profile_id: UUID | None, at: datetime
-) -> str:
-    """Return a link that was asked for on the machine of the Hub, which is why it may open the Dagster UI."""
+def _new_link(connection: Connection, settings: Settings, person: dict[str, object], at: datetime) -> str:
     secret = secrets.token_urlsafe(32)
-    values = {
-        "org_id": org_id, "profile_id": profile_id, "link_hash": hash_of(secret), "opens_dagster": True,
-        "link_ends_at": at + timedelta(minutes=LINK_MINUTES),
-    }  # fmt: skip
+    values = {**person, "link_hash": hash_of(secret), "link_ends_at": at + timedelta(minutes=LINK_MINUTES)}
     connection.execute(_INSERT_LINK, values)
     return f"{settings.link_base}{PATH}?link={secret}"

@@ -7,8 +7,8 @@ from typing import Final
 import dagster as dg
 from pydantic import Field
 
+from dagster_project.ingestion.run_clock import parse_moment
 from sources import database
-from sources.errors import HubError
 from sources.operations.bookings.timed_transitions import run_due
 from sources.operations.transaction import make_pool
 from sources.settings import Settings, get_settings
@@ -30,10 +30,7 @@ def take_due_transitions(context: dg.OpExecutionContext, config: Moment) -> None
             "The operational tables are on another server (HUB_SOURCE_URL), which is read-only: nothing to do."
         )
         return
-    now = datetime.now(UTC)
-    as_of = datetime.fromisoformat(config.as_of) if config.as_of else now
-    if as_of > now:
-        raise HubError(f"as_of is {as_of}, which is in the future: nothing is due then yet.")
+    as_of = parse_moment(config.as_of, "as_of") if config.as_of else datetime.now(UTC)
     done = asyncio.run(_run(settings, as_of))
     context.log.info("Done: " + ", ".join(f"{name} {count}" for name, count in done.items()) + ".")
     context.add_output_metadata(done)

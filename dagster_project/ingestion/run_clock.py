@@ -143,9 +143,7 @@ class RunClock(dg.Config):
 def run_clock(context: dg.AssetExecutionContext, config: RunClock, database: HubDatabase) -> dg.MaterializeResult[None]:
     started = context.instance.get_run_record_by_id(context.run.run_id)
     default_now = started.create_timestamp if started else datetime.now(UTC)
-    now = datetime.fromisoformat(config.now) if config.now else default_now
-    if now > datetime.now(UTC):
-        raise HubError(f"now is {now}, which is in the future: what is known then cannot be known yet.")
+    now = parse_moment(config.now, "now") if config.now else default_now
     as_of = _parse_day(config.as_of) if config.as_of else None
     if as_of:
         with database.connect_source() as source:
@@ -201,6 +199,19 @@ def clock_notes(connection: psycopg.Connection) -> list[str]:
         elif has_ended:
             notes.append(f"The bookings of {name} end on {date_words(day)}, so this run is as of that day.")
     return notes
+
+
+def parse_moment(text: str, name: str) -> datetime:
+    """Parse the moment `name` of a run's configuration. Raises HubError if it is none, or in the future."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise HubError(f"{name} is {text!r}, which is not a moment: write it as 2026-03-31T09:00+00:00.") from None
+    if moment.tzinfo is None:
+        raise HubError(f"{name} is {text}, without a time zone: write it as 2026-03-31T09:00+00:00.")
+    if moment > datetime.now(UTC):
+        raise HubError(f"{name} is {moment}, which is in the future: what is known then cannot be known yet.")
+    return moment
 
 
 def _parse_day(text: str) -> date:

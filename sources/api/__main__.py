@@ -40,7 +40,7 @@ def main() -> None:
     )
     server = uvicorn.Server(config)
     # HUB_PORT_DAGSTER is a second way to the same front door.
-    ports = [settings.port_api, *([settings.port_dagster] if settings.dagster_socket else [])]
+    ports = {settings.port_api, *([settings.port_dagster] if settings.dagster_socket else [])}
     listeners = [socket.create_server(("127.0.0.1", port)) for port in ports]
     with suppress(KeyboardInterrupt):
         if settings.api_workers > 1:

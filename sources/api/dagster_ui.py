@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
+from urllib.parse import quote
 
 import httpx
 import websockets
@@ -25,6 +26,7 @@ from sources.settings import Settings
 
 TIMEOUT: Final = httpx.Timeout(60, connect=5)  # the webserver's own queries end after 15 s
 GRAPHQL: Final = "/graphql"
+PATH_CHARACTERS: Final = "/%:@!$&'()*+,;=-._~"  # RFC 3986 section 3.3; others are percent-encoded
 SESSION_CHECKED_EVERY_S: Final = 2.0  # of an open web socket
 POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
 
@@ -62,17 +64,13 @@ async def pass_on(asgi_scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _answer(request: Request) -> Response:
-    sessions.check_host(request.headers, request.app.state.settings)
+    settings: Settings = request.app.state.settings
+    sessions.check_host(request.headers, settings)
+    if (wait := _limits(request).reached("address", _address(request))) is not None:
+        return _too_many(wait)
     if (session := await sessions.of_request(request)) is None:
         return _not_signed_in(request)
     _check_rights(session)
-    if request.method == "POST":
-        sessions.check_origin(request.headers)
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return problems.respond(415, "json_required", "Send application/json.")
-    elif request.method != "GET" or request.scope["path"].rstrip("/").endswith(GRAPHQL):
-        return problems.respond(405, "method_not_allowed", "Send a GraphQL query as JSON by POST.")
-    upstream: httpx.AsyncHTTPTransport = request.app.state.dagster
     sent = httpx.Request(
         request.method,
         f"http://dagster{_target(request)}",
@@ -80,6 +78,13 @@ async def _answer(request: Request) -> Response:
         content=await request.body(),
         extensions={"timeout": TIMEOUT.as_dict()},
     )
+    if request.method == "POST":
+        sessions.check_origin(request.headers, settings)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return problems.respond(415, "json_required", "Send application/json.")
+    elif request.method != "GET" or sent.url.path.rstrip("/").endswith(GRAPHQL):  # as Dagster sees it, without dots
+        return problems.respond(405, "method_not_allowed", "Send a GraphQL query as JSON by POST.")
+    upstream: httpx.AsyncHTTPTransport = request.app.state.dagster
     try:
         received = await upstream.handle_async_request(sent)
     except httpx.HTTPError:
@@ -92,22 +97,36 @@ async def _answer(request: Request) -> Response:
 
 def _target(connection: HTTPConnection) -> str:
     path: bytes = connection.scope["raw_path"]
-    return path.decode("ascii") + (f"?{connection.url.query}" if connection.url.query else "")
+    return quote(path, safe=PATH_CHARACTERS) + (f"?{connection.url.query}" if connection.url.query else "")
 
 
 def _not_signed_in(request: Request) -> Response:
     """A page leads to the sign-in; every such request counts against the limit of its address."""
-    wait = request.app.state.limits.count("address", request.client.host) if request.client else None
-    if wait is not None:
-        return problems.respond(429, "too_many_requests", rate_limits.DETAIL, headers={"Retry-After": str(wait)})
+    if (wait := _limits(request).count("address", _address(request))) is not None:
+        return _too_many(wait)
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(sign_in.PATH, 303)
     raise Refusal("unauthenticated", "not_signed_in", "Sign in first: `hub login EMAIL` prints a one-time link.")
 
 
+def _limits(connection: HTTPConnection) -> rate_limits.RateLimits:
+    limits: rate_limits.RateLimits = connection.app.state.limits
+    return limits
+
+
+def _address(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else ""
+
+
+def _too_many(wait: int) -> Response:
+    return problems.respond(429, "too_many_requests", rate_limits.DETAIL, headers={"Retry-After": str(wait)})
+
+
 def _check_rights(session: sessions.Session) -> None:
     if not session.opens_dagster:
-        raise Refusal("forbidden", "not_allowed", "The Dagster UI is for admins.")
+        raise Refusal(
+            "forbidden", "not_allowed", "The Dagster UI shows every organisation: `hub login EMAIL --dagster` opens it."
+        )
 
 
 def _unavailable() -> Refusal:
@@ -116,16 +135,19 @@ def _unavailable() -> Refusal:
 
 async def _pass_socket(socket: WebSocket) -> None:
     """Pass on the messages of a web socket in both directions, until either side or the session ends."""
+    settings: Settings = socket.app.state.settings
+    session = None
     try:
-        sessions.check_host(socket.headers, socket.app.state.settings)
-        sessions.check_origin(socket.headers)
-        session = await sessions.of_request(socket)
+        sessions.check_host(socket.headers, settings)
+        sessions.check_origin(socket.headers, settings)
+        if _limits(socket).reached("address", _address(socket)) is None:
+            session = await sessions.of_request(socket)
     except Refusal:
-        session = None
+        pass
     if session is None or not session.opens_dagster:
+        _limits(socket).count("address", _address(socket))
         await socket.close(POLICY_VIOLATION)
         return
-    settings: Settings = socket.app.state.settings
     protocols = [websockets.Subprotocol(name) for name in socket.scope["subprotocols"]]
     try:
         async with websockets.unix_connect(

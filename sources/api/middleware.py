@@ -26,7 +26,8 @@ VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    # Not no-referrer: a browser would then send the forms of these pages with the origin null.
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-site"),
 ]
 # Responses of the API are data: no page may run them, no cache may store them.

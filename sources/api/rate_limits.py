@@ -31,11 +31,16 @@ class RateLimits:
 
     def count(self, by: By, name: str) -> int | None:
         """Count a request of the caller or address `name`; return the seconds to wait above the limit, else None."""
-        limit = self._limits[by]
-        if self._limiter.hit(limit, by, name):
-            return None
+        return None if self._limiter.hit(self._limits[by], by, name) else self._wait(by, name)
+
+    def reached(self, by: By, name: str) -> int | None:
+        """Return the seconds to wait where the limit of `name` is reached, else None; the request is not counted."""
+        return None if self._limiter.test(self._limits[by], by, name) else self._wait(by, name)
+
+    def _wait(self, by: By, name: str) -> int:
         metrics.rate_limited.labels(by).inc()
-        return max(1, math.ceil(self._limiter.get_window_stats(limit, by, name).reset_time - time.time()))
+        window = self._limiter.get_window_stats(self._limits[by], by, name)
+        return max(1, math.ceil(window.reset_time - time.time()))
 
 
 def _share(text: str, setting: str, workers: int) -> RateLimitItem:

@@ -18,10 +18,14 @@ from sources.operations.errors import Refusal
 from sources.operations.transaction import Pool
 from sources.settings import Settings
 
-COOKIE: Final = "hub_session"
 LASTS: Final = timedelta(days=7)
 PATIENCE_S: Final = 5.0  # for a free connection, and for its answer
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def cookie_of(settings: Settings) -> str:
+    """Return the name of the cookie. It has the port: a browser sends cookies to every port of a name."""
+    return f"hub_session_{settings.port_api}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ async def start(pool: Pool, link: str, secret: str) -> bool:
 
 async def of_request(connection: HTTPConnection) -> Session | None:
     """Return the running session of the request's cookie; None where it has ended or its person is not active."""
-    secret = connection.cookies.get(COOKIE)
+    secret = _secret(connection)
     if not secret:
         return None
     pool = connection.app.state.pool
@@ -56,9 +60,13 @@ async def of_request(connection: HTTPConnection) -> Session | None:
 
 async def end(connection: HTTPConnection) -> None:
     """End the session of the request's cookie, if there is one."""
-    if secret := connection.cookies.get(COOKIE):
+    if secret := _secret(connection):
         pool = connection.app.state.pool
         await _ask(pool, "select app.end_session($1, $2)", sign_in.hash_of(secret), datetime.now(UTC))
+
+
+def _secret(connection: HTTPConnection) -> str | None:
+    return connection.cookies.get(cookie_of(connection.app.state.settings))
 
 
 async def _ask(pool: Pool, query: str, *values: object) -> asyncpg.Record | None:
@@ -74,12 +82,21 @@ async def _ask(pool: Pool, query: str, *values: object) -> asyncpg.Record | None
 
 def check_host(headers: Headers, settings: Settings) -> None:
     """Refuse a request to a foreign name, which may have been made to resolve to this machine (DNS rebinding)."""
-    name = urlsplit(f"//{headers.get('host', '')}").hostname
-    if name not in LOOPBACK | {urlsplit(settings.link_base).hostname}:
+    if _host(f"//{headers.get('host', '')}") not in LOOPBACK | {urlsplit(settings.link_base).hostname}:
         raise Refusal("forbidden", "host_unknown", "The Hub is not served under this name; see HUB_PUBLIC_URL.")
 
 
-def check_origin(headers: Headers) -> None:
+def check_origin(headers: Headers, settings: Settings) -> None:
     """Refuse a request that the browser sent for a page of another site, or that does not say for which."""
-    if urlsplit(headers.get("origin", "")).netloc != headers.get("host"):
+    host = headers.get("host", "")
+    on_this_machine = {f"http://{host}"} if _host(f"//{host}") in LOOPBACK else set()
+    if headers.get("origin") not in {settings.link_base} | on_this_machine:
         raise Refusal("forbidden", "origin_foreign", "Only pages of the Hub itself may do this.")
+
+
+def _host(url: str) -> str | None:
+    """Return the host name of `url`; None where there is none, or it is not valid."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

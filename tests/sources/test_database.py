@@ -102,3 +102,10 @@ def test_a_secret_that_can_be_guessed_signs_no_tokens(tmp_path: Path) -> None:
         Settings(home=tmp_path, jwt_secret="s" * 31).secret("jwt_secret")
     assert Settings(home=tmp_path, jwt_secret="s" * 32).secret("jwt_secret") == "s" * 32
     assert len(Settings(home=tmp_path).secret("jwt_secret")) > 32
+
+
+@pytest.mark.parametrize("url", ["hub.example.com", "https://hub.example.com/hub", "ftp://hub.example.com"])
+def test_the_public_address_is_that_of_a_site(url: str) -> None:
+    with pytest.raises(ValidationError, match="without a path"):
+        Settings(public_url=url)
+    assert Settings(public_url="https://hub.example.com/").link_base == "https://hub.example.com"

@@ -9,7 +9,14 @@ import pytest
 
 from dagster_project.delivery.assets import digest_deliveries
 from dagster_project.ingestion.landing import create_raw_table
-from dagster_project.ingestion.run_clock import QUIET_DAYS, clock_notes, refuse_day_ahead, run_clock, set_clock
+from dagster_project.ingestion.run_clock import (
+    QUIET_DAYS,
+    clock_notes,
+    parse_moment,
+    refuse_day_ahead,
+    run_clock,
+    set_clock,
+)
 from dagster_project.resources import HubDatabase
 from sources.errors import HubError
 from sources.settings import Settings
@@ -136,6 +143,12 @@ def test_a_run_that_is_launched_with_a_future_day_fails(
     run_config = {"ops": {"raw__run_clock": {"config": config}}}
     with pytest.raises(HubError, match="in the future"):
         dg.materialize([run_clock], resources={"database": HubDatabase()}, run_config=run_config)
+
+
+@pytest.mark.parametrize(("text", "why"), [("2026-03-31", "zone"), ("2026-03-31T09:00", "zone"), ("soon", "moment")])
+def test_a_moment_has_a_time_zone(text: str, why: str) -> None:
+    with pytest.raises(HubError, match=why):
+        parse_moment(text, "now")
 
 
 def test_there_is_no_digest_of_a_day_ahead_of_the_figures(

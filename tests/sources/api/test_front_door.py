@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import psycopg
@@ -27,6 +28,7 @@ from websockets.typing import Origin, Subprotocol
 
 from sources import sign_in
 from sources.api import dagster_ui, sessions
+from sources.errors import HubError
 from tests.sources.api.conftest import Api
 from tests.sources.business import NORTH
 from tests.waiting import wait_until
@@ -86,24 +88,51 @@ def api(dagster: Dagster, serve: Serve) -> Iterator[Api]:
         yield running
 
 
-def link(api: Api, who: str = "admin", *, at: datetime | None = None) -> str:
-    """Return the path of a one-time link of a person."""
+def link(api: Api, who: str = "admin", *, at: datetime | None = None, opens_dagster: bool | None = None) -> str:
+    """Return the path of a one-time link of a person; by default an admin's opens the Dagster UI."""
     with psycopg.connect(api.business.settings.database_url) as connection:
-        email = f"{who}@north.example"
-        url = sign_in.link_of(connection, api.business.settings, email=email, slug=None, at=at or datetime.now(UTC))
+        url = sign_in.link_of(
+            connection,
+            api.business.settings,
+            email=f"{who}@north.example",
+            slug=None,
+            at=at or datetime.now(UTC),
+            opens_dagster=who == "admin" if opens_dagster is None else opens_dagster,
+        )
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}"
 
 
-def signed_in(api: Api, who: str = "admin") -> httpx.Client:
+def signed_in(api: Api, who: str = "admin", *, opens_dagster: bool | None = None) -> httpx.Client:
     """Return a browser in which the person has signed in."""
     browser = api.new_client(Origin=api.url)
-    assert use(browser, link(api, who)).status_code == 303
+    assert use(browser, link(api, who, opens_dagster=opens_dagster)).status_code == 303
     return browser
+
+
+def secret_of(api: Api, browser: httpx.Client) -> str:
+    return str(browser.cookies[sessions.cookie_of(api.business.settings)])
+
+
+def cookie_of(api: Api, secret: str) -> str:
+    return f"{sessions.cookie_of(api.business.settings)}={secret}"
 
 
 def use(browser: httpx.Client, path: str, **headers: str) -> httpx.Response:
     return browser.post(sign_in.PATH, data={"link": path.partition("link=")[2]}, headers=headers)
+
+
+def raw_get(api: Api, path: str, browser: httpx.Client) -> int:
+    """Return the status of GET `path` as it is written."""
+    parts = urlsplit(api.url)
+    connection = HTTPConnection(str(parts.hostname), parts.port)
+    connection.putrequest("GET", quote(path, safe="/?=.%"), skip_host=True)
+    connection.putheader("Host", parts.netloc)
+    connection.putheader("Cookie", cookie_of(api, secret_of(api, browser)))
+    connection.endheaders()
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def opened(api: Api, headers: dict[str, str], origin: str | None) -> ClientConnection:
@@ -129,7 +158,7 @@ def test_a_link_is_used_once_by_its_button_and_within_its_time(api: Api) -> None
 
 def test_secrets_are_stored_as_hashes(api: Api) -> None:
     browser = signed_in(api)
-    secret = browser.cookies[sessions.COOKIE]
+    secret = secret_of(api, browser)
     stored = api.business.connection.execute("select s::text from app.sessions as s").fetchall()
     assert stored
     assert not [row for (row,) in stored if secret in row]
@@ -142,7 +171,7 @@ def test_without_a_session_nothing_reaches_dagster(api: Api, dagster: Dagster) -
     assert stranger.get("/dagster/server_info").status_code == 401
     assert stranger.get(GRAPHQL, params=MUTATION).status_code == 401
     assert stranger.post(GRAPHQL, json=MUTATION).status_code == 401
-    stranger.cookies.set(sessions.COOKIE, "forged")
+    stranger.cookies.set(sessions.cookie_of(api.business.settings), "forged")
     assert stranger.post(GRAPHQL, json=MUTATION).status_code == 401
     assert api.client("admin").post(GRAPHQL, json=MUTATION).status_code == 401  # a token of the API is no session
     assert dagster.seen == []
@@ -161,6 +190,34 @@ def test_an_admin_works_with_dagster(api: Api, dagster: Dagster) -> None:
     assert browser.get("/").headers["location"] == "/dagster/"
 
 
+def test_a_link_opens_dagster_only_where_that_was_asked_for(api: Api, dagster: Dagster) -> None:
+    admin = signed_in(api, opens_dagster=False)
+    assert admin.get("/dagster/").status_code == 403
+    assert admin.get("/").headers["location"] == sign_in.PATH
+    assert "/sign-out" in admin.get(sign_in.PATH).text
+    with pytest.raises(HubError, match="is no admin"):
+        link(api, "provider", opens_dagster=True)
+    assert dagster.seen == []
+
+
+def test_a_browser_sends_the_origin_with_the_forms_of_the_pages(api: Api) -> None:
+    """It sends `null` for pages with the policy no-referrer, and none at all is not the default of every browser."""
+    assert api.new_client().get(link(api)).headers["referrer-policy"] == "same-origin"
+
+
+def test_what_is_no_name_is_refused(api: Api) -> None:
+    for headers in ({"Host": "[::1"}, {"Origin": "http://["}):
+        assert api.new_client(**headers).post(sign_in.PATH, data={"link": "x"}).status_code == 403, headers
+
+
+def test_strangers_with_a_cookie_are_limited_before_they_are_looked_up(dagster: Dagster, serve: Serve) -> None:
+    with serve(dagster_socket=dagster.socket, rate_limit_address="3/minute") as api:
+        forged = api.new_client(Cookie=cookie_of(api, "forged"))
+        assert [forged.get("/dagster/x").status_code for _ in range(4)] == [401, 401, 401, 429]
+        with pytest.raises(websockets.exceptions.InvalidStatus), opened(api, {}, api.url):
+            pass
+
+
 @pytest.mark.parametrize("who", ["provider", "client"])
 def test_dagster_is_for_admins(api: Api, dagster: Dagster, who: str) -> None:
     assert signed_in(api, who).get("/dagster/").status_code == 403
@@ -173,6 +230,8 @@ def test_a_foreign_page_cannot_use_the_session_of_its_reader(api: Api, dagster: 
     assert browser.get(GRAPHQL, params=MUTATION).status_code == 405
     for spelled in (f"{GRAPHQL}/", GRAPHQL.replace("g", "%67")):
         assert browser.get(spelled, params=MUTATION).status_code == 405, spelled
+    for path in (f"{GRAPHQL}/.", f"{GRAPHQL}/x/..", "/dagster/x/../graphql"):  # httpx removes the dots of a URL itself
+        assert raw_get(api, f"{path}?query=mutation", browser) == 405, path
     for origin in ("https://evil.example", "null", f"{api.url}.evil.example", "http://localhost:1"):
         assert browser.post(GRAPHQL, json=MUTATION, headers={"Origin": origin}).status_code == 403, origin
     del browser.headers["Origin"]
@@ -196,7 +255,7 @@ def test_a_foreign_page_cannot_use_the_session_of_its_reader(api: Api, dagster: 
 
 
 def test_web_sockets_pass_for_sessions_from_own_pages_only(api: Api, dagster: Dagster) -> None:
-    cookie = f"{sessions.COOKIE}={signed_in(api).cookies[sessions.COOKIE]}"
+    cookie = cookie_of(api, secret_of(api, signed_in(api)))
     with opened(api, {"Cookie": cookie}, api.url) as socket:
         assert socket.subprotocol == "graphql-ws"
         socket.send("hello")
@@ -205,9 +264,9 @@ def test_web_sockets_pass_for_sessions_from_own_pages_only(api: Api, dagster: Da
     strangers: list[tuple[dict[str, str], str | None]] = [
         ({"Cookie": cookie}, "https://evil.example"),
         ({"Cookie": cookie}, None),
-        ({"Cookie": f"{sessions.COOKIE}=forged"}, api.url),
+        ({"Cookie": cookie_of(api, "forged")}, api.url),
         ({}, api.url),
-        ({"Cookie": f"{sessions.COOKIE}={signed_in(api, 'provider').cookies[sessions.COOKIE]}"}, api.url),
+        ({"Cookie": cookie_of(api, secret_of(api, signed_in(api, "provider")))}, api.url),
     ]
     for headers, origin in strangers:
         with pytest.raises(websockets.exceptions.InvalidStatus), opened(api, headers, origin):
@@ -218,7 +277,7 @@ def test_web_sockets_pass_for_sessions_from_own_pages_only(api: Api, dagster: Da
 def test_a_session_ends_at_once(api: Api, dagster: Dagster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dagster_ui, "SESSION_CHECKED_EVERY_S", 0.05)
     browser = signed_in(api)
-    cookie = f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"
+    cookie = cookie_of(api, secret_of(api, browser))
     with opened(api, {"Cookie": cookie}, api.url) as socket:
         assert browser.post("/sign-out").status_code == 303
         with pytest.raises(websockets.exceptions.ConnectionClosed):
@@ -230,9 +289,7 @@ def test_a_session_ends_at_once(api: Api, dagster: Dagster, monkeypatch: pytest.
     assert second.get("/dagster/").status_code == 401
 
 
-def test_the_operator_signs_in_where_there_is_no_admin(api: Api) -> None:
-    connection = api.business.connection
-    connection.execute("update app.profiles set is_active = false where role = 'admin'")
+def test_the_link_of_the_operator_is_of_no_person(api: Api) -> None:
     with psycopg.connect(api.business.settings.database_url) as owner:
         url = sign_in.operators_link(owner, api.business.settings, at=datetime.now(UTC))
     browser = api.new_client(Origin=api.url)
