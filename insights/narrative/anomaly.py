@@ -38,7 +38,7 @@ RECOMMENDATIONS: Final = {
     ): "Find out what was called off or not booked, and invite past clients to the free days.",
     ("cancellation_rate", "up"): "Read the reasons given for cancelling and call the clients whose dates can be saved.",
     ("cancellation_rate", "down"): "Check that cancellations are being recorded; if they are, no action is needed.",
-    ("no_show_rate", "up"): "Call the clients who missed their bookings, and remind those of the coming days.",
+    ("no_show_rate", "up"): "Check that reminders go out, then call the clients who missed their bookings.",
     ("no_show_rate", "down"): "Check that missed bookings are being recorded; if they are, no action is needed.",
     ("average_booking_value", "up"): "Check whether dearer services or changed prices made the difference.",
     ("average_booking_value", "down"): "Check prices and discounts of the services that are booked for less.",
@@ -48,7 +48,10 @@ RECOMMENDATIONS: Final = {
         "down",
     ): "Ask the providers of late deliveries what holds them up, and tell the clients new dates.",
     ("tracked_hours", "up"): "Check the load of the providers and move work where it is too high.",
-    ("tracked_hours", "down"): "Ask the providers whether hours were not entered or work has stopped.",
+    (
+        "tracked_hours",
+        "down",
+    ): "Check that time tracking works, then ask the providers to enter their hours; if none worked, find out why.",
 }
 
 # For a metric that is not in the table, by whether the direction is good.
@@ -61,7 +64,7 @@ GENERAL_RECOMMENDATIONS: Final = {
 PLACES: Final = {
     "service": "Check that {} can be booked: its page, its free times and its price; then follow up its open quotes.",
     "channel": "Check that {} still works and is visible, then follow up its open quotes.",
-    "client_group": "Ask clients of {} why they book less, and make them an offer.",
+    "client_group": "Ask the largest clients among {} whether they tried to book, and why they book less.",
     "provider": "Check whether {} has free times to book, and offer colleagues until then.",
 }
 # Where the work of one provider is missing.
@@ -90,7 +93,10 @@ COMMON_CAUSES: Final = {
     ("bookings_cancelled", "up"): "That points to one event or message that made clients of all kinds call off.",
     ("no_show_rate", "up"): "That points to reminders that were not sent, or to an event of those days.",
     ("invoiced_revenue", "up"): "That points to invoices that were sent twice or early.",
-    ("tracked_hours", "down"): "No unusual work was found, so the hours were probably not recorded.",
+    (
+        "tracked_hours",
+        "down",
+    ): "The other figures of the work show nothing unusual, so the hours were probably not recorded.",
 }
 # Added to an anomaly that lasts longer than one day, by pattern.
 PATTERNS: Final = {
@@ -117,14 +123,16 @@ def describe(finding: Finding) -> phrases.Text:
     since = _since(finding)
     when = f" since {formatting.day_month(since)}" if since else _earlier_day(finding)
     opening = f"From {formatting.long_day(since)} to {phrases.day(finding)}" if since else f"On {phrases.day(finding)}"
+    # A common cause is guessed only where none is known.
+    is_known = finding.get("repeated") or _is_price(finding) or _is_closed(finding)
     sentences = [
         f"{opening}, {subject}{phrases.at_organization(finding)} came to {shown}, "
         f"{phrases.comparison(finding, value, expected)}.",
         phrases.money_of(finding),
         phrases.range_of(finding, "The usual range for such a day is"),
         _pattern(finding, value, expected),
-        phrases.drivers(finding),
-        _common_cause(finding),
+        phrases.drivers({**finding, "spread_over": []} if is_known else finding),
+        "" if is_known else _common_cause(finding),
         _split(finding),
     ]
     title = f"{phrases.capitalised(subject)}: {shown}{when}, {short}"
@@ -206,12 +214,18 @@ def _recommendation(finding: Finding) -> str:
         is_absent = any(fact.startswith(ABSENT.format(finding["member_name"])) for fact in finding.get("facts", ()))
         advice = ABSENT_RECOMMENDATION if is_absent else PROVIDER_RECOMMENDATION
         return advice.format(finding["member_name"])
-    if metric in WORK and metric != "tracked_hours" and finding["dimension"] == "total" and not finding["value"]:
+    if _is_closed(finding):
         return CLOSED_RECOMMENDATION
     if (metric, direction) == ("revenue_on_hand", "down") and finding.get("overloading"):
         return phrases.NOT_MORE_BOOKINGS
     of_metric = RECOMMENDATIONS.get((metric, direction))
     return of_metric or GENERAL_RECOMMENDATIONS[direction == finding.get("good_direction")]
+
+
+def _is_closed(finding: Finding) -> bool:
+    """Return True if nothing at all was done on the days: which members did less then says nothing."""
+    is_work = finding.get("metric") in WORK and finding["metric"] != "tracked_hours"
+    return is_work and finding["dimension"] == "total" and not finding["value"]
 
 
 def _is_price(finding: Finding) -> bool:

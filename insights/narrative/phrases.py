@@ -10,6 +10,7 @@ from sources import formatting
 
 # An expected figure below this share of the value is described as (hardly) anything instead of by its number.
 NEGLIGIBLE_SHARE: Final = 0.1
+LEAST_WHOLE: Final = 3  # nobody makes half a booking; an expected count up to this would be far off as a whole one
 LEAST_SHARE: Final = 0.005  # of a figure that is itself a share: a smaller one is shown as 0%
 
 # Advice on a fall of what is to come while some providers have more work than hours: more bookings as such do not help.
@@ -46,6 +47,20 @@ DRIVERS: Final = {
     "lead_bucket": "lead time {}",
 }
 
+# What kind of money a change of a figure is that is no sum of money, by metric and direction.
+MONEY: Final = {
+    ("bookings_created", "down"): "The missing bookings are worth about {}.",
+    ("bookings_created", "up"): "The extra bookings are worth about {}.",
+    ("bookings_cancelled", "up"): "The bookings cancelled beyond the usual are worth about {}.",
+    ("bookings_completed", "down"): "The work not done is worth about {}; what was moved to other days is not lost.",
+    ("booked_hours", "down"): "The work not done is worth about {}; what was moved to other days is not lost.",
+    ("no_show_rate", "up"): "The bookings missed beyond the usual are worth about {}.",
+    ("failed_payments", "up"): "About {} of payments is outstanding.",
+    # That hours are not entered loses no money by itself.
+    ("tracked_hours", "down"): "So many hours bring about {}.",
+    ("tracked_hours", "up"): "So many hours bring about {}.",
+}
+
 
 def subject(finding: Finding) -> str:
     """Return the name of the figure, as in 'bookings created for Massage'."""
@@ -71,7 +86,9 @@ def days(horizon: float) -> str:
 
 
 def rounded(finding: Finding, number: float) -> float:
-    return formatting.rounded(number, finding["unit"], currency(finding))
+    """Return the number as it is shown; counts above LEAST_WHOLE as whole numbers."""
+    is_whole = finding["unit"] == "count" and abs(number) > LEAST_WHOLE
+    return float(round(number)) if is_whole else formatting.rounded(number, finding["unit"], currency(finding))
 
 
 def amount(finding: Finding, rounded: float) -> str:
@@ -176,6 +193,8 @@ def driver_change(finding: Finding, value: float, expected: float) -> str:
     """Return the change of one driver in words."""
     if is_negligible(finding, value, expected):
         return f"{amount(finding, value)}, {comparison(finding, value, expected)}"
+    if not value:
+        return f"none, {comparison(finding, value, expected)}"
     more = more_or_less(finding, value, expected)
     return f"{difference(finding, value, expected)} {more} than the {amount(finding, expected)} expected"
 
@@ -197,8 +216,9 @@ def money_of(finding: Finding) -> str:
     if not impact or is_money:
         return ""
     size = formatting.money(formatting.rounded(abs(impact), "money", currency(finding)), currency(finding))
-    is_recorded = finding.get("metric") == "tracked_hours"  # that hours are not entered loses no money by itself
-    return f"So many hours bring about {size}." if is_recorded else f"This is worth about {size}."
+    return MONEY.get((str(finding.get("metric")), str(finding.get("direction"))), "This is worth about {}.").format(
+        size
+    )
 
 
 def effect_sentence(finding: Finding) -> str:
@@ -207,7 +227,7 @@ def effect_sentence(finding: Finding) -> str:
     name, shown = capitalised(subject(finding)), amount(finding, value)
     if finding["kind"] == "forecast":
         before = comparison(finding, value, expected, f"in the {days(finding['horizon'])} before")
-        return f"The forecast of the next {days(finding['horizon'])} follows: {shown} of {subject(finding)}, {before}."
+        return f"For the next {days(finding['horizon'])}, {shown} of {subject(finding)} is forecast, {before}."
     if finding["kind"] != "anomaly":
         return f"{name}: {shown}, {comparison(finding, value, expected, 'a year ago')}."
     return f"{name}: {shown}, {comparison(finding, value, expected)}."
