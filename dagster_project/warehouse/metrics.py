@@ -37,6 +37,7 @@ class Meta(BaseModel):
     drives: tuple[str, ...] = ()  # the metrics that it moves
     watch: bool = True
     forecast: bool = False
+    recent: bool = False  # its model has the last days only
     rows: str | None = None  # the model of the single rows by booking, where the semantic model has sums
 
 

@@ -151,6 +151,7 @@
         {{ as_text(metric['day_column']) }} as day_column,
         {{ metric['watch'] | lower }} as is_watched,
         {{ metric['forecast'] | lower }} as is_forecast,
+        {{ metric['recent'] | lower }} as is_recent,
         {{ position }} as position
 {%- endmacro %}
 

@@ -28,6 +28,7 @@ from marts.dim_organization as organizations
 cross join (values ('booked_revenue', 9973), ('bookings_created', 13), ('revenue_on_hand', 10007)) as m (metric, factor)
 cross join generate_series('{FIRST_DAY}'::date, '{AS_OF}', interval '1 day') with ordinality as days (day, number);
 update marts.dim_organization set first_day = '{FIRST_DAY}', as_of = '{AS_OF}';
+delete from raw.metric_targets;
 insert into raw.metric_targets (id, org_id, metric, dimension, member, grain, starts_on, target)
 select uuidv7(), org_id, 'booked_revenue', 'total', 'all', 'month', starts_on, target
 from marts.dim_organization
@@ -94,6 +95,28 @@ def test_periods_are_compared_with_as_many_days_and_the_same_weekdays(invented: 
         assert row["year_ago"] == figure(row["metric"], daily, year_ago), row
 
 
+def test_what_is_not_known_of_a_metric_is_not_compared(invented: Settings) -> None:
+    """Tracked hours begin later than the bookings; the planned hours are those of the last 20 days."""
+    execute(
+        invented,
+        f"""
+        insert into marts.kpi_daily (org_id, day, metric, dimension, member, value)
+        select org_id, day, metric, 'total', 'all', 8 from marts.dim_organization
+        cross join (values ('tracked_hours', 60), ('planned_hours', 20)) as m (metric, days)
+        cross join lateral generate_series('{AS_OF}'::date - days, '{AS_OF}', interval '1 day') as days (day)
+        """,
+    )
+    found = rows(invented, FIGURES, "month", ["tracked_hours", "planned_hours"])
+    assert {(row["metric"], row["period_start"].month, row["value"], row["previous"]) for row in found} == {
+        ("tracked_hours", 4, 18 * 8, None),
+        ("tracked_hours", 5, 31 * 8, None),
+        ("tracked_hours", 6, 12 * 8, 12 * 8),
+        ("planned_hours", 6, 12 * 8, None),
+    }
+    assert all(row["year_ago"] is None for row in found)
+    execute(invented, "delete from marts.kpi_daily where metric in ('tracked_hours', 'planned_hours')")
+
+
 def test_a_target_holds_until_the_next(invented: Settings) -> None:
     found = rows(invented, FIGURES, "month", ["booked_revenue", "bookings_created"])
     targets = {(row["metric"], row["period_start"].isoformat()[:7]): row["target"] for row in found}
@@ -113,7 +136,7 @@ def test_each_figure_of_the_sample_is_there_once(built: Settings) -> None:
     assert doubled == []
     missing = rows(
         built,
-        "select metric from marts.dim_metric except select metric from marts.metrics_period where grain = 'month'",
+        "select metric from marts.dim_metric except select metric from marts.metrics_period where grain = 'week'",
     )
     assert missing == []
 

@@ -74,6 +74,27 @@ periods as (
     {% endfor %}
 ),
 
+part_first_days as (
+    select
+        org_id,
+        metric,
+        min(day) as day
+    from {{ ref('kpi_daily') }}
+    where dimension = 'total'
+    group by org_id, metric
+),
+
+-- Before its first day nothing is known of a metric; of a ratio, before that of both of its parts.
+first_days as (
+    select
+        part_first_days.org_id,
+        parts.metric,
+        max(part_first_days.day) as day
+    from parts
+    inner join part_first_days on parts.part = part_first_days.metric
+    group by part_first_days.org_id, parts.metric
+),
+
 figures as (
     select
         periods.*,
@@ -93,13 +114,18 @@ select
     figures.dimension,
     figures.member,
     figures.value_figure as value,
-    case when figures.previous_start >= organizations.first_day then figures.previous_figure end as previous,
     case
-        when {{ add_days('figures.period_start', -364) }} >= organizations.first_day then figures.year_ago_figure
+        when figures.previous_start >= coalesce(first_days.day, organizations.first_day) then figures.previous_figure
+    end as previous,
+    case
+        when {{ add_days('figures.period_start', -364) }} >= coalesce(first_days.day, organizations.first_day)
+            then figures.year_ago_figure
     end as year_ago,
     targets.target
 from figures
 inner join {{ ref('dim_organization') }} as organizations on figures.org_id = organizations.org_id
+inner join {{ ref('dim_metric') }} as metrics on figures.metric = metrics.metric
+left join first_days on figures.org_id = first_days.org_id and figures.metric = first_days.metric
 left join {{ ref('stg_app__metric_targets') }} as targets
     on
         figures.org_id = targets.org_id
@@ -109,3 +135,5 @@ left join {{ ref('stg_app__metric_targets') }} as targets
         and figures.member = targets.member
         and figures.period_start >= targets.starts_on
         and (targets.until_day is null or figures.period_start < targets.until_day)
+-- The first period of the last days is not whole.
+where not metrics.is_recent or figures.period_start >= first_days.day
