@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -115,7 +115,9 @@ def bookings_at(settings: Settings, day: date) -> list[dict[str, Any]]:
     for booking in bookings:
         is_ongoing = booking["status"] in lifecycle.ONGOING
         earlier = booking["earlier_pct"] if day < AS_OF and is_ongoing else None
-        booking["progress_pct"] = booking["progress_pct_today"] if earlier is None else round(earlier, 2)
+        booking["progress_pct"] = (
+            booking["progress_pct_today"] if earlier is None else earlier.quantize(Decimal("0.01"), ROUND_HALF_UP)
+        )
         booking["derived_status"] = derived(booking)
         booking["overdue_reason"] = overdue_reason(booking)
     return bookings
