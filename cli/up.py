@@ -165,11 +165,15 @@ def _check_running(settings: Settings, children: Children) -> None:
 
 
 def _print_addresses(settings: Settings) -> None:
-    with database.connect(database.database_url(settings)) as connection:
-        link = sign_in.operators_link(connection, settings, at=datetime.now(UTC))
+    if console.is_terminal:
+        with database.connect(database.database_url(settings)) as connection:
+            link = sign_in.operators_link(connection, settings, at=datetime.now(UTC))
+        opening = f"{link}\n             (signs you in, once, within {sign_in.LINK_MINUTES} minutes)"
+    else:  # of a service manager, say, which keeps what is printed
+        opening = f"{settings.link_base}{sign_in.PATH}"
     console.print(
-        f"Open         {link}\n"
-        f"             (signs you in, once, within {sign_in.LINK_MINUTES} minutes; `hub login EMAIL` prints another)\n"
+        f"Open         {opening}\n"
+        "             (`hub login` prints a link for you, `hub login EMAIL` one for a person)\n"
         f"Dagster UI   {settings.link_base}{DAGSTER_PATH}/\n"
         f"API          {settings.link_base}/docs\n"
         f"Database     {database.masked(database.database_url(settings))}   (for psql: `hub db url`)\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sources.errors import HubError
@@ -72,20 +72,23 @@ class Settings(BaseSettings):
             raise ValueError("user and password belong before the host: postgresql://user:password@host/database")
         return url
 
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, url: str) -> str:
+        """Return `url` as browsers write an origin: lower case, and no port that is the scheme's own."""
+        if not url:
+            return ""
+        try:
+            parts = AnyHttpUrl(url)
+        except ValidationError:
+            parts = None
+        if parts is None or parts.path != "/" or parts.query or parts.fragment or parts.username or parts.password:
+            raise ValueError("it is an address such as https://hub.example.com, without a path")
+        return str(parts).rstrip("/")
+
     @property
     def uses_embedded_server(self) -> bool:
         return not self.database_url
-
-    @field_validator("public_url")
-    @classmethod
-    def _address_of_a_site(cls, url: str) -> str:
-        """Return `url` without a slash at its end, if it is an origin: pages and cookies are for the whole of it."""
-        parts = urlsplit(url)
-        if url and (
-            parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query
-        ):
-            raise ValueError("it is an address such as https://hub.example.com, without a path")
-        return url.rstrip("/")
 
     @property
     def link_base(self) -> str:

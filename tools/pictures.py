@@ -32,6 +32,7 @@ QUIET: Final = (
     "--hide-scrollbars",
 )
 DRAWN_MS: Final = 5_000
+PAGE_S: Final = 30.0  # for a page of the front door
 GRAPH_DRAWN_S: Final = 40.0  # the graph is laid out in the page, after its data have come
 
 
@@ -56,15 +57,11 @@ def shoot(chromium: str, url: str, name: str, width: int, height: int) -> None:
 def shoot_signed_in(chromium: str, path: str, name: str, width: int, height: int, wait_s: float) -> None:
     """Write docs/pictures/`name`, of a page behind the front door, `wait_s` seconds after it was opened.
 
-    The browser gets the cookie of a session by the DevTools protocol.
+    The browser signs in as a person does: it opens a link of the operator, and presses the button.
     """
     settings = get_settings()
     with database.connect(database.database_url(settings)) as connection:
         link = sign_in.operators_link(connection, settings, at=datetime.now(UTC))
-    front = settings.link_base
-    signed_in = httpx.post(
-        front + sign_in.PATH, data={"link": link.partition("link=")[2]}, headers={"Origin": front}, timeout=60
-    )
     options = [*QUIET, "--remote-debugging-port=0", f"--window-size={width},{height}"]
     with tempfile.TemporaryDirectory() as profile:
         browser = subprocess.Popen([chromium, *options, f"--user-data-dir={profile}", "about:blank"])
@@ -76,15 +73,30 @@ def shoot_signed_in(chromium: str, path: str, name: str, width: int, height: int
             targets = httpx.get(f"http://127.0.0.1:{port}/json").json()
             [page] = [target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page"]
             with connect(page, max_size=None) as devtools:
-                for cookie, value in signed_in.cookies.items():
-                    _call(devtools, "Network.setCookie", name=cookie, value=value, url=front)
-                _call(devtools, "Page.navigate", url=front + path)
+                _call(devtools, "Page.navigate", url=link)
+                _wait_for(devtools, "document.querySelector('button[autofocus]') !== null")
+                _call(devtools, "Runtime.evaluate", expression="document.querySelector('button[autofocus]').click()")
+                _wait_for(devtools, f"location.pathname.startsWith('{DAGSTER_PATH}/')")
+                _call(devtools, "Page.navigate", url=settings.link_base + path)
                 time.sleep(wait_s)
                 picture = _call(devtools, "Page.captureScreenshot")["data"]
             (PICTURES / name).write_bytes(base64.b64decode(picture))
         finally:
             browser.terminate()
             browser.wait()
+
+
+def _wait_for(devtools: ClientConnection, expression: str) -> None:
+    """Wait until the page's `expression` is true. Raises TimeoutError with the page's text where it stays false."""
+    for _ in range(int(PAGE_S / 0.1)):
+        if _value(devtools, expression) is True:
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"{expression} is not true of the page: {_value(devtools, 'document.body.innerText')}")
+
+
+def _value(devtools: ClientConnection, expression: str) -> object:
+    return _call(devtools, "Runtime.evaluate", expression=expression)["result"].get("value")
 
 
 def _call(devtools: ClientConnection, method: str, **parameters: object) -> dict[str, Any]:

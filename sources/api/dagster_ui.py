@@ -106,7 +106,7 @@ def _not_signed_in(request: Request) -> Response:
         return _too_many(wait)
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(sign_in.PATH, 303)
-    raise Refusal("unauthenticated", "not_signed_in", "Sign in first: `hub login EMAIL` prints a one-time link.")
+    raise Refusal("unauthenticated", "not_signed_in", "Sign in first: `hub login` prints a one-time link.")
 
 
 def _limits(connection: HTTPConnection) -> rate_limits.RateLimits:

@@ -65,7 +65,9 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *headers, (b"x-request-id", request_id)]
+                own = {name for name, _ in message["headers"]}
+                added = [header for header in headers if header[0] not in own]
+                message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id)]
                 metrics.observe_request(asgi_scope["method"], _route(asgi_scope), status, time.perf_counter() - began)
             await send(message)
 

@@ -104,8 +104,23 @@ def test_a_secret_that_can_be_guessed_signs_no_tokens(tmp_path: Path) -> None:
     assert len(Settings(home=tmp_path).secret("jwt_secret")) > 32
 
 
-@pytest.mark.parametrize("url", ["hub.example.com", "https://hub.example.com/hub", "ftp://hub.example.com"])
+@pytest.mark.parametrize(
+    "url",
+    ["hub.example.com", "hub.example.com:80", "https://hub.example.com/hub", "https://me@h.example", "ftp://h.example"],
+)
 def test_the_public_address_is_that_of_a_site(url: str) -> None:
     with pytest.raises(ValidationError, match="without a path"):
         Settings(public_url=url)
-    assert Settings(public_url="https://hub.example.com/").link_base == "https://hub.example.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://hub.example.com/", "https://hub.example.com"),
+        ("https://Hub.Example.com:443", "https://hub.example.com"),
+        ("http://hub.example.com:8080", "http://hub.example.com:8080"),
+    ],
+)
+def test_the_public_address_is_kept_as_browsers_write_it(url: str, origin: str) -> None:
+    """With another spelling no request of a page has the origin of the Hub."""
+    assert Settings(public_url=url).link_base == origin

@@ -1,12 +1,18 @@
-"""Routes of signing in and out. They are pages, and no part of the OpenAPI document."""
+"""Routes of signing in and out. They are pages, and no part of the OpenAPI document.
 
-import html
+A link is used by the button of its page and not by its mere opening: programs open links in mails before people do.
+"""
+
+import base64
+import hashlib
 import secrets
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader
 
 from sources import sign_in
 from sources.api import sessions
@@ -14,20 +20,14 @@ from sources.settings import DAGSTER_PATH, Settings
 
 router = APIRouter(include_in_schema=False)
 
-PAGE: Final = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Business Services Hub</title></head>
-<body><main><h1>Business Services Hub</h1>{body}</main></body></html>
-"""
-# The link is used by the button and not by its mere opening: programs open links in mails before people do.
-ASK: Final = """<form method="post" action="{path}"><input type="hidden" name="link" value="{link}">
-<button autofocus>Sign in</button></form>"""
-WITHOUT_LINK: Final = "<p>Sign in with a one-time link: <code>hub login EMAIL</code> prints one.</p>"
-REFUSED: Final = "<p>This link has been used already, or is too old.</p>" + WITHOUT_LINK
-
-
-SIGNED_IN: Final = """<p>You are signed in. {pages}</p>
-<form method="post" action="/sign-out"><button>Sign out</button></form>"""
+_PAGES: Final = Path(__file__).parents[1] / "pages"
+_TEMPLATE: Final = Environment(loader=FileSystemLoader(_PAGES), autoescape=True).get_template("front_door.html.j2")
+_STYLE: Final = (_PAGES / "front_door.css").read_text()
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_HEADERS: Final = {
+    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+}
 
 
 @router.get("/")
@@ -41,19 +41,11 @@ async def open_start_page(request: Request) -> Response:
 @router.get(sign_in.PATH)
 async def ask(request: Request) -> Response:
     sessions.check_host(request.headers, request.app.state.settings)
-    if link := request.query_params.get("link", ""):
-        body = ASK.format(path=sign_in.PATH, link=html.escape(link))
-    elif session := await sessions.of_request(request):
-        body = SIGNED_IN.format(pages=_pages(request.app.state.settings, session))
-    else:
-        body = WITHOUT_LINK
-    return HTMLResponse(PAGE.format(body=body))
-
-
-def _pages(settings: Settings, session: sessions.Session) -> str:
-    """Return links to the pages that the session opens."""
-    pages = {f"{DAGSTER_PATH}/": "Dagster"} if settings.dagster_socket and session.opens_dagster else {}
-    return " ".join(f'<a href="{path}">{name}</a>' for path, name in {**pages, "/docs": "API"}.items())
+    if link := request.query_params.get("link"):
+        return _page(link=link)
+    session = await sessions.of_request(request)
+    has_dagster = request.app.state.settings.dagster_socket and session is not None and session.opens_dagster
+    return _page(session=session, dagster=DAGSTER_PATH if has_dagster else None)
 
 
 @router.post(sign_in.PATH)
@@ -64,7 +56,8 @@ async def start_session(request: Request) -> Response:
     link = parse_qs((await request.body()).decode(errors="replace")).get("link", [""])[0]
     secret = secrets.token_urlsafe(32)
     if not await sessions.start(state.pool, link, secret):
-        return HTMLResponse(PAGE.format(body=REFUSED), 403)
+        return _page(403, is_refused=True)
+    await sessions.end(request)  # the one that the browser has, if any
     response = RedirectResponse("/", 303)
     response.set_cookie(
         sessions.cookie_of(state.settings),
@@ -86,3 +79,8 @@ async def end_session(request: Request) -> Response:
     response = RedirectResponse(sign_in.PATH, 303)
     response.delete_cookie(sessions.cookie_of(settings))
     return response
+
+
+def _page(status: int = 200, **values: object) -> HTMLResponse:
+    page = _TEMPLATE.render(style=_STYLE, path=sign_in.PATH, days=sessions.LASTS.days, **values)
+    return HTMLResponse(page, status, _HEADERS)

@@ -3,6 +3,9 @@
 A server on a unix socket is in Dagster's place: it takes what Dagster takes, and keeps what reaches it.
 """
 
+import base64
+import hashlib
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -29,6 +32,7 @@ from websockets.typing import Origin, Subprotocol
 from sources import sign_in
 from sources.api import dagster_ui, sessions
 from sources.errors import HubError
+from sources.settings import Settings
 from tests.sources.api.conftest import Api
 from tests.sources.business import NORTH
 from tests.waiting import wait_until
@@ -203,6 +207,40 @@ def test_a_link_opens_dagster_only_where_that_was_asked_for(api: Api, dagster: D
 def test_a_browser_sends_the_origin_with_the_forms_of_the_pages(api: Api) -> None:
     """It sends `null` for pages with the policy no-referrer, and none at all is not the default of every browser."""
     assert api.new_client().get(link(api)).headers["referrer-policy"] == "same-origin"
+
+
+def test_the_pages_allow_their_own_style_and_nothing_else(api: Api) -> None:
+    page = api.new_client().get(link(api))
+    [style] = re.findall("<style>(.*)</style>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    [policy] = page.headers.get_list("content-security-policy")
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_another_sign_in_ends_the_session_of_the_browser(api: Api) -> None:
+    browser = signed_in(api)
+    first = cookie_of(api, secret_of(api, browser))
+    assert use(browser, link(api)).status_code == 303
+    assert browser.get("/dagster/").status_code == 200
+    assert api.new_client(Cookie=first).get("/dagster/").status_code == 401
+
+
+def test_two_hubs_of_one_machine_have_cookies_of_their_own() -> None:
+    """Browsers send a cookie of 127.0.0.1 to every port."""
+    assert len({sessions.cookie_of(Settings(port_api=port)) for port in (8000, 8001)}) == 2
+
+
+def test_a_front_door_with_an_address_takes_requests_of_this_origin(dagster: Dagster, serve: Serve) -> None:
+    public = {"Host": "hub.example.org", "Origin": "https://hub.example.org"}
+    with serve(dagster_socket=dagster.socket, public_url="https://hub.example.org") as api:
+        browser, path = api.new_client(), link(api)
+        for origin in ("http://hub.example.org", "https://hub.example.org:8443", "null"):
+            assert use(browser, path, **public | {"Origin": origin}).status_code == 403, origin
+        answer = use(browser, path, **public)
+        assert answer.status_code == 303
+        assert "Secure" in answer.headers["set-cookie"]
+        assert use(browser, link(api), Origin=api.url).status_code == 303  # on the machine itself
 
 
 def test_what_is_no_name_is_refused(api: Api) -> None:
