@@ -17,6 +17,16 @@ from sources.errors import HubError
 
 FILES: Final = "models/marts/_metrics_of_*.yml"
 TOTAL: Final = "total"
+# The dimensions that a metric can have beside the total, with the column of each in the semantic models.
+DIMENSION_COLUMNS: Final = {
+    "service": "service_id",
+    "provider": "provider_id",
+    "client_group": "client_group",
+    "channel": "channel",
+    "service_weekday": "service_weekday",
+    "lead_bucket": "lead_bucket",
+    "status_group": "status_group",
+}
 SUMMED: Final = ("sum", "count")  # aggregations that can be added up over days; an average is the quotient of both
 # The SQL of the others, on the column `measured`.
 UNSUMMED: Final = {
@@ -38,6 +48,7 @@ class Meta(BaseModel):
     watch: bool = True
     forecast: bool = False
     recent: bool = False  # its model has the last days only
+    final_after: int = Field(default=0, ge=0)  # days within which it counts what becomes of the rows of a day
     rows: str | None = None  # the model of the single rows by booking, where the semantic model has sums
 
 
@@ -103,10 +114,14 @@ class SemanticModel(BaseModel):
     dimensions: list[Column]
     measures: list[Measure] = []
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the column of each entity and dimension."""
+        return {each.name: each.expr or each.name for each in [*self.entities, *self.dimensions]}
+
     def day_column(self, measure: Measure) -> str:
         """Return the column with the business day of one of its measures."""
-        columns = {each.name: each.expr or each.name for each in self.dimensions}
-        return columns[measure.agg_time_dimension]
+        return self.columns[measure.agg_time_dimension]
 
 
 class Declarations(BaseModel):
@@ -138,13 +153,15 @@ def variables(project: Path) -> dict[str, Any]:
 
     metric_sums: how each metric of kpi_daily is computed. metric_values: the same of those that days do not add up to.
     metric_days: the models and columns with the business days that dim_date must have. metric_properties: what
-    dim_metric says about each metric. They are several, so that an edit rebuilds only what it concerns.
+    dim_metric says about each metric. dimension_columns: the column of each dimension. They are several, so that an
+    edit rebuilds only what it concerns.
     """
     found = declared(project)
     pairs = [(model, measure) for model in found.semantic_models for measure in model.measures]
     computed = [_computed(model, measure) for model, measure in pairs]
     days = {each["name"]: each["day"] for each in computed}
     return {
+        "dimension_columns": DIMENSION_COLUMNS,
         "metric_sums": [part for each in computed for part in _summed(each)],
         "metric_values": [
             each | {"aggregation": UNSUMMED[each["agg"]]} for each in computed if each["agg"] in UNSUMMED
@@ -179,6 +196,7 @@ def _computed(model: SemanticModel, measure: Measure) -> dict[str, Any]:
         "kind": "stock" if measure.non_additive_dimension else KINDS[measure.agg],
         "expr": measure.expr,
         "dimensions": measure.meta.dimensions,
+        "final_after": measure.meta.final_after,
     }
 
 
@@ -230,10 +248,14 @@ def _properties(metric: Metric, kind: str, **parts: str) -> dict[str, Any]:
 def _check(found: Declarations) -> None:
     models = {measure.name: (model, measure) for model in found.semantic_models for measure in model.measures}
     for model in found.semantic_models:
-        known = {TOTAL, *(each.name for each in [*model.entities, *model.dimensions])}
+        columns = model.columns
         for measure in model.measures:
-            named = {*measure.meta.dimensions, measure.agg_time_dimension}
-            _refuse(measure, "dimensions that its semantic model lacks", named - known)
+            dimensions = set(measure.meta.dimensions) - {TOTAL}
+            missing = {*dimensions, measure.agg_time_dimension} - columns.keys()
+            _refuse(measure, "dimensions that its semantic model lacks", missing)
+            others = {name for name in dimensions if columns[name] != DIMENSION_COLUMNS.get(name)}
+            known = ", ".join(f"{name} (column {column})" for name, column in DIMENSION_COLUMNS.items())
+            _refuse(measure, f"dimensions that are none of {known}", others)
             if measure.agg in UNSUMMED:
                 flags = {name for name in ("watch", "forecast") if getattr(measure.meta, name)}
                 _refuse(measure, f"no value of a day, as {measure.agg} cannot be added up, but", flags)
@@ -246,6 +268,10 @@ def _check(found: Declarations) -> None:
             _refuse(ratio, f"dimensions that {part.name} lacks", missing)
         days = {model.day_column(part) for model, part in (models[name] for name in parts)}
         _refuse(ratio, "parts by different business days", days if len(days) > 1 else set())
+        younger = {
+            part.name for _, part in (models[name] for name in parts) if part.meta.final_after > ratio.meta.final_after
+        }
+        _refuse(ratio, "parts that are final later than itself", younger)
     metrics = [*(measure for model in found.semantic_models for measure in model.measures), *found.metrics]
     names = Counter(metric.name for metric in metrics)
     for metric in metrics:
@@ -257,6 +283,9 @@ def _check(found: Declarations) -> None:
             "a forecast with two decimals, which are too few for its unit",
             {"share"} if is_forecast_share else (),
         )
+        if metric.meta.final_after:
+            flags = {name for name in ("watch", "forecast") if getattr(metric.meta, name)}
+            _refuse(metric, "last days that are not final, but", flags)
 
 
 def _refuse(metric: Metric, what: str, wrong: Iterable[str]) -> None:

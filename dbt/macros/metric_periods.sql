@@ -32,10 +32,16 @@
     ) as facts
     inner join {{ ref('stg_app__run_clock') }} as run_clock on facts.org_id = run_clock.org_id
     inner join {{ ref('int_period_days') }} as period_days
-        on run_clock.as_of = period_days.as_of and facts.{{ metric['day'] }} = period_days.day
+        on {{ final_day('run_clock.as_of', metric['final_after']) }} = period_days.as_of and facts.{{ metric['day'] }} = period_days.day
     where facts.measured is not null and {{ member }} is not null
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9
     {%- endfor %}
+{%- endmacro %}
+
+
+{# The last day on which the values of a metric are final: as_of, or so many days before it. #}
+{% macro final_day(as_of, final_after_days) -%}
+    {{ add_days(as_of, '-' ~ final_after_days) }}
 {%- endmacro %}
 
 

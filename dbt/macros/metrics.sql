@@ -80,7 +80,7 @@
         facts.{{ metric['day'] }} as day,
         cast({{ '1' if metric['agg'] == 'count' else 'facts.measured' }} as numeric) as value,
         {{ 'facts.booking_id' if metric['has_booking'] else 'cast(null as uuid)' }} as booking_id,
-    {%- for dimension in ['service', 'provider', 'client_group', 'channel', 'service_weekday', 'lead_bucket', 'status_group'] %}
+    {%- for dimension in var('dimension_columns') %}
     {%- if is_booking or dimension in metric['dimensions'] %}
         cast(facts.{{ dimension_column(dimension) }} as text) as {{ dimension }}
     {%- elif metric['has_booking'] %}
@@ -131,7 +131,7 @@
 
 {# The column of a dimension's member on the model of a metric. #}
 {% macro dimension_column(dimension) -%}
-    {{ dimension ~ '_id' if dimension in ('service', 'provider') else dimension }}
+    {{ var('dimension_columns')[dimension] }}
 {%- endmacro %}
 
 
@@ -152,6 +152,7 @@
         {{ metric['watch'] | lower }} as is_watched,
         {{ metric['forecast'] | lower }} as is_forecast,
         {{ metric['recent'] | lower }} as is_recent,
+        {{ metric['final_after'] }} as final_after_days,
         {{ position }} as position
 {%- endmacro %}
 

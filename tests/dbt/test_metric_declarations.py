@@ -76,6 +76,16 @@ def test_medians_and_distinct_counts_are_not_made_from_days() -> None:
             "region, service",
             "bookings_created has dimensions that its semantic model lacks: region.",
         ),
+        (
+            "{name: service, type: foreign, expr: service_id}",
+            "{name: service, type: foreign, expr: sold_id}",
+            r"bookings_created has dimensions that are none of service \(column service_id\), .*: service\.",
+        ),
+        (
+            "channel, service_weekday, lead_bucket]",
+            "channel, organization]",
+            "bookings_created has dimensions that are none of .*: organization.",
+        ),
         ("dimension: created_day", "dimension: made_day", "bookings_created has dimensions .*: made_day."),
         ("drives: [booked_", "drives: [book_", "bookings_created has drives that are no metrics: book_revenue."),
         ("numerator: services_cancelled", "numerator: x", "cancellation_rate has parts that are no sums or counts: x."),
@@ -86,6 +96,16 @@ def test_medians_and_distinct_counts_are_not_made_from_days() -> None:
         ),
         ("numerator: services_cancelled", "numerator: average_time_in_status", "has parts that are no sums or counts"),
         ("unit: share", "forecast: true\n        unit: share", "completion_rate has a forecast with two decimals"),
+        (
+            "dimensions: [total, service, provider]\n            watch: false\n            final_after: 30",
+            "dimensions: [total, service, provider]\n            watch: false\n            final_after: 40",
+            "completion_rate has parts that are final later than itself: services_completed.",
+        ),
+        (
+            "watch: false\n            final_after: 30",
+            "final_after: 30",
+            "services_completed has last days that are not final, but: watch.",
+        ),
         ("agg: sum", "agg: median", "booked_revenue has no value of a day, .* but: watch."),
         ("name: no_shows", "name: services_missed", "services_missed has a name that another metric has"),
     ],

@@ -25,7 +25,10 @@ where day not in (select day from marts.dim_date);
 insert into marts.kpi_daily (org_id, day, metric, dimension, member, value)
 select organizations.org_id, day, metric, 'total', 'all', 1 + number * number % factor
 from marts.dim_organization as organizations
-cross join (values ('booked_revenue', 9973), ('bookings_created', 13), ('revenue_on_hand', 10007)) as m (metric, factor)
+cross join (
+    values ('booked_revenue', 9973), ('bookings_in_own_currency', 13), ('revenue_on_hand', 10007),
+        ('services_completed', 13), ('services_booked', 9967)
+) as m (metric, factor)
 cross join generate_series('{FIRST_DAY}'::date, '{AS_OF}', interval '1 day') with ordinality as days (day, number);
 update marts.dim_organization set first_day = '{FIRST_DAY}', as_of = '{AS_OF}';
 delete from raw.metric_targets;
@@ -38,7 +41,7 @@ FIGURES = """
 select metric, period_start, period_end, is_partial, value, previous, year_ago, target
 from marts.metrics_period where grain = %s and dimension = 'total' and metric = any(%s)
 """
-METRICS = ["booked_revenue", "bookings_created", "average_booking_value", "revenue_on_hand"]
+METRICS = ["booked_revenue", "bookings_in_own_currency", "average_booking_value", "revenue_on_hand"]
 LENGTHS = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
 
 Days = Mapping[str, Mapping[date, Decimal]]
@@ -65,7 +68,7 @@ def figure(metric: str, daily: Days, days: Iterable[date]) -> Decimal | None:
     if known[0] < FIRST_DAY:
         return None
     if metric == "average_booking_value":
-        parts = [figure(part, daily, known) for part in ("booked_revenue", "bookings_created")]
+        parts = [figure(part, daily, known) for part in ("booked_revenue", "bookings_in_own_currency")]
         assert parts[0] is not None
         assert parts[1]
         return round(parts[0] / parts[1], 6)
@@ -117,8 +120,30 @@ def test_what_is_not_known_of_a_metric_is_not_compared(invented: Settings) -> No
     execute(invented, "delete from marts.kpi_daily where metric in ('tracked_hours', 'planned_hours')")
 
 
+def test_what_became_of_bookings_is_compared_at_equal_age(invented: Settings) -> None:
+    """Completions are counted within 30 days: the last period of the rate ends 30 days before AS_OF."""
+    daily: dict[str, dict[date, Decimal]] = {"services_completed": {}, "services_booked": {}}
+    for row in rows(invented, "select distinct metric, day, value from marts.kpi_daily where metric ~ '^services_'"):
+        daily[row["metric"]][row["day"]] = row["value"]
+
+    def rate(first: date, days: int) -> Decimal:
+        sums = [sum(part[day] for day in days_of(first, first + timedelta(days - 1))) for part in daily.values()]
+        return round(Decimal(sums[0]) / Decimal(sums[1]), 6)
+
+    found = rows(invented, FIGURES, "month", ["completion_rate"])
+    last = max(found, key=lambda row: row["period_start"])
+    first = date(2025, 5, 1)
+    assert (last["period_start"], last["is_partial"]) == (first, True)
+    assert last["value"] == rate(first, 13), "from the 1st to the 13th of May"
+    assert last["previous"] == rate(date(2025, 4, 1), 13)
+    assert last["year_ago"] == rate(first - timedelta(days=364), 13)
+    assert {row["period_start"] for row in found if row["is_partial"]} == {first}
+    booked = rows(invented, FIGURES, "month", ["services_booked"])
+    assert max(row["period_start"] for row in booked) == date(2025, 6, 1), "what was booked is known at once"
+
+
 def test_a_target_holds_until_the_next(invented: Settings) -> None:
-    found = rows(invented, FIGURES, "month", ["booked_revenue", "bookings_created"])
+    found = rows(invented, FIGURES, "month", ["booked_revenue", "bookings_in_own_currency"])
     targets = {(row["metric"], row["period_start"].isoformat()[:7]): row["target"] for row in found}
     of_revenue = {month: target for (metric, month), target in targets.items() if metric == "booked_revenue"}
     assert {month: target for month, target in of_revenue.items() if target is not None} == {

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 ENTITIES = ("service", "provider")  # dimensions that are entities of semantic models
 DIGITS = 6  # of a ratio in metrics_period
-UP_TO_AS_OF = f"{{{{ TimeDimension('metric_time', 'day') }}}} <= '{AS_OF}'"  # MetricFlow knows no as_of
+UP_TO = "{{{{ TimeDimension('metric_time', 'day') }}}} <= '{}'"  # MetricFlow knows no as_of
+FINAL_AFTER = {each["name"]: timedelta(each["final_after"]) for each in VARIABLES["metric_properties"]}
 OURS = """
 select org_id::text, grain, metric, dimension, member, period_start, value::float8 as value from marts.metrics_period
 """
@@ -41,7 +43,7 @@ def manifest(built: Settings) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def metricflow(manifest: dict[str, Any]) -> Query:
-    """A function that compiles a query: metricflow(metric, group_by) is SQL for the days up to AS_OF."""
+    """A function that compiles a query: metricflow(metric, group_by) is SQL for the days that are final at AS_OF."""
     from dbt_metricflow.cli.dbt_connectors.adapter_backed_client import SupportedAdapterTypes
     from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
     from metricflow_semantics.model.dbt_manifest_parser import parse_manifest_from_dbt_generated_manifest
@@ -55,7 +57,9 @@ def metricflow(manifest: dict[str, Any]) -> Query:
 
     def compiled(metric: str, group_by: list[str]) -> str:
         request = MetricFlowQueryRequest.create(
-            metric_names=[metric], group_by_names=group_by, where_constraints=[UP_TO_AS_OF]
+            metric_names=[metric],
+            group_by_names=group_by,
+            where_constraints=[UP_TO.format(AS_OF - FINAL_AFTER[metric])],
         )
         return str(engine.explain(request).sql_statement.sql)
 

@@ -7,16 +7,6 @@ with tasks as (
     inner join {{ ref('int_bookings_as_of') }} as bookings on tasks.booking_id = bookings.booking_id
     where tasks.status <> 'cancelled'
     group by bookings.booking_id
-),
-
-tracked as (
-    select
-        bookings.booking_id,
-        sum(time_entries.hours) as tracked_hours
-    from {{ ref('fct_time_entries') }} as time_entries
-    inner join {{ ref('int_bookings_as_of') }} as bookings
-        on time_entries.booking_id = bookings.booking_id and time_entries.ended_at < bookings.seen_at
-    group by bookings.booking_id
 )
 
 select
@@ -51,7 +41,7 @@ select
     states.next_due_at,
     coalesce(tasks.tasks_total, 0) as tasks_total,
     coalesce(tasks.tasks_done, 0) as tasks_done,
-    coalesce(tracked.tracked_hours, 0) as tracked_hours,
+    coalesce(courses.tracked_hours, 0) as tracked_hours,
     reviews.rating,
     bookings.created_at,
     bookings.scheduled_start,
@@ -85,4 +75,4 @@ left join {{ ref('stg_app__service_packages') }} as packages on current_bookings
 left join {{ ref('fct_reviews') }} as reviews
     on bookings.booking_id = reviews.booking_id and bookings.seen_at > reviews.reviewed_at
 left join tasks on bookings.booking_id = tasks.booking_id
-left join tracked on bookings.booking_id = tracked.booking_id
+left join {{ ref('int_booking_courses') }} as courses on bookings.booking_id = courses.booking_id

@@ -12,20 +12,11 @@ with booked as (
         sum(bookings.total_amount) as booked_revenue,
         sum(case when bookings.is_realized then bookings.total_amount end) as realized_revenue,
         avg(case when {{ is_firm('bookings.status_group') }} then bookings.total_amount end)
-            as avg_booking_value
+            as avg_booking_value,
+        sum(courses.tracked_hours) as tracked_hours,
+        sum(case when bookings.is_realized then courses.tracked_hours end) as realized_hours
     from {{ ref('int_bookings_as_of') }} as bookings
-    group by bookings.service_id, bookings.currency
-),
-
-tracked as (
-    select
-        bookings.service_id,
-        bookings.currency,
-        sum(time_entries.hours) as tracked_hours,
-        sum(case when bookings.is_realized then time_entries.hours end) as realized_hours
-    from {{ ref('fct_time_entries') }} as time_entries
-    inner join {{ ref('int_bookings_as_of') }} as bookings
-        on time_entries.booking_id = bookings.booking_id and time_entries.ended_at < bookings.seen_at
+    left join {{ ref('int_booking_courses') }} as courses on bookings.booking_id = courses.booking_id
     group by bookings.service_id, bookings.currency
 ),
 
@@ -55,9 +46,9 @@ select
     {{ as_money('coalesce(booked.booked_revenue, 0)') }} as booked_revenue,
     {{ as_money('coalesce(booked.realized_revenue, 0)') }} as realized_revenue,
     {{ as_money('booked.avg_booking_value') }} as avg_booking_value,
-    cast(coalesce(tracked.tracked_hours, 0) as numeric(12, 4)) as tracked_hours,
+    cast(coalesce(booked.tracked_hours, 0) as numeric(12, 4)) as tracked_hours,
     -- Hours of cancelled bookings bring in no revenue, and those of future bookings none yet.
-    {{ share('booked.realized_revenue', 'tracked.realized_hours', digits=2) }} as revenue_per_hour,
+    {{ share('booked.realized_revenue', 'booked.realized_hours', digits=2) }} as revenue_per_hour,
     coalesce(reviewed.reviews, 0) as reviews,
     round(reviewed.avg_rating, 2) as avg_rating,
     {% for name, _ in outcomes() %}
@@ -66,5 +57,4 @@ select
     {{ share('booked.no_shows', 'booked.bookings') }} as no_show_rate
 from {{ ref('dim_service') }} as services
 left join booked on services.service_id = booked.service_id
-left join tracked on booked.service_id = tracked.service_id and booked.currency = tracked.currency
 left join reviewed on booked.service_id = reviewed.service_id and booked.currency = reviewed.currency

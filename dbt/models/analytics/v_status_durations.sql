@@ -2,31 +2,17 @@
 -- the statuses that have not ended are longer than all others: without them, those of the last months would be the
 -- quick ones.
 {%- set endless = 1000000000 %}
-{%- set month = first_day_of('month', local_day('statuses.valid_from', 'organizations.timezone')) %}
+{%- set month = first_day_of('month', 'status_times.entered_day') %}
 
 with durations as (
     select
-        statuses.org_id,
-        statuses.status,
+        status_times.org_id,
+        status_times.status,
         {{ month }} as month,
         run_clock.as_of,
-        case
-            when statuses.valid_to < run_clock.as_of_at
-                then {{ seconds_from_to('statuses.valid_from', 'statuses.valid_to') }} / 3600
-        end as hours
-    from {{ ref('fct_booking_statuses') }} as statuses
-    inner join {{ ref('stg_app__organizations') }} as organizations on statuses.org_id = organizations.org_id
-    inner join {{ ref('stg_app__run_clock') }} as run_clock on statuses.org_id = run_clock.org_id
-    left join {{ ref('fct_booking_statuses') }} as following
-        on
-            statuses.org_id = following.org_id
-            and statuses.booking_id = following.booking_id
-            and statuses.position + 1 = following.position
-    where
-        statuses.status_group in ('pending', 'ongoing')
-        and statuses.is_moment_known
-        and coalesce(following.is_moment_known, true)
-        and statuses.valid_from < run_clock.as_of_at
+        status_times.days * 24 as hours
+    from {{ ref('int_status_times') }} as status_times
+    inner join {{ ref('stg_app__run_clock') }} as run_clock on status_times.org_id = run_clock.org_id
 ),
 
 figures as (

@@ -22,8 +22,7 @@ with first_bookings as (
 statuses as (
     select
         statuses.booking_id,
-        {{ count_where("statuses.status = 'requested'") }} > 0 as is_request,
-        {{ count_where(is_firm('statuses.status_group')) }} > 0 as was_firm
+        {{ count_where("statuses.status = 'requested'") }} > 0 as is_request
     from {{ ref('fct_booking_statuses') }} as statuses
     inner join {{ ref('int_bookings_as_of') }} as bookings on statuses.booking_id = bookings.booking_id
     where statuses.valid_from < bookings.seen_at
@@ -50,7 +49,7 @@ select
     bookings.completed_day,
     coalesce(bookings.created_at > first_bookings.created_at, false) as is_repeat,
     coalesce(statuses.is_request, false) as is_request,
-    coalesce(statuses.was_firm, false) as was_firm,
+    {{ days_from_to('bookings.created_day', 'bookings.firm_day') }} as days_to_firm,
     case when bookings.is_in_own_currency then bookings.total_amount end as own_amount,
     work.tracked_hours
 from {{ ref('int_bookings_as_of') }} as bookings

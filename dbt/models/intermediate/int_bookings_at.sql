@@ -34,12 +34,20 @@ with statuses_at as (
         and (statuses.valid_to is null or statuses.valid_to >= periods.seen_at)
 ),
 
-deliveries as (
+-- A booking whose history begins with its cancellation had been firm at an unknown time.
+first_moments as (
     select
         booking_id,
-        case when {{ count_where('not is_moment_known') }} = 0 then min(valid_from) end as delivered_at
+        min(
+            case
+                when {{ is_firm('status_group') }} or (position = 1 and status_group = 'cancelled') then valid_from
+            end
+        ) as firm_at,
+        case
+            when {{ count_where("status in ('delivered', 'completed') and not is_moment_known") }} = 0
+                then min(case when status in ('delivered', 'completed') then valid_from end)
+        end as delivered_at
     from {{ ref('fct_booking_statuses') }}
-    where status in ('delivered', 'completed')
     group by booking_id
 ),
 
@@ -62,7 +70,10 @@ bookings_at as (
         bookings.is_in_own_currency,
         bookings.created_at,
         bookings.created_day,
-        case when deliveries.delivered_at < statuses_at.seen_at then deliveries.delivered_at end as delivered_at,
+        case when first_moments.firm_at < statuses_at.seen_at then first_moments.firm_at end as firm_at,
+        case
+            when first_moments.delivered_at < statuses_at.seen_at then first_moments.delivered_at
+        end as delivered_at,
         case when bookings.completed_at < statuses_at.seen_at then bookings.completed_at end as completed_at,
         case when bookings.cancelled_at < statuses_at.seen_at then bookings.cancelled_at end as cancelled_at,
         case when bookings.completed_day <= statuses_at.period_end then bookings.completed_day end as completed_day,
@@ -77,7 +88,7 @@ bookings_at as (
     inner join {{ ref('fct_bookings') }} as bookings on statuses_at.booking_id = bookings.booking_id
     left join {{ ref('dim_client') }} as clients on bookings.client_id = clients.client_id
     left join {{ ref('int_booking_hours') }} as hours on bookings.booking_id = hours.booking_id
-    left join deliveries on statuses_at.booking_id = deliveries.booking_id
+    inner join first_moments on statuses_at.booking_id = first_moments.booking_id
     left join {{ ref('int_booking_terms') }} as terms
         on
             statuses_at.booking_id = terms.booking_id
@@ -97,6 +108,7 @@ local_days as (
         bookings_at.*,
         {{ local_day('scheduled_start', 'timezone') }} as service_day,
         {{ local_day('scheduled_end', 'timezone') }} as service_end_day,
+        {{ local_day('firm_at', 'timezone') }} as firm_day,
         {{ local_day('delivered_at', 'timezone') }} as delivered_day
     from bookings_at
 )
@@ -124,6 +136,7 @@ select
     created_day,
     service_day,
     service_end_day,
+    firm_day,
     delivered_day,
     completed_day,
     cancelled_day,

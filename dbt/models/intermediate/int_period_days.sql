@@ -11,14 +11,21 @@
 
 -- Each day belongs to up to three periods of a grain: to its own (role value), to the next one as a day of the period
 -- before (previous), and to the one with the same weekday 52 weeks later (year_ago). A period that is not over at as_of
--- is compared to date: with as many days of the one before, and with the same weekdays.
-with days as (
-    select distinct
-        run_clock.as_of,
+-- is compared to date: with as many days of the one before, or all of them where it has fewer, and with the same
+-- weekdays. Metrics that are final after some days have periods up to so many days before as_of.
+with last_days as (
+    select distinct {{ final_day('run_clock.as_of', 'metrics.final_after_days') }} as as_of
+    from {{ ref('stg_app__run_clock') }} as run_clock
+    cross join {{ ref('dim_metric') }} as metrics
+),
+
+days as (
+    select
+        last_days.as_of,
         dates.day,
         {{ add_days('dates.day', 364) }} as same_weekday
-    from {{ ref('stg_app__run_clock') }} as run_clock
-    inner join {{ ref('dim_date') }} as dates on run_clock.as_of >= dates.day
+    from last_days
+    inner join {{ ref('dim_date') }} as dates on last_days.as_of >= dates.day
 ),
 
 periods as (

@@ -1,11 +1,13 @@
 {{ config(materialized='view') }}
 
--- A view: kpi_daily holds the days, and a query of some metrics or periods reads their rows alone.
+-- A view: kpi_daily holds the days, and a query of some metrics or periods reads their rows alone. A metric of what
+-- became of bookings within some days has only the days that are as old as that: all of them have the same age.
 with parts as (
     select
         metric,
         kind,
         dimensions,
+        final_after_days,
         metric as part,
         true as is_numerator
     from {{ ref('dim_metric') }}
@@ -15,6 +17,7 @@ with parts as (
         metric,
         kind,
         dimensions,
+        final_after_days,
         numerator as part,
         true as is_numerator
     from {{ ref('dim_metric') }}
@@ -24,6 +27,7 @@ with parts as (
         metric,
         kind,
         dimensions,
+        final_after_days,
         denominator as part,
         false as is_numerator
     from {{ ref('dim_metric') }}
@@ -47,7 +51,9 @@ periods as (
     inner join {{ ref('kpi_daily') }} as kpis on parts.part = kpis.metric
     inner join {{ ref('stg_app__run_clock') }} as run_clock on kpis.org_id = run_clock.org_id
     inner join {{ ref('int_period_days') }} as period_days
-        on run_clock.as_of = period_days.as_of and kpis.day = period_days.day
+        on
+            {{ final_day('run_clock.as_of', 'parts.final_after_days') }} = period_days.as_of
+            and kpis.day = period_days.day
     where
         (period_days.is_last or parts.kind <> 'stock')
         and (parts.kind <> 'ratio' or kpis.dimension = any(parts.dimensions))
@@ -109,7 +115,7 @@ select
     figures.grain,
     figures.period_start,
     figures.period_end,
-    figures.period_end > organizations.as_of as is_partial,
+    figures.period_end > {{ final_day('organizations.as_of', 'metrics.final_after_days') }} as is_partial,
     figures.metric,
     figures.dimension,
     figures.member,
