@@ -51,7 +51,7 @@ def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     }
     environment = {**os.environ, **{f"HUB_{name}": str(value) for name, value in variables.items()}}
     with (settings.home / "api.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "sources.api"], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, "-m", "dashboard"], env=environment, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not _is_ready(settings.port_api):

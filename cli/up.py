@@ -80,7 +80,7 @@ def _served(settings: Settings) -> Iterator[Children]:
         try:
             with progress_console.status("Starting the Dagster UI and the API ..."):
                 deadline = time.monotonic() + START_TIMEOUT_S
-                _start(settings, children, "api", "sources.api", HUB_DAGSTER_SOCKET=str(ui))
+                _start(settings, children, "api", "dashboard", HUB_DAGSTER_SOCKET=str(ui))
                 code_server = ("dagster", "code-server", "start", "-m", DEFINITIONS, "-a", "defs", "-s", str(code))
                 _start(settings, children, "code", *code_server)
                 _wait(settings, children, "code", lambda: _listens(code), deadline)

@@ -59,6 +59,11 @@ def money(amount: Number, currency: str | None) -> str:
     return figure(amount, "money", currency)
 
 
+def exact_money(amount: Number, currency: str) -> str:
+    """Format `amount` to the smallest coin of `currency`, e.g. €12,345.00: invoices and payments are told exactly."""
+    return format_currency(amount, currency, locale=LOCALE)
+
+
 def percent(share: float) -> str:
     """Format `share` as a percentage, e.g. 25%."""
     return format_percent(share, locale=LOCALE)

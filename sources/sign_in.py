@@ -25,8 +25,8 @@ where profile.is_active and organization.slug = coalesce(%(slug)s, organization.
 order by organization.slug
 """
 _INSERT_LINK: Final = """
-insert into app.sessions (org_id, profile_id, link_hash, link_ends_at, opens_dagster)
-values (%(org_id)s, %(profile_id)s, %(link_hash)s, %(link_ends_at)s, %(opens_dagster)s)
+insert into app.sessions (org_id, profile_id, link_hash, link_ends_at, opens_dagster, is_operators)
+values (%(org_id)s, %(profile_id)s, %(link_hash)s, %(link_ends_at)s, %(opens_dagster)s, %(profile_id)s::uuid is null)
 """
 
 
@@ -64,7 +64,7 @@ def link_of(
 
 
 def operators_link(connection: Connection, settings: Settings, *, at: datetime) -> str:
-    """Return a one-time link for who starts the Hub: it opens the Dagster UI, and is of no person."""
+    """Return a one-time link for who starts the Hub: it opens the Dagster UI, and the pages as any admin."""
     return _new_link(connection, settings, {"org_id": None, "profile_id": None, "opens_dagster": True}, at)
 
 

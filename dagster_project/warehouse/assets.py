@@ -111,6 +111,11 @@ def _read_by_functions() -> list[dg.AssetKey]:
     return [translator.get_asset_key(parsed["nodes"][parent]) for parent in sorted(parents)]
 
 
+_TELL_FIGURES: Final = """
+insert into app.live_changes (org_id, kind, data) select org_id, 'figures.changed', '{}' from raw.run_clock
+"""
+
+
 @dg.asset(
     key=["analytics", "functions"],
     deps=_read_by_functions(),
@@ -120,6 +125,8 @@ def _read_by_functions() -> list[dg.AssetKey]:
     description="The functions of schema analytics for BI tools, with the caller's rights.",
 )
 def functions(dbt: Dbt, database: HubDatabase) -> dg.MaterializeResult[None]:
-    """Create the functions that are missing or whose definition has changed."""
+    """Create the functions that are missing or whose definition has changed; tell open pages of the new figures."""
     created = dbt.build_functions(database, json.loads(manifest.read_text()))
+    with database.connect() as connection:
+        connection.execute(_TELL_FIGURES)
     return dg.MaterializeResult(metadata={"created": created})

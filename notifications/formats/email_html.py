@@ -9,7 +9,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, Template
 
-from notifications import plots
+from notifications import charts
 from notifications.messages import Message, Plot, Tone
 
 TEMPLATE: Final = "email.html.j2"
@@ -37,7 +37,7 @@ def render_mail(message: Message, *, domain: str) -> Mail:
 
     def attached(plot: Plot) -> str:
         content_id = f"plot{len(images) + 1}@{domain}"
-        images[content_id] = plots.png(plot)
+        images[content_id] = charts.png(plot)
         return f"cid:{content_id}"
 
     return Mail(_page(message, attached), images)
@@ -45,7 +45,7 @@ def render_mail(message: Message, *, domain: str) -> Mail:
 
 def render_page(message: Message) -> str:
     """Return one self-contained page with its pictures inline."""
-    return _page(message, lambda plot: f"data:image/png;base64,{base64.b64encode(plots.png(plot)).decode()}")
+    return _page(message, lambda plot: f"data:image/png;base64,{base64.b64encode(charts.png(plot)).decode()}")
 
 
 def _page(message: Message, image_source: Callable[[Plot], str]) -> str:

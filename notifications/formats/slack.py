@@ -5,7 +5,7 @@ Limits and escaping: docs.slack.dev, Block Kit reference and "Formatting message
 
 from typing import Any, Final
 
-from notifications import plots
+from notifications import charts
 from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Step, Text, Tone
 
 BLOCKS_MAX: Final = 50
@@ -94,7 +94,7 @@ def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one return per kind o
             entry = _section(_labelled(MARKS[tone] + title, text.replace("\n", "\n\n"), TEXT_MAX))
             return [entry, *([_steps(steps)] if steps else [])]
         case Plot():
-            return [_note(f"{block.description}: {plots.sparkline(block)}")]
+            return [_note(f"{block.description}: {charts.sparkline(block)}")]
         case Actions(links=links):
             return [{"type": "actions", "elements": [_button(link.text, link.url) for link in links][:BUTTONS_MAX]}]
 

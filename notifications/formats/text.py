@@ -3,7 +3,7 @@
 import textwrap
 from typing import Final
 
-from notifications import plots
+from notifications import charts
 from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Step, Text
 
 WIDTH: Final = 80
@@ -28,7 +28,7 @@ def _block(block: Block) -> str:
             paragraphs = [f"{_wrapped(line, '  ', '  ')}\n" for line in text.splitlines() if line]
             return "\n".join([_wrapped(title, "* ", "  "), *paragraphs, *map(_step, steps)]).rstrip()
         case Plot():
-            return f"{_wrapped(block.description)}\n{plots.sparkline(block)[-WIDTH:]}"
+            return f"{_wrapped(block.description)}\n{charts.sparkline(block)[-WIDTH:]}"
         case Actions(links=links):
             return "\n".join(f"{link.text}: {link.url}" for link in links)
 

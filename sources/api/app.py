@@ -4,12 +4,12 @@ import asyncio
 import gc
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -141,8 +141,8 @@ def _set_at_signals(stopping: asyncio.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application, by default with the settings of the process."""
+def create_app(settings: Settings | None = None, pages: Sequence[APIRouter] = ()) -> FastAPI:
+    """Return the application, by default with the settings of the process; `pages` are routers beside the API's."""
     settings = settings or get_settings()
     app = FastAPIOffline(
         title="Business Services Hub",
@@ -152,7 +152,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     problems.install(app)
-    for router in ROUTERS:
+    for router in (*ROUTERS, *pages):
         app.include_router(router)
     if settings.dagster_socket:
         app.mount(DAGSTER_PATH, dagster_ui.pass_on)
@@ -170,6 +170,3 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(map(str, settings.trusted_proxies)))
     return app
-
-
-app = create_app()

@@ -3,6 +3,7 @@
 A cookie is sent by the browser whatever page asks for it. So whoever relies on it first checks `comes_from_own_page`.
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -30,12 +31,24 @@ def cookie_of(settings: Settings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A running session. Without a person it is the operator's, who has no rights in the API."""
+    """A running session. The operator's has no person until it opens the pages as an admin."""
 
     org_id: UUID | None
     profile_id: UUID | None
     role: str | None
     opens_dagster: bool
+    is_operators: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """An admin as whom the operator may open the pages."""
+
+    org_id: UUID
+    organization_name: str
+    profile_id: UUID
+    full_name: str
+    email: str | None
 
 
 async def start(pool: Pool, link: str, secret: str) -> bool:
@@ -58,11 +71,38 @@ async def of_request(connection: HTTPConnection) -> Session | None:
     return Session(**dict(row)) if row else None
 
 
+async def admins(connection: HTTPConnection) -> list[Admin]:
+    """Return the admins as whom the operator's session may open the pages, by organisation; none for a person's."""
+    rows = await _ask_all(
+        connection.app.state.pool, "select * from app.admins_for_operator($1, $2)", _hash(connection),
+        datetime.now(UTC),
+    )  # fmt: skip
+    return [Admin(**dict(row)) for row in rows]
+
+
+async def act_as(connection: HTTPConnection, profile_id: UUID) -> bool:
+    """Open the pages as this admin with the operator's session; False where it is not the operator's, or no admin."""
+    pool = connection.app.state.pool
+    rows = await _ask_all(
+        pool, "select app.act_as($1, $2, $3) as has_changed", _hash(connection), profile_id, datetime.now(UTC)
+    )
+    return bool(rows and rows[0]["has_changed"])
+
+
+def form_token(connection: HTTPConnection) -> str:
+    """Return the token that a form of the session carries. A page that cannot read the cookie cannot know it."""
+    return hashlib.sha256(f"form of {_secret(connection)}".encode()).hexdigest()
+
+
 async def end(connection: HTTPConnection) -> None:
     """End the session of the request's cookie, if there is one."""
     if secret := _secret(connection):
         pool = connection.app.state.pool
         await _ask(pool, "select app.end_session($1, $2)", sign_in.hash_of(secret), datetime.now(UTC))
+
+
+def _hash(connection: HTTPConnection) -> bytes:
+    return sign_in.hash_of(_secret(connection) or "")
 
 
 def _secret(connection: HTTPConnection) -> str | None:
@@ -71,9 +111,14 @@ def _secret(connection: HTTPConnection) -> str | None:
 
 async def _ask(pool: Pool, query: str, *values: object) -> asyncpg.Record | None:
     """Return the first row of `query`. Raises Refusal where the database does not answer in time."""
+    rows = await _ask_all(pool, query, *values)
+    return rows[0] if rows else None
+
+
+async def _ask_all(pool: Pool, query: str, *values: object) -> list[asyncpg.Record]:
     try:
         async with pool.acquire(timeout=PATIENCE_S) as connection:
-            return await connection.fetchrow(query, *values, timeout=PATIENCE_S)
+            return await connection.fetch(query, *values, timeout=PATIENCE_S)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, OSError) as error:
         raise Refusal(
             "unavailable", "database_unavailable", "The database does not answer. Try again shortly."

@@ -36,7 +36,9 @@ LIVE_CHANGE_KINDS: Final = (
     "booking.changed",
     "booking.progress",
     "message.created",
+    "work.changed",  # of milestones, tasks, hours, approvals, invoices, payments and reviews of a booking
     "insight.changed",
+    "figures.changed",  # the marts were built again
     "reload",  # too many rows changed at once: clients read everything again
 )
 

@@ -29,7 +29,7 @@ def test_every_command_of_the_walk_through_works(settings: Settings) -> None:
         **os.environ, "PATH": os.pathsep.join(map(str, programs)), "HUB_HOME": str(settings.home),
         "HUB_DATABASE_URL": settings.database_url, "HUB_PORT_API": str(settings.port_api),
     }  # fmt: skip
-    api = subprocess.Popen([sys.executable, "-m", "sources.api"], cwd=ROOT, env=environment)
+    api = subprocess.Popen([sys.executable, "-m", "dashboard"], cwd=ROOT, env=environment)
     try:
         wait_until(lambda: _is_ready(settings.port_api))
         shell = ["bash", "-eu", "-o", "pipefail", "-c", script]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from notifications import plots
+from notifications import charts
 from notifications.alerts import insight_message
 from notifications.formats import email_html, slack, text, webhook
 from notifications.messages import Entry, Facts, Heading, Message, Plot, Text
@@ -164,7 +164,7 @@ def test_message_without_blocks_is_no_error() -> None:
 
 
 def test_sparkline_shows_actual_or_expected_values() -> None:
-    assert plots.sparkline(PLOT) == "▁▂▃▄▅▆█"
+    assert charts.sparkline(PLOT) == "▁▂▃▄▅▆█"
 
 
 def test_a_plot_marks_where_the_forecast_begins() -> None:
@@ -172,7 +172,7 @@ def test_a_plot_marks_where_the_forecast_begins() -> None:
     gap = (None, None)
     past, coming = (1.0, 2.0), (3.0, 4.0)
     plot = Plot("Revenue", days, (*past, *gap), (*gap, *coming), (*gap, *coming), (*gap, *coming), marked=days[1])
-    assert plots.sparkline(plot) == "▁▃|▆█"
+    assert charts.sparkline(plot) == "▁▃|▆█"
     all_known = replace(plot, actual=(*past, *coming))
     assert (plot.coming_from, all_known.coming_from) == (2, None)
 

@@ -30,19 +30,11 @@ _HEADERS: Final = {
 }
 
 
-@router.get("/")
-async def open_start_page(request: Request) -> Response:
-    """Lead to the Dagster UI who may open it, and everyone else to the sign-in."""
-    session = await sessions.of_request(request)
-    has_dagster = request.app.state.settings.dagster_socket and session is not None and session.opens_dagster
-    return RedirectResponse(f"{DAGSTER_PATH}/" if has_dagster else sign_in.PATH, 303)
-
-
 @router.get(sign_in.PATH)
 async def ask(request: Request) -> Response:
     sessions.check_host(request.headers, request.app.state.settings)
     if link := request.query_params.get("link"):
-        return _page(link=link)
+        return _page(link=link, next_page=_own_page(request.query_params.get("next")))
     session = await sessions.of_request(request)
     has_dagster = request.app.state.settings.dagster_socket and session is not None and session.opens_dagster
     return _page(session=session, dagster=DAGSTER_PATH if has_dagster else None)
@@ -53,12 +45,13 @@ async def start_session(request: Request) -> Response:
     state = request.app.state
     sessions.check_host(request.headers, state.settings)
     sessions.check_origin(request.headers, state.settings)
-    link = parse_qs((await request.body()).decode(errors="replace")).get("link", [""])[0]
+    fields = parse_qs((await request.body()).decode(errors="replace"))
+    link = fields.get("link", [""])[0]
     secret = secrets.token_urlsafe(32)
     if not await sessions.start(state.pool, link, secret):
         return _page(403, is_refused=True)
     await sessions.end(request)  # the one that the browser has, if any
-    response = RedirectResponse("/", 303)
+    response = RedirectResponse(_own_page(fields.get("next", [""])[0]), 303)
     response.set_cookie(
         sessions.cookie_of(state.settings),
         secret,
@@ -79,6 +72,12 @@ async def end_session(request: Request) -> Response:
     response = RedirectResponse(sign_in.PATH, 303)
     response.delete_cookie(sessions.cookie_of(settings))
     return response
+
+
+def _own_page(path: str | None) -> str:
+    """Return `path` if it is one of the Hub, else that of the start page."""
+    is_own = path is not None and path.startswith("/") and not path.startswith(("//", "/\\"))
+    return path if path and is_own and path.isprintable() else "/"
 
 
 def _page(status: int = 200, **values: object) -> HTMLResponse:

@@ -74,7 +74,7 @@ def test_two_workers_finish_requests_in_flight(own_business: Business) -> None:
     """SIGTERM to a process as `hub up` starts it, while a request waits for a lock."""
     settings, port = own_business.settings, free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "sources.api"],
+        [sys.executable, "-m", "dashboard"],
         stderr=subprocess.PIPE,
         text=True,
         env={

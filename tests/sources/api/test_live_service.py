@@ -1,7 +1,7 @@
 """Live changes of a served process: the bench, scaled down and without its limits of speed."""
 
 from bench import live
-from sources.api.__main__ import GRACE_S
+from dashboard.__main__ import GRACE_S
 from sources.settings import Settings
 
 

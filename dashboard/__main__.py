@@ -1,4 +1,4 @@
-"""Server of the API: `python -m sources.api`, with HUB_API_WORKERS workers."""
+"""The server of the pages and the API: `python -m dashboard`, with HUB_API_WORKERS workers."""
 
 import os
 import socket
@@ -33,7 +33,7 @@ def main() -> None:
     if settings.api_workers > 1:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder(settings))
     config = make_config(
-        "sources.api.app:app",
+        "dashboard.app:app",
         workers=settings.api_workers,
         log_config=logs.CONFIG,
         timeout_graceful_shutdown=GRACE_S,

@@ -1,0 +1,26 @@
+"""The application that `hub up` serves: the API and the pages."""
+
+from typing import Final
+
+from fastapi import FastAPI
+
+from dashboard import assets, rendering
+from dashboard.routes import home, live
+from sources.api import app as api
+from sources.settings import Settings
+
+ROUTERS: Final = (
+    home.router,
+    live.router,
+    assets.router,
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application, by default with the settings of the process."""
+    application = api.create_app(settings, pages=ROUTERS)
+    rendering.install(application)
+    return application
+
+
+app = create_app()

@@ -1,0 +1,1 @@
+"""What the pages read of marts and views, a module a page: SQL in, rows out."""

@@ -1,0 +1,1 @@
+"""Routes of the pages, a module a page or a group of pages."""

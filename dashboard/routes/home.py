@@ -1,0 +1,47 @@
+"""The start page: each role's own, and the operator's choice of whom to open the pages as."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from dashboard.access import AnyVisitor, SentForm, sign_in_path
+from dashboard.rendering import PageRoute, leads_to, page, plain_page
+from sources.api import sessions
+from sources.operations.errors import Refusal
+from sources.settings import DAGSTER_PATH
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False, tags=["pages"])
+
+
+@router.get("/")
+async def open_home(visitor: AnyVisitor) -> Response:
+    return page(visitor, "home.html.j2")
+
+
+@router.get("/organizations")
+async def choose_organization(request: Request) -> Response:
+    """The operator of the Hub opens the pages as an admin of an organisation."""
+    sessions.check_host(request.headers, request.app.state.settings)
+    session = await sessions.of_request(request)
+    if session is None or not session.is_operators:
+        return RedirectResponse(sign_in_path("/"), 303)
+    return plain_page(
+        request,
+        "organizations.html.j2",
+        admins=await sessions.admins(request),
+        current=session.profile_id,
+        dagster=f"{DAGSTER_PATH}/" if request.app.state.settings.dagster_socket else None,
+        form_token=sessions.form_token(request),
+    )
+
+
+@router.post("/organizations")
+async def open_organization(request: Request, form: SentForm) -> Response:
+    try:
+        has_changed = await sessions.act_as(request, UUID(str(form.get("admin"))))
+    except ValueError:
+        has_changed = False
+    if not has_changed:
+        raise Refusal("not_found", "not_found", "There is no such admin, or this is not the operator's session.")
+    return leads_to("/")

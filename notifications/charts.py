@@ -1,0 +1,124 @@
+"""Every chart, as a specification of Vega-Lite made by Altair: pages draw it, and messages have it as a picture.
+
+A specification is made once; the rows come in as its named dataset `rows`, so that a page does not make it anew.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import cache, lru_cache
+from typing import Any, Final
+
+import altair as alt
+import vl_convert
+
+from notifications.messages import Plot
+
+Spec = dict[str, Any]
+Row = Mapping[str, object]
+
+WIDTH, HEIGHT = 620, 190  # of a picture, in points
+SCALE: Final = 1.2  # pixels of a point
+# Each colour has a contrast of 3:1 with a white and with a dark page, but the range, which lies behind a line.
+LINE, BAND, EXPECTED, MARK, TEXT = "#3b76e8", "#3b76e8", "#3b76e8", "#dc4446", "#6b7684"
+SERIES: Final = ("#3b76e8", "#c2631c", "#2f8f5b", "#9a5fd0", "#b8860b", "#c2417c", "#2b8a99", "#7a7f87")
+BARS: Final = "▁▂▃▄▅▆▇█"
+BEGINNING: Final = "|"  # of the coming days
+ROWS: Final = "rows"
+
+
+def with_rows(spec: Spec, rows: Iterable[Row]) -> Spec:
+    """Return `spec` with its rows: dates as ISO text, numbers as floats."""
+    return {**spec, "datasets": {ROWS: [{name: _plain(value) for name, value in row.items()} for row in rows]}}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, (str, bool, int)) else float(value)  # type: ignore[arg-type]
+
+
+def made(chart: alt.LayerChart | alt.Chart | alt.FacetChart) -> Spec:
+    """Return the specification of `chart`, whose data are `alt.NamedData(ROWS)`, in the style of all charts."""
+    styled = chart.configure(
+        font="sans-serif",
+        axis=alt.AxisConfig(labelFontSize=11, titleFontSize=11, gridOpacity=0.5, domainOpacity=0.4, tickOpacity=0.4),
+        view=alt.ViewConfig(stroke="transparent"),
+        range=alt.RangeConfig(category=list(SERIES)),
+    )
+    spec: Spec = styled.to_dict()
+    return spec
+
+
+def days_axis() -> alt.X:
+    """Return the axis of days, the field `day`."""
+    return alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", grid=False, labelOverlap=True))
+
+
+def tooltips(fields: Sequence[tuple[str, str]]) -> list[alt.Tooltip]:
+    """Return the day and figures (field, name) that a chart shows under the pointer."""
+    return [
+        alt.Tooltip("day:T", title="Day", format="%a %-d %b %Y"),
+        *(alt.Tooltip(f"{field}:Q", title=name, format=",.2~f") for field, name in fields),
+    ]
+
+
+@cache
+def _series() -> Spec:
+    """A daily series (actual), its expected values and their range, a marked day, and where the forecast begins."""
+    base = alt.Chart(alt.NamedData(ROWS)).encode(days_axis())
+    figures = alt.Axis(title=None, format=",.2~s", tickCount=4)
+    shown = tooltips([("actual", "Actual"), ("expected", "Expected"), ("lower", "Lower"), ("upper", "Upper")])
+    band = base.mark_area(color=BAND, opacity=0.18).encode(y=alt.Y("lower:Q", axis=figures), y2="upper:Q")
+    expected = base.mark_line(color=EXPECTED, strokeDash=[4, 3], strokeWidth=1.2).encode(y="expected:Q", tooltip=shown)
+    actual = base.mark_line(color=LINE, strokeWidth=2).encode(y="actual:Q", tooltip=shown)
+    marked = base.transform_filter("datum.is_marked").mark_point(color=MARK, filled=True, size=70, opacity=1)
+    begins = base.transform_filter("datum.begins").mark_rule(color=TEXT, strokeDash=[2, 3])
+    word = base.transform_filter("datum.begins").mark_text(align="left", dx=4, baseline="top", color=TEXT, fontSize=10)
+    return made(
+        alt.layer(
+            band, expected, actual, marked.encode(y="actual:Q", tooltip=shown), begins,
+            word.encode(y=alt.value(2), text=alt.value("forecast")),
+        )
+    )  # fmt: skip
+
+
+def of_plot(plot: Plot) -> Spec:
+    """Return the chart of a plot; its rows have day, actual, expected, lower, upper, is_marked and begins."""
+    rows = [
+        {
+            "day": day, "actual": actual, "expected": expected, "lower": lower, "upper": upper,
+            "is_marked": day == plot.marked, "begins": position == plot.coming_from,
+        }
+        for position, (day, actual, expected, lower, upper) in enumerate(
+            zip(plot.days, plot.actual, plot.expected, plot.lower, plot.upper, strict=True)
+        )
+    ]  # fmt: skip
+    return with_rows(_series(), rows)
+
+
+@lru_cache(maxsize=16)  # a digest goes to many receivers with the same picture
+def png(plot: Plot) -> bytes:
+    """Return the picture of `of_plot`, with the title above it."""
+    spec = of_plot(plot) | {"title": {"text": plot.title, "anchor": "start", "fontSize": 12, "color": TEXT}}
+    picture: bytes = vl_convert.vegalite_to_png(
+        {**spec, "width": WIDTH, "height": HEIGHT, "background": "white"}, scale=SCALE
+    )
+    return picture
+
+
+def sparkline(plot: Plot) -> str:
+    """Return one character per day: the actual value, else the expected one; a dot where both are missing.
+
+    A bar stands before the first coming day.
+    """
+    values = [
+        actual if actual is not None else expected for actual, expected in zip(plot.actual, plot.expected, strict=True)
+    ]
+    present = [value for value in values if value is not None]
+    if not present:
+        return ""
+    low, span = min(present), (max(present) - min(present)) or 1
+    line = ["·" if value is None else BARS[round((value - low) / span * (len(BARS) - 1))] for value in values]
+    if plot.coming_from is not None:
+        line.insert(plot.coming_from, BEGINNING)
+    return "".join(line)
