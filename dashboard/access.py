@@ -21,16 +21,18 @@ from sources.operations.transaction import Person, Tx
 T = TypeVar("T")
 TOKEN_FIELD: Final = "form_token"
 
-# Figures are of the last complete day that was built. A client or provider has no right to see the run clock.
 _SELECT_FACTS: Final = """
 select
     organizations.name as organization, organizations.slug, organizations.currency, organizations.timezone,
-    organizations.country, people.full_name as name, people.role,
-    (select clocks.as_of from raw.run_clock as clocks where clocks.org_id = organizations.id) as as_of
+    organizations.country, people.full_name as name, people.role
 from app.organizations as organizations
 inner join app.profiles as people on people.org_id = organizations.id and people.id = $1
 where organizations.id = $2
 """
+
+# Before the first build there is no mart. Clients and providers see no row of it.
+_HAS_MARTS: Final = "select to_regclass('marts.dim_organization') is not null as has_marts"
+_SELECT_AS_OF: Final = "select as_of from marts.dim_organization where org_id = $1"
 
 
 class SignInNeeded(Exception):
@@ -103,7 +105,14 @@ async def _visitor(request: Request) -> Visitor:
     if (wait := state.limits.count("caller", str(session.profile_id))) is not None:
         raise Refusal("unavailable", "too_many_requests", f"{rate_limits.DETAIL} Wait {wait} seconds.")
     context = Context(request, Person(session.org_id, session.profile_id, role=session.role))
-    facts = await context.run(lambda tx: tx.one(_SELECT_FACTS, session.profile_id, session.org_id))
+
+    async def facts_of_visitor(tx: Tx) -> dict[str, Any]:
+        facts = dict(await tx.one(_SELECT_FACTS, session.profile_id, session.org_id))
+        is_built = (await tx.one(_HAS_MARTS))["has_marts"]
+        row = await tx.row(_SELECT_AS_OF, session.org_id) if is_built and facts["role"] in OWNERS else None
+        return {**facts, "as_of": row["as_of"] if row else None}
+
+    facts = await context.run(facts_of_visitor)
     return Visitor(
         context=context,
         org_id=session.org_id,
@@ -111,7 +120,7 @@ async def _visitor(request: Request) -> Visitor:
         opens_dagster=session.opens_dagster and bool(state.settings.dagster_socket),
         is_operator=session.is_operators,
         form_token=sessions.form_token(request),
-        **dict(facts),
+        **facts,
     )
 
 

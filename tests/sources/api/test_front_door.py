@@ -191,13 +191,11 @@ def test_an_admin_works_with_dagster(api: Api, dagster: Dagster) -> None:
     assert browser.post(GRAPHQL, json={"query": "{ version }"}).text == 'from Dagster: {"query":"{ version }"}'
     assert dagster.seen == [("GET", "/dagster/assets?group=a%2Fb"), ("POST", GRAPHQL)]
     assert dagster.cookies == [None, None]  # the session is the Hub's
-    assert browser.get("/").headers["location"] == "/dagster/"
 
 
 def test_a_link_opens_dagster_only_where_that_was_asked_for(api: Api, dagster: Dagster) -> None:
     admin = signed_in(api, opens_dagster=False)
     assert admin.get("/dagster/").status_code == 403
-    assert admin.get("/").headers["location"] == sign_in.PATH
     assert "/sign-out" in admin.get(sign_in.PATH).text
     with pytest.raises(HubError, match="is no admin"):
         link(api, "provider", opens_dagster=True)
