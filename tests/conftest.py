@@ -2,7 +2,10 @@
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -12,13 +15,16 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from pydantic import SecretStr
 from xdist.scheduler import LoadScopeScheduling
 
 from sources import database, embedded_server
 from sources.settings import Settings, get_settings
 
 TEMPLATE = "hub_migrated"
-TOGETHER = "tests/dbt"  # a folder whose tests share a warehouse that takes a minute to build
+SAMPLE_DAY = date(2026, 6, 30)  # the last day of `sample_hub`
+# Folders whose tests share a warehouse that takes a minute to build: (folders, the name of their scope).
+TOGETHER = ((("tests/dbt/",), "dbt"), (("tests/dashboard/", "tests/browser/"), "pages"))
 # A busy machine generates examples slowly; that is no fault of the tested code.
 hypothesis_settings.register_profile("hub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("hub")
@@ -34,10 +40,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Scopes(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives a worker all tests of a file at once, and those of TOGETHER all to the same one."""
+    """Gives a worker all tests of a file at once, and those of an entry of TOGETHER all to the same one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER if nodeid.startswith(f"{TOGETHER}/") else nodeid.partition("::")[0]
+        scopes = [scope for folders, scope in TOGETHER if nodeid.startswith(folders)]
+        return scopes[0] if scopes else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -86,6 +93,22 @@ def clone(server: str, template: str) -> str:
     name = f"test_{uuid4().hex}"
     execute(server, f"create database {name} template {template} strategy file_copy")  # 30 % less CPU than by WAL
     return _at(server, name)
+
+
+@pytest.fixture(scope="session")
+def sample_hub(server: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return the settings of a Hub with the sample business, small, after one run. Tests leave its rows as they are."""
+    url = clone(server, TEMPLATE)
+    settings = Settings(home=tmp_path_factory.mktemp("sample"), database_url=url, smtp_url=SecretStr(""))
+    environment = {**os.environ, "HUB_HOME": str(settings.home), "HUB_DATABASE_URL": url}
+    for command in (
+        ["sample", "--bookings", "2500", "--days", "420", "--as-of", str(SAMPLE_DAY)],
+        ["run", "--as-of", str(SAMPLE_DAY)],
+    ):
+        hub = [sys.executable, "-m", "cli", *command]
+        done = subprocess.run(hub, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return settings
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import httpx
 import jwt
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from sources.api.app import create_app
 from sources.api.server import make_config
@@ -87,9 +88,9 @@ class Api:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[Api]:
-    """Serve the API with these settings, on a port that the system chooses."""
-    app = create_app(settings)
+def served(settings: Settings, make_app: Callable[[Settings], FastAPI] = create_app) -> Iterator[Api]:
+    """Serve the application with these settings, by default the API alone, on a port that the system chooses."""
+    app = make_app(settings)
     config = make_config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=5)
     server, runner = uvicorn.Server(config), asyncio.Runner(loop_factory=config.get_loop_factory())
     thread = Thread(target=lambda: runner.run(server.serve()), daemon=True)

@@ -1,0 +1,79 @@
+"""The pages for tests: `pages` over the seeded business, `sample_pages` over the built sample business."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx
+import psycopg
+import pytest
+
+from dashboard.app import create_app
+from sources import sign_in
+from sources.settings import Settings
+from tests.sources.api.conftest import Api, served
+from tests.sources.conftest import seeded, seeded_settings
+
+__all__ = ["seeded"]
+
+TOKEN: Final = re.compile(r'name="form_token" value="([0-9a-f]+)"')
+
+
+class Pages:
+    """A running Hub with its pages."""
+
+    def __init__(self, api: Api) -> None:
+        self.url = api.url
+        self.settings = api.business.settings
+        self._api = api
+
+    def link(self, email: str, slug: str | None = None) -> str:
+        """Return the one-time link of a person."""
+        with psycopg.connect(self.settings.database_url) as connection:
+            return sign_in.link_of(connection, self.settings, email=email, slug=slug, at=datetime.now(UTC))
+
+    def operators_link(self) -> str:
+        with psycopg.connect(self.settings.database_url) as connection:
+            return sign_in.operators_link(connection, self.settings, at=datetime.now(UTC))
+
+    def browser(self, link: str) -> httpx.Client:
+        """Return an HTTP client that has signed in with a one-time link; it does not follow redirections."""
+        browser = self._api.new_client(Origin=self.url)
+        answer = browser.post(sign_in.PATH, data={"link": link.rpartition("link=")[2]})
+        assert answer.status_code == 303, answer.text
+        return browser
+
+    def visit(self, email: str, slug: str | None = None) -> httpx.Client:
+        """Return an HTTP client that has signed in as a person, e.g. admin@north.example."""
+        return self.browser(self.link(email, slug))
+
+
+def send(browser: httpx.Client, page: str, action: str, **fields: object) -> httpx.Response:
+    """Open `page`, take the token of its forms, and send the form of `action` with these fields."""
+    token = TOKEN.search(browser.get(page).text)
+    assert token, f"{page} has no form"
+    return browser.post(action, data={"form_token": token[1], **fields})
+
+
+@contextmanager
+def pages_of(settings: Settings) -> Iterator[Pages]:
+    """Serve the pages with these settings."""
+    limits = {"rate_limit": "1000000/minute", "rate_limit_address": "1000000/minute"}
+    with served(settings.model_copy(update=limits), create_app) as api:
+        yield Pages(api)
+
+
+@pytest.fixture(scope="module")
+def pages(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """The pages over the seeded business, without marts: the tests of a module may add to it."""
+    with seeded_settings(seeded, tmp_path_factory.mktemp("hub")) as settings, pages_of(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sample_pages(sample_hub: Settings) -> Iterator[Pages]:
+    """The pages over the built sample business, whose rows the tests leave as they are."""
+    with pages_of(sample_hub) as running:
+        yield running
