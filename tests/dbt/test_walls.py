@@ -21,6 +21,7 @@ from tests.dbt.conftest import AS_OF, COMMON, READABLE, open_walls, rows
 pytestmark = pytest.mark.slow
 
 OPEN_SCHEMAS: Final = {"marts", "analytics", "ml"}
+VERSION: Final = "app.alembic_version"  # of the tables, which the API compares with its own
 INSIGHTS: Final = "app.insight_events"  # some columns, for a function with the rights of the caller
 RELATIONS: Final = """
     select nspname || '.' || relname, exists (
@@ -167,6 +168,48 @@ def test_a_login_sees_every_row_of_its_organization_and_no_other(
         "analytics.v_booking_pace", "analytics.v_other_currencies", "analytics.v_forecast_accuracy",
         "analytics.v_metric_forecast_accuracy",
     }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def members(settings: Settings, own: UUID) -> dict[str, UUID]:
+    """A person of each role in the organisation."""
+    found = rows(
+        settings, f"select role, min(id::text)::uuid as id from app.profiles where org_id = '{own}' group by role"
+    )
+    return {row["role"]: row["id"] for row in found}
+
+
+def test_a_page_reads_what_a_login_of_its_visitors_organization_reads(
+    settings: Settings, own: UUID, expected: Seen, members: dict[str, UUID]
+) -> None:
+    with psycopg.connect(database.api_url(settings)) as page:
+        page.execute("select app.enter(%s, %s, null, 60000)", [own, members["admin"]])
+        found = seen(page, own)
+        assert {name: counts for name, counts in found.items() if name in expected} == expected
+        foreign = {name for name, counts in found.items() if name not in expected and counts.foreign}
+        assert foreign <= {VERSION}
+
+
+@pytest.mark.parametrize("role", ["client", "provider"])
+def test_a_page_reads_no_figures_for_clients_and_providers(
+    settings: Settings, own: UUID, expected: Seen, members: dict[str, UUID], role: str
+) -> None:
+    with psycopg.connect(database.api_url(settings)) as page:
+        page.execute("select app.enter(%s, %s, null, 60000)", [own, members[role]])
+        found = seen(page, own)
+    common = {name: counts for name, counts in expected.items() if name in COMMON}
+    figures = {
+        name: counts
+        for name, counts in found.items()
+        if name.partition(".")[0] in OPEN_SCHEMAS and counts != Counts(0, 0)
+    }
+    assert figures == {name: counts for name, counts in common.items() if counts != Counts(0, 0)}
+
+
+def test_a_connection_of_the_api_that_is_nobodys_reads_nothing(settings: Settings, own: UUID) -> None:
+    with psycopg.connect(database.api_url(settings)) as nobody:
+        found = seen(nobody, own)
+    assert {name for name, counts in found.items() if counts != Counts(0, 0)} <= {*COMMON, VERSION}
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,10 @@ def test_hub_api_has_no_further_privileges(owner: psycopg.Connection, hub_api: p
         "from pg_roles where rolname = 'hub_api'"
     ).fetchone()
     assert role == (False,) * 5
-    assert owner.execute("select from pg_auth_members where member = 'hub_api'::regrole").fetchone() is None
+    groups = owner.execute(
+        "select roleid::regrole::text from pg_auth_members where member = 'hub_api'::regrole"
+    ).fetchall()
+    assert groups == [("hub_reader",)]  # with the walls of BI: of the caller's organisation, for those who see all
     assert owner.execute("select from pg_class where relowner = 'hub_api'::regrole").fetchone() is None
     for statement in (
         "set role hub",

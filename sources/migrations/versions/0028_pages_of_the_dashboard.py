@@ -104,6 +104,7 @@ begin
     end if;
     return null;
 end $$;
+revoke execute on function app.tell_work from public;
 """
 OF_WORK = ("milestones", "tasks", "time_entries", "approvals", "invoices", "payments", "reviews")
 TELLS = """
