@@ -102,7 +102,9 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Page, str
     named = os.environ.get("HUB_SCREENSHOTS")
     folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
-    return lambda page, name: (
-        page.screenshot(path=folder / f"{re.sub(r'[^a-z0-9-]+', '-', name.lower()).strip('-')}.png", full_page=True)
-        and None
-    )
+
+    def keep(page: Page, name: str) -> None:
+        file = f"{re.sub(r'[^a-z0-9-]+', '-', name.lower()).strip('-')}.png"
+        page.screenshot(path=folder / file, full_page=True)
+
+    return keep
