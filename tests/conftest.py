@@ -20,8 +20,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 from sources import database, embedded_server
 from sources.settings import Settings, get_settings
+from tests.sources.business import seed
 
 TEMPLATE = "hub_migrated"
+SEEDED = "hub_seeded"  # TEMPLATE with the business of tests/sources/business.py
 SAMPLE_DAY = date(2026, 6, 30)  # the last day of `sample_hub`
 # Folders whose tests share a warehouse that takes a minute to build: (folders, the name of their scope).
 TOGETHER = ((("tests/dbt/",), "dbt"), (("tests/dashboard/", "tests/browser/"), "pages"))
@@ -93,6 +95,15 @@ def clone(server: str, template: str) -> str:
     name = f"test_{uuid4().hex}"
     execute(server, f"create database {name} template {template} strategy file_copy")  # 30 % less CPU than by WAL
     return _at(server, name)
+
+
+@pytest.fixture(scope="session")
+def seeded(server: str) -> str:
+    """Return the server, with the database SEEDED to clone."""
+    execute(server, f"create database {SEEDED} template {TEMPLATE}")
+    with psycopg.connect(urlsplit(server)._replace(path=f"/{SEEDED}").geturl(), autocommit=True) as connection:
+        seed(connection)
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.dashboard.conftest import Pages, pages, sample_pages
-from tests.sources.conftest import seeded
 from tests.waiting import PATIENCE_S
 
-__all__ = ["pages", "sample_pages", "seeded"]
+__all__ = ["pages", "sample_pages"]
 
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET: Final = (

@@ -14,9 +14,7 @@ from dashboard.app import create_app
 from sources import sign_in
 from sources.settings import Settings
 from tests.sources.api.conftest import Api, served
-from tests.sources.conftest import seeded, seeded_settings
-
-__all__ = ["seeded"]
+from tests.sources.conftest import seeded_settings
 
 TOKEN: Final = re.compile(r'name="form_token" value="([0-9a-f]+)"')
 

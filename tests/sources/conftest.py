@@ -5,24 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 
 from sources.settings import Settings
-from tests.conftest import TEMPLATE, clone, execute
-from tests.sources.business import Business, open_business, seed
+from tests.conftest import SEEDED, clone, execute
+from tests.sources.business import Business, open_business
 
-SEEDED = "hub_seeded"
 JWT_SECRET = "tests sign their tokens with this one"
-
-
-@pytest.fixture(scope="session")
-def seeded(server: str) -> str:
-    """Return the server, with the database SEEDED to clone."""
-    execute(server, f"create database {SEEDED} template {TEMPLATE}")
-    with psycopg.connect(urlsplit(server)._replace(path=f"/{SEEDED}").geturl(), autocommit=True) as connection:
-        seed(connection)
-    return server
 
 
 @contextmanager
