@@ -5,13 +5,14 @@ from typing import Final
 from fastapi import FastAPI
 
 from dashboard import assets, rendering
-from dashboard.routes import home, live
+from dashboard.routes import home, live, receivables
 from sources.api import app as api
 from sources.settings import Settings
 
 ROUTERS: Final = (
     home.router,
     live.router,
+    receivables.router,
     assets.router,
 )
 

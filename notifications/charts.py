@@ -24,6 +24,7 @@ SERIES: Final = ("#3b76e8", "#c2631c", "#2f8f5b", "#9a5fd0", "#b8860b", "#c2417c
 BARS: Final = "▁▂▃▄▅▆▇█"
 BEGINNING: Final = "|"  # of the coming days
 ROWS: Final = "rows"
+FIGURES: Final = alt.Axis(title=None, format=",.2~s", tickCount=4)
 
 
 def with_rows(spec: Spec, rows: Iterable[Row]) -> Spec:
@@ -66,9 +67,8 @@ def tooltips(fields: Sequence[tuple[str, str]]) -> list[alt.Tooltip]:
 def _series() -> Spec:
     """A daily series (actual), its expected values and their range, a marked day, and where the forecast begins."""
     base = alt.Chart(alt.NamedData(ROWS)).encode(days_axis())
-    figures = alt.Axis(title=None, format=",.2~s", tickCount=4)
     shown = tooltips([("actual", "Actual"), ("expected", "Expected"), ("lower", "Lower"), ("upper", "Upper")])
-    band = base.mark_area(color=BAND, opacity=0.18).encode(y=alt.Y("lower:Q", axis=figures), y2="upper:Q")
+    band = base.mark_area(color=BAND, opacity=0.18).encode(y=alt.Y("lower:Q", axis=FIGURES), y2="upper:Q")
     expected = base.mark_line(color=EXPECTED, strokeDash=[4, 3], strokeWidth=1.2).encode(y="expected:Q", tooltip=shown)
     actual = base.mark_line(color=LINE, strokeWidth=2).encode(y="actual:Q", tooltip=shown)
     marked = base.transform_filter("datum.is_marked").mark_point(color=MARK, filled=True, size=70, opacity=1)
@@ -94,6 +94,26 @@ def of_plot(plot: Plot) -> Spec:
         )
     ]  # fmt: skip
     return with_rows(_series(), rows)
+
+
+@cache
+def bars() -> Spec:
+    """Bars of named values, in the order of the rows; a row has name and value."""
+    base = alt.Chart(alt.NamedData(ROWS)).encode(
+        x=alt.X("name:N", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelLimit=110, labelOverlap=False)),
+        y=alt.Y("value:Q", axis=FIGURES),
+        tooltip=[alt.Tooltip("name:N", title="Of"), alt.Tooltip("value:Q", title="Value", format=",.2~f")],
+    )
+    return made(base.mark_bar(color=LINE, cornerRadiusEnd=3, width={"band": 0.6}))
+
+
+@cache
+def line() -> Spec:
+    """A line through the values of days; a row has day and value."""
+    base = alt.Chart(alt.NamedData(ROWS)).encode(
+        days_axis(), y=alt.Y("value:Q", axis=FIGURES), tooltip=tooltips([("value", "Value")])
+    )
+    return made(base.mark_line(color=LINE, strokeWidth=2, point=alt.OverlayMarkDef(size=24, color=LINE)))
 
 
 @lru_cache(maxsize=16)  # a digest goes to many receivers with the same picture
