@@ -64,22 +64,26 @@ def tooltips(fields: Sequence[tuple[str, str]]) -> list[alt.Tooltip]:
 
 
 @cache
-def _series() -> Spec:
+def _series(has_marked: bool, has_forecast: bool) -> Spec:
     """A daily series (actual), its expected values and their range, a marked day, and where the forecast begins."""
     base = alt.Chart(alt.NamedData(ROWS)).encode(days_axis())
     shown = tooltips([("actual", "Actual"), ("expected", "Expected"), ("lower", "Lower"), ("upper", "Upper")])
-    band = base.mark_area(color=BAND, opacity=0.18).encode(y=alt.Y("lower:Q", axis=FIGURES), y2="upper:Q")
-    expected = base.mark_line(color=EXPECTED, strokeDash=[4, 3], strokeWidth=1.2).encode(y="expected:Q", tooltip=shown)
-    actual = base.mark_line(color=LINE, strokeWidth=2).encode(y="actual:Q", tooltip=shown)
-    marked = base.transform_filter("datum.is_marked").mark_point(color=MARK, filled=True, size=70, opacity=1)
-    begins = base.transform_filter("datum.begins").mark_rule(color=TEXT, strokeDash=[2, 3])
-    word = base.transform_filter("datum.begins").mark_text(align="left", dx=4, baseline="top", color=TEXT, fontSize=10)
-    return made(
-        alt.layer(
-            band, expected, actual, marked.encode(y="actual:Q", tooltip=shown), begins,
+    layers = [
+        base.mark_area(color=BAND, opacity=0.18).encode(y=alt.Y("lower:Q", axis=FIGURES), y2="upper:Q"),
+        base.mark_line(color=EXPECTED, strokeDash=[4, 3], strokeWidth=1.2).encode(y="expected:Q", tooltip=shown),
+        base.mark_line(color=LINE, strokeWidth=2).encode(y="actual:Q", tooltip=shown),
+    ]
+    if has_marked:
+        marked = base.transform_filter("datum.is_marked").mark_point(color=MARK, filled=True, size=70, opacity=1)
+        layers.append(marked.encode(y="actual:Q", tooltip=shown))
+    if has_forecast:
+        first = base.transform_filter("datum.begins")
+        word = first.mark_text(align="left", dx=4, baseline="top", color=TEXT, fontSize=10)
+        layers += [
+            first.mark_rule(color=TEXT, strokeDash=[2, 3]),
             word.encode(y=alt.value(2), text=alt.value("forecast")),
-        )
-    )  # fmt: skip
+        ]
+    return made(alt.layer(*layers))
 
 
 def of_plot(plot: Plot) -> Spec:
@@ -93,7 +97,8 @@ def of_plot(plot: Plot) -> Spec:
             zip(plot.days, plot.actual, plot.expected, plot.lower, plot.upper, strict=True)
         )
     ]  # fmt: skip
-    return with_rows(_series(), rows)
+    has_marked = any(row["is_marked"] and row["actual"] is not None for row in rows)
+    return with_rows(_series(has_marked, plot.coming_from is not None), rows)
 
 
 @cache
