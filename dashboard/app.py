@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from dashboard import assets, rendering
-from dashboard.routes import data_health, forecast, home, live, receivables
+from dashboard.routes import account, data_health, forecast, home, live, receivables
 from sources.api import app as api
 from sources.settings import Settings
 
@@ -15,6 +15,7 @@ ROUTERS: Final = (
     receivables.router,
     forecast.router,
     data_health.router,
+    account.router,
     assets.router,
 )
 

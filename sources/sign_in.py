@@ -15,6 +15,7 @@ from sources.errors import HubError
 from sources.settings import Settings
 
 PATH: Final = "/sign-in"
+MAIL_PATH: Final = "/sign-in/mail"  # where a person asks for a link by mail
 LINK_MINUTES: Final = 60
 
 _SELECT_PEOPLE: Final = """

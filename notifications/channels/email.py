@@ -3,6 +3,8 @@
 import contextlib
 import smtplib
 import ssl
+from dataclasses import dataclass
+from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -10,6 +12,7 @@ from email.utils import format_datetime, parseaddr
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
+from uuid import UUID
 
 from notifications.channels import base
 from notifications.channels.base import Delivery, RetryLater, Undeliverable
@@ -49,8 +52,24 @@ def _is_address(address: str) -> bool:
 
 def send(settings: Settings, delivery: Delivery, message: Message) -> str:
     """Send one mail and return its Message-ID."""
+    letter = Letter(delivery.id, delivery.recipient, delivery.attempted_at, delivery.opened_receipt_ref)
+    return send_letter(settings, letter, message)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """The envelope of a mail. `answers`: the Message-ID of the mail that it belongs to."""
+
+    id: UUID
+    recipient: str
+    at: datetime
+    answers: str | None = None
+
+
+def send_letter(settings: Settings, letter: Letter, message: Message) -> str:
+    """Send one mail and return its Message-ID. Raises RetryLater or Undeliverable."""
     url = _server(settings)
-    mail = _compose(settings, delivery, message)
+    mail = _compose(settings, letter, message)
     try:
         server = _connect(url)
         try:
@@ -62,7 +81,7 @@ def send(settings: Settings, delivery: Delivery, message: Message) -> str:
                 server.quit()
             server.close()
     except (smtplib.SMTPException, OSError) as error:
-        raise _failure(settings, url, delivery, error) from None
+        raise _failure(settings, url, letter, error) from None
     return str(mail["Message-ID"])
 
 
@@ -105,18 +124,18 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _compose(settings: Settings, delivery: Delivery, message: Message) -> EmailMessage:
+def _compose(settings: Settings, letter: Letter, message: Message) -> EmailMessage:
     domain = parseaddr(settings.mail_from)[1].rpartition("@")[2] or "localhost"
     mail = EmailMessage()
     mail["From"] = settings.mail_from
-    mail["To"] = delivery.recipient
+    mail["To"] = letter.recipient
     mail["Subject"] = message.subject
-    mail["Date"] = format_datetime(delivery.attempted_at)
-    mail["Message-ID"] = f"<{delivery.id}@{domain}>"
-    mail["X-Hub-Delivery"] = str(delivery.id)
+    mail["Date"] = format_datetime(letter.at)
+    mail["Message-ID"] = f"<{letter.id}@{domain}>"
+    mail["X-Hub-Delivery"] = str(letter.id)
     mail["Auto-Submitted"] = "auto-generated"
-    if delivery.opened_receipt_ref:  # mail programs then show it as an answer to the alert
-        mail["In-Reply-To"] = mail["References"] = delivery.opened_receipt_ref
+    if letter.answers:  # mail programs then show it as an answer to the alert
+        mail["In-Reply-To"] = mail["References"] = letter.answers
     page = email_html.render_mail(message, domain=domain)
     mail.set_content(text_format.render(message))
     mail.add_alternative(page.html, subtype="html")
@@ -127,12 +146,12 @@ def _compose(settings: Settings, delivery: Delivery, message: Message) -> EmailM
     return mail
 
 
-def _failure(settings: Settings, url: SplitResult, delivery: Delivery, error: Exception) -> RetryLater | Undeliverable:
+def _failure(settings: Settings, url: SplitResult, letter: Letter, error: Exception) -> RetryLater | Undeliverable:
     """Return the error as a sentence; permanent refusals are Undeliverable, except a failed login: settings fix it."""
     code, text = _reply(error)
     reply = base.redacted(settings, f"{code} {text}" if code else text)
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        sentence = f"The mail server refuses {delivery.recipient}: {reply}."
+        sentence = f"The mail server refuses {letter.recipient}: {reply}."
     elif isinstance(error, smtplib.SMTPAuthenticationError):
         return RetryLater(None, f"The mail server does not accept the login of HUB_SMTP_URL: {reply}.")
     else:

@@ -89,6 +89,44 @@ async def act_as(connection: HTTPConnection, profile_id: UUID) -> bool:
     return bool(rows and rows[0]["has_changed"])
 
 
+async def request_links(pool: Pool, email: str, links: list[str]) -> dict[str, str]:
+    """Let the person with this address sign in with `links`: one for each organisation, as far as there are links.
+
+    Returns the organisation of each link; none where nobody active has the address, or has asked too often.
+    """
+    now = datetime.now(UTC)
+    links_by_hash = {sign_in.hash_of(link): link for link in links}
+    ends_at = now + timedelta(minutes=sign_in.LINK_MINUTES)
+    query = "select link_hash, organization_name from app.request_links($1, $2, $3, $4)"
+    rows = await _ask_all(pool, query, email, list(links_by_hash), ends_at, now)
+    return {links_by_hash[row["link_hash"]]: row["organization_name"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSession:
+    """A running session of the same person."""
+
+    id: UUID
+    started_at: datetime
+    ends_at: datetime
+    is_current: bool
+
+
+async def of_same_person(connection: HTTPConnection) -> list[OwnSession]:
+    """Return the running sessions of the person of the request's session, the latest first."""
+    pool = connection.app.state.pool
+    rows = await _ask_all(pool, "select * from app.own_sessions($1, $2)", _hash(connection), datetime.now(UTC))
+    return [OwnSession(**dict(row)) for row in rows]
+
+
+async def end_one(connection: HTTPConnection, session_id: UUID) -> bool:
+    """End a session of the same person; False where there is no such one."""
+    pool = connection.app.state.pool
+    query = "select app.end_own_session($1, $2, $3) as has_ended"
+    row = await _ask(pool, query, _hash(connection), session_id, datetime.now(UTC))
+    return row is not None and bool(row["has_ended"])
+
+
 def form_token(connection: HTTPConnection) -> str:
     """Return the token that a form of the session carries. A page that cannot read the cookie cannot know it."""
     return hashlib.sha256(f"form of {_secret(connection)}".encode()).hexdigest()

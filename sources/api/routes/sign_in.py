@@ -34,10 +34,16 @@ _HEADERS: Final = {
 async def ask(request: Request) -> Response:
     sessions.check_host(request.headers, request.app.state.settings)
     if link := request.query_params.get("link"):
-        return _page(link=link, next_page=_own_page(request.query_params.get("next")))
+        return _page(link=link, next_page=own_page(request.query_params.get("next")))
     session = await sessions.of_request(request)
     has_dagster = request.app.state.settings.dagster_socket and session is not None and session.opens_dagster
-    return _page(session=session, dagster=DAGSTER_PATH if has_dagster else None)
+    return _page(
+        session=session,
+        dagster=DAGSTER_PATH if has_dagster else None,
+        can_mail=bool(request.app.state.settings.smtp_url.get_secret_value()),
+        next_page=own_page(request.query_params.get("next")),
+        has_asked="asked" in request.query_params,
+    )
 
 
 @router.post(sign_in.PATH)
@@ -49,9 +55,9 @@ async def start_session(request: Request) -> Response:
     link = fields.get("link", [""])[0]
     secret = secrets.token_urlsafe(32)
     if not await sessions.start(state.pool, link, secret):
-        return _page(403, is_refused=True)
+        return _page(403, is_refused=True, can_mail=bool(state.settings.smtp_url.get_secret_value()))
     await sessions.end(request)  # the one that the browser has, if any
-    response = RedirectResponse(_own_page(fields.get("next", [""])[0]), 303)
+    response = RedirectResponse(own_page(fields.get("next", [""])[0]), 303)
     response.set_cookie(
         sessions.cookie_of(state.settings),
         secret,
@@ -74,12 +80,19 @@ async def end_session(request: Request) -> Response:
     return response
 
 
-def _own_page(path: str | None) -> str:
+def own_page(path: str | None) -> str:
     """Return `path` if it is one of the Hub, else that of the start page."""
     is_own = path is not None and path.startswith("/") and not path.startswith(("//", "/\\"))
     return path if path and is_own and path.isprintable() else "/"
 
 
 def _page(status: int = 200, **values: object) -> HTMLResponse:
-    page = _TEMPLATE.render(style=_STYLE, path=sign_in.PATH, days=sessions.LASTS.days, **values)
+    page = _TEMPLATE.render(
+        style=_STYLE,
+        path=sign_in.PATH,
+        mail_path=sign_in.MAIL_PATH,
+        days=sessions.LASTS.days,
+        minutes=sign_in.LINK_MINUTES,
+        **values,
+    )
     return HTMLResponse(page, status, _HEADERS)
