@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from dashboard import assets, rendering
-from dashboard.routes import account, data_health, forecast, home, live, receivables
+from dashboard.routes import account, data_health, forecast, home, insights, live, receivables
 from sources.api import app as api
 from sources.settings import Settings
 
@@ -16,6 +16,7 @@ ROUTERS: Final = (
     forecast.router,
     data_health.router,
     account.router,
+    insights.router,
     assets.router,
 )
 

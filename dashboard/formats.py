@@ -1,7 +1,7 @@
 """What templates format with: figures, money, days and times, all by sources.formatting."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -51,6 +51,11 @@ def time_since(at: datetime, now: datetime) -> str:
 def input_time(at: datetime | None, timezone: str) -> str:
     """Format a moment for an input of the type datetime-local."""
     return at.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%dT%H:%M") if at else ""
+
+
+def choices(values: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the options of a select: each value with its label."""
+    return [(value, formatting.label(value)) for value in values]
 
 
 def compared(figure: Any, words: tuple[str, str, str], currency: str) -> list[tuple[str, str]]:
@@ -116,6 +121,7 @@ FILTERS: Final[Mapping[str, Any]] = {
 FUNCTIONS: Final[Mapping[str, Any]] = {
     "counted": formatting.counted,
     "change": formatting.change,
+    "choices": choices,
     "compared": compared,
     "page_of": page_of,
 }

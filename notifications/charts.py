@@ -128,6 +128,18 @@ def bars() -> Spec:
 
 
 @cache
+def ranked_bars() -> Spec:
+    """Horizontal bars of named values, the largest first, a fall in another colour; a row has name and value."""
+    base = alt.Chart(alt.NamedData(ROWS)).encode(
+        y=alt.Y("name:N", title=None, sort="-x", axis=alt.Axis(labelLimit=150)),
+        x=alt.X("value:Q", axis=FIGURES),
+        color=alt.condition("datum.value < 0", alt.value(SERIES[1]), alt.value(LINE)),
+        tooltip=[alt.Tooltip("name:N", title="Of"), alt.Tooltip("value:Q", title="Value", format=",.2~f")],
+    )
+    return made(base.mark_bar(cornerRadiusEnd=2, height={"band": 0.7}))
+
+
+@cache
 def columns_of_two() -> Spec:
     """Two bars for each name, side by side; a row has name, series and value."""
     base = alt.Chart(alt.NamedData(ROWS)).encode(
