@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_time, format_timedelta
@@ -123,5 +124,6 @@ FUNCTIONS: Final[Mapping[str, Any]] = {
     "change": formatting.change,
     "choices": choices,
     "compared": compared,
+    "new_key": lambda: str(uuid4()),
     "page_of": page_of,
 }
