@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from dashboard import assets, rendering
-from dashboard.routes import account, bookings, data_health, forecast, home, insights, live, receivables
+from dashboard.routes import account, bookings, data_health, forecast, home, insights, live, notifications, receivables
 from sources.api import app as api
 from sources.settings import Settings
 
@@ -17,6 +17,7 @@ ROUTERS: Final = (
     data_health.router,
     account.router,
     insights.router,
+    notifications.router,
     bookings.router,
     assets.router,
 )
