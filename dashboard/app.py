@@ -5,7 +5,20 @@ from typing import Final
 from fastapi import FastAPI
 
 from dashboard import assets, rendering
-from dashboard.routes import account, bookings, data_health, forecast, home, insights, live, notifications, receivables
+from dashboard.routes import (
+    account,
+    bookings,
+    clients,
+    data_health,
+    forecast,
+    home,
+    insights,
+    live,
+    notifications,
+    providers,
+    receivables,
+    services,
+)
 from sources.api import app as api
 from sources.settings import Settings
 
@@ -13,6 +26,9 @@ ROUTERS: Final = (
     home.router,
     live.router,
     receivables.router,
+    clients.router,
+    providers.router,
+    services.router,
     forecast.router,
     data_health.router,
     account.router,

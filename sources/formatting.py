@@ -126,6 +126,11 @@ def day_month(day: date) -> str:
     return format_date(day, "d MMM", locale=LOCALE)
 
 
+def month_words(day: date) -> str:
+    """Format the month of `day`, e.g. May 2026."""
+    return format_date(day, "MMM y", locale=LOCALE)
+
+
 def counted(number: int, singular: str) -> str:
     """Format a number of things, e.g. 1 booking, 2 bookings."""
     return f"{number:,} {singular}{'' if number == 1 else 's'}"

@@ -20,6 +20,8 @@ from sources.operations.work.time_entries import TimeEntry, TimeSheetFilter
 
 SHOWN: Final = 20
 TASKS: Final = 15
+UNREAD_DAYS: Final = 60
+SHOWN_UNREAD: Final = 8
 AHEAD_DAYS: Final = 7
 
 # Row security shows a person the rows of their own bookings.
@@ -36,9 +38,8 @@ _UNREAD: Final = """
 select messages.booking_id, bookings.title, count(*) as messages, max(messages.sent_at) as last
 from app.messages as messages
 inner join app.bookings as bookings on bookings.org_id = messages.org_id and bookings.id = messages.booking_id
-where messages.org_id = $1 and messages.sender_id <> $2 and messages.read_at is null and $2 in (
-    bookings.client_id, bookings.provider_id
-)
+where messages.org_id = $1 and messages.sender_id <> $2 and messages.read_at is null
+    and messages.sent_at > $4 and $2 in (bookings.client_id, bookings.provider_id)
 group by messages.booking_id, bookings.title
 order by last desc
 limit $3
@@ -128,7 +129,7 @@ async def read_provider_home(visitor: Visitor, now: datetime) -> ProviderHome:
                 )
             ],
             approvals=await _approvals(tx, visitor),
-            unread=[dict(row) for row in await tx.rows(_UNREAD, tx.org_id, visitor.profile_id, SHOWN)],
+            unread=await _unread(tx, visitor, now),
             timer=sheet.items[0] if sheet.items else None,
         )
 
@@ -151,13 +152,18 @@ async def read_client_home(visitor: Visitor, now: datetime) -> ClientHome:
             waiting=await bookings(["quoted", "awaiting_client", "delivered"], "-created_at"),
             approvals=await _approvals(tx, visitor),
             open_invoices=[invoice for listed in issued for invoice in listed],
-            unread=[dict(row) for row in await tx.rows(_UNREAD, tx.org_id, visitor.profile_id, SHOWN)],
+            unread=await _unread(tx, visitor, now),
             to_review=[
                 dict(row) for row in await tx.rows(_TO_REVIEW, tx.org_id, visitor.profile_id, now - timedelta(60))
             ],
         )
 
     return await visitor.run(read)
+
+
+async def _unread(tx: Tx, visitor: Visitor, now: datetime) -> list[dict[str, Any]]:
+    since = now - timedelta(UNREAD_DAYS)
+    return [dict(row) for row in await tx.rows(_UNREAD, tx.org_id, visitor.profile_id, SHOWN_UNREAD, since)]
 
 
 async def _approvals(tx: Tx, visitor: Visitor) -> list[dict[str, Any]]:
