@@ -5,13 +5,15 @@ from typing import Final
 from fastapi import FastAPI
 
 from dashboard import assets, rendering
-from dashboard.routes import account, data_health, forecast, home, live, receivables
+from dashboard.routes import account, dashboards, data_health, explore, forecast, home, live, receivables
 from sources.api import app as api
 from sources.settings import Settings
 
 ROUTERS: Final = (
     home.router,
     live.router,
+    explore.router,
+    dashboards.router,
     receivables.router,
     forecast.router,
     data_health.router,

@@ -126,6 +126,14 @@ def day_month(day: date) -> str:
     return format_date(day, "d MMM", locale=LOCALE)
 
 
+def period(start: date, grain: str) -> str:
+    """Format the period of `grain` that begins on `start`, e.g. Mon 4 May 2026, Week of 4 May 2026, May 2026, Q2 2026."""
+    pattern = {"day": "EEE d MMM y", "week": "'Week of' d MMM y", "month": "MMMM y", "quarter": "QQQ y", "year": "y"}[
+        grain
+    ]
+    return format_date(start, pattern, locale=LOCALE)
+
+
 def counted(number: int, singular: str) -> str:
     """Format a number of things, e.g. 1 booking, 2 bookings."""
     return f"{number:,} {singular}{'' if number == 1 else 's'}"

@@ -18,6 +18,7 @@ Comparison = Literal["previous", "year_ago", "target"]
 
 MOST_METRICS: Final = 10  # in a query
 MOST_MEMBERS: Final = 200  # in a filter
+LISTED_MEMBERS: Final = 2_000
 MOST_PERIODS: Final = 400
 MOST_FIGURES: Final = 20_000  # of a metric
 TOTAL: Final = "total"
@@ -53,6 +54,13 @@ class Metrics(BaseModel):
     items: list[Metric]
 
 
+class Member(BaseModel):
+    """A member of a dimension, such as a service."""
+
+    member: str
+    label: str
+
+
 class FiguresQuery(Request):
     """A query of figures: the periods of `grain` that touch the days from `from` to `to`."""
 
@@ -66,8 +74,8 @@ class FiguresQuery(Request):
         default=[], max_length=MOST_MEMBERS, description="The members of the dimension to give; without: all."
     )
     compare: list[Comparison] = Field(
-        default=[], max_length=3, description="What to give beside each figure. A period that is not over is compared to "
-        "date: with as many days of the period before, and with the same weekdays a year ago.",
+        default=[], max_length=3, description="What to give beside each figure. A period that is not over is compared "
+        "to date: with as many days of the period before, and with the same weekdays a year ago.",
     )  # fmt: skip
 
 
@@ -111,12 +119,15 @@ class Figures(BaseModel):
 
 HAS_MARTS: Final = "select to_regclass('marts.metrics_period') is not null as is_built"
 SELECT_ORGANIZATION: Final = "select as_of, currency from marts.dim_organization where org_id = $1"
-SELECT_METRICS: Final = f"""
-select {", ".join(Metric.model_fields)} from marts.dim_metric
+SELECT_METRICS: Final = """
+select
+    metric, label, description, unit, kind, numerator, denominator, dimensions, good_direction, final_after_days,
+    is_watched
+from marts.dim_metric
 where $1::text[] is null or metric = any($1)
 order by position
 """
-# A period without a row is zero for what is counted from days, from the first day of the metric on; not known for others.
+# A period without a row is zero for what is counted, from the first day of the metric on, and not known for the others.
 SELECT_FIGURES: Final = """
 with found as (
     select period_start, member, value, previous, year_ago, target
@@ -144,7 +155,9 @@ first_days as (
 ),
 
 periods as (
-    select cast(days.start as date) as period_start, cast(days.start + cast($8::text as interval) as date) - 1 as period_end
+    select
+        cast(days.start as date) as period_start,
+        cast(days.start + cast($8::text as interval) as date) - 1 as period_end
     from first_days, metrics, organizations, generate_series(
         date_trunc($4::text, cast(first_days.day as timestamp)),
         cast(least($6, organizations.as_of - metrics.final_after_days) as timestamp),
@@ -180,6 +193,12 @@ left join found on found.period_start = periods.period_start and found.member = 
 order by members.member_label, members.member, periods.period_start
 limit $9
 """
+SELECT_MEMBERS: Final = """
+select member, member_name as label from marts.dim_member
+where org_id = $1 and dimension = $2
+order by member_name, member
+limit $3
+"""
 
 
 async def list_metrics(tx: Tx) -> Metrics:
@@ -192,6 +211,13 @@ async def list_metrics(tx: Tx) -> Metrics:
         as_of=organization["as_of"], currency=organization["currency"],
         items=[Metric.model_construct(**row) for row in await tx.rows(SELECT_METRICS, None)],
     )  # fmt: skip
+
+
+async def list_members(tx: Tx, dimension: str) -> list[Member]:
+    """Return the members of a dimension by name, at most LISTED_MEMBERS. Raises Refusal forbidden."""
+    _demand_rights(tx)
+    rows = await tx.rows(SELECT_MEMBERS, tx.org_id, dimension, LISTED_MEMBERS)
+    return [Member.model_construct(**row) for row in rows]
 
 
 async def query_figures(tx: Tx, query: FiguresQuery) -> Figures:
@@ -240,7 +266,8 @@ async def _figures(tx: Tx, metric: Metric, query: FiguresQuery, first: date, las
     if len(rows) > MOST_FIGURES:
         raise Refusal(
             "invalid", "too_many_figures",
-            f"These are more than {MOST_FIGURES:,} figures. Ask for fewer periods, or for some members.", field="members",
+            f"These are more than {MOST_FIGURES:,} figures. Ask for fewer periods, or for some members.",
+            field="members",
         )  # fmt: skip
     members: dict[tuple[str, str], list[Figure]] = defaultdict(list)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Dashboards that people make for themselves: tiles of the explorer in an order, shared within the organisation or not."""
+"""Dashboards that people make for themselves: tiles of the explorer in an order, which may be shared."""
 
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4
