@@ -66,7 +66,6 @@ FILTERS: Final[Mapping[str, Any]] = {
     "date_words": _or_missing(formatting.date_words),
     "short_day": _or_missing(formatting.short_day),
     "day_month": _or_missing(formatting.day_month),
-    "period": formatting.period,
     "percent": lambda share: MISSING if share is None else formatting.figure(share, "share"),
     "label": formatting.label,
     "listed": formatting.listed,

@@ -17,11 +17,11 @@ from sources.operations.figures import TOTAL, Comparison, Figure, Figures, Metri
 from sources.operations.transaction import Tx
 
 MOST_DRAWN: Final = len(charts.SERIES)  # members in a chart
-MOST_CELLS: Final = 2_000  # of a table in a page; the CSV has all
+MOST_CELLS: Final = 1_000  # of a table in a page; the CSV has all
 MOST_ROWS: Final = 120
 SHADES: Final = 7  # of the classes h0 to h7
 COMPARED: Final[dict[Comparison, str]] = {
-    "previous": "Period before", "year_ago": "Same weekdays last year", "target": "Target",
+    "previous": "Period before", "year_ago": "Last year", "target": "Target",
 }  # fmt: skip
 
 
@@ -97,10 +97,20 @@ class Panel:
         return formats.figure(value, self.metric.unit, self.figures.currency)
 
     def name_of(self, figure: Figure) -> str:
-        """Format the period of a figure, e.g. May 2026, so far."""
-        return formatting.period(figure.period_start, self.exploration.grain) + (
-            ", so far" if figure.is_partial else ""
-        )
+        """Format the period of a figure, e.g. Week of 4 May 2026, so far."""
+        return formatting.period(figure.period_start, self.exploration.grain) + _so_far(figure)
+
+    def short_name_of(self, figure: Figure) -> str:
+        """Format the period of a figure for a narrow place, e.g. 4 May, so far."""
+        return formatting.short_period(figure.period_start, self.exploration.grain) + _so_far(figure)
+
+    @property
+    def days(self) -> str:
+        """Return the grain and the days as a sentence, e.g. Week by week, from 4 May 2026 to 14 June 2026."""
+        grain, found = self.exploration.grain, self.figures
+        last = min(found.last, self.final_day)
+        first = self.periods[0].period_start if self.periods else found.first
+        return f"{grain.capitalize()} by {grain}, from {formatting.date_words(first)} to {formatting.date_words(last)}."
 
     def counted_days(self, figure: Figure) -> tuple[int, int]:
         """Return the days of a period that are in its figure, and all of its days."""
@@ -162,7 +172,9 @@ class Panel:
             case "day":
                 columns = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
                 places = {figure.period_start: figure.period_start.weekday() for figure in self.periods}
-                rows = {day: formatting.period(day - timedelta(days=column), "week") for day, column in places.items()}
+                rows = {
+                    day: formatting.short_period(day - timedelta(days=column), "week") for day, column in places.items()
+                }
             case "month" | "quarter":
                 length = 1 if self.exploration.grain == "month" else 3
                 columns = [
@@ -172,7 +184,7 @@ class Panel:
                 places = {figure.period_start: (figure.period_start.month - 1) // length for figure in self.periods}
                 rows = {day: str(day.year) for day in places}
             case _:
-                columns = [self.name_of(figure) for figure in self.periods]
+                columns = [self.short_name_of(figure) for figure in self.periods]
                 places = {figure.period_start: place for place, figure in enumerate(self.periods)}
                 rows = dict.fromkeys(places, self.metric.label)
         cells: dict[str, list[Figure | None]] = {row: [None] * len(columns) for row in rows.values()}
@@ -207,9 +219,14 @@ class Panel:
                 for figure in self.periods:
                     yield self._row(figure, COMPARED[comparison], figure.compared[comparison], is_compared=True)
 
+    @property
+    def by_latest(self) -> list[Series]:
+        """Return the members by their latest figure, the largest first, those without one last."""
+        return sorted(self.series, key=lambda one: one.figures[-1].value or Decimal(0), reverse=True)
+
     def _row(self, figure: Figure, series: str, value: Decimal | None, *, is_compared: bool) -> charts.Row:
         return {
-            "day": figure.period_start, "period": self.name_of(figure), "series": series, "value": value,
+            "period": formatting.short_period(figure.period_start, self.exploration.grain), "series": series, "value": value,
             "shown": self.shown(value), "is_compared": is_compared,
         }  # fmt: skip
 
@@ -229,6 +246,10 @@ class Panel:
                 "order by period_start, member;",
             ]
         )
+
+
+def _so_far(figure: Figure) -> str:
+    return ", so far" if figure.is_partial else ""
 
 
 def _literal(text: str) -> str:

@@ -123,9 +123,9 @@ def line() -> Spec:
 
 @cache
 def periods_in_lines() -> Spec:
-    """Lines through the values of periods; a row has day, period, series, value, shown, and is_compared for a dashed one."""
+    """Lines through the values of periods: rows of period, series, value, shown, and is_compared for a dashed line."""
     base = alt.Chart(alt.NamedData(ROWS)).encode(
-        days_axis(),
+        x=_periods(),
         y=alt.Y("value:Q", axis=FIGURES),
         color=_series_colours(),
         strokeDash=alt.StrokeDash(
@@ -140,7 +140,7 @@ def periods_in_lines() -> Spec:
 def periods_in_bars(is_stacked: bool) -> Spec:
     """Bars of the values of periods, with the rows of `periods_in_lines`: the series on each other, or side by side."""
     base = alt.Chart(alt.NamedData(ROWS)).encode(
-        x=alt.X("period:N", title=None, sort=None, axis=alt.Axis(labelOverlap=True, labelLimit=120, labelAngle=0)),
+        x=_periods(),
         y=alt.Y("value:Q", axis=FIGURES, stack="zero" if is_stacked else None),
         color=_series_colours(),
         tooltip=_of_period(),
@@ -149,8 +149,13 @@ def periods_in_bars(is_stacked: bool) -> Spec:
     return made(bars_of_all if is_stacked else bars_of_all.encode(xOffset=alt.XOffset("series:N", sort=None)))
 
 
+def _periods() -> alt.X:
+    axis = alt.Axis(labelOverlap=True, labelLimit=120, labelAngle=0, grid=False)
+    return alt.X("period:O", title=None, sort=None, axis=axis)
+
+
 def _series_colours() -> alt.Color:
-    legend = alt.Legend(title=None, orient="top", labelLimit=220, columns=4, symbolLimit=len(SERIES))
+    legend = alt.Legend(title=None, orient="top", labelLimit=130, columns=2, symbolLimit=len(SERIES))
     return alt.Color("series:N", sort=None, legend=legend)
 
 

@@ -127,11 +127,15 @@ def day_month(day: date) -> str:
 
 
 def period(start: date, grain: str) -> str:
-    """Format the period of `grain` that begins on `start`, e.g. Mon 4 May 2026, Week of 4 May 2026, May 2026, Q2 2026."""
-    pattern = {"day": "EEE d MMM y", "week": "'Week of' d MMM y", "month": "MMMM y", "quarter": "QQQ y", "year": "y"}[
-        grain
-    ]
-    return format_date(start, pattern, locale=LOCALE)
+    """Format the period of `grain` that begins on `start`, e.g. Mon 4 May 2026, May 2026, Q2 2026."""
+    patterns = {"day": "EEE d MMM y", "week": "'Week of' d MMM y", "month": "MMMM y", "quarter": "QQQ y", "year": "y"}
+    return format_date(start, patterns[grain], locale=LOCALE)
+
+
+def short_period(start: date, grain: str) -> str:
+    """Format the period of `grain` that begins on `start` in short, e.g. 4 May, May 2026, Q2 2026."""
+    patterns = {"day": "d MMM", "week": "d MMM", "month": "MMM y", "quarter": "QQQ y", "year": "y"}
+    return format_date(start, patterns[grain], locale=LOCALE)
 
 
 def counted(number: int, singular: str) -> str:

@@ -91,14 +91,14 @@ def _told(view: SavedView, form: FormData) -> str:
 
 
 @router.post("/{view_id}/delete")
-async def delete_dashboard(form: SentForm, visitor: Owner, view_id: UUID) -> Response:
+async def delete_dashboard(_form: SentForm, visitor: Owner, view_id: UUID) -> Response:
     await visitor.run(lambda tx: saved_views.delete_view(tx, view_id))
     return leads_to("/dashboards", "Deleted.")
 
 
 @router.post("/{view_id}/tiles/{tile_id}/{change}")
 async def change_tile(
-    form: SentForm, visitor: Owner, view_id: UUID, tile_id: UUID, change: Literal["up", "down", "remove"]
+    _form: SentForm, visitor: Owner, view_id: UUID, tile_id: UUID, change: Literal["up", "down", "remove"]
 ) -> Response:
     if change == "remove":
         await visitor.run(lambda tx: saved_views.remove_tile(tx, view_id, tile_id))

@@ -1,4 +1,4 @@
-"""The explorer: any metric by any of its dimensions, in any days, beside up to three comparisons; and its figures as CSV."""
+"""The explorer: any metric by any of its dimensions, in any days, beside up to three comparisons; and as CSV."""
 
 import csv
 import io
@@ -80,15 +80,18 @@ async def _read(tx: Tx, visitor: Visitor, exploration: Exploration) -> tuple[Cho
     assert visitor.as_of
     metrics = (await figures.list_metrics(tx)).items
     metric = next((each for each in metrics if each.metric == exploration.metric), None)
-    if metric and exploration.by not in metric.dimensions:
+    if metric is None:
+        exploration = FIRST_SHOWN
+    elif exploration.by not in metric.dimensions:
         exploration = exploration.but(by=TOTAL)
     members = await figures.list_members(tx, exploration.by) if exploration.by != TOTAL else []
     known = {member.member for member in members}
     exploration = exploration.but(member=[member for member in exploration.member if member in known])
     views = [view for view in await saved_views.list_views(tx) if view.is_own]
     choices = Choices(metrics, members, views)
+    wrong = "" if metric else "There is no such metric. This is the one that the explorer begins with."
     try:
-        return choices, exploration, await panels.read_panel(tx, exploration, visitor.as_of), ""
+        return choices, exploration, await panels.read_panel(tx, exploration, visitor.as_of), wrong
     except Refusal as refusal:
         return choices, exploration, None, str(refusal)
 

@@ -16,7 +16,6 @@ Period = Literal["28d", "13w", "12m", "24m", "this_month", "this_year", "own"]
 View = Literal["line", "bar", "heat", "table"]
 
 FINER: Final[dict[Grain, Grain]] = {"year": "month", "quarter": "week", "month": "day", "week": "day"}
-DAYS: Final[dict[Period, int]] = {"28d": 28, "13w": 91}
 MONTHS: Final[dict[Period, int]] = {"this_month": 1, "12m": 12, "24m": 24}
 
 
@@ -38,8 +37,10 @@ class Exploration(Request):
         """Return the first and the last day; None: as the query has it by default."""
         if self.period == "own":
             return self.first, self.last
-        if self.period in DAYS:
-            return as_of - timedelta(days=DAYS[self.period] - 1), as_of
+        if self.period == "28d":
+            return as_of - timedelta(days=27), as_of
+        if self.period == "13w":  # the week of as_of, and the twelve before it
+            return as_of - timedelta(days=as_of.weekday() + 12 * 7), as_of
         if self.period == "this_year":
             return as_of.replace(month=1, day=1), as_of
         months = as_of.year * 12 + as_of.month - MONTHS[self.period]
