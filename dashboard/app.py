@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from dashboard import assets, rendering
-from dashboard.routes import account, dashboards, data_health, explore, forecast, home, live, receivables
+from dashboard.routes import account, dashboards, data_health, explore, forecast, home, insights, live, receivables
 from sources.api import app as api
 from sources.settings import Settings
 
@@ -18,6 +18,7 @@ ROUTERS: Final = (
     forecast.router,
     data_health.router,
     account.router,
+    insights.router,
     assets.router,
 )
 

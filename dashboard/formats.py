@@ -1,6 +1,7 @@
 """What templates format with: figures, money, days and times, all by sources.formatting."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -11,6 +12,8 @@ from babel.dates import format_datetime, format_time, format_timedelta
 from sources import formatting
 
 MISSING: Final = "–"
+NOTABLE: Final = 0.02  # the least change that is good or bad, as a share of what it is compared with
+_OF_API: Final = re.compile(r"/v1/(bookings|invoices)/([0-9a-f-]{36})")
 
 
 def figure(value: Decimal | float | None, unit: str, currency: str | None = None) -> str:
@@ -50,6 +53,51 @@ def input_time(at: datetime | None, timezone: str) -> str:
     return at.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%dT%H:%M") if at else ""
 
 
+def choices(values: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the options of a select: each value with its label."""
+    return [(value, formatting.label(value)) for value in values]
+
+
+def compared(figure: Any, words: tuple[str, str, str], currency: str) -> list[tuple[str, str]]:
+    """Return the comparisons of a key figure as (sentence, tone): with the period before, last year and the target.
+
+    `figure` has value, previous, year_ago, target, unit and good_direction; `words` names the last two of its three
+    periods. What is not known is not compared.
+    """
+    if figure.value is None:
+        return [("not known yet", "")]
+    bases = [(figure.previous, words[1]), (figure.year_ago, words[2])]
+    sentences = [_comparison(figure, base, f"than {name}", currency) for base, name in bases if base is not None]
+    if figure.target is not None:
+        shown = formatting.figure(figure.target, figure.unit, currency)
+        is_met = figure.value >= figure.target if figure.good_direction == "up" else figure.value <= figure.target
+        sentences.append((f"target {shown}: {'met' if is_met else 'not met yet'}", "good" if is_met else ""))
+    return sentences
+
+
+def _comparison(figure: Any, base: Decimal, than: str, currency: str) -> tuple[str, str]:
+    value, shown = (formatting.rounded(number, figure.unit, currency) for number in (figure.value, base))
+    if value == shown:
+        return f"as much as {than.removeprefix('than ')}", ""
+    is_more = value > shown
+    is_much = abs(value - shown) >= NOTABLE * abs(shown)
+    tone = ("good" if is_more == (figure.good_direction == "up") else "bad") if is_much else ""
+    if figure.unit == "share":
+        points = formatting.figure(abs(value - shown) * 100, "score")
+        return f"{points} points {'more' if is_more else 'less'} {than}", tone
+    share = formatting.change(value, shown, figure.unit, currency)
+    size = share or formatting.figure(abs(value - shown), figure.unit, currency)
+    return f"{size} {'more' if is_more else 'less'} {than}", tone
+
+
+def page_of(link: str | None) -> str | None:
+    """Return the page of what an address of the API names; None where there is none."""
+    found = _OF_API.fullmatch(link or "")
+    if found is None:
+        return link if link and link.startswith("/") and not link.startswith(("//", "/v1/")) else None
+    return "/receivables" if found[1] == "invoices" else f"/{found[1]}/{found[2]}"
+
+
 def _or_missing(format_day: Callable[[date], str]) -> Callable[[date | None], str]:
     return lambda day: MISSING if day is None else format_day(day)
 
@@ -70,4 +118,10 @@ FILTERS: Final[Mapping[str, Any]] = {
     "label": formatting.label,
     "listed": formatting.listed,
 }  # fmt: skip
-FUNCTIONS: Final[Mapping[str, Any]] = {"counted": formatting.counted, "change": formatting.change}
+FUNCTIONS: Final[Mapping[str, Any]] = {
+    "counted": formatting.counted,
+    "change": formatting.change,
+    "choices": choices,
+    "compared": compared,
+    "page_of": page_of,
+}

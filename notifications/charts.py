@@ -64,8 +64,8 @@ def tooltips(fields: Sequence[tuple[str, str]]) -> list[alt.Tooltip]:
 
 
 @cache
-def _series(has_marked: bool, has_forecast: bool) -> Spec:
-    """A daily series (actual), its expected values and their range, a marked day, and where the forecast begins."""
+def _series(has_marked: bool, has_forecast: bool, has_events: bool) -> Spec:
+    """A daily series (actual), what was expected, its range, marked days, events, and where the forecast begins."""
     base = alt.Chart(alt.NamedData(ROWS)).encode(days_axis())
     shown = tooltips([("actual", "Actual"), ("expected", "Expected"), ("lower", "Lower"), ("upper", "Upper")])
     layers = [
@@ -83,22 +83,37 @@ def _series(has_marked: bool, has_forecast: bool) -> Spec:
             first.mark_rule(color=TEXT, strokeDash=[2, 3]),
             word.encode(y=alt.value(2), text=alt.value("forecast")),
         ]
+    if has_events:
+        planned = base.transform_filter("datum.event !== null").mark_tick(color=SERIES[1], thickness=3, size=12)
+        named = [alt.Tooltip("day:T", title="Day", format="%a %-d %b %Y"), alt.Tooltip("event:N", title="Planned")]
+        layers.append(planned.encode(y=alt.value(HEIGHT), tooltip=named))
     return made(alt.layer(*layers))
 
 
-def of_plot(plot: Plot) -> Spec:
-    """Return the chart of a plot; its rows have day, actual, expected, lower, upper, is_marked and begins."""
-    rows = [
-        {
-            "day": day, "actual": actual, "expected": expected, "lower": lower, "upper": upper,
-            "is_marked": day == plot.marked, "begins": position == plot.coming_from,
-        }
-        for position, (day, actual, expected, lower, upper) in enumerate(
-            zip(plot.days, plot.actual, plot.expected, plot.lower, plot.upper, strict=True)
-        )
-    ]  # fmt: skip
+def series(rows: Sequence[Row]) -> Spec:
+    """Return the chart of a daily series.
+
+    A row has day, actual, expected, lower, upper (None where one is missing), is_marked, begins (the forecast begins on
+    that day) and event (the title of what is planned, or None).
+    """
     has_marked = any(row["is_marked"] and row["actual"] is not None for row in rows)
-    return with_rows(_series(has_marked, plot.coming_from is not None), rows)
+    has_forecast, has_events = (any(row[name] for row in rows) for name in ("begins", "event"))
+    return with_rows(_series(has_marked, has_forecast, has_events), rows)
+
+
+def of_plot(plot: Plot) -> Spec:
+    """Return the chart of a plot."""
+    return series(
+        [
+            {
+                "day": day, "actual": actual, "expected": expected, "lower": lower, "upper": upper,
+                "is_marked": day == plot.marked, "begins": position == plot.coming_from, "event": None,
+            }
+            for position, (day, actual, expected, lower, upper) in enumerate(
+                zip(plot.days, plot.actual, plot.expected, plot.lower, plot.upper, strict=True)
+            )
+        ]
+    )  # fmt: skip
 
 
 @cache
@@ -110,6 +125,34 @@ def bars() -> Spec:
         tooltip=[alt.Tooltip("name:N", title="Of"), alt.Tooltip("value:Q", title="Value", format=",.2~f")],
     )
     return made(base.mark_bar(color=LINE, cornerRadiusEnd=3, width={"band": 0.6}))
+
+
+@cache
+def ranked_bars() -> Spec:
+    """Horizontal bars of named values, the largest first, a fall in another colour; a row has name and value."""
+    base = alt.Chart(alt.NamedData(ROWS)).encode(
+        y=alt.Y("name:N", title=None, sort="-x", axis=alt.Axis(labelLimit=150)),
+        x=alt.X("value:Q", axis=FIGURES),
+        color=alt.condition("datum.value < 0", alt.value(SERIES[1]), alt.value(LINE)),
+        tooltip=[alt.Tooltip("name:N", title="Of"), alt.Tooltip("value:Q", title="Value", format=",.2~f")],
+    )
+    return made(base.mark_bar(cornerRadiusEnd=2, height={"band": 0.7}))
+
+
+@cache
+def columns_of_two() -> Spec:
+    """Two bars for each name, side by side; a row has name, series and value."""
+    base = alt.Chart(alt.NamedData(ROWS)).encode(
+        x=alt.X("name:N", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+        xOffset=alt.XOffset("series:N", sort=None),
+        y=alt.Y("value:Q", axis=FIGURES),
+        color=alt.Color("series:N", sort=None, legend=alt.Legend(title=None, orient="top")),
+        tooltip=[
+            alt.Tooltip("name:N", title="Of"), alt.Tooltip("series:N", title="When"),
+            alt.Tooltip("value:Q", title="Value", format=",.2~f"),
+        ],
+    )  # fmt: skip
+    return made(base.mark_bar(cornerRadiusEnd=2))
 
 
 @cache

@@ -108,20 +108,21 @@ async def read_series(visitor: Visitor) -> list[Series]:
 
 async def read_forecast(visitor: Visitor, series: Series, as_of: date, horizon: int) -> Forecast:
     """Return the forecast of `series` for `horizon` days after `as_of`."""
+    return await visitor.read(lambda tx: forecast_of(tx, visitor, series, as_of, horizon))
+
+
+async def forecast_of(tx: Tx, visitor: Visitor, series: Series, as_of: date, horizon: int) -> Forecast:
+    """Return the same within a transaction."""
     of_series = (visitor.org_id, series.metric, series.dimension, series.member)
-
-    async def read(tx: Tx) -> Forecast:
-        last, first_before = as_of + timedelta(horizon), as_of - timedelta(horizon)
-        compared = await tx.one(_COMPARED, *of_series, first_before, as_of)
-        first_day = compared["first_day"]
-        return Forecast(
-            series=series,
-            days=[dict(row) for row in await tx.rows(_FORECAST, *of_series, last)],
-            actual=[dict(row) for row in await tx.rows(_ACTUAL, *of_series, as_of - timedelta(DAYS_BEFORE), as_of)],
-            before=compared["before"] if first_day and first_day <= first_before else None,
-            year_ago=compared["year_ago"] if first_day and first_day <= as_of - timedelta(364) else None,
-            accuracy=[dict(row) for row in await tx.rows(_ACCURACY, *of_series, list(LEADS))],
-            events=[dict(row) for row in await tx.rows(_EVENTS, visitor.org_id, as_of, last)],
-        )
-
-    return await visitor.read(read)
+    last, first_before = as_of + timedelta(horizon), as_of - timedelta(horizon)
+    compared = await tx.one(_COMPARED, *of_series, first_before, as_of)
+    first_day = compared["first_day"]
+    return Forecast(
+        series=series,
+        days=[dict(row) for row in await tx.rows(_FORECAST, *of_series, last)],
+        actual=[dict(row) for row in await tx.rows(_ACTUAL, *of_series, as_of - timedelta(DAYS_BEFORE), as_of)],
+        before=compared["before"] if first_day and first_day <= first_before else None,
+        year_ago=compared["year_ago"] if first_day and first_day <= as_of - timedelta(364) else None,
+        accuracy=[dict(row) for row in await tx.rows(_ACCURACY, *of_series, list(LEADS))],
+        events=[dict(row) for row in await tx.rows(_EVENTS, visitor.org_id, as_of, last)],
+    )

@@ -62,14 +62,19 @@ class Receivables:
         return sum(age["invoices"] for age in self.by_age if age["age"] != AGES[0])
 
 
+async def by_age(tx: Tx, visitor: Visitor) -> list[dict[str, Any]]:
+    """Return the number of invoices and the open amount of every age, in the order of AGES."""
+    found = {row["age"]: dict(row) for row in await tx.rows(_BY_AGE, visitor.org_id)}
+    none = {"invoices": 0, "amount": Decimal(0)}
+    return [{"age": name, **none, **found.get(name, {})} for name in AGES]
+
+
 async def read_receivables(visitor: Visitor, age: str | None = None) -> Receivables:
     """Return the receivables; `age` limits the overdue invoices to one age."""
 
     async def read(tx: Tx) -> Receivables:
-        found = {row["age"]: dict(row) for row in await tx.rows(_BY_AGE, visitor.org_id)}
-        none = {"invoices": 0, "amount": Decimal(0)}
         return Receivables(
-            by_age=[{"age": name, **none, **found.get(name, {})} for name in AGES],
+            by_age=await by_age(tx, visitor),
             by_client=[dict(row) for row in await tx.rows(_BY_CLIENT, visitor.org_id, SHOWN_CLIENTS)],
             overdue=[dict(row) for row in await tx.rows(_OVERDUE, visitor.org_id, SHOWN_INVOICES, age)],
             course=[dict(row) for row in await tx.rows(_COURSE, visitor.org_id, visitor.as_of)],

@@ -1,5 +1,7 @@
 """The page of forecasts: one series with its range, what is booked, and how good earlier forecasts were."""
 
+from collections.abc import Collection
+from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -9,7 +11,6 @@ from dashboard.queries import forecasts
 from dashboard.queries.forecasts import Forecast
 from dashboard.rendering import PageRoute, page
 from notifications import charts
-from notifications.messages import Plot
 from sources.operations.errors import not_found
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False, tags=["pages"])
@@ -39,19 +40,27 @@ async def read_forecast(
         every=every,
         horizon=int(days),
         before=forecasts.DAYS_BEFORE,
-        chart=charts.of_plot(_plot(found)),
+        chart=charts.series(rows_of(found)),
     )
 
 
-def _plot(forecast: Forecast) -> Plot:
-    """Return the days before and the days of the forecast, with its 80 % range."""
-    past, coming = forecast.actual, forecast.days
-    none = (None,) * len(past)
-    return Plot(
-        title=forecast.series.name,
-        days=tuple(day["day"] for day in (*past, *coming)),
-        actual=(*(float(day["value"]) for day in past), *((None,) * len(coming))),
-        expected=(*none, *(float(day["forecast"]) for day in coming)),
-        lower=(*none, *(float(day["lower_80"]) for day in coming)),
-        upper=(*none, *(float(day["upper_80"]) for day in coming)),
-    )
+def rows_of(forecast: Forecast, unusual_days: Collection[date] = ()) -> list[dict[str, object]]:
+    """Return the rows of charts.series: the days before, and those of the forecast with its 80 % range and events."""
+    past = [
+        {
+            "day": day["day"], "actual": day["value"], "expected": None, "lower": None, "upper": None,
+            "is_marked": day["day"] in unusual_days, "begins": False, "event": None,
+        }
+        for day in forecast.actual
+    ]  # fmt: skip
+    coming = [
+        {
+            "day": day["day"], "actual": None, "expected": day["forecast"], "lower": day["lower_80"],
+            "upper": day["upper_80"], "is_marked": False, "begins": position == 0,
+            "event": ", ".join(
+                event["title"] for event in forecast.events if event["starts_on"] <= day["day"] <= event["ends_on"]
+            ) or None,
+        }
+        for position, day in enumerate(forecast.days)
+    ]  # fmt: skip
+    return [*past, *coming]

@@ -1,12 +1,14 @@
 """The start page: each role's own, and the operator's choice of whom to open the pages as."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboard.access import AnyVisitor, SentForm, sign_in_path
 from dashboard.rendering import PageRoute, leads_to, page, plain_page
+from dashboard.routes import overview
 from sources.api import sessions
 from sources.operations.errors import Refusal
 from sources.settings import DAGSTER_PATH
@@ -15,7 +17,9 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False, tags=["pages"
 
 
 @router.get("/")
-async def open_home(visitor: AnyVisitor) -> Response:
+async def open_home(visitor: AnyVisitor, period: Annotated[overview.Period, Query()] = "month") -> Response:
+    if visitor.is_owner:
+        return await overview.show(visitor, period)
     return page(visitor, "home.html.j2")
 
 

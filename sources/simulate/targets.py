@@ -12,6 +12,7 @@ from sources.simulate.people import World
 MONTH_DAYS: Final = 365.25 / 12
 AMBITION: Final = 1.05  # of a month of the history
 ROUNDED_TO: Final = 10
+HUNDREDTHS: Final = 100  # numbers with decimals are written in hundredths
 
 
 def add_targets(world: World, orders: Orders) -> None:
@@ -27,5 +28,5 @@ def add_targets(world: World, orders: Orders) -> None:
         "metric_targets", own_world.new_ids(written), written, written,
         metric=np.array(["bookings_created", "realized_revenue"], dtype=object), dimension="total", member="all",
         grain="month", starts_on=np.full(len(means), world.first_day).astype("datetime64[D]"),
-        target=np.maximum(np.round(means * AMBITION / ROUNDED_TO) * ROUNDED_TO, ROUNDED_TO),
+        target=np.maximum(np.round(means * AMBITION / ROUNDED_TO) * ROUNDED_TO, ROUNDED_TO) * HUNDREDTHS,
     )  # fmt: skip

@@ -114,6 +114,13 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         },
     ),
     "insight_run_logs": ("run", {"requested_by": "admin"}),
+    "import_rejections": (
+        "rejection",
+        {
+            "mapping": "simple_bookings", "file_name": "Secret.csv", "row_number": 2, "row_key": "BK-SECRET",
+            "field": "start", "message": "Secret value.",
+        },
+    ),
     "notifications": (
         "notification",
         {
