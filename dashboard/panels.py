@@ -225,10 +225,9 @@ class Panel:
         return sorted(self.series, key=lambda one: one.figures[-1].value or Decimal(0), reverse=True)
 
     def _row(self, figure: Figure, series: str, value: Decimal | None, *, is_compared: bool) -> charts.Row:
-        return {
-            "period": formatting.short_period(figure.period_start, self.exploration.grain), "series": series, "value": value,
-            "shown": self.shown(value), "is_compared": is_compared,
-        }  # fmt: skip
+        period = formatting.short_period(figure.period_start, self.exploration.grain)
+        shown = self.shown(value)
+        return {"period": period, "series": series, "value": value, "shown": shown, "is_compared": is_compared}
 
     @property
     def sql(self) -> str:

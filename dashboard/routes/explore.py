@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -42,8 +43,6 @@ class Choices:
 
 @router.get("/explore")
 async def explore(visitor: Owner) -> Response:
-    if visitor.as_of is None:
-        return page(visitor, "not_built.html.j2")
     request = visitor.context.request
     wrong, exploration = "", FIRST_SHOWN
     if request.query_params:
@@ -56,7 +55,10 @@ async def explore(visitor: Owner) -> Response:
 
 async def _shown(visitor: Visitor, exploration: Exploration, wrong: str, rejected: Rejected | None = None) -> Response:
     """Return the page of an exploration; `wrong`: a sentence about what was asked for, if it cannot be shown."""
-    choices, exploration, panel, refused = await visitor.run(lambda tx: _read(tx, visitor, exploration))
+    as_of = visitor.as_of
+    if as_of is None:
+        return page(visitor, "not_built.html.j2")
+    choices, exploration, panel, refused = await visitor.run(lambda tx: _read(tx, exploration, as_of))
     is_partial = bool(visitor.context.request.headers.get("hx-request"))  # htmx shows no page of an error
     return page(
         visitor,
@@ -75,9 +77,8 @@ async def _shown(visitor: Visitor, exploration: Exploration, wrong: str, rejecte
     )
 
 
-async def _read(tx: Tx, visitor: Visitor, exploration: Exploration) -> tuple[Choices, Exploration, Panel | None, str]:
+async def _read(tx: Tx, exploration: Exploration, as_of: date) -> tuple[Choices, Exploration, Panel | None, str]:
     """Return the choices, the exploration with what its metric does not have left out, and its panel or a sentence."""
-    assert visitor.as_of
     metrics = (await figures.list_metrics(tx)).items
     metric = next((each for each in metrics if each.metric == exploration.metric), None)
     if metric is None:
@@ -91,7 +92,7 @@ async def _read(tx: Tx, visitor: Visitor, exploration: Exploration) -> tuple[Cho
     choices = Choices(metrics, members, views)
     wrong = "" if metric else "There is no such metric. This is the one that the explorer begins with."
     try:
-        return choices, exploration, await panels.read_panel(tx, exploration, visitor.as_of), wrong
+        return choices, exploration, await panels.read_panel(tx, exploration, as_of), wrong
     except Refusal as refusal:
         return choices, exploration, None, str(refusal)
 

@@ -46,7 +46,7 @@ def tiles_of(pages: Pages) -> list[tuple[str, str]]:
 
 
 def test_what_is_saved_becomes_a_tile_that_can_be_moved_and_removed(pages: Pages, maker: httpx.Client) -> None:
-    made = save(maker, "First", view_name="Monday")
+    made = save(maker, "First", view_name="Money")
     assert made.status_code == 303, made.text
     path = made.headers["location"]
     assert save(maker, "Second", view_id=path.rpartition("/")[2], size="whole").headers["location"] == path
@@ -65,20 +65,20 @@ def test_what_is_saved_becomes_a_tile_that_can_be_moved_and_removed(pages: Pages
 def test_a_dashboard_is_read_by_others_only_when_it_is_shared_and_changed_by_its_maker_alone(
     pages: Pages, maker: httpx.Client
 ) -> None:
-    path = save(maker, "Revenue", view_name="Monday").headers["location"]
+    path = save(maker, "Revenue", view_name="Money").headers["location"]
     colleague, stranger = pages.visit("second@north.example"), pages.visit("admin@south.example")
     assert colleague.get(path).status_code == 404
     send(maker, path, path, is_shared="true")
     page = colleague.get(path)
     assert page.status_code == 200
-    assert "Monday" in colleague.get("/dashboards").text
+    assert "Money" in colleague.get("/dashboards").text
     assert f'action="{path}' not in page.text
     tile = tiles_of(pages)[0][0]
     for action in (path, f"{path}/delete", f"{path}/tiles/{tile}/remove"):
         assert send(colleague, "/dashboards", action, name="Mine").status_code == 404
         assert send(stranger, "/dashboards", action, name="Mine").status_code == 404
     assert stranger.get(path).status_code == 404
-    assert "Monday" not in stranger.get("/dashboards").text
+    assert "Money" not in stranger.get("/dashboards").text
     send(maker, path, path, is_shared="false")
     assert colleague.get(path).status_code == 404
     assert send(maker, path, path, name="Tuesday").headers["location"] == path

@@ -58,9 +58,8 @@ def test_every_figure_of_the_page_equals_the_function(sample_pages: Pages, slug:
     org_id, email = admin_of(sample_pages, slug)
     browser = sample_pages.visit(email, slug)
     units = {row["metric"]: row["unit"] for row in rows_of(sample_pages, "select metric, unit from marts.dim_metric")}
-    of_function = rows_of(
-        sample_pages, "select * from analytics.get_booking_trends(%s, %s, %s, 'week')", org_id, date(2026, 4, 6), SAMPLE_DAY
-    )  # fmt: skip
+    trends = "select * from analytics.get_booking_trends(%s, %s, %s, 'week')"
+    of_function = rows_of(sample_pages, trends, org_id, date(2026, 4, 6), SAMPLE_DAY)
     assert len(of_function) == 13
     for metric in OF_FUNCTION:
         text = browser.get("/explore", params={"metric": metric, "view": "table"}).text
