@@ -9,7 +9,9 @@ from dashboard.routes import (
     account,
     bookings,
     clients,
+    dashboards,
     data_health,
+    explore,
     forecast,
     home,
     insights,
@@ -25,6 +27,8 @@ from sources.settings import Settings
 ROUTERS: Final = (
     home.router,
     live.router,
+    explore.router,
+    dashboards.router,
     receivables.router,
     clients.router,
     providers.router,

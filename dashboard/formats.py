@@ -115,7 +115,7 @@ FILTERS: Final[Mapping[str, Any]] = {
     "date_words": _or_missing(formatting.date_words),
     "short_day": _or_missing(formatting.short_day),
     "day_month": _or_missing(formatting.day_month),
-    "month_words": _or_missing(formatting.month_words),
+    "month_words": _or_missing(lambda day: formatting.short_period(day, "month")),
     "percent": lambda share: MISSING if share is None else formatting.figure(share, "share"),
     "label": formatting.label,
     "listed": formatting.listed,

@@ -183,6 +183,49 @@ def line() -> Spec:
     return made(base.mark_line(color=LINE, strokeWidth=2, point=alt.OverlayMarkDef(size=24, color=LINE)))
 
 
+@cache
+def periods_in_lines() -> Spec:
+    """Lines through the values of periods: rows of period, series, value, shown, and is_compared for a dashed line."""
+    base = alt.Chart(alt.NamedData(ROWS)).encode(
+        x=_periods(),
+        y=alt.Y("value:Q", axis=FIGURES),
+        color=_series_colours(),
+        strokeDash=alt.StrokeDash(
+            "is_compared:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [4, 3]]), legend=None
+        ),
+        tooltip=_of_period(),
+    )
+    return made(base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=28)))
+
+
+@cache
+def periods_in_bars(is_stacked: bool) -> Spec:
+    """Bars of the values of periods, with the rows of `periods_in_lines`: the series on each other, or side by side."""
+    base = alt.Chart(alt.NamedData(ROWS)).encode(
+        x=_periods(),
+        y=alt.Y("value:Q", axis=FIGURES, stack="zero" if is_stacked else None),
+        color=_series_colours(),
+        tooltip=_of_period(),
+    )
+    bars_of_all = base.mark_bar(cornerRadiusEnd=2)
+    return made(bars_of_all if is_stacked else bars_of_all.encode(xOffset=alt.XOffset("series:N", sort=None)))
+
+
+def _periods() -> alt.X:
+    axis = alt.Axis(labelOverlap=True, labelLimit=120, labelAngle=0, grid=False)
+    return alt.X("period:O", title=None, sort=None, axis=axis)
+
+
+def _series_colours() -> alt.Color:
+    legend = alt.Legend(title=None, orient="top", labelLimit=130, columns=2, symbolLimit=len(SERIES))
+    return alt.Color("series:N", sort=None, legend=legend)
+
+
+def _of_period() -> list[alt.Tooltip]:
+    names = {"period": "Period", "series": "Of", "shown": "Value"}
+    return [alt.Tooltip(f"{field}:N", title=name) for field, name in names.items()]
+
+
 @lru_cache(maxsize=16)  # a digest goes to many receivers with the same picture
 def png(plot: Plot) -> bytes:
     """Return the picture of `of_plot`, with the title above it."""

@@ -126,9 +126,16 @@ def day_month(day: date) -> str:
     return format_date(day, "d MMM", locale=LOCALE)
 
 
-def month_words(day: date) -> str:
-    """Format the month of `day`, e.g. May 2026."""
-    return format_date(day, "MMM y", locale=LOCALE)
+def period(start: date, grain: str) -> str:
+    """Format the period of `grain` that begins on `start`, e.g. Mon 4 May 2026, May 2026, Q2 2026."""
+    patterns = {"day": "EEE d MMM y", "week": "'Week of' d MMM y", "month": "MMMM y", "quarter": "QQQ y", "year": "y"}
+    return format_date(start, patterns[grain], locale=LOCALE)
+
+
+def short_period(start: date, grain: str) -> str:
+    """Format the period of `grain` that begins on `start` in short, e.g. 4 May, May 2026, Q2 2026."""
+    patterns = {"day": "d MMM", "week": "d MMM", "month": "MMM y", "quarter": "QQQ y", "year": "y"}
+    return format_date(start, patterns[grain], locale=LOCALE)
 
 
 def counted(number: int, singular: str) -> str:

@@ -32,6 +32,7 @@ from sources.tables.insights import insight_events, insight_feedback, insight_ru
 from sources.tables.money import invoice_lines, invoices, number_series, payments, processor_events
 from sources.tables.people import organizations, profiles, provider_absences
 from sources.tables.targets import metric_targets
+from sources.tables.views import saved_views
 from sources.tables.work import approvals, milestones, tasks, time_entries
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "provider_absences",
     "reviews",
     "sample_incidents",
+    "saved_views",
     "service_add_ons",
     "service_packages",
     "services",

@@ -132,6 +132,7 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         "key",
         {"profile_id": "client", "name": "Secret key", "prefix": "hub_secret", "key_hash": b"secret"},
     ),
+    "saved_views": ("saved_view", {"profile_id": "admin", "name": "Secret dashboard"}),
     "idempotency_keys": ("idempotency_key", {"profile_id": "client", "key": "secret", "request_hash": b""}),
 }  # fmt: skip
 _NAMES: Final = {name for name, _ in ROWS.values()} | {"client", "provider", "service", "admin"}
