@@ -26,6 +26,7 @@ from sources.api.routes import (
     bookings,
     calendar,
     catalogue,
+    channels,
     extras,
     health,
     insights,
@@ -48,6 +49,7 @@ from sources.api.routes import (
     webhooks,
 )
 from sources.operations.bookings.summary import Summary
+from sources.operations.settings.channels import ChannelKinds
 from sources.operations.transaction import make_pool
 from sources.settings import DAGSTER_PATH, Settings, get_settings
 
@@ -68,6 +70,7 @@ ROUTERS: Final = (
     price_rules.router,
     organization.router,
     targets.router,
+    channels.router,
     invoices.router,
     payments.router,
     webhooks.router,
@@ -151,8 +154,13 @@ def _set_at_signals(stopping: asyncio.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def create_app(settings: Settings | None = None, pages: Sequence[APIRouter] = ()) -> FastAPI:
-    """Return the application, by default with the settings of the process; `pages` are routers beside the API's."""
+def create_app(
+    settings: Settings | None = None, pages: Sequence[APIRouter] = (), channel_kinds: ChannelKinds | None = None
+) -> FastAPI:
+    """Return the application, by default with the settings of the process.
+
+    `pages`: routers beside the API's. `channel_kinds`: without them no channel can be added.
+    """
     settings = settings or get_settings()
     app = FastAPIOffline(
         title="Business Services Hub",
@@ -161,6 +169,7 @@ def create_app(settings: Settings | None = None, pages: Sequence[APIRouter] = ()
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
+    app.state.channel_kinds = channel_kinds or {}
     problems.install(app)
     for router in (*ROUTERS, *pages):
         app.include_router(router)

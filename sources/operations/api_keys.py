@@ -17,7 +17,7 @@ LISTED: Final = 200
 
 # The resource of a route is its first tag: GET needs `<tag>:read`, every other method `<tag>:write`.
 RESOURCES: Final = (
-    "approvals", "bookings", "calendar", "catalogue", "events", "insights", "invoices", "keys", "messages",
+    "approvals", "bookings", "calendar", "catalogue", "channels", "events", "insights", "invoices", "keys", "messages",
     "milestones", "notifications", "payments", "reviews", "settings", "targets", "tasks", "time_entries",
 )  # fmt: skip
 SCOPES: Final = tuple(f"{resource}:{right}" for resource in RESOURCES for right in ("read", "write"))

@@ -123,7 +123,7 @@ def test_every_operational_table_has_what_the_others_have(owner: psycopg.Connect
 
 def test_tables_without_a_grant_are_refused(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
     closed = _all_tables(owner) - _tables(owner, "select")
-    assert {"tombstones", "notification_channels", "notification_deliveries"} <= closed
+    assert {"tombstones", "sessions", "notification_attempts"} <= closed
     for table in closed:
         assert _refused(hub_api, f"select from app.{table}"), table
     for schema in ("raw", "marts", "analytics", "ml"):
