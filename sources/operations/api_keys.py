@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -71,12 +72,13 @@ class Keys(BaseModel):
 
 COLUMNS: Final = "id, name, prefix, profile_id, scopes, created_at, last_used_at, expires_at, revoked_at"
 SELECT_PERSON: Final = "select from app.profiles where org_id = $1 and id = $2 and is_active"
-# app.enter_with_key sets hub.key_expires_at.
+# app.enter_with_key sets hub.key_expires_at, to which a token and a key without an end leave nothing.
+KEY_EXPIRES_AT: Final = "nullif(current_setting('hub.key_expires_at', true), '')::timestamptz"
 INSERT_KEY: Final = f"""
 insert into app.api_keys (org_id, profile_id, name, prefix, key_hash, scopes, created_at, expires_at)
 values (
     $1, $2, $3, $4, $5, $6, $7,
-    least($8::timestamptz, nullif(current_setting('hub.key_expires_at', true), '')::timestamptz)
+    least($8::timestamptz, {KEY_EXPIRES_AT})
 )
 returning {COLUMNS}
 """  # noqa: S608  constants of this file
@@ -89,6 +91,12 @@ limit $2
 REVOKE_KEY: Final = """
 update app.api_keys set revoked_at = coalesce(revoked_at, $3) where org_id = $1 and id = $2 returning id
 """
+
+
+async def key_expires_at(tx: Tx) -> datetime | None:
+    """Return the end of the API key with which the caller entered; None without a key, or without an end."""
+    expires_at: datetime | None = (await tx.one(f"select {KEY_EXPIRES_AT} as expires_at"))["expires_at"]
+    return expires_at
 
 
 async def create_key(tx: Tx, request: NewKey) -> CreatedKey:
