@@ -13,8 +13,13 @@ WRITTEN_BY_ADMINS = {
     "price_rules": ("insert", "update"),
     "provider_absences": ("insert", "update", "delete"),
     "organizations": ("update",),
+    "profiles": ("update",),
 }
-COLUMNS_OF_ORGANIZATIONS = "name, timezone, country, region, settings, working_days, sensitivity, updated_at"
+# The columns that may be updated; without an entry all of them.
+COLUMNS = {
+    "organizations": " (name, timezone, country, region, settings, working_days, sensitivity, updated_at)",
+    "profiles": " (capacity_hours_per_day, working_days, updated_at)",
+}
 
 # The metrics of the warehouse, which hub_api does not read; no row before it is built.
 METRICS = """
@@ -87,8 +92,7 @@ def upgrade() -> None:
     op.execute("alter table app.service_packages add column is_active boolean not null default true")
     for table, rights in WRITTEN_BY_ADMINS.items():
         for right in rights:
-            columns = f" ({COLUMNS_OF_ORGANIZATIONS})" if table == "organizations" else ""
-            op.execute(f"grant {right}{columns} on app.{table} to hub_api")
+            op.execute(f"grant {right}{COLUMNS.get(table, '')} on app.{table} to hub_api")
             clause = "with check" if right == "insert" else "using"
             op.execute(
                 f"create policy admins_{right} on app.{table} as restrictive for {right} to hub_api "
@@ -106,5 +110,5 @@ def downgrade() -> None:
     for table, rights in WRITTEN_BY_ADMINS.items():
         for right in rights:
             op.execute(f"drop policy admins_{right} on app.{table}")
-            op.execute(f"revoke {right} on app.{table} from hub_api")
+            op.execute(f"revoke {right}{COLUMNS.get(table, '')} on app.{table} from hub_api")
     op.execute("alter table app.service_packages drop column is_active")

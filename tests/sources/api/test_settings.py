@@ -104,6 +104,27 @@ def test_a_booking_owes_the_lower_fee_of_then_and_now(
     assert answer.json()["cancellation_fee"] == fee
 
 
+def test_the_hours_of_a_provider_are_set(api: Api) -> None:
+    admin, url = api.client("admin"), f"/v1/providers/{NORTH.provider2}"
+    before = admin.get(url).json()
+    assert (before["capacity_hours_per_day"], before["working_days"]) == ("8.00", None)
+    after = changed(admin, url, capacity_hours_per_day="6.5", working_days=[4, 1])
+    assert (after["capacity_hours_per_day"], after["working_days"]) == ("6.50", [1, 4])
+    assert api.client("provider2").get(url).json() == after
+    assert changed(admin, url, working_days=None)["capacity_hours_per_day"] == "6.50"
+    version = {"If-Match": f'"{after["version"]}"'}
+    assert code(admin.patch(url, json={"working_days": [1]}, headers=version)) == (412, "changed_meanwhile")
+    for hours in ("-1", "24.5", "many"):
+        body = {"capacity_hours_per_day": hours}
+        assert code(admin.patch(url, json=body, headers=version)) == (422, "invalid_request")
+    for who in ("provider", "provider2", "client"):
+        assert code(api.client(who).patch(url, json={"working_days": [1]}, headers=version)) == (403, "not_allowed")
+    for who in ("provider", "client"):
+        assert code(api.client(who).get(url)) == (403, "not_allowed")
+    assert code(admin.get(f"/v1/providers/{NORTH.client}")) == (404, "not_found")
+    assert code(api.client("admin", org=SOUTH).get(url)) == (404, "not_found")
+
+
 def add_absence(client: httpx.Client, **fields: object) -> dict[str, Any]:
     body = {"provider_id": str(NORTH.provider), "starts_on": "2031-08-04", "ends_on": "2031-08-15", **fields}
     answer = client.post("/v1/absences", json=body)
