@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0031"
-down_revision = "0040"
+down_revision = "0041"
 
 # Table -> the rights that hub_api gets. Restrictive policies leave the writing to admins, whoever may read the rows.
 WRITTEN_BY_ADMINS = {
