@@ -18,6 +18,6 @@ async def get_organization(context: Reading) -> Response:
 
 @router.patch("", response_model=Organization, responses=CHANGES, summary="Change the organisation")
 async def edit_organization(context: Writing, body: OrganizationChange) -> Response:
-    """For admins. Policies concern later bookings: no fee or deposit of a present one rises. Its time zone is fixed
-    once there are bookings, its currency always."""
+    """For admins. A present booking keeps its deposit, and owes no higher fee than by the rules that stood when it was
+    made. The time zone is fixed once there are bookings, the currency always."""
     return await context.write(lambda tx: organization.edit_organization(tx, body, context.if_match))

@@ -6,13 +6,12 @@ them (`ChannelKinds`). A target may hold a secret, such as the path of a webhook
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Protocol
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from sources.channel_secrets import FORMER_VALID_FOR, SIGNED_KIND, channel_secret
+from sources.channel_secrets import FORMER_VALID_FOR, SIGNED_KIND, channel_secret, without_secret
 from sources.errors import HubError
 from sources.insight_values import WAITING_STATES, DeliveryState, InsightKind, Severity
 from sources.operations.bookings.access import All
@@ -269,12 +268,6 @@ def _demand_admin(tx: Tx) -> None:
 def _as_channel(row: asyncpg.Record) -> Channel:
     values: dict[str, Any] = dict(row)
     del values["tests"], values["secret_number"]
-    values["target"] = _shown(row["target"])
-    values["last_test"] = [test | {"recipient": _shown(test["recipient"])} for test in row["last_test"]]
+    values["target"] = without_secret(row["target"])
+    values["last_test"] = [test | {"recipient": without_secret(test["recipient"])} for test in row["last_test"]]
     return Channel.model_validate(values)
-
-
-def _shown(target: str) -> str:
-    """Return the target without what may be a secret: of an address with a scheme, its server alone."""
-    url = urlsplit(target)
-    return f"{url.scheme}://{url.netloc}/..." if url.netloc else target
