@@ -6,7 +6,9 @@ from fastapi import APIRouter, Response
 
 from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.api.request_context import Context, Reading, Writing, reply
+from sources.errors import HubError
 from sources.operations.bookings.access import All
+from sources.operations.errors import Refusal
 from sources.operations.settings import channels
 from sources.operations.settings.channels import Channel, ChannelChange, ChannelKinds, ChannelSecret, NewChannel
 
@@ -62,7 +64,10 @@ async def test_channel(context: Writing, channel_id: UUID) -> Response:
 async def rotate_secret(context: Reading, channel_id: UUID) -> Response:
     """Only this response has the secret. It takes no Idempotency-Key, which would store the response; call it again if
     the response was not received."""
-    key = context.request.app.state.settings.secret("webhook_secret")
+    try:
+        key = context.request.app.state.settings.secret("webhook_secret")
+    except HubError as error:
+        raise Refusal("unavailable", "secret_missing", str(error)) from None
     return reply(await context.run(lambda tx: channels.rotate_secret(tx, channel_id, key)))
 
 

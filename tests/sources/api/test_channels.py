@@ -12,7 +12,9 @@ import pytest
 from notifications.routing import routes_of_digest
 from notifications.sending import deliver_due
 from sources.api.app import create_app
+from sources.errors import HubError
 from sources.operations.transaction import Tx
+from sources.settings import Settings
 from tests.notifications.servers import Answer, WebhookServer, webhook_server
 from tests.sources.api.conftest import Api, served
 from tests.sources.api.test_catalogue import changed, code, made
@@ -134,6 +136,17 @@ def test_a_secret_is_never_read_back(api: Api) -> None:
     stored = api.business.connection.execute("select string_agg(k::text, '') from app.idempotency_keys as k").fetchone()
     assert stored is not None
     assert secret not in (stored[0] or "")
+
+
+def test_a_missing_setting_is_named(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: Settings, name: str) -> str:
+        raise HubError(f"{name} is missing")
+
+    channel = add(api.client("admin"), kind="webhook", target="https://example.org/hook")
+    monkeypatch.setattr(Settings, "secret", missing)
+    answer = api.client("admin").post(f"{URL}/{channel['id']}/secret")
+    assert code(answer) == (503, "secret_missing")
+    assert answer.json()["detail"] == "webhook_secret is missing"
 
 
 @pytest.mark.parametrize(
