@@ -20,6 +20,7 @@ from dashboard.routes import (
     providers,
     receivables,
     services,
+    settings,
 )
 from notifications.channels import CHANNELS
 from sources.api import app as api
@@ -34,6 +35,7 @@ ROUTERS: Final = (
     clients.router,
     providers.router,
     services.router,
+    settings.router,
     forecast.router,
     data_health.router,
     account.router,

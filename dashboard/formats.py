@@ -124,6 +124,8 @@ FUNCTIONS: Final[Mapping[str, Any]] = {
     "counted": formatting.counted,
     "change": formatting.change,
     "choices": choices,
+    "pairs": lambda rows: [(row.id, row.name) for row in rows],
+    "same": lambda values: [(value, value) for value in values],
     "compared": compared,
     "new_key": lambda: str(uuid4()),
     "page_of": page_of,

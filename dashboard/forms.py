@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeVar, get_origin
+from typing import Any, Final, TypeVar, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
@@ -96,22 +96,31 @@ async def attempt_once(
 
 
 def values_of(form: FormData, model: type[BaseModel], timezone: str) -> dict[str, Any]:
-    """Return the fields of the form that `model` has. An empty field is none; a list has every value of its name.
+    """Return the fields of the form that `model` has; a list has every value of its name.
 
-    A browser sends times without a zone: they are of `timezone`.
+    An empty field is null where the model allows that, and left out otherwise. A browser sends times without a zone:
+    they are of `timezone`.
     """
     values: dict[str, Any] = {}
     for name, info in model.model_fields.items():
         key = info.alias or name
-        given = [value for value in form.getlist(key) if value != ""]
+        if key not in form:
+            continue
+        given = [_in_zone(value, timezone) for value in form.getlist(key) if value != ""]
+        may_be_none = type(None) in get_args(info.annotation)
         if _is_list(info.annotation):
-            if key in form:
-                values[key] = given
-        elif given and isinstance(given[-1], str) and _LOCAL_TIME.fullmatch(given[-1]):
-            values[key] = datetime.fromisoformat(given[-1]).replace(tzinfo=ZoneInfo(timezone)).isoformat()
+            values[key] = given or (None if may_be_none else [])
         elif given:
             values[key] = given[-1]  # of a checkbox with a hidden field before it, the checkbox
+        elif may_be_none:
+            values[key] = None
     return values
+
+
+def _in_zone(value: object, timezone: str) -> object:
+    if isinstance(value, str) and _LOCAL_TIME.fullmatch(value):
+        return datetime.fromisoformat(value).replace(tzinfo=ZoneInfo(timezone)).isoformat()
+    return value
 
 
 def shown_again(form: FormData) -> dict[str, str]:
