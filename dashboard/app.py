@@ -5,7 +5,22 @@ from typing import Final
 from fastapi import FastAPI
 
 from dashboard import assets, rendering
-from dashboard.routes import account, dashboards, data_health, explore, forecast, home, insights, live, receivables
+from dashboard.routes import (
+    account,
+    bookings,
+    clients,
+    dashboards,
+    data_health,
+    explore,
+    forecast,
+    home,
+    insights,
+    live,
+    notifications,
+    providers,
+    receivables,
+    services,
+)
 from sources.api import app as api
 from sources.settings import Settings
 
@@ -15,10 +30,15 @@ ROUTERS: Final = (
     explore.router,
     dashboards.router,
     receivables.router,
+    clients.router,
+    providers.router,
+    services.router,
     forecast.router,
     data_health.router,
     account.router,
     insights.router,
+    notifications.router,
+    bookings.router,
     assets.router,
 )
 

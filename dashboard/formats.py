@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_time, format_timedelta
@@ -114,6 +115,7 @@ FILTERS: Final[Mapping[str, Any]] = {
     "date_words": _or_missing(formatting.date_words),
     "short_day": _or_missing(formatting.short_day),
     "day_month": _or_missing(formatting.day_month),
+    "month_words": _or_missing(lambda day: formatting.short_period(day, "month")),
     "percent": lambda share: MISSING if share is None else formatting.figure(share, "share"),
     "label": formatting.label,
     "listed": formatting.listed,
@@ -123,5 +125,6 @@ FUNCTIONS: Final[Mapping[str, Any]] = {
     "change": formatting.change,
     "choices": choices,
     "compared": compared,
+    "new_key": lambda: str(uuid4()),
     "page_of": page_of,
 }

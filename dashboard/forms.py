@@ -1,16 +1,27 @@
 """Forms: from what a browser sends to the model of an operation, and back to the page with a sentence at each field."""
 
+import hashlib
+import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_origin
+from datetime import datetime
+from typing import Any, Final, TypeVar, get_origin
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
 
 from dashboard.access import TOKEN_FIELD, Visitor
+from sources.api.problems import STATUS
+from sources.operations import idempotency
 from sources.operations.errors import Refusal
+from sources.operations.idempotency import StoredResponse
 from sources.operations.transaction import Tx
 
+KEY_FIELD: Final = "key"  # the field that is the same in every sending of one form
+_DONE: Final = 303
+_LOCAL_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
@@ -28,13 +39,20 @@ async def submit(
     visitor: Visitor, form: FormData, model: type[M], operation: Callable[[Tx, M], Awaitable[T]]
 ) -> T | Rejected:
     """Run `operation` with the form as `model`; return its result, or why it was not accepted."""
+    body = read(visitor, form, model)
+    if isinstance(body, Rejected):
+        return body
+    return await attempt(visitor, form, lambda tx: operation(tx, body))
+
+
+def read(visitor: Visitor, form: FormData, model: type[M], nested: dict[str, Any] | None = None) -> M | Rejected:
+    """Return the form as `model`, or what is wrong with it; `nested`: the values of fields that are lists of models."""
     try:
-        body = model.model_validate(values_of(form, model))
+        return model.model_validate(values_of(form, model, visitor.timezone) | (nested or {}))
     except ValidationError as error:
         fields = {str(detail["loc"][0]) if detail["loc"] else "": _sentence(detail["msg"]) for detail in error.errors()}
         whole = fields.pop("", None) or "Correct the marked fields, and send the form again."
         return Rejected(whole, fields, shown_again(form))
-    return await attempt(visitor, form, lambda tx: operation(tx, body))
 
 
 async def attempt(visitor: Visitor, form: FormData, operation: Callable[[Tx], Awaitable[T]]) -> T | Rejected:
@@ -48,8 +66,40 @@ async def attempt(visitor: Visitor, form: FormData, operation: Callable[[Tx], Aw
         return Rejected(str(refusal), fields, shown_again(form))
 
 
-def values_of(form: FormData, model: type[BaseModel]) -> dict[str, Any]:
-    """Return the fields of the form that `model` has. An empty field is none; a list has every value of its name."""
+async def attempt_once(
+    visitor: Visitor, form: FormData, operation: Callable[[Tx], Awaitable[object]]
+) -> Rejected | None:
+    """Run `operation`, once for every sending of the same form (a double click); return why it was refused."""
+
+    async def respond(tx: Tx) -> StoredResponse:
+        await operation(tx)
+        return StoredResponse(_DONE, {}, "")
+
+    def refuse(refusal: Refusal) -> StoredResponse:
+        if refusal.kind == "not_found":
+            raise refusal
+        return StoredResponse(STATUS[refusal.kind], {}, json.dumps([str(refusal), refusal.field]))
+
+    sent = json.dumps([visitor.context.request.url.path, sorted(shown_again(form).items())])
+    key = f"form {form.get(KEY_FIELD, '')}"
+    digest = hashlib.sha256(sent.encode()).digest()
+    try:
+        stored = await visitor.run(lambda tx: idempotency.respond_once(tx, key, digest, respond, refuse))
+    except Refusal as refusal:
+        if refusal.code != "idempotency_key_reused":
+            raise
+        return Rejected("This form was sent with other values before. Check what is shown, and send it again.")
+    if stored.status == _DONE:
+        return None
+    sentence, name = json.loads(stored.text)
+    return Rejected(sentence, {name: sentence} if name else {}, shown_again(form))
+
+
+def values_of(form: FormData, model: type[BaseModel], timezone: str) -> dict[str, Any]:
+    """Return the fields of the form that `model` has. An empty field is none; a list has every value of its name.
+
+    A browser sends times without a zone: they are of `timezone`.
+    """
     values: dict[str, Any] = {}
     for name, info in model.model_fields.items():
         key = info.alias or name
@@ -57,6 +107,8 @@ def values_of(form: FormData, model: type[BaseModel]) -> dict[str, Any]:
         if _is_list(info.annotation):
             if key in form:
                 values[key] = given
+        elif given and isinstance(given[-1], str) and _LOCAL_TIME.fullmatch(given[-1]):
+            values[key] = datetime.fromisoformat(given[-1]).replace(tzinfo=ZoneInfo(timezone)).isoformat()
         elif given:
             values[key] = given[-1]  # of a checkbox with a hidden field before it, the checkbox
     return values

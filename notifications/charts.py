@@ -21,6 +21,7 @@ SCALE: Final = 1.2  # pixels of a point
 # Each colour has a contrast of 3:1 with a white and with a dark page, but the range, which lies behind a line.
 LINE, BAND, EXPECTED, MARK, TEXT = "#3b76e8", "#3b76e8", "#3b76e8", "#dc4446", "#6b7684"
 SERIES: Final = ("#3b76e8", "#c2631c", "#2f8f5b", "#9a5fd0", "#b8860b", "#c2417c", "#2b8a99", "#7a7f87")
+ROW_HEIGHT: Final = 26  # of a horizontal bar, in points
 BARS: Final = "▁▂▃▄▅▆▇█"
 BEGINNING: Final = "|"  # of the coming days
 ROWS: Final = "rows"
@@ -127,9 +128,13 @@ def bars() -> Spec:
     return made(base.mark_bar(color=LINE, cornerRadiusEnd=3, width={"band": 0.6}))
 
 
+def ranked_bars(rows: Sequence[Row]) -> Spec:
+    """Return horizontal bars of named values, the largest first, a fall in another colour; a row has name and value."""
+    return with_rows({**_ranked_bars(), "height": ROW_HEIGHT * len(rows)}, rows)
+
+
 @cache
-def ranked_bars() -> Spec:
-    """Horizontal bars of named values, the largest first, a fall in another colour; a row has name and value."""
+def _ranked_bars() -> Spec:
     base = alt.Chart(alt.NamedData(ROWS)).encode(
         y=alt.Y("name:N", title=None, sort="-x", axis=alt.Axis(labelLimit=150)),
         x=alt.X("value:Q", axis=FIGURES),
@@ -153,6 +158,20 @@ def columns_of_two() -> Spec:
         ],
     )  # fmt: skip
     return made(base.mark_bar(cornerRadiusEnd=2))
+
+
+@cache
+def monthly_bars() -> Spec:
+    """Bars of months; a row has day, the first of the month, and value."""
+    base = alt.Chart(alt.NamedData(ROWS)).encode(
+        x=alt.X("yearmonth(day):T", title=None, axis=alt.Axis(format="%b %y", labelOverlap=True)),
+        y=alt.Y("value:Q", axis=FIGURES),
+        tooltip=[
+            alt.Tooltip("day:T", title="Month", format="%b %Y"),
+            alt.Tooltip("value:Q", title="Value", format=",.2~f"),
+        ],
+    )
+    return made(base.mark_bar(color=LINE, cornerRadiusEnd=2))
 
 
 @cache

@@ -130,7 +130,7 @@ async def read_overview(visitor: Visitor, as_of: date, grain: Grain) -> Overview
         return [dict(row) for row in await tx.rows(query, visitor.org_id, *values)]
 
     async def read(tx: Tx) -> Overview:
-        load = _by_provider(await rows(tx, _LOAD, as_of, as_of + timedelta(LOAD_DAYS)))
+        load = await read_load(tx, visitor, as_of, LOAD_DAYS)
         first_shown = as_of - timedelta(forecasts.DAYS_BEFORE)
         unusual = await rows(tx, _ANOMALOUS_DAYS, OUTLOOK.metric, first_shown)
         return Overview(
@@ -148,8 +148,9 @@ async def read_overview(visitor: Visitor, as_of: date, grain: Grain) -> Overview
     return await visitor.read(read)
 
 
-def _by_provider(rows: list[dict[str, Any]]) -> list[ProviderLoad]:
-    """Return the load of each provider who works: the overloaded first, then by hours."""
+async def read_load(tx: Tx, visitor: Visitor, as_of: date, days: int) -> list[ProviderLoad]:
+    """Return the load of each provider who works in the coming days: the overloaded first, then by hours."""
+    rows = [dict(row) for row in await tx.rows(_LOAD, visitor.org_id, as_of, as_of + timedelta(days))]
     found = [
         ProviderLoad(provider_id, name, list(days))
         for (provider_id, name), days in groupby(rows, key=lambda row: (row["provider_id"], row["provider_name"]))

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dashboard.access import AnyVisitor, SentForm, sign_in_path
+from dashboard.access import AnyVisitor, SentForm, now_of, sign_in_path
+from dashboard.queries import homes
 from dashboard.rendering import PageRoute, leads_to, page, plain_page
 from dashboard.routes import overview
 from sources.api import sessions
@@ -20,7 +21,10 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False, tags=["pages"
 async def open_home(visitor: AnyVisitor, period: Annotated[overview.Period, Query()] = "month") -> Response:
     if visitor.is_owner:
         return await overview.show(visitor, period)
-    return page(visitor, "home.html.j2")
+    now = now_of(visitor)
+    if visitor.role == "provider":
+        return page(visitor, "home_provider.html.j2", found=await homes.read_provider_home(visitor, now), now=now)
+    return page(visitor, "home_client.html.j2", found=await homes.read_client_home(visitor, now))
 
 
 @router.get("/organizations")

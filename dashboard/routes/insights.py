@@ -80,7 +80,7 @@ async def _show(visitor: Visitor, insight_id: UUID, rejected: Rejected | None = 
         status=422 if rejected else 200,
         found=found,
         history=charts.series(history) if history else None,
-        drivers=charts.with_rows(charts.ranked_bars(), drivers) if drivers else None,
+        drivers=charts.ranked_bars(drivers) if drivers else None,
         rejected=rejected,
         event_kinds=CALENDAR_EVENT_KINDS,
     )

@@ -1,6 +1,17 @@
 """Tables of the API: keys, sessions of people in a browser, and the responses to idempotent requests."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, LargeBinary, SmallInteger, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from sources.tables.columns import (
@@ -37,6 +48,7 @@ sessions = Table(
     Column("link_hash", LargeBinary, nullable=False),
     timestamp_column("link_ends_at", required=True),
     Column("opens_dagster", Boolean, nullable=False),
+    Column("is_operators", Boolean, nullable=False, server_default=text("false")),  # who starts the Hub
     Column("session_hash", LargeBinary),
     timestamp_column("started_at"),
     timestamp_column("ends_at"),
@@ -48,6 +60,8 @@ sessions = Table(
     UniqueConstraint("session_hash"),
     CheckConstraint("(org_id is null) = (profile_id is null)", "person"),
     CheckConstraint("(started_at is null) = (session_hash is null)", "started"),
+    CheckConstraint("is_operators or profile_id is not null", "operators"),
+    Index("ix_sessions_profile_id", "org_id", "profile_id"),
 )
 
 idempotency_keys = hub_table(

@@ -32,7 +32,7 @@
     const drawing = figure.querySelector(".drawing");
     const { config, ...rest } = spec;
     const options = { actions: false, ast: true, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true }, config: { ...config, ...colours() } };
-    await vegaEmbed(drawing, { ...rest, width: "container", autosize: { type: "fit-x", contains: "padding" } }, options);
+    await vegaEmbed(drawing, { ...rest, width: "container" }, options);
     figure.dataset.drawn = "";
   };
 
