@@ -200,7 +200,7 @@ class Panel:
     def _largest(self) -> Decimal:
         return max((abs(each.value) for one in self.series for each in one.figures if each.value), default=Decimal(1))
 
-    @property
+    @cached_property
     def chart(self) -> Spec | None:
         """Return the chart of the exploration; None for tables and where there is nothing to draw."""
         if self.exploration.view not in ("line", "bar") or not self.series:

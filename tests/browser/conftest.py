@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.dashboard.conftest import Pages, pages, sample_pages
 from tests.waiting import PATIENCE_S
@@ -62,7 +62,7 @@ class Window:
     def draw(self) -> None:
         """Wait until every chart of the page is drawn."""
         self.page.evaluate("document.querySelectorAll('figure.chart').forEach(chart => chart.scrollIntoView())")
-        self.page.wait_for_function("[...document.querySelectorAll('figure.chart')].every(it => 'drawn' in it.dataset)")
+        expect(self.page.locator("figure.chart:not([data-drawn])")).to_have_count(0, timeout=PATIENCE_S * 1000)
         self.page.evaluate("scrollTo(0, 0)")
 
     def fit(self, size: str, theme: str = "light") -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 ROLES: Final = ("admin", "provider", "client")
 RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-ELSEWHERE: Final = re.compile(r"^/(assets|docs|v1|dagster|sign-out|live)\b|\.(csv|json|pdf|html)$")
+ELSEWHERE: Final = re.compile(r"^/(assets|docs|v1|dagster|sign-out|live)\b|\.(csv|json|pdf|html)(\?|$)")
 
 # Text that its box cuts off: overflow hidden, and more inside than is shown.
 CUT: Final = """
