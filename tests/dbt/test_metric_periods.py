@@ -42,6 +42,7 @@ select metric, period_start, period_end, is_partial, value, previous, year_ago, 
 from marts.metrics_period where grain = %s and dimension = 'total' and metric = any(%s)
 """
 METRICS = ["booked_revenue", "bookings_in_own_currency", "average_booking_value", "revenue_on_hand"]
+COMPARED = ["value", "previous", "year_ago", "target"]
 LENGTHS = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
 
 Days = Mapping[str, Mapping[date, Decimal]]
@@ -140,6 +141,54 @@ def test_what_became_of_bookings_is_compared_at_equal_age(invented: Settings) ->
     assert {row["period_start"] for row in found if row["is_partial"]} == {first}
     booked = rows(invented, FIGURES, "month", ["services_booked"])
     assert max(row["period_start"] for row in booked) == date(2025, 6, 1), "what was booked is known at once"
+
+
+def kpis(settings: Settings, first: date, last: date) -> dict[tuple[str, str], tuple[object, ...]]:
+    """The figures of METRICS that get_dashboard_kpis has for some days, by organisation and metric."""
+    found = rows(
+        settings,
+        """
+        select org_id, kpis.* from marts.dim_organization
+        cross join lateral analytics.get_dashboard_kpis(org_id, %s, %s) as kpis where metric = any(%s)
+        """,
+        first,
+        last,
+        METRICS,
+    )
+    return {(str(row["org_id"]), row["metric"]): tuple(row[name] for name in COMPARED) for row in found}
+
+
+@pytest.mark.parametrize("grain", GRAINS)
+def test_the_key_figures_of_a_whole_period_are_those_of_metrics_period(invented: Settings, grain: str) -> None:
+    periods: dict[tuple[date, date], dict[tuple[str, str], tuple[object, ...]]] = {}
+    for row in rows(
+        invented,
+        "select * from marts.metrics_period where grain = %s and dimension = 'total' and metric = any(%s)",
+        grain,
+        METRICS,
+    ):
+        figures = periods.setdefault((row["period_start"], row["period_end"]), {})
+        figures[str(row["org_id"]), row["metric"]] = tuple(row[name] for name in COMPARED)
+    for first, last in (*sorted(periods)[:2], *sorted(periods)[-2:]):
+        assert kpis(invented, first, last) == periods[first, last]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(date(2025, 5, 7), date(2025, 6, 5)), (date(2025, 6, 3), date(2025, 6, 30))]
+)
+def test_the_key_figures_of_other_days_are_compared_with_as_many_days(
+    invented: Settings, first: date, last: date
+) -> None:
+    daily: dict[str, dict[date, Decimal]] = {}
+    for row in rows(invented, "select distinct metric, day, value from marts.kpi_daily"):
+        daily.setdefault(row["metric"], {})[row["day"]] = row["value"]
+    days = days_of(first, min(last, AS_OF))
+    shifts = [timedelta(0), last - first + timedelta(days=1), timedelta(days=364)]
+    found = kpis(invented, first, last)
+    assert len(found) == 2 * len(METRICS)
+    for (_, metric), figures in found.items():
+        expected = [figure(metric, daily, [day - shift for day in days]) for shift in shifts]
+        assert figures == (*expected, None), metric
 
 
 def test_a_target_holds_until_the_next(invented: Settings) -> None:

@@ -281,7 +281,7 @@ def test_access_follows_the_list_at_once(settings: Settings) -> None:
 def test_functions_show_no_other_organization(settings: Settings, own: UUID, login: str) -> None:
     """The functions that a login may call, but for those of extensions."""
     other = next(org_id for org_id in organizations(settings) if org_id != own)
-    values = {"p_from": "'2000-01-01'", "p_to": "'2100-01-01'"}
+    values = {"p_from": "'2000-01-01'", "p_to": "'2100-01-01'", "p_metric": "'booked_revenue'"}
     called, without = set(), set()
     with psycopg.connect(login, autocommit=True) as reader:
         for name, arguments, defaults in reader.execute(FUNCTIONS).fetchall():

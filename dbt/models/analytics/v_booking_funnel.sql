@@ -54,21 +54,26 @@ steps as (
     window booking as (partition by reached.org_id, reached.booking_id order by reached.position)
 ),
 
+-- Each step is counted in total and for its service. With grouping sets, a reader's condition on the organisation would
+-- not reach the bookings.
 figures as (
     select
-        org_id,
-        service_id,
-        month,
-        position,
+        steps.org_id,
+        case when levels.number = 1 then steps.service_id end as service_id,
+        steps.month,
+        steps.position,
         count(*) as bookings,
-        {{ count_where('is_furthest and is_lost') }} as lost,
-        {{ count_where('is_furthest and not is_lost and position < ' ~ (stages | length - 1)) }} as waiting,
+        {{ count_where('steps.is_furthest and steps.is_lost') }} as lost,
+        {{ count_where('steps.is_furthest and not steps.is_lost and steps.position < ' ~ (stages | length - 1)) }}
+            as waiting,
         cast(
-            percentile_cont(0.5) within group (order by {{ seconds_from_to('previous_at', 'reached_at') }}) / 86400
-            as numeric(10, 2)
+            percentile_cont(0.5)
+            within group (order by {{ seconds_from_to('steps.previous_at', 'steps.reached_at') }})
+            / 86400 as numeric(10, 2)
         ) as median_days_from_previous
     from steps
-    group by grouping sets ((org_id, month, position), (org_id, month, position, service_id))
+    cross join {{ every_number(0, 1) }} as levels
+    group by steps.org_id, 2, steps.month, steps.position, levels.number
 )
 
 select

@@ -132,7 +132,7 @@ from figures
 inner join {{ ref('dim_organization') }} as organizations on figures.org_id = organizations.org_id
 inner join {{ ref('dim_metric') }} as metrics on figures.metric = metrics.metric
 left join first_days on figures.org_id = first_days.org_id and figures.metric = first_days.metric
-left join {{ ref('stg_app__metric_targets') }} as targets
+left join {{ ref('metric_targets') }} as targets
     on
         figures.org_id = targets.org_id
         and figures.grain = targets.grain
