@@ -99,7 +99,12 @@ def served(settings: Settings, make_app: Callable[[Settings], FastAPI] = make_ap
     app = make_app(settings)
     config = make_config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=5)
     server, runner = uvicorn.Server(config), asyncio.Runner(loop_factory=config.get_loop_factory())
-    thread = Thread(target=lambda: runner.run(server.serve()), daemon=True)
+
+    def run() -> None:
+        with runner:
+            runner.run(server.serve())
+
+    thread = Thread(target=run, daemon=True)
 
     def stop_soon() -> None:
         runner.get_loop().call_soon_threadsafe(app.state.stopping.set)
@@ -118,7 +123,6 @@ def served(settings: Settings, make_app: Callable[[Settings], FastAPI] = make_ap
             server.should_exit = True
             thread.join(PATIENCE_S)
             assert not thread.is_alive(), "the API did not stop"
-            runner.close()
 
 
 @pytest.fixture(scope="module")
