@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "digest": ("digest", "digest"),
     "insights": ("insights", "app"),
     "calendar": ("calendar", "app"),
+    "target": ("targets", "app"),
     "channel": ("channels", "app"),
     "bi": ("bi", "app"),
     "login": ("login", "login"),

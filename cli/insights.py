@@ -1,8 +1,6 @@
 """Commands `hub insights`: list insights, react to them, and what the Hub learns from that."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, LiteralString, TypeVar, cast
 from uuid import UUID
 
@@ -12,6 +10,7 @@ from rich.markup import escape
 
 from cli import common
 from cli.common import AsJson, console
+from cli.operations import run_operation
 from insights.continuity import identity
 from insights.feedback import Bar, bars_of
 from insights.organizations import organizations_of_run
@@ -19,7 +18,6 @@ from notifications import queries
 from sources import database, formatting
 from sources.errors import HubError
 from sources.insight_values import DISMISSAL_REASONS, SEVERITIES
-from sources.operations import transaction
 from sources.operations.communication.insights import (
     Dismissal,
     DismissalReason,
@@ -30,7 +28,6 @@ from sources.operations.communication.insights import (
     react_to_insight,
     undo_lesson,
 )
-from sources.operations.errors import Refusal
 from sources.operations.transaction import Tx
 from sources.row_values import CALENDAR_EVENT_KINDS
 from sources.settings import get_settings
@@ -295,26 +292,7 @@ def _set_status(insight: str, reaction: Reaction, feedback: str | None) -> None:
 
 
 def _change(org_id: UUID, operation: Callable[[Tx], Awaitable[T]]) -> T:
-    """Run an operation as the Hub itself and return its result. Raises HubError where it is refused."""
-    try:
-        return asyncio.run(_run(org_id, operation))
-    except Refusal as refusal:
-        raise HubError(str(refusal)) from None
-
-
-async def _run(org_id: UUID, operation: Callable[[Tx], Awaitable[T]]) -> T:
-    settings = get_settings()
-    pool = await transaction.make_pool(database.database_url(settings), 1)
-    try:
-        return await transaction.run(
-            pool,
-            transaction.System(org_id),
-            operation,
-            at=datetime.now(UTC),
-            timeout_ms=settings.statement_timeout_ms,
-        )
-    finally:
-        await pool.close()
+    return run_operation(database.database_url(get_settings()), org_id, operation)
 
 
 def _find(insight: str) -> dict[str, Any]:

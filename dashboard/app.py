@@ -21,6 +21,7 @@ from dashboard.routes import (
     receivables,
     services,
 )
+from notifications.channels import CHANNELS
 from sources.api import app as api
 from sources.settings import Settings
 
@@ -45,7 +46,7 @@ ROUTERS: Final = (
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application, by default with the settings of the process."""
-    application = api.create_app(settings, pages=ROUTERS)
+    application = api.create_app(settings, ROUTERS, CHANNELS)
     rendering.install(application)
     return application
 

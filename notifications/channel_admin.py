@@ -11,6 +11,7 @@ from psycopg.errors import UniqueViolation
 from notifications.channels import CHANNELS, channel_of_kind, recipients_of, webhook
 from notifications.channels.base import Delivery, RetryLater, Undeliverable
 from notifications.messages import trial_message
+from sources.channel_secrets import SIGNED_KIND
 from sources.database import records
 from sources.errors import HubError
 from sources.insight_values import INSIGHT_KINDS, SEVERITIES, WAITING_STATES
@@ -30,7 +31,7 @@ def list_channels(connection: psycopg.Connection, org_id: UUID) -> list[dict[str
             count(deliveries.id) filter (where deliveries.state = 'dead') as dead
         from app.notification_channels as channels
         left join app.notification_deliveries as deliveries on deliveries.channel_id = channels.id
-        where channels.org_id = %(org)s
+        where channels.org_id = %(org)s and channels.removed_at is null
         group by channels.id
         order by channels.name
         """,
@@ -103,15 +104,16 @@ def _check_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
 def webhook_secret(connection: psycopg.Connection, settings: Settings, org_id: UUID, name: str) -> str:
     """Return the secret with which the receiver of a webhook verifies signatures. Raises HubError if there is none."""
     channel = _channel(connection, org_id, name)
-    if channel["kind"] != "webhook":
+    if channel["kind"] != SIGNED_KIND:
         raise HubError(f"The channel {name!r} has no secret: only webhooks are signed.")
-    return webhook.signing_secret(settings, channel["id"])
+    return webhook.signing_secret(settings, channel["id"], channel["secret_number"])
 
 
 def _channel(connection: psycopg.Connection, org_id: UUID, name: str) -> dict[str, Any]:
     rows = records(
         connection,
-        "select id, kind, target from app.notification_channels where org_id = %(org)s and name = %(name)s",
+        "select id, kind, target, secret_number from app.notification_channels "
+        "where org_id = %(org)s and name = %(name)s and removed_at is null",
         {"org": org_id, "name": name},
     )
     if not rows:
@@ -140,6 +142,7 @@ def test_channel(
             occasion="test",
             attempt=1,
             attempted_at=now,
+            secret_numbers=(channel["secret_number"],),
         )
         try:
             channel_of_kind(channel["kind"]).send(settings, delivery, message)

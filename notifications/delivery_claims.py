@@ -15,6 +15,7 @@ from uuid import UUID
 import psycopg
 
 from notifications.channels.base import ChannelRow, Delivery
+from sources.channel_secrets import FORMER_VALID_FOR
 from sources.database import records
 from sources.insight_values import INSIGHT_OCCASIONS, WAITING_STATES, AttemptOutcome
 
@@ -57,7 +58,15 @@ returning id, org_id, channel_id, insight_id, digest_day, recipient, event as oc
             and opened.channel_id = deliveries.channel_id
             and opened.recipient = deliveries.recipient
             and opened.event = 'opened'
-    ) as opened_receipt_ref
+    ) as opened_receipt_ref, (
+        select case
+            when channels.secret_changed_at > %(now)s::timestamptz - %(former_valid_for)s::interval
+                then array[channels.secret_number, channels.secret_number - 1]
+            else array[channels.secret_number]
+        end
+        from app.notification_channels as channels
+        where channels.id = deliveries.channel_id
+    ) as secret_numbers
 """
 
 # Only for the attempt that was claimed: a worker that lost its connection meanwhile settles nothing.
@@ -146,7 +155,13 @@ def _next_due(
 
 def _mark_sending(connection: psycopg.Connection, delivery_id: UUID, now: datetime) -> Delivery | None:
     """Mark the locked row as being sent; None where another worker settled it before it was locked."""
-    rows = records(connection, _MARK_SENDING, {"id": delivery_id, "now": now, "waiting": list(WAITING_STATES)})
+    parameters = {
+        "id": delivery_id,
+        "now": now,
+        "waiting": list(WAITING_STATES),
+        "former_valid_for": FORMER_VALID_FOR,
+    }
+    rows = records(connection, _MARK_SENDING, parameters)
     return Delivery(**rows[0]) if rows else None
 
 

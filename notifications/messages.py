@@ -115,7 +115,7 @@ def hub_link(link_base: str) -> Iterable[Block]:
 
 
 def trial_message(channel_name: str, *, at: datetime, link_base: str) -> Message:
-    """Return the message that `hub channel test` sends."""
+    """Return the message that tests a channel."""
     return Message(
         id=f"test:{channel_name}:{at.isoformat()}",
         type="test",

@@ -7,7 +7,7 @@ import psycopg
 from notifications.alerts import insight_message
 from notifications.channels.base import Delivery
 from notifications.digest import build_digest, digest_message
-from notifications.messages import Message, Plot
+from notifications.messages import Message, Plot, trial_message
 from notifications.queries import Metric, find_organization, metrics_by_name
 from sources.database import records
 from sources.errors import HubError
@@ -23,6 +23,11 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
     if delivery.digest_day:
         digest = build_digest(connection, delivery.org_id, delivery.digest_day)
         return digest_message(digest, link_base=settings.link_base)
+    if delivery.occasion == "test":
+        (channel,) = records(
+            connection, "select name from app.notification_channels where id = %(id)s", {"id": delivery.channel_id}
+        )
+        return trial_message(channel["name"], at=delivery.attempted_at, link_base=settings.link_base)
     insights = records(connection, "select * from app.insight_events where id = %(id)s", {"id": delivery.insight_id})
     if not insights:
         raise HubError(f"The insight {delivery.insight_id} of the delivery {delivery.id} does not exist any more.")

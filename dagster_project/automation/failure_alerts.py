@@ -1,7 +1,9 @@
 """Failures of the Hub itself: a failed run, check, schedule, sensor or delivery becomes a `pipeline` insight."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from uuid import UUID
 
 import dagster as dg
 import psycopg
@@ -29,21 +31,22 @@ def current_failures(instance: dg.DagsterInstance, jobs: list[str], checks: list
     }
 
 
-def dead_deliveries(connection: psycopg.Connection) -> dict[str, str]:
-    """Return the channels with dead deliveries of the last day: name -> sentence with the last error."""
+def dead_deliveries(connection: psycopg.Connection) -> dict[UUID, dict[str, str]]:
+    """Return the channels with dead deliveries of the last day: organisation -> name -> the last error, a sentence."""
     rows = connection.execute(
         """
-        select 'delivery to ' || channels.name, count(*), max(deliveries.last_error)
+        select channels.org_id, 'delivery to ' || channels.name, count(*), max(deliveries.last_error)
         from app.notification_deliveries as deliveries
         inner join app.notification_channels as channels on channels.id = deliveries.channel_id
         where deliveries.state = 'dead' and channels.is_active and deliveries.updated_at > now() - interval '1 day'
-        group by channels.name
+        group by channels.org_id, channels.name
         order by channels.name
         """
     )
-    return {
-        name: f"{number} not delivered in the last day; the last error was: {error}" for name, number, error in rows
-    }
+    dead: defaultdict[UUID, dict[str, str]] = defaultdict(dict)
+    for org_id, name, number, error in rows:
+        dead[org_id][name] = f"{number} not delivered in the last day; the last error was: {error}"
+    return dead
 
 
 def report(settings: Settings, failures: Mapping[str, str]) -> Changes:
@@ -53,9 +56,10 @@ def report(settings: Settings, failures: Mapping[str, str]) -> Changes:
         built = connection.execute("select to_regclass('staging.stg_app__organizations')").fetchone()
         if built == (None,):  # the first run failed before organisations were known
             return Changes()
-        shared, own = {**failures, **dead_deliveries(connection)}, failures_by_organization(connection)
+        dead, own = dead_deliveries(connection), failures_by_organization(connection)
         for organization in organizations_of_run(connection):
-            findings = failure_findings(organization, {**shared, **own.get(organization.id, {})})
+            of_organization = {**dead.get(organization.id, {}), **own.get(organization.id, {})}
+            findings = failure_findings(organization, {**failures, **of_organization})
             changes = update_events(connection, organization, findings, kinds=["pipeline"])
             enqueue_changes(connection, organization, changes, now=datetime.now(UTC))
             opened += changes.opened

@@ -106,11 +106,7 @@ def rules(table: Table) -> list[Rule]:
 
 
 def _required(table: Table) -> Rule:
-    names = [
-        column.name
-        for column in table.columns
-        if not column.nullable and column.name != "row_version" and column.computed is None
-    ]
+    names = [column.name for column in landed_columns(table) if not column.nullable and column.computed is None]
     missing = sql.SQL(", ").join(
         sql.SQL("case when {} is null then {} end").format(sql.Identifier(name), sql.Literal(name)) for name in names
     )

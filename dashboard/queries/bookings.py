@@ -9,7 +9,7 @@ from dashboard.access import Visitor
 from sources.operations.bookings import booking as bookings
 from sources.operations.bookings import catalogue, extras, transitions
 from sources.operations.bookings.booking import Booking
-from sources.operations.bookings.catalogue import PeopleQuery, Person, Service
+from sources.operations.bookings.catalogue import PeopleQuery, Person
 from sources.operations.bookings.extras import Extra
 from sources.operations.bookings.transitions import StatusChange
 from sources.operations.communication import messages, reviews
@@ -18,6 +18,7 @@ from sources.operations.communication.reviews import Review
 from sources.operations.errors import Refusal
 from sources.operations.money import invoices
 from sources.operations.money.invoices import Invoice, InvoiceFilter
+from sources.operations.settings.services import Service, ServicesQuery, list_services
 from sources.operations.transaction import Tx
 from sources.operations.work import approvals, milestones, tasks, time_entries
 from sources.operations.work.approvals import Approval
@@ -119,7 +120,7 @@ async def read_offers(visitor: Visitor) -> Offers:
             return (await catalogue.list_people(tx, PeopleQuery(role=role, limit=MOST_PEOPLE))).items
 
         return Offers(
-            services=(await catalogue.list_services(tx)).items,
+            services=(await list_services(tx, ServicesQuery())).items,
             clients=await people("client") if visitor.role != "client" else [],
             providers=await people("provider"),
         )

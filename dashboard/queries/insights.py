@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from dashboard.access import Visitor
+from sources.channel_secrets import without_secret
 from sources.operations.communication import insights
 from sources.operations.communication.insights import Insight
 from sources.operations.transaction import Tx
@@ -68,7 +69,9 @@ async def read_insight(visitor: Visitor, insight_id: UUID, as_of: date | None) -
         member = await tx.row(_MEMBER, visitor.org_id, insight.dimension, insight.member) if as_of else None
         return InsightPage(
             insight=insight,
-            deliveries=[dict(row) for row in await tx.rows(_DELIVERIES, insight_id)],
+            deliveries=[
+                {**row, "recipient": without_secret(row["recipient"])} for row in await tx.rows(_DELIVERIES, insight_id)
+            ],
             history=[dict(row) for row in await tx.rows(_HISTORY, *of_series, first, last)],
             metric=dict(metric) if metric else None,
             member_name=member["member_name"] if member and insight.dimension != "total" else None,

@@ -22,6 +22,7 @@ from sources.operations.bookings.booking import Booking, NewBooking
 from sources.operations.bookings.catalogue import PeopleQuery
 from sources.operations.bookings.listing import BookingQuery
 from sources.operations.errors import not_found
+from sources.operations.settings.services import ServicesQuery, list_services
 from sources.operations.transaction import Tx
 from sources.operations.work.approvals import Approval
 from sources.operations.work.milestones import Milestone
@@ -70,7 +71,7 @@ async def list_bookings(
         people = PeopleQuery(role="provider", limit=queries.MOST_PEOPLE)
         return (
             await listing.list_bookings(tx, query),
-            (await catalogue.list_services(tx)).items,
+            (await list_services(tx, ServicesQuery())).items,
             (await catalogue.list_people(tx, people)).items if visitor.role != "provider" else [],
         )
 

@@ -1,5 +1,6 @@
 """The interface of channels: the delivery that they send, their errors, and the redaction of secrets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
@@ -37,10 +38,11 @@ class Delivery:
     insight_id: UUID | None
     digest_day: date | None
     recipient: str
-    occasion: str  # opened, worsened, resolved, digest or test
+    occasion: str  # of Occasion
     attempt: int
     attempted_at: datetime
     opened_receipt_ref: str | None = None  # of a later one: the receiver's own id of the opened message
+    secret_numbers: Sequence[int] = (0,)  # of the valid secrets of the channel, the present one first
 
 
 class RetryLater(Exception):

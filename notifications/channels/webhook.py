@@ -1,7 +1,5 @@
 """Channel `webhook`: signed POST requests (standardwebhooks.com); a repeat carries the same webhook-id."""
 
-import base64
-import hmac
 import logging
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -16,6 +14,7 @@ from notifications.channels import base
 from notifications.channels.base import Delivery, RetryLater, Undeliverable
 from notifications.formats import webhook
 from notifications.messages import Message
+from sources.channel_secrets import channel_secret, encoded
 from sources.errors import HubError
 from sources.settings import Settings
 
@@ -49,31 +48,21 @@ def recipients(target: str) -> list[str]:
     return [target]
 
 
-def signing_secret(settings: Settings, channel_id: UUID) -> str:
-    """Return the secret with which the receiver of a channel verifies signatures, in the form whsec_<base64>.
-
-    It is derived from HUB_WEBHOOK_SECRET: who knows it can sign for no other channel.
-    """
-    return _encoded(_derived(settings.secret("webhook_secret"), channel_id))
-
-
-def _derived(secret: str, channel_id: UUID) -> bytes:
-    return hmac.digest(secret.encode(), channel_id.bytes, "sha256")
-
-
-def _encoded(key: bytes) -> str:
-    return "whsec_" + base64.b64encode(key).decode()
+def signing_secret(settings: Settings, channel_id: UUID, number: int = 0) -> str:
+    """Return the channel's secret of this number, with which its receiver verifies signatures."""
+    return channel_secret(settings.secret("webhook_secret"), channel_id, number)
 
 
 def _signatures(settings: Settings, delivery: Delivery, body: str) -> str:
     """Return the signatures of the message, of which a receiver needs one (Standard Webhooks, "zero downtime").
 
-    Receivers may still verify with the channel's secret of HUB_WEBHOOK_SECRET_FORMER, or with that secret itself, the
-    only one before channels had secrets of their own.
+    Receivers may still verify with the channel's former secret, with one of HUB_WEBHOOK_SECRET_FORMER, or with that
+    secret itself, the only one before channels had secrets of their own.
     """
-    keys = [signing_secret(settings, delivery.channel_id)]
+    keys = [signing_secret(settings, delivery.channel_id, number) for number in delivery.secret_numbers]
     if former := settings.webhook_secret_former.get_secret_value():
-        keys += [_encoded(_derived(former, delivery.channel_id)), _encoded(former.encode())]
+        keys += [channel_secret(former, delivery.channel_id, number) for number in delivery.secret_numbers]
+        keys.append(encoded(former.encode()))
     return " ".join(Webhook(key).sign(str(delivery.id), delivery.attempted_at, body) for key in keys)
 
 

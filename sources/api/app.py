@@ -21,10 +21,12 @@ from sources.api.last_known import LastKnown
 from sources.api.middleware import RequestMiddleware
 from sources.api.rate_limits import RateLimits
 from sources.api.routes import (
+    absences,
     approvals,
     bookings,
     calendar,
     catalogue,
+    channels,
     extras,
     figures,
     health,
@@ -35,15 +37,21 @@ from sources.api.routes import (
     messages,
     milestones,
     notifications,
+    organization,
     payments,
+    price_rules,
+    providers,
     reviews,
+    services,
     sign_in,
     summary,
+    targets,
     tasks,
     time_entries,
     webhooks,
 )
 from sources.operations.bookings.summary import Summary
+from sources.operations.settings.channels import ChannelKinds
 from sources.operations.transaction import make_pool
 from sources.settings import DAGSTER_PATH, Settings, get_settings
 
@@ -59,7 +67,14 @@ ROUTERS: Final = (
     figures.router,
     reviews.router,
     calendar.router,
+    absences.router,
     catalogue.router,
+    services.router,
+    price_rules.router,
+    organization.router,
+    providers.router,
+    targets.router,
+    channels.router,
     invoices.router,
     payments.router,
     webhooks.router,
@@ -143,8 +158,13 @@ def _set_at_signals(stopping: asyncio.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def create_app(settings: Settings | None = None, pages: Sequence[APIRouter] = ()) -> FastAPI:
-    """Return the application, by default with the settings of the process; `pages` are routers beside the API's."""
+def create_app(
+    settings: Settings | None = None, pages: Sequence[APIRouter] = (), channel_kinds: ChannelKinds | None = None
+) -> FastAPI:
+    """Return the application, by default with the settings of the process.
+
+    `pages`: routers beside the API's. `channel_kinds`: without them no channel can be added.
+    """
     settings = settings or get_settings()
     app = FastAPIOffline(
         title="Business Services Hub",
@@ -153,6 +173,7 @@ def create_app(settings: Settings | None = None, pages: Sequence[APIRouter] = ()
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
+    app.state.channel_kinds = channel_kinds or {}
     problems.install(app)
     for router in (*ROUTERS, *pages):
         app.include_router(router)

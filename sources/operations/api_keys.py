@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -17,8 +18,8 @@ LISTED: Final = 200
 
 # The resource of a route is its first tag: GET needs `<tag>:read`, every other method `<tag>:write`.
 RESOURCES: Final = (
-    "approvals", "bookings", "calendar", "catalogue", "events", "insights", "invoices", "keys", "messages",
-    "metrics", "milestones", "notifications", "payments", "reviews", "tasks", "time_entries",
+    "approvals", "bookings", "calendar", "catalogue", "channels", "events", "insights", "invoices", "keys", "messages",
+    "metrics", "milestones", "notifications", "payments", "reviews", "settings", "targets", "tasks", "time_entries",
 )  # fmt: skip
 SCOPES: Final = tuple(f"{resource}:{right}" for resource in RESOURCES for right in ("read", "write"))
 
@@ -37,6 +38,10 @@ class NewKey(Request):
     profile_id: UUID | None = Field(
         None, description="The person of the key, by default the caller; other people for admins only."
     )
+    expires_at: Moment | None = Field(
+        None,
+        description="The end of its validity, by default none. A key that a key creates ends with it at the latest.",
+    )
 
 
 class ApiKey(BaseModel):
@@ -48,7 +53,8 @@ class ApiKey(BaseModel):
     profile_id: UUID
     scopes: list[str]
     created_at: Moment
-    last_used_at: Moment | None
+    last_used_at: Moment | None = Field(description="To the minute.")
+    expires_at: Moment | None
     revoked_at: Moment | None
 
 
@@ -64,26 +70,40 @@ class Keys(BaseModel):
     items: list[ApiKey]
 
 
-COLUMNS: Final = "id, name, prefix, profile_id, scopes, created_at, last_used_at, revoked_at"
+COLUMNS: Final = "id, name, prefix, profile_id, scopes, created_at, last_used_at, expires_at, revoked_at"
 SELECT_PERSON: Final = "select from app.profiles where org_id = $1 and id = $2 and is_active"
+# app.enter_with_key sets hub.key_expires_at, to which a token and a key without an end leave nothing.
+KEY_EXPIRES_AT: Final = "nullif(current_setting('hub.key_expires_at', true), '')::timestamptz"
 INSERT_KEY: Final = f"""
-insert into app.api_keys (org_id, profile_id, name, prefix, key_hash, scopes, created_at)
-values ($1, $2, $3, $4, $5, $6, $7)
+insert into app.api_keys (org_id, profile_id, name, prefix, key_hash, scopes, created_at, expires_at)
+values (
+    $1, $2, $3, $4, $5, $6, $7,
+    least($8::timestamptz, {KEY_EXPIRES_AT})
+)
 returning {COLUMNS}
 """  # noqa: S608  constants of this file
 SELECT_KEYS: Final = f"""
-select {COLUMNS} from app.api_keys where org_id = $1 order by revoked_at is not null, created_at desc, id limit $2
+select {COLUMNS} from app.api_keys
+where org_id = $1
+order by revoked_at is not null or expires_at <= $3, created_at desc, id
+limit $2
 """  # noqa: S608
 REVOKE_KEY: Final = """
 update app.api_keys set revoked_at = coalesce(revoked_at, $3) where org_id = $1 and id = $2 returning id
 """
 
 
+async def key_expires_at(tx: Tx) -> datetime | None:
+    """Return the end of the API key with which the caller entered; None without a key, or without an end."""
+    expires_at: datetime | None = (await tx.one(f"select {KEY_EXPIRES_AT} as expires_at"))["expires_at"]
+    return expires_at
+
+
 async def create_key(tx: Tx, request: NewKey) -> CreatedKey:
     """Create a key; the result has its secret.
 
     Raises Refusal: forbidden where the key is for another person, unless the caller is an admin, or may do more than
-    the key that requests it; invalid where there is no such person.
+    the key that requests it; invalid where there is no such person, or the end of the key has passed.
     """
     owner = request.profile_id or tx.caller.profile_id
     if owner != tx.caller.profile_id and tx.caller.role != "admin":
@@ -94,17 +114,20 @@ async def create_key(tx: Tx, request: NewKey) -> CreatedKey:
         )
     if await tx.row(SELECT_PERSON, tx.org_id, owner) is None:
         raise Refusal("invalid", "unknown_person", "There is no such active person.", field="profile_id")
+    if request.expires_at and request.expires_at <= tx.at:
+        raise Refusal("invalid", "expires_in_past", "The key would have expired already.", field="expires_at")
     secret = MARK + secrets.token_urlsafe(32)
     row = await tx.one(
         INSERT_KEY, tx.org_id, owner, request.name, secret[:PREFIX_LENGTH], hashlib.sha256(secret.encode()).digest(),
-        sorted(set(request.scopes)), tx.at,
+        sorted(set(request.scopes)), tx.at, request.expires_at,
     )  # fmt: skip
     return CreatedKey.model_construct(secret=secret, **dict(row))
 
 
 async def list_keys(tx: Tx) -> Keys:
-    """Return the caller's keys, for an admin those of the organisation: the LISTED newest, revoked ones last."""
-    rows = await tx.rows(SELECT_KEYS, tx.org_id, LISTED)
+    """Return the caller's keys, for an admin those of the organisation: the LISTED newest, revoked and
+    expired ones last."""
+    rows = await tx.rows(SELECT_KEYS, tx.org_id, LISTED, tx.at)
     return Keys.model_construct(items=[ApiKey.model_construct(**dict(row)) for row in rows])
 
 

@@ -174,11 +174,11 @@ async def _found(tx: Tx, event_id: UUID) -> asyncpg.Record:
 
 
 def demand_days(starts_on: date, ends_on: date) -> None:
-    """Raise Refusal invalid where an event may not have these days."""
+    """Raise Refusal invalid where an event or an absence may not have these days."""
     if ends_on < starts_on:
-        raise Refusal("invalid", "ends_before_start", "An event ends on its first day or later.", field="ends_on")
+        raise Refusal("invalid", "ends_before_start", "The last day is before the first one.", field="ends_on")
     if (ends_on - starts_on).days >= LONGEST_EVENT_DAYS:
-        raise Refusal("invalid", "too_long", f"An event lasts at most {LONGEST_EVENT_DAYS} days.", field="ends_on")
+        raise Refusal("invalid", "too_long", f"It lasts more than {LONGEST_EVENT_DAYS} days.", field="ends_on")
 
 
 async def _demand_valid(tx: Tx, values: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ def not_found(noun: str) -> Refusal:
     return Refusal("not_found", "not_found", f"There is no such {noun}.")
 
 
+_NAME_TAKEN: Final = ("conflict", "name_taken", "This name is taken; what is retired keeps its name.")
 # Constraint -> the refusal that its violation means.
 _CONSTRAINTS: Final = {
     "ex_bookings_provider_time": ("conflict", "slot_taken", "The provider is already booked at that time."),
@@ -34,6 +35,11 @@ _CONSTRAINTS: Final = {
         "reference_known",
         "A payment with this reference exists already.",
     ),
+    "uq_services_org_id_name": _NAME_TAKEN,
+    "uq_service_packages_org_id_service_id_name": _NAME_TAKEN,
+    "uq_service_add_ons_org_id_service_id_name": _NAME_TAKEN,
+    "uq_price_rules_org_id_name": _NAME_TAKEN,
+    "uq_notification_channels_org_id_name": ("conflict", "name_taken", "Another channel has this name."),
     "uq_reviews_org_id_booking_id": ("conflict", "already_reviewed", "The booking has been reviewed already."),
 }
 

@@ -29,6 +29,11 @@ Line = Annotated[
 ]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00]+$")]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000, pattern=r"^[^\x00]+$")]
+Weekdays = Annotated[
+    list[Annotated[int, Field(ge=1, le=7)]],
+    AfterValidator(lambda days: sorted(set(days))),
+    Field(min_length=1, max_length=7, description="ISO weekdays: 1 is Monday, 7 Sunday.", examples=[[1, 2, 3, 4, 5]]),
+]
 
 
 def one_of(values: tuple[str, ...]) -> GetPydanticSchema:

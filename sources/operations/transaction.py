@@ -184,7 +184,9 @@ async def _enter(connection: Connection, identity: Identity, timeout_ms: int) ->
         case Key(key_hash):
             row = await connection.fetchrow("select * from app.enter_with_key($1, $2)", key_hash, timeout_ms)
             if row is None or row["profile_id"] is None:
-                raise Refusal("unauthenticated", "unknown_key", "The API key does not exist or is revoked.")
+                raise Refusal(
+                    "unauthenticated", "unknown_key", "The API key does not exist, or it is revoked or has expired."
+                )
             return Caller(row["org_id"], row["profile_id"], row["role"], frozenset(row["scopes"]))
         case System(org_id):
             await connection.execute("select app.enter_as_system($1, $2)", org_id, timeout_ms)

@@ -32,6 +32,7 @@ api_keys = hub_table(
     Column("key_hash", LargeBinary, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     timestamp_column("last_used_at"),
+    timestamp_column("expires_at"),
     timestamp_column("revoked_at"),
     belongs_to("profiles", "profile_id"),
     UniqueConstraint("key_hash"),

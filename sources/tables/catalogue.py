@@ -4,6 +4,7 @@ from sqlalchemy import Boolean, Column, Date, Integer, Numeric, SmallInteger, Un
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from sources.tables.columns import (
+    NOT_LANDED,
     belongs_to,
     check,
     currency_column,
@@ -35,6 +36,7 @@ service_packages = operational_table(
     money_column("price"),
     currency_column(),
     Column("hours_included", Numeric(8, 2)),
+    Column("is_active", Boolean, nullable=False, server_default=text("true"), info=NOT_LANDED),
     belongs_to("services", "service_id"),
     check("price >= 0", "price"),
     UniqueConstraint("org_id", "service_id", "name"),

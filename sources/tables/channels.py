@@ -41,9 +41,20 @@ notification_channels = hub_table(
     Column("sends_digest", Boolean, nullable=False, server_default=text("true")),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     Column("alerts_per_week", Integer),  # of each recipient; null: the default
+    # Of a webhook: how often its secret was rotated, and when the last time (sources/channel_secrets.py).
+    Column("secret_number", Integer, nullable=False, server_default=text("0")),
+    timestamp_column("secret_changed_at"),
+    timestamp_column("removed_at"),
     one_of("min_severity", SEVERITIES),
     check("alerts_per_week >= 0", "alerts_per_week"),
-    UniqueConstraint("org_id", "name"),
+    check("removed_at is null or not is_active", "removed_at", "is_active", name="removed"),
+    Index(
+        "uq_notification_channels_org_id_name",
+        "org_id",
+        "name",
+        unique=True,
+        postgresql_where=text("removed_at is null"),
+    ),
 )
 
 notification_deliveries = hub_table(
@@ -59,13 +70,15 @@ notification_deliveries = hub_table(
     timestamp_column("sent_at"),
     text_column("receipt_ref", required=False),  # the receiver's own id of the message: a Slack thread, a Message-ID
     text_column("last_error", required=False),
-    Column("repeat", Integer, nullable=False, server_default=text("0")),  # of a worsened one: its number, from 1
+    Column(
+        "repeat", Integer, nullable=False, server_default=text("0")
+    ),  # of a worsened one and of a test: its number, from 1
     # The moment that counted as now for the run that caused the message.
     Column("told_at", Timestamp, nullable=False, server_default=text("now()")),
     one_of("event", OCCASIONS),
     one_of("state", DELIVERY_STATES),
     check("(event = 'digest') = (digest_day is not null)", "digest_day", "event"),
-    check("(event <> 'digest') = (insight_id is not null)", "insight_id", "event"),
+    check("(event not in ('digest', 'test')) = (insight_id is not null)", "insight_id", "event"),
     check("(state = 'sent') = (sent_at is not null)", "sent_at", "state"),
     belongs_to("notification_channels", "channel_id"),
     belongs_to("insight_events", "insight_id"),

@@ -1,4 +1,4 @@
-"""The walk-through of docs/api.md: every command in it, in one shell, with real processes."""
+"""The walk-through of docs/api.md, and then docs/settings.md: every command, in one shell, with real processes."""
 
 import os
 import re
@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the walk calls curl, which this machine has not")
 def test_every_command_of_the_walk_through_works(settings: Settings) -> None:
     load_sample(settings, bookings=200, days=60, as_of=date(2026, 10, 31))
-    script = "\n".join(re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL))
+    guides = "".join((ROOT / "docs" / name).read_text() for name in ("api.md", "settings.md"))
+    script = "\n".join(re.findall(r"```bash\n(.*?)```", guides, re.DOTALL))
     programs = [Path(sys.executable).parent, embedded_server.BIN, os.environ["PATH"]]
     environment = {
         **os.environ, "PATH": os.pathsep.join(map(str, programs)), "HUB_HOME": str(settings.home),
@@ -40,6 +41,7 @@ def test_every_command_of_the_walk_through_works(settings: Settings) -> None:
 
     assert walked.returncode == 0, walked.stdout + walked.stderr
     assert "('completed', None)" in walked.stdout
+    assert "Calendar sync" in walked.stdout
 
 
 def _is_ready(port: int) -> bool:

@@ -102,7 +102,7 @@ def waitlist(followed: Followed, port: int, log: Path) -> None:
         "order by b.created_at limit 1"
     )
     token = followed.project.run(f"hub token --role admin --org {org} --email {email}").strip()
-    with running(followed.project, ".venv/bin/python -m sources.api", log):
+    with running(followed.project, ".venv/bin/python -m dashboard", log):
         address = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{address}/readyz"))
         answer = httpx.post(

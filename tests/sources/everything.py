@@ -105,6 +105,15 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
             "last_seen": "2030-01-01T00:00Z",
         },
     ),
+    "notification_channels": (
+        "channel", {"name": "Secret channel", "kind": "email", "target": "secret@channel.example"},
+    ),
+    "notification_deliveries": (
+        "delivery",
+        {
+            "channel_id": "channel", "insight_id": "insight", "recipient": "secret@channel.example", "event": "opened",
+        },
+    ),
     "insight_feedback": (
         "lesson",
         {

@@ -14,7 +14,7 @@ from psycopg import sql
 from sources import database
 from sources.settings import Settings
 from sources.tables import OPERATIONAL
-from tests.sources.business import NORTH, PEOPLE, SOUTH
+from tests.sources.business import NORTH, PEOPLE, SOUTH, Organization
 from tests.sources.conftest import seeded_settings
 from tests.sources.everything import write_everything
 
@@ -106,7 +106,10 @@ def test_every_operational_table_has_what_the_others_have(owner: psycopg.Connect
     found = owner.execute(
         """
         select array(select tgname::text from pg_trigger where tgrelid = pg_class.oid),
-            array(select polname::text from pg_policy where polrelid = pg_class.oid order by polname),
+            array(
+                select polname::text from pg_policy
+                where polrelid = pg_class.oid and polname !~ '^admins_' order by polname
+            ),
             relrowsecurity, has_table_privilege('hub_source', oid, 'select')
         from pg_class where oid = to_regclass(%s)
         """,
@@ -120,7 +123,7 @@ def test_every_operational_table_has_what_the_others_have(owner: psycopg.Connect
 
 def test_tables_without_a_grant_are_refused(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
     closed = _all_tables(owner) - _tables(owner, "select")
-    assert {"tombstones", "notification_channels", "notification_deliveries"} <= closed
+    assert {"tombstones", "sessions", "notification_attempts"} <= closed
     for table in closed:
         assert _refused(hub_api, f"select from app.{table}"), table
     for schema in ("raw", "marts", "analytics", "ml"):
@@ -192,8 +195,8 @@ def test_nobody_writes_into_another_organization(
             assert _refused(hub_api, _copy(owner, table), SOUTH.id), table
 
 
-def _copy(owner: psycopg.Connection, table: str) -> str:
-    """Return an insert statement that copies a row of SOUTH, with a new id."""
+def _copy(owner: psycopg.Connection, table: str, org: Organization = SOUTH) -> str:
+    """Return an insert statement that copies a row of `org`, with a new id."""
     columns = [
         name
         for (name,) in owner.execute(
@@ -203,7 +206,7 @@ def _copy(owner: psycopg.Connection, table: str) -> str:
         )
     ]
     row = owner.execute(
-        f"select to_jsonb(t)::text from app.{table} as t where org_id = %s limit 1", [SOUTH.id]
+        f"select to_jsonb(t)::text from app.{table} as t where org_id = %s limit 1", [org.id]
     ).fetchone()
     assert row is not None
     literal = sql.Literal(row[0]).as_string(owner)
@@ -216,8 +219,25 @@ def _copy(owner: psycopg.Connection, table: str) -> str:
 
 def test_another_client_changes_nothing(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
     with _entered(hub_api, "client2"):
-        for table in _tables(owner, "update") - COMMON:
+        for table in _tables(owner, "update"):
             assert hub_api.execute(f"update app.{table} set updated_at = now() returning 1").fetchall() == [], table
+
+
+@pytest.mark.parametrize("person", ["client", "provider"])
+def test_only_admins_write_what_is_theirs(owner: psycopg.Connection, hub_api: psycopg.Connection, person: str) -> None:
+    tables = owner.execute("select distinct polrelid::regclass::text from pg_policy where polname ~ '^admins_'")
+    of_admins = {name.removeprefix("app.") for (name,) in tables}
+    assert {"services", "service_packages", "service_add_ons", "price_rules", "organizations"} <= of_admins
+    for table in of_admins:
+        with _entered(hub_api, "admin"):
+            own = hub_api.execute(f"update app.{table} set updated_at = now() returning 1")
+            assert own.fetchall(), table
+        with _entered(hub_api, person):
+            assert not hub_api.execute(f"update app.{table} set updated_at = now() returning 1").fetchall(), table
+            if table in _tables(owner, "insert"):
+                assert _refused(hub_api, _copy(owner, table, NORTH), NORTH.id), table
+            if table in _tables(owner, "delete"):
+                assert not hub_api.execute(f"delete from app.{table} returning 1").fetchall(), table
 
 
 def test_hub_api_has_no_further_privileges(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Routes of the catalogue: services and people."""
+"""Routes of people."""
 
 from typing import Annotated
 
@@ -7,16 +7,10 @@ from fastapi import APIRouter, Query, Response
 from sources.api.problems import COMMON
 from sources.api.request_context import Reading, reply
 from sources.operations.bookings import catalogue
-from sources.operations.bookings.access import All, Page
-from sources.operations.bookings.catalogue import PeopleQuery, Person, Service
+from sources.operations.bookings.access import Page
+from sources.operations.bookings.catalogue import PeopleQuery, Person
 
 router = APIRouter(prefix="/v1", tags=["catalogue"], responses=COMMON)
-
-
-@router.get("/services", response_model=All[Service], summary="List the services on offer")
-async def list_services(context: Reading) -> Response:
-    """Each service has its packages and add-ons."""
-    return reply(await context.run(catalogue.list_services))
 
 
 @router.get("/people", response_model=Page[Person], summary="List people")

@@ -3,6 +3,7 @@
 import random
 import time
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Header, Response
 from sources.api.live import EventStream, Live
 from sources.api.problems import COMMON
 from sources.api.request_context import Reading
+from sources.operations import api_keys
 from sources.operations.communication import live_changes
 from sources.operations.communication.live_changes import Missed
 from sources.operations.errors import Refusal
@@ -45,7 +47,7 @@ async def stream_events(
     anew that you show."""
     state = context.request.app.state
     live: Live = state.live
-    caller = await context.run(_caller)
+    caller, key_expires_at = await context.run(_entered)
     key_hash = context.identity.key_hash if isinstance(context.identity, Key) else None
     listener = live.join(
         caller, key_hash, state.settings.live_streams
@@ -59,12 +61,14 @@ async def stream_events(
         listener.end()
     # Random, so that streams that started together do not reconnect together.
     lifetime = state.settings.live_stream_s * random.uniform(0.9, 1.0)
-    expires_in = getattr(context.request.state, "expires_at", float("inf")) - time.time()
+    token_expires_at = getattr(context.request.state, "expires_at", float("inf"))
+    expires_in = (key_expires_at.timestamp() if key_expires_at else token_expires_at) - time.time()
     return EventStream(live, listener, missed, time.monotonic() + min(lifetime, expires_in))
 
 
-async def _caller(tx: Tx) -> Caller:
-    return tx.caller
+async def _entered(tx: Tx) -> tuple[Caller, datetime | None]:
+    """Return the caller, and the end of their API key."""
+    return tx.caller, await api_keys.key_expires_at(tx)
 
 
 async def _missed(context: Reading, last_event_id: str | None) -> Missed:

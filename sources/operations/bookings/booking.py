@@ -106,6 +106,7 @@ from app.services as services
 join app.organizations as organizations on organizations.id = services.org_id
 left join app.service_packages as packages
     on packages.org_id = services.org_id and packages.service_id = services.id and packages.id = $3
+        and packages.is_active
 where services.org_id = $1 and services.id = $2
 """
 INSERT_BOOKING: Final = """

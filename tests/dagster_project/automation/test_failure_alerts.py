@@ -89,7 +89,15 @@ def test_a_dead_delivery_is_a_failure(settings: Settings, connection: psycopg.Co
         "insert into app.notification_deliveries (org_id, channel_id, digest_day, recipient, event, state, last_error) "
         "select org_id, id, '2026-03-10', target, 'digest', 'dead', 'It answered 410.' from app.notification_channels"
     )
+    other = uuid4()
+    connection.execute(
+        "insert into staging.stg_app__organizations (org_id, organization_name, currency) values (%s, 'Other', 'EUR')",
+        [other],
+    )
+    connection.execute("insert into raw.run_clock values (%s, '2026-03-10', '2026-03-11 00:00+00')", [other])
     assert len(report(settings, {}).opened) == 1
+    told = connection.execute("select org_id from app.insight_events").fetchall()
+    assert told == [(org_id,)], "channels of others are none of an organisation's business"
 
 
 def test_a_channel_of_unknown_kind_is_a_failure(

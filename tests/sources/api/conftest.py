@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from notifications.channels import CHANNELS
 from sources.api.app import create_app
 from sources.api.server import make_config
 from sources.settings import Settings
@@ -87,8 +88,13 @@ class Api:
         return booking
 
 
+def make_api(settings: Settings) -> FastAPI:
+    """Return the API alone, with the kinds of channels that `hub up` gives it."""
+    return create_app(settings, channel_kinds=CHANNELS)
+
+
 @contextmanager
-def served(settings: Settings, make_app: Callable[[Settings], FastAPI] = create_app) -> Iterator[Api]:
+def served(settings: Settings, make_app: Callable[[Settings], FastAPI] = make_api) -> Iterator[Api]:
     """Serve the application with these settings, by default the API alone, on a port that the system chooses."""
     app = make_app(settings)
     config = make_config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=5)

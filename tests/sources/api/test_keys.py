@@ -1,7 +1,7 @@
 """API keys: shown once, hashed, limited to scopes, revoked."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -103,3 +103,25 @@ def test_keys_of_an_inactive_person_are_refused(api: Api) -> None:
         assert holder.get("/v1/keys").status_code == 401
     finally:
         api.business.connection.execute("update app.profiles set is_active = true where id = %s", [api.org.client2])
+
+
+def test_a_key_expires(api: Api) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    key = _make(api.client("client"), expires_at=soon)
+    holder = _with(api, key)
+    assert datetime.fromisoformat(key["expires_at"]) == datetime.fromisoformat(soon)
+    assert holder.get("/v1/keys").status_code == 200
+    of_key = _make(holder)
+    assert of_key["expires_at"] == key["expires_at"], "a key that a key creates ends with it"
+    assert _make(api.client("client"))["expires_at"] is None
+    past = {"name": "Test", "expires_at": "2020-01-01T00:00:00Z"}
+    assert _code(api.client("client").post("/v1/keys", json=past)) == (422, "expires_in_past")
+    owner = api.business.connection
+    owner.execute("update app.api_keys set expires_at = now() - interval '1 second' where id = %s", [key["id"]])
+    assert _code(holder.get("/v1/keys")) == (401, "unknown_key")
+    assert _with(api, of_key).get("/v1/keys").status_code == 200
+    gone = owner.execute(
+        "select * from app.without_access(array[%(org)s], array[%(person)s], array['client'], array[%(hash)s])",
+        {"org": api.org.id, "person": api.org.client, "hash": hashlib.sha256(key["secret"].encode()).digest()},
+    ).fetchall()
+    assert gone == [(1,)], "its streams break off"

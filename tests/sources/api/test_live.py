@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
+from datetime import UTC, datetime
 from threading import Event
 from types import SimpleNamespace
 from uuid import uuid4
@@ -226,13 +227,18 @@ def test_a_stream_ends_with_its_lifetime(serve: Callable[..., AbstractContextMan
         assert stream.ended.wait(PATIENCE_S)
 
 
-def test_a_stream_ends_with_its_token(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    left_s = 0.5  # of the token, by the clock of the stream alone, so that a slow machine is in time
+@pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
+def test_a_stream_ends_with_its_token_or_key(api: Api, monkeypatch: pytest.MonkeyPatch, header: str) -> None:
+    left_s = 0.5  # of the token or key, by the clock of the stream alone, so that a slow machine is in time
     expires = int(time.time()) + 3600
     now = SimpleNamespace(time=lambda: expires - left_s, monotonic=time.monotonic)
     monkeypatch.setattr(live_changes_route, "time", now)
+    credential = token_of(NORTH, "client", exp=expires)
+    if header == "X-API-Key":
+        body = {"name": "Mine", "expires_at": datetime.fromtimestamp(expires, UTC).isoformat()}
+        credential = api.client("client").post("/v1/keys", json=body).json()["secret"]
     began = time.monotonic()
-    with listening(api.url, token_of(NORTH, "client", exp=expires)) as stream:
+    with listening(api.url, credential, header=header) as stream:
         assert stream.ended.wait(PATIENCE_S)
         assert time.monotonic() - began > left_s / 2
 

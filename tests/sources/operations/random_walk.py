@@ -40,6 +40,8 @@ from sources.operations.money.payments import (
     refund_payment,
     settle_payment,
 )
+from sources.operations.settings.organization import OrganizationChange, edit_organization
+from sources.operations.settings.services import ServiceChange, edit_service
 from sources.operations.transaction import Tx
 from sources.operations.work.approvals import (
     ApprovalRequest,
@@ -319,6 +321,33 @@ class Walk:
         decision = Decision(decision=self.rng.choice(["approve", "approve", "reject"]), reason="so")
         await self.act(who, lambda tx: decide_approval(tx, pending[-1].id, decision))
 
+    async def change_terms(self, who: str) -> None:
+        """Change prices and policies, which no present booking may feel."""
+
+        async def read(booking_id: UUID) -> Booking:
+            booking: Booking = await self.act("admin", lambda tx: get_booking(tx, booking_id))
+            return booking
+
+        present = [await read(booking_id) for booking_id in self.bookings]
+        change: Callable[[Tx], Awaitable[object]]
+        if self.rng.random() < 0.5:
+            price = ServiceChange(base_price=Decimal(self.rng.choice(["120.00", "150.00"])))
+            change = lambda tx: edit_service(tx, self.org.service, price, None)  # noqa: E731
+        else:
+            policies = OrganizationChange.model_validate(
+                {
+                    "deposit_pct": self.rng.choice([0, 25, 60]),
+                    "cancellation_rules": [{"hours_before": 72, "fee_pct": self.rng.choice([10, 25, 90])}],
+                }
+            )
+            change = lambda tx: edit_organization(tx, policies, None)  # noqa: E731
+        await self.act(who, change)
+        self.demand(who == "admin", "settings were changed by somebody else than an admin")
+        for before in present:
+            after = await read(before.id)
+            same = (after.total_amount, after.deposit_amount) == (before.total_amount, before.deposit_amount)
+            self.demand(same, f"a booking at {before.total_amount} felt a change of the terms")
+
 
 class _Undone(Exception):
     def __init__(self, fee: Decimal) -> None:
@@ -328,5 +357,6 @@ class _Undone(Exception):
 
 WEIGHTS: Final[dict[Callable[[Walk, str], Awaitable[None]], int]] = {
     Walk.take: 60, Walk.move: 10, Walk.extend: 6, Walk.invoice: 10, Walk.pay: 14, Walk.work: 10, Walk.judge: 1,
+    Walk.change_terms: 1,
 }  # fmt: skip
 HELD: Final = list(lifecycle.HOLDS_TIME)

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0036"
-down_revision = "0041"
+revision = "0044"
+down_revision = "0043"
 
 SAVED_VIEWS = """
 create table app.saved_views (

@@ -1,0 +1,1 @@
+"""What admins decide: the catalogue, the organisation and its policies, absences, targets and channels."""
