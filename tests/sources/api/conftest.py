@@ -118,7 +118,9 @@ def served(settings: Settings, make_app: Callable[[Settings], FastAPI] = make_ap
             server.should_exit = True
             thread.join(PATIENCE_S)
             assert not thread.is_alive(), "the API did not stop"
-            runner.close()
+            closing = Thread(target=runner.close)  # in this thread a browser's loop may run
+            closing.start()
+            closing.join(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
