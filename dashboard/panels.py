@@ -19,6 +19,7 @@ from sources.operations.transaction import Tx
 MOST_DRAWN: Final = len(charts.SERIES)  # members in a chart
 MOST_CELLS: Final = 1_000  # of a table in a page; the CSV has all
 MOST_ROWS: Final = 120
+LEAST_POINTS: Final = 1.0  # of a share, to be called good or bad
 SHADES: Final = 7  # of the classes h0 to h7
 COMPARED: Final[dict[Comparison, str]] = {
     "previous": "Period before", "year_ago": "Last year", "target": "Target",
@@ -155,13 +156,18 @@ class Panel:
         }[name]
         value, base = figure.value, figure.compared[name]
         if value is None or base is None:
-            return Compared(base, "", f"{of}: {'none is set' if name == 'target' else 'not known'}")
+            return Compared(base, "", "no target is set" if name == "target" else f"{of}: not known")
         share = formatting.change(value, base, unit, currency)
+        points = 0.0
+        if unit == "share":
+            points = round(100 * abs(formatting.rounded(value, unit) - formatting.rounded(base, unit)), 1)
+            share = f"{formatting.figure(points, 'score')} points" if points else None
         if share is None or value == base:
             return Compared(base, "", f"{of}: {self.shown(base)}")
         change = f"{share} {'more' if value > base else 'less'}"
         is_good = (value > base) == (self.metric.good_direction == "up")
-        is_told = not share.startswith("under") and not (name == "target" and figure.is_partial)
+        is_small = points < LEAST_POINTS if unit == "share" else share.startswith("under")
+        is_told = not is_small and not (name == "target" and figure.is_partial)
         tone = ("good" if is_good else "bad") if is_told else ""
         return Compared(base, change, f"{change} than {of} ({self.shown(base)})", tone)
 
@@ -205,8 +211,9 @@ class Panel:
         """Return the chart of the exploration; None for tables and where there is nothing to draw."""
         if self.exploration.view not in ("line", "bar") or not self.series:
             return None
-        is_stacked = self.is_split and self.metric.kind == "sum"
-        spec = charts.periods_in_lines() if self.exploration.view == "line" else charts.periods_in_bars(is_stacked)
+        is_share, is_stacked = self.metric.unit == "share", self.is_split and self.metric.kind == "sum"
+        is_line = self.exploration.view == "line"
+        spec = charts.periods_in_lines(is_share) if is_line else charts.periods_in_bars(is_share, is_stacked)
         return charts.with_rows(spec, self._rows())
 
     def _rows(self) -> Iterator[charts.Row]:

@@ -25,17 +25,20 @@ ROW_HEIGHT: Final = 26  # of a horizontal bar, in points
 BARS: Final = "▁▂▃▄▅▆▇█"
 BEGINNING: Final = "|"  # of the coming days
 ROWS: Final = "rows"
-FIGURES: Final = alt.Axis(title=None, format=",.2~s", tickCount=4)
+# Thousands and more in short; a format for all figures would write 0.8 as 800m.
+_SHORT: Final = "abs(datum.value) < 1000 ? format(datum.value, ',.2~f') : format(datum.value, ',.2~s')"
+FIGURES: Final = alt.Axis(title=None, labelExpr=_SHORT, tickCount=4)
+SHARES: Final = alt.Axis(title=None, format=".0%", tickCount=4)
 
 
 def with_rows(spec: Spec, rows: Iterable[Row]) -> Spec:
-    """Return `spec` with its rows: dates as ISO text, numbers as floats."""
+    """Return `spec` with its rows: days as their local midnight in ISO 8601, numbers as floats."""
     return {**spec, "datasets": {ROWS: [{name: _plain(value) for name, value in row.items()} for row in rows]}}
 
 
 def _plain(value: object) -> object:
     if isinstance(value, date):
-        return value.isoformat()
+        return f"{value.isoformat()}T00:00:00"  # a day alone would be read as UTC, a day earlier in the west
     return value if value is None or isinstance(value, (str, bool, int)) else float(value)  # type: ignore[arg-type]
 
 
@@ -184,11 +187,11 @@ def line() -> Spec:
 
 
 @cache
-def periods_in_lines() -> Spec:
+def periods_in_lines(is_share: bool) -> Spec:
     """Lines through the values of periods: rows of period, series, value, shown, and is_compared for a dashed line."""
     base = alt.Chart(alt.NamedData(ROWS)).encode(
         x=_periods(),
-        y=alt.Y("value:Q", axis=FIGURES),
+        y=alt.Y("value:Q", axis=SHARES if is_share else FIGURES),
         color=_series_colours(),
         strokeDash=alt.StrokeDash(
             "is_compared:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [4, 3]]), legend=None
@@ -199,11 +202,11 @@ def periods_in_lines() -> Spec:
 
 
 @cache
-def periods_in_bars(is_stacked: bool) -> Spec:
+def periods_in_bars(is_share: bool, is_stacked: bool) -> Spec:
     """Bars of the values of periods, with the rows of `periods_in_lines`: the series on each other, or side by side."""
     base = alt.Chart(alt.NamedData(ROWS)).encode(
         x=_periods(),
-        y=alt.Y("value:Q", axis=FIGURES, stack="zero" if is_stacked else None),
+        y=alt.Y("value:Q", axis=SHARES if is_share else FIGURES, stack="zero" if is_stacked else None),
         color=_series_colours(),
         tooltip=_of_period(),
     )
@@ -217,7 +220,7 @@ def _periods() -> alt.X:
 
 
 def _series_colours() -> alt.Color:
-    legend = alt.Legend(title=None, orient="top", labelLimit=130, columns=2, symbolLimit=len(SERIES))
+    legend = alt.Legend(title=None, orient="top", labelLimit=170, columns=2, symbolLimit=len(SERIES))
     return alt.Color("series:N", sort=None, legend=legend)
 
 

@@ -127,7 +127,7 @@ async def download_figures(visitor: Owner, request: Request) -> Response:
             writer.writerow(
                 [
                     panel.metric.metric, exploration.grain, figure.period_start, figure.period_end,
-                    str(figure.is_partial).lower(), exploration.by, _inert(series.member), _inert(series.member_label),
+                    str(figure.is_partial).lower(), exploration.by, inert(series.member), inert(series.member_label),
                     figure.value, *figure.compared.values(),
                 ]
             )  # fmt: skip
@@ -136,7 +136,7 @@ async def download_figures(visitor: Owner, request: Request) -> Response:
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _inert(text: str) -> str:
+def inert(text: str) -> str:
     """Return a text that a spreadsheet shows and does not calculate."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 

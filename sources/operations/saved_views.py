@@ -4,7 +4,7 @@ from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
 import asyncpg
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from sources.operations.errors import Refusal, not_found
 from sources.operations.explorations import Exploration
@@ -53,12 +53,12 @@ class ViewChange(Request):
 
 
 class NewTile(Request):
-    """A tile for a dashboard of the caller's own. Without `view_id`: for a new one of the name `view_name`."""
+    """A tile for a dashboard of the caller's own: a new one of the name `view_name` if it is given, or `view_id`."""
 
     title: Line
     size: Size = "half"
     view_id: UUID | None = None
-    view_name: Line | None = Field(None, description="The name of the new dashboard.")
+    view_name: Line | None = None
 
 
 FROM_VIEWS: Final = """
@@ -123,10 +123,10 @@ async def add_tile(tx: Tx, request: NewTile, exploration: Exploration) -> SavedV
 
     Raises Refusal: forbidden, not_found, invalid (name_missing), conflict (too_many).
     """
-    if request.view_id is not None:
-        view = await _own_view(tx, request.view_id)
-    elif request.view_name is not None:
+    if request.view_name is not None:
         view = await create_view(tx, NewView(name=request.view_name))
+    elif request.view_id is not None:
+        view = await _own_view(tx, request.view_id)
     else:
         raise Refusal("invalid", "name_missing", "Name the new dashboard, or choose one.", field="view_name")
     if len(view.tiles) >= MOST_TILES:

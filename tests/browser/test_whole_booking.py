@@ -73,7 +73,8 @@ def test_a_booking_from_request_to_review_by_three_people(pages: Pages, open_win
     work = chosen.open(booking)
     work.get_by_role("button", name="Start a timer").click()
     work.get_by_role("button", name="Stop the timer").click()
-    work.get_by_role("button", name="Start: Plan").click()
+    print(work.locator("main").inner_text())
+    work.get_by_role("button", name="Start: Plan").click(timeout=5000)
     work.get_by_role("button", name="Submit: Plan").click()
     page.get_by_role("button", name="Approve: Plan").click()  # it came without a reload
     expect(page.locator("#history")).to_contain_text("Delivered")
