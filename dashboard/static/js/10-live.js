@@ -13,8 +13,10 @@
     quiet = setTimeout(() => { notice.hidden = true; }, 4000);
   };
 
-  // A part in which a person types or chooses is left as it is: replacing it would take their words away.
-  const isInUse = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+  // A part in which a person types, or has opened a form, is left as it is: replacing it would take their words away.
+  const isInUse = (part) =>
+    part.querySelector("details[open] form") !== null
+    || (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
   const waiting = new Set();
   let soon;
   const refresh = () => {
