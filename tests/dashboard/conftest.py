@@ -1,14 +1,16 @@
 """The pages for tests: `pages` over the seeded business, `sample_pages` over the built sample business."""
 
+import html
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from dashboard.app import create_app
 from sources import sign_in
@@ -17,6 +19,13 @@ from tests.sources.api.conftest import Api, served
 from tests.sources.conftest import seeded_settings
 
 TOKEN: Final = re.compile(r'name="form_token" value="([0-9a-f]+)"')
+ADMINS: Final = {
+    "estudio-meridiano": "EUR",
+    "harbor-and-pine": "USD",
+}  # the sample's organisations, with their currency
+_ROW, _CELL, _TAG = (
+    re.compile(pattern, re.DOTALL) for pattern in (r"<tr>(.*?)</tr>", r"<t[hd][ >].*?</t[hd]>", r"<[^>]*>")
+)
 
 
 class Pages:
@@ -53,6 +62,35 @@ def send(browser: httpx.Client, page: str, action: str, **fields: object) -> htt
     token = TOKEN.search(browser.get(page).text)
     assert token, f"{page} has no form"
     return browser.post(action, data={"form_token": token[1], **fields})
+
+
+def admin_of(pages: Pages, slug: str) -> tuple[str, str]:
+    """Return the id of an organisation and the address of its first admin."""
+    rows = rows_of(
+        pages,
+        "select o.id::text, p.email from app.profiles as p inner join app.organizations as o on o.id = p.org_id "
+        "where o.slug = %s and p.role = 'admin' order by p.id limit 1",
+        slug,
+    )
+    return rows[0]["id"], rows[0]["email"]
+
+
+def rows_of(pages: Pages, query: str, *values: object) -> list[dict[str, Any]]:
+    """Return the rows of a query as the owner of the database, without row security."""
+    with psycopg.connect(pages.settings.database_url, row_factory=dict_row) as connection:
+        return connection.execute(query.encode(), values).fetchall()
+
+
+def words_of(part: str) -> str:
+    """Return the text of a part of a page, in one line."""
+    return " ".join(html.unescape(_TAG.sub(" ", part)).split())
+
+
+def table_after(page: str, mark: str) -> list[list[str]]:
+    """Return the cells of the body of the first table after `mark`, row by row."""
+    table = page[page.index("<tbody>", page.index(mark)) :]
+    rows = _ROW.findall(table[: table.index("</tbody>")])
+    return [[words_of(cell) for cell in _CELL.findall(row)] for row in rows]
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import re
 import time
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import httpx
 import psycopg
@@ -16,9 +15,8 @@ from psycopg.rows import dict_row
 from sources import database, formatting
 from sources.tokens import issue_token
 from tests.conftest import SAMPLE_DAY
-from tests.dashboard.conftest import Pages
+from tests.dashboard.conftest import ADMINS, Pages, admin_of, rows_of
 
-ADMINS = {"estudio-meridiano": "EUR", "harbor-and-pine": "USD"}
 OF_FUNCTION = (
     "bookings_created", "bookings_completed", "bookings_cancelled", "booked_revenue", "realized_revenue",
     "collected_revenue",
@@ -26,23 +24,6 @@ OF_FUNCTION = (
 ROW = re.compile(
     r'<tr><th scope="row">(?:<a [^>]+>)?([^<]+)(?:</a>)?</th><td class="number" data-label="[^"]+">([^<]+)<'
 )
-
-
-def admin_of(pages: Pages, slug: str) -> tuple[str, str]:
-    """Return the id of an organisation and the address of its first admin."""
-    with psycopg.connect(pages.settings.database_url) as connection:
-        row = connection.execute(
-            "select o.id::text, p.email from app.profiles as p inner join app.organizations as o on o.id = p.org_id "
-            "where o.slug = %s and p.role = 'admin' order by p.id limit 1",
-            [slug],
-        ).fetchone()
-    assert row is not None
-    return row
-
-
-def rows_of(pages: Pages, query: str, *values: object) -> list[dict[str, Any]]:
-    with psycopg.connect(pages.settings.database_url, row_factory=dict_row) as connection:
-        return connection.execute(query, values).fetchall()
 
 
 def figures_of(browser: httpx.Client, **query: object) -> list[dict[str, str]]:
