@@ -1,6 +1,5 @@
 """What templates format with: figures, money, days and times, all by sources.formatting."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,10 +10,10 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime, format_time, format_timedelta
 
 from sources import formatting
+from sources.page_paths import page_of
 
 MISSING: Final = "–"
 NOTABLE: Final = 0.02  # the least change that is good or bad, as a share of what it is compared with
-_OF_API: Final = re.compile(r"/v1/(bookings|invoices)/([0-9a-f-]{36})")
 
 
 def figure(value: Decimal | float | None, unit: str, currency: str | None = None) -> str:
@@ -89,14 +88,6 @@ def _comparison(figure: Any, base: Decimal, than: str, currency: str) -> tuple[s
     share = formatting.change(value, shown, figure.unit, currency)
     size = share or formatting.figure(abs(value - shown), figure.unit, currency)
     return f"{size} {'more' if is_more else 'less'} {than}", tone
-
-
-def page_of(link: str | None) -> str | None:
-    """Return the page of what an address of the API names; None where there is none."""
-    found = _OF_API.fullmatch(link or "")
-    if found is None:
-        return link if link and link.startswith("/") and not link.startswith(("//", "/v1/")) else None
-    return "/receivables" if found[1] == "invoices" else f"/{found[1]}/{found[2]}"
 
 
 def _or_missing(format_day: Callable[[date], str]) -> Callable[[date | None], str]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from notifications.messages import Step
 from sources import formatting
+from sources.page_paths import page_of
 
 ACTIONS_SHOWN: Final = 3
 ADDRESSES: Final = ("https://", "http://", "mailto:", "tel:")
@@ -51,10 +52,11 @@ def _step(action: Row, currency: str | None, link_base: str) -> Step:
 
 
 def _address(link: str, link_base: str) -> str:
-    """Return the address of a link; a path is one under the Hub's address."""
+    """Return the address of a link; a path leads to its page under the Hub's address, and is empty without a page."""
     if link.startswith(ADDRESSES):
         return link
-    return f"{link_base.rstrip('/')}/{link.lstrip('/')}" if link and link_base and ":" not in link else ""
+    path = page_of(link)
+    return f"{link_base.rstrip('/')}{path}" if path and link_base else ""
 
 
 def _worth(action: Row, currency: str | None) -> str:

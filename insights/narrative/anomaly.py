@@ -136,7 +136,19 @@ def describe(finding: Finding) -> phrases.Text:
         _split(finding),
     ]
     title = f"{phrases.capitalised(subject)}: {shown}{when}, {short}"
+    if finding.get("repeated"):
+        title = _repeated_title(finding, value, expected, when)
     return title, phrases.joined(sentences), _recommendation(finding)
+
+
+def _repeated_title(finding: Finding, value: float, expected: float, when: str) -> str:
+    """Return the title of invoices that repeat others: how many, since when, and the money of the summary."""
+    repeated = finding["repeated"]
+    verb = "repeats" if repeated == 1 else "repeat"
+    invoices = formatting.counted(finding["invoices"], "invoice")
+    return (
+        f"{repeated:,} of {invoices} {verb} another one{when}: {phrases.difference(finding, value, expected)} too much"
+    )
 
 
 def _since(finding: Finding) -> date | None:

@@ -174,9 +174,15 @@ def test_a_driver_of_two_dimensions_reads_as_one_name() -> None:
     assert phrases.driver_name([("channel", "web")]) == "web"
 
 
-def test_a_repeated_invoice_is_to_be_voided() -> None:
-    repeated = {**CASES["revenue_huge"], "repeated": 8, "metric": "invoiced_revenue", "direction": "up"}
+def test_repeated_invoices_are_the_title_and_are_to_be_voided() -> None:
+    amounts = {**figures(3500.4, 2000.4, 0, 0), "lower": None, "upper": None, "started_on": date(2025, 6, 29)}
+    repeated = {
+        **CASES["revenue_huge"], **amounts, "repeated": 15, "invoices": 35, "metric": "invoiced_revenue",
+        "label": "invoiced revenue",
+    }  # fmt: skip
     (found,) = with_texts(ORGANIZATION, [repeated])
+    assert found["title"] == "15 of 35 invoices repeat another one since 29 Jun: €1,500 too much"
+    assert "€1,500 (75%) more than the €2,000 expected" in found["summary"]
     assert found["recommendation"].startswith("Void the invoices that were issued twice")
 
 
