@@ -28,7 +28,7 @@ def act(window: Window, booking: str, action: str, **fields: str) -> None:
     page.wait_for_url(f"**{booking}")
 
 
-def test_a_booking_from_request_to_review_by_three_people(pages: Pages, open_window: Open) -> None:
+def test_a_booking_from_request_to_review_by_three_people(pages: Pages, open_window: Open) -> None:  # noqa: PLR0915
     client = open_window(pages, "client@north.example")
     provider = open_window(pages, "provider@north.example")
     admin = open_window(pages, "admin@north.example")
