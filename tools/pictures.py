@@ -1,124 +1,100 @@
-"""The pictures of the README, taken from a running Hub: make pictures (needs Chromium; `make up` in another shell).
+"""The pictures of the guides, taken from a running Hub: make pictures (needs Chromium; `make up` in another shell).
 
-Example: python tools/pictures.py --chromium /usr/bin/chromium
+Example: python -m tools.pictures --chromium /usr/bin/chromium --org estudio-meridiano
 """
 
 import argparse
-import base64
-import json
 import subprocess
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import httpx
-from websockets.sync.client import ClientConnection, connect
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from sources import database, sign_in
 from sources.settings import DAGSTER_PATH, get_settings
 
 PICTURES: Final = Path(__file__).parent.parent / "docs" / "pictures"
 QUIET: Final = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
-DRAWN_MS: Final = 5_000
-PAGE_S: Final = 30.0  # for a page of the front door
-GRAPH_DRAWN_S: Final = 40.0  # the graph is laid out in the page, after its data have come
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+GRAPH_DRAWN_MS: Final = 40_000  # the graph is laid out in the page, after its data have come
+DESK, PHONE = (1440, 1000), (390, 844)
+_ADMIN: Final = """
+select profiles.email from app.profiles as profiles
+inner join app.organizations as organizations on organizations.id = profiles.org_id
+where organizations.slug = %s and profiles.role = 'admin' and profiles.is_active and profiles.email is not null
+order by profiles.full_name limit 1
+"""
+_LARGEST_INSIGHT: Final = """
+select insights.id from app.insight_events as insights
+inner join app.organizations as organizations on organizations.id = insights.org_id
+where organizations.slug = %s and insights.status = 'open'
+order by abs(insights.impact) desc nulls last limit 1
+"""
 
 
-def shoot(chromium: str, url: str, name: str, width: int, height: int) -> None:
-    """Write docs/pictures/`name` as it looks in a window of width x height pixels."""
-    with tempfile.TemporaryDirectory() as profile:
-        subprocess.run(
-            [
-                chromium,
-                *QUIET,
-                f"--user-data-dir={profile}",
-                f"--window-size={width},{height}",
-                f"--virtual-time-budget={DRAWN_MS}",
-                f"--screenshot={PICTURES / name}",
-                url,
-            ],
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
+def shoot(browser: Browser, url: str, name: str, size: tuple[int, int]) -> None:
+    """Write docs/pictures/`name` as a page that needs no session looks in a window of this size."""
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.goto(url)
+    page.screenshot(path=PICTURES / name)
+    page.close()
 
 
-def shoot_signed_in(chromium: str, path: str, name: str, width: int, height: int, wait_s: float) -> None:
-    """Write docs/pictures/`name`, of a page behind the front door, `wait_s` seconds after it was opened.
-
-    The browser signs in as a person does: it opens a link of the operator, and presses the button.
-    """
+def signed_in(browser: Browser, org: str) -> tuple[Page, str | None]:
+    """Return a page in which an admin of the organisation has signed in as people do, and the largest open insight."""
     settings = get_settings()
     with database.connect(database.database_url(settings)) as connection:
-        link = sign_in.operators_link(connection, settings, at=datetime.now(UTC))
-    options = [*QUIET, "--remote-debugging-port=0", f"--window-size={width},{height}"]
-    with tempfile.TemporaryDirectory() as profile:
-        browser = subprocess.Popen([chromium, *options, f"--user-data-dir={profile}", "about:blank"])
-        try:
-            port_file = Path(profile) / "DevToolsActivePort"
-            while not (port_file.exists() and port_file.read_text()):
-                time.sleep(0.1)
-            port = port_file.read_text().splitlines()[0]
-            targets = httpx.get(f"http://127.0.0.1:{port}/json").json()
-            [page] = [target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page"]
-            with connect(page, max_size=None) as devtools:
-                _call(devtools, "Page.navigate", url=link)
-                _wait_for(devtools, "document.querySelector('button[autofocus]') !== null")
-                _call(devtools, "Runtime.evaluate", expression="document.querySelector('button[autofocus]').click()")
-                _wait_for(devtools, f"location.pathname.startsWith('{DAGSTER_PATH}/')")
-                _call(devtools, "Page.navigate", url=settings.link_base + path)
-                time.sleep(wait_s)
-                picture = _call(devtools, "Page.captureScreenshot")["data"]
-            (PICTURES / name).write_bytes(base64.b64decode(picture))
-        finally:
-            browser.terminate()
-            browser.wait()
+        [email] = connection.execute(_ADMIN, [org]).fetchone() or [None]
+        if email is None:
+            raise SystemExit(f"The organisation {org} has no admin with an address.")
+        now = datetime.now(UTC)
+        link = sign_in.link_of(connection, settings, email=email, slug=org, at=now, opens_dagster=True)
+        insight = connection.execute(_LARGEST_INSIGHT, [org]).fetchone()
+    page = browser.new_page(base_url=settings.link_base)
+    page.goto(link)
+    page.get_by_role("button", name="Sign in").click()
+    return page, str(insight[0]) if insight else None
 
 
-def _wait_for(devtools: ClientConnection, expression: str) -> None:
-    """Wait until the page's `expression` is true. Raises TimeoutError with the page's text where it stays false."""
-    for _ in range(int(PAGE_S / 0.1)):
-        if _value(devtools, expression) is True:
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"{expression} is not true of the page: {_value(devtools, 'document.body.innerText')}")
-
-
-def _value(devtools: ClientConnection, expression: str) -> object:
-    return _call(devtools, "Runtime.evaluate", expression=expression)["result"].get("value")
-
-
-def _call(devtools: ClientConnection, method: str, **parameters: object) -> dict[str, Any]:
-    """Call a method of the DevTools protocol and return its result; events in between are dropped."""
-    devtools.send(json.dumps({"id": 1, "method": method, "params": parameters}))
-    while "id" not in (answer := json.loads(devtools.recv())):
-        pass
-    result: dict[str, Any] = answer["result"]
-    return result
+def shoot_page(page: Page, path: str, name: str, size: tuple[int, int]) -> None:
+    """Write docs/pictures/`name`, of a page of the dashboard with its charts."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(path)
+    for chart in page.locator("figure.chart").all():
+        chart.scroll_into_view_if_needed()
+    page.locator("figure.chart:not([data-drawn])").first.wait_for(state="detached")
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=PICTURES / name)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--chromium", default="chromium", help="the browser's program")
-    parser.add_argument("--org", required=True, help="slug of the organisation whose digest is shown")
+    parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's program")
+    parser.add_argument("--org", required=True, help="slug of the organisation that is shown")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=arguments.chromium, args=list(QUIET))
         digest = Path(folder) / "digest.html"
         subprocess.run(["hub", "digest", "--org", arguments.org, "--html", str(digest)], check=True)
-        shoot(arguments.chromium, digest.as_uri(), "digest.png", 900, 1500)
-        shoot(arguments.chromium, digest.as_uri(), "digest-phone.png", 500, 1100)
-    shoot_signed_in(arguments.chromium, f"{DAGSTER_PATH}/asset-groups", "graph.png", 1500, 640, GRAPH_DRAWN_S)
+        shoot(browser, digest.as_uri(), "digest.png", (900, 1500))
+        shoot(browser, digest.as_uri(), "digest-phone.png", (500, 1100))
+        page, insight = signed_in(browser, arguments.org)
+        shoot_page(page, "/", "overview.png", DESK)
+        shoot_page(page, "/", "overview-phone.png", PHONE)
+        shoot_page(
+            page, "/explore?metric=booked_revenue&grain=month&compare=previous&compare=year_ago", "explore.png", DESK
+        )
+        if insight:
+            shoot_page(page, f"/insights/{insight}", "insight.png", DESK)
+        page.set_viewport_size({"width": 1500, "height": 640})
+        page.goto(f"{DAGSTER_PATH}/asset-groups")
+        page.wait_for_timeout(GRAPH_DRAWN_MS)
+        page.screenshot(path=PICTURES / "graph.png")
+        browser.close()
 
 
 if __name__ == "__main__":

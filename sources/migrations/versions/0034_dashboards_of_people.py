@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0044"
-down_revision = "0043"
+revision = "0034"
+down_revision = "0033"
 
 SAVED_VIEWS = """
 create table app.saved_views (

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0042"
-down_revision = "0041"
+revision = "0032"
+down_revision = "0031"
 
 # Table -> the rights that hub_api gets. Restrictive policies leave the writing to admins, whoever may read the rows.
 WRITTEN_BY_ADMINS = {

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0041"
-down_revision = "0040"
+revision = "0031"
+down_revision = "0030"
 
 UPGRADE = """
 create function app.deliveries_of_insight(p_insight_id uuid)

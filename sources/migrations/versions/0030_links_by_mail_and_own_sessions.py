@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0040"
-down_revision = "0039"
+revision = "0030"
+down_revision = "0029"
 
 # Of one person at most three unused links of a quarter of an hour, so that nobody fills a mailbox.
 UPGRADE = """

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0043"
-down_revision = "0042"
+revision = "0033"
+down_revision = "0032"
 
 CHANNELS = """
 alter table app.notification_channels
