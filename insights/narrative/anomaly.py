@@ -98,6 +98,13 @@ COMMON_CAUSES: Final = {
         "down",
     ): "The other figures of the work show nothing unusual, so the hours were probably not recorded.",
 }
+# What happened, where a figure counts events: the thing, and the verb of one and of several.
+EVENTS: Final = {
+    "bookings_created": ("booking", "was created", "were created"),
+    "bookings_completed": ("booking", "was completed", "were completed"),
+    "bookings_cancelled": ("booking", "was cancelled", "were cancelled"),
+    "failed_payments": ("payment", "failed", "failed"),
+}
 # Added to an anomaly that lasts longer than one day, by pattern.
 PATTERNS: Final = {
     "level_shift": "This looks like a new level, not one odd day.",
@@ -135,10 +142,20 @@ def describe(finding: Finding) -> phrases.Text:
         "" if is_known else _common_cause(finding),
         _split(finding),
     ]
-    title = f"{phrases.capitalised(subject)}: {shown}{when}, {short}"
+    title = f"{_event(finding, value) or f'{phrases.capitalised(subject)}: {shown}'}{when}, {short}"
     if finding.get("repeated"):
         title = _repeated_title(finding, value, expected, when)
     return title, phrases.joined(sentences), _recommendation(finding)
+
+
+def _event(finding: Finding, value: float) -> str:
+    """Return what happened, as in '3 bookings for Massage were created'; empty where the figure counts no events."""
+    if finding.get("metric") not in EVENTS:
+        return ""
+    thing, one, several = EVENTS[finding["metric"]]
+    number = phrases.amount(finding, value) if value else "No"
+    things, verb = (thing, one) if value == 1 else (f"{thing}s", several)
+    return f"{number} {things}{phrases.of_member(finding)} {verb}"
 
 
 def _repeated_title(finding: Finding, value: float, expected: float, when: str) -> str:

@@ -64,10 +64,13 @@ MONEY: Final = {
 
 def subject(finding: Finding) -> str:
     """Return the name of the figure, as in 'bookings created for Massage'."""
+    return f"{finding['label']}{of_member(finding)}"
+
+
+def of_member(finding: Finding) -> str:
+    """Return the words of the member that a figure is of, as in ' for Massage'; empty of the total."""
     words = MEMBERS.get(finding.get("dimension") or "")
-    if words is None or not finding.get("member_name"):
-        return str(finding["label"])
-    return f"{finding['label']} {words.format(finding['member_name'])}"
+    return f" {words.format(finding['member_name'])}" if words and finding.get("member_name") else ""
 
 
 def at_organization(finding: Finding) -> str:

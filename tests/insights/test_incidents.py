@@ -295,6 +295,10 @@ INCIDENTS: dict[str, list[dict[str, Any]]] = {
         anomaly("booked_revenue", 6150, 2400),
         anomaly("bookings_created", 39, 1.2, dimension="client_group", member="Groups", member_name="Groups"),
     ],
+    "invoices_issued_twice": [
+        anomaly("invoiced_revenue", 8120.5, 4060.25, days=2, repeated=40, invoices=80, actions=[
+            action("Void invoice 2026-171 of Lund Ltd, if it is only invoice 2026-131 again", 940.0)]),
+    ],
     "no_show_wave": [
         anomaly("no_show_rate", 0.42, 0.06, days=3, impact=-2100.0, share=1.2, spread_over=["service"],
                 actions=[action("Call Kim Oh: Colour on Monday, 23 November 2026 was missed", 120.5)]),

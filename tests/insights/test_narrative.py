@@ -186,6 +186,12 @@ def test_repeated_invoices_are_the_title_and_are_to_be_voided() -> None:
     assert found["recommendation"].startswith("Void the invoices that were issued twice")
 
 
+def test_where_no_event_happened_the_title_says_so() -> None:
+    nothing = {**CASES["count_missing_of_a_service"], **figures(0, 51, 30, 70), "pattern": "dropout"}
+    (found,) = with_texts(ORGANIZATION, [nothing])
+    assert found["title"] == "No bookings for Moving were created, where 51 were expected"
+
+
 def test_a_member_has_no_cause_that_is_common_to_all() -> None:
     spread = {"direction": "down", "drivers": [], "spread_over": ["channel"], "pattern": "level_shift"}
     own = {**CASES["count_missing_of_a_service"], **spread, "metric": "bookings_created"}
