@@ -77,6 +77,8 @@ def _conditions(table: Table) -> Iterator[Composable]:
     for column in (each.name for each in table.columns):
         if column == "profile_id" or parents.get(column) == "profiles":
             yield SQL("{} = %(person_id)s").format(Identifier(column))
+        elif column.endswith("_by"):  # an id, or as operations on insights write it
+            yield SQL("{}::text in (%(person_id)s::text, 'profile ' || %(person_id)s::text)").format(Identifier(column))
         elif parents.get(column) in _OF_CLIENTS:
             yield SQL("{} in (select id from app.{} where org_id = %(org_id)s and client_id = %(person_id)s)").format(
                 Identifier(column), Identifier(parents[column])
