@@ -43,13 +43,13 @@ def test_an_export_has_the_rows_of_each_table_that_refers_to_the_person(connecti
         [NORTH.id, person],
     )
     connection.execute("update app.notification_deliveries set recipient = 'client@north.example'")
-    for table, column, by in (
+    for name, column, by in (
         ("insight_events", "closed_by", f"profile {person}"),
         ("insight_run_logs", "requested_by", f"profile {person}"),
         ("insight_feedback", "given_by", f"profile {person}"),
         ("payments", "announced_by", person),
     ):
-        assert connection.execute(f"update app.{table} set {column} = %s where org_id = %s", [by, NORTH.id]).rowcount
+        assert connection.execute(f"update app.{name} set {column} = %s where org_id = %s", [by, NORTH.id]).rowcount
     export = _run("export", "client@north.example")
     assert export == _run("export", person)
     for table in metadata.sorted_tables:
