@@ -6,7 +6,8 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
@@ -129,8 +130,10 @@ def shown_again(form: FormData) -> dict[str, str]:
 
 
 def _is_list(annotation: Any) -> bool:
-    options = getattr(annotation, "__args__", ()) if get_origin(annotation) is not list else ()
-    return get_origin(annotation) is list or any(get_origin(option) is list for option in options)
+    """Return True for a list, also where the type is annotated or allows null."""
+    if get_origin(annotation) is list:
+        return True
+    return get_origin(annotation) in (Union, UnionType, Annotated) and any(map(_is_list, get_args(annotation)))
 
 
 def _sentence(message: str) -> str:
