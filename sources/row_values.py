@@ -39,3 +39,6 @@ EXTRA_STATUSES: Final[tuple[ExtraStatus, ...]] = get_args(ExtraStatus)
 CALENDAR_EVENT_KINDS: Final[tuple[CalendarEventKind, ...]] = get_args(CalendarEventKind)
 GRAINS: Final[tuple[Grain, ...]] = get_args(Grain)
 SENSITIVITIES: Final[tuple[Sensitivity, ...]] = get_args(Sensitivity)
+
+AuditAction = Literal["insert", "update", "delete", "sign_in", "act_as"]
+AUDIT_ACTIONS: Final[tuple[AuditAction, ...]] = get_args(AuditAction)

@@ -12,8 +12,9 @@ from dashboard.forms import Rejected, attempt, attempt_once, read
 from dashboard.rendering import PageRoute, leads_to, page
 from dashboard.settings_forms import FORMS, RULES, Of
 from sources.insight_values import InsightKind, Severity
-from sources.operations import api_keys, calendar
+from sources.operations import api_keys, audit, calendar
 from sources.operations.api_keys import SCOPES
+from sources.operations.audit import AuditQuery
 from sources.operations.bookings import catalogue
 from sources.operations.bookings.catalogue import PeopleQuery
 from sources.operations.calendar import CalendarQuery
@@ -28,6 +29,7 @@ from sources.row_values import CALENDAR_EVENT_KINDS, SENSITIVITIES
 router = APIRouter(prefix="/settings", route_class=PageRoute, include_in_schema=False, tags=["pages"])
 
 MOST_PEOPLE: Final = 200
+SHOWN_ENTRIES: Final = 40  # of the audit log on a page
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 GRAINS: Final = ("day", "week", "month", "quarter", "year")
 # Section -> its name, and what it is for.
@@ -41,6 +43,7 @@ SECTIONS: Final = {
     "targets": ("Targets", "what you want to reach: shown beside the figures"),
     "calendar": ("Calendar", "what is known ahead: closures, campaigns, price changes, events in town"),
     "keys": ("API keys", "for programs that use the API"),
+    "audit": ("Audit log", "who changed what, and who signed in"),
 }
 
 
@@ -163,6 +166,12 @@ async def _keys(tx: Tx, _: Visitor) -> dict[str, Any]:
     return {"keys": (await api_keys.list_keys(tx)).items, "scopes": SCOPES}
 
 
+async def _audit(tx: Tx, visitor: Visitor) -> dict[str, Any]:
+    after = visitor.context.request.query_params.get("after", "")
+    query = AuditQuery(limit=SHOWN_ENTRIES, after=UUID(after) if len(after) == 36 else None)
+    return {"log": await audit.list_entries(tx, query)}
+
+
 _READERS: Final[dict[str, Callable[[Tx, Visitor], Awaitable[dict[str, Any]]]]] = {
     "organization": _organization,
     "services": _services,
@@ -173,4 +182,5 @@ _READERS: Final[dict[str, Callable[[Tx, Visitor], Awaitable[dict[str, Any]]]]] =
     "targets": _targets,
     "calendar": _calendar,
     "keys": _keys,
+    "audit": _audit,
 }

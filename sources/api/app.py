@@ -23,6 +23,7 @@ from sources.api.rate_limits import RateLimits
 from sources.api.routes import (
     absences,
     approvals,
+    audit,
     bookings,
     calendar,
     catalogue,
@@ -62,6 +63,7 @@ ROUTERS: Final = (
     milestones.router,
     tasks.router,
     approvals.router,
+    audit.router,
     time_entries.router,
     messages.router,
     figures.router,

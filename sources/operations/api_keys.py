@@ -18,8 +18,9 @@ LISTED: Final = 200
 
 # The resource of a route is its first tag: GET needs `<tag>:read`, every other method `<tag>:write`.
 RESOURCES: Final = (
-    "approvals", "bookings", "calendar", "catalogue", "channels", "events", "insights", "invoices", "keys", "messages",
-    "metrics", "milestones", "notifications", "payments", "reviews", "settings", "targets", "tasks", "time_entries",
+    "approvals", "audit", "bookings", "calendar", "catalogue", "channels", "events", "insights", "invoices", "keys",
+    "messages", "metrics", "milestones", "notifications", "payments", "reviews", "settings", "targets", "tasks",
+    "time_entries",
 )  # fmt: skip
 SCOPES: Final = tuple(f"{resource}:{right}" for resource in RESOURCES for right in ("read", "write"))
 

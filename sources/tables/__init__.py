@@ -7,6 +7,7 @@ The Hub's own tables have no foreign keys to operational tables, which may be on
 from typing import Final
 
 from sources.tables.api import api_keys, idempotency_keys, sessions
+from sources.tables.audit import audit_log
 from sources.tables.bi import bi_access
 from sources.tables.booking import (
     booking_add_ons,
@@ -42,6 +43,7 @@ __all__ = [
     "Timestamp",
     "api_keys",
     "approvals",
+    "audit_log",
     "bi_access",
     "booking_add_ons",
     "booking_extras",

@@ -123,6 +123,7 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
         },
     ),
     "insight_run_logs": ("run", {"requested_by": "admin"}),
+    "audit_log": ("entry", {"actor_id": "admin", "actor_role": "admin", "action": "insert", "table_name": "services"}),
     "import_rejections": (
         "rejection",
         {

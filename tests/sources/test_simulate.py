@@ -363,13 +363,13 @@ def test_absences_are_entered_by_as_of_and_planned_ahead(sample: Sample) -> None
 
 
 def test_a_target_is_a_little_more_than_a_usual_month(sample: Sample) -> None:
-    query = """
-        select targets.target / (count(*) * 30.4375 / {days})
+    query = f"""
+        select targets.target / (count(*) * 30.4375 / {DAYS})
         from app.metric_targets as targets
         inner join app.bookings as bookings on bookings.org_id = targets.org_id
         where targets.metric = 'bookings_created' and targets.grain = 'month'
         group by targets.org_id, targets.target
-    """.format(days=DAYS)
+    """
     for (share,) in sample.rows(query):
         assert isinstance(share, Decimal)
         assert 0.9 < share < 1.2

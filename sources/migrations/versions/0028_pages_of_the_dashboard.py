@@ -17,8 +17,8 @@ language sql stable parallel safe security definer set search_path = '' as $$
 $$;
 grant hub_reader to hub_api;
 """
+# The membership stays: it belongs to the server, which other Hubs may share, and shows nothing without the function.
 NOT_READING = """
-revoke hub_reader from hub_api;
 create or replace function app.organizations_of_login() returns uuid[]
 language sql stable parallel safe security definer set search_path = '' as $$
     select coalesce(array_agg(access.org_id), '{}') from app.bi_access as access where access.login = session_user
