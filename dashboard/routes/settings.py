@@ -41,6 +41,7 @@ SECTIONS: Final = {
     "targets": ("Targets", "what you want to reach: shown beside the figures"),
     "calendar": ("Calendar", "what is known ahead: closures, campaigns, price changes, events in town"),
     "keys": ("API keys", "for programs that use the API"),
+    "import": ("Import", "check an export of your booking system before it is imported"),
 }
 
 
