@@ -75,7 +75,8 @@ async def _store(visitor: Visitor, form: FormData, files: list[UploadFile], fold
         country=visitor.country,
     )  # fmt: skip
     (folder / checking.ORGANIZATION).write_text(organization.model_dump_json(), encoding="utf-8")
-    if mapping := str(form.get("mapping", "")).strip():
+    mapping = str(form.get("mapping", "")).strip()
+    if mapping and form.get("uses_mapping"):
         (folder / checking.MAPPING).write_text(mapping.replace("\r\n", "\n") + "\n", encoding="utf-8")
     (folder / checking.FILES).mkdir()
     for file in files:

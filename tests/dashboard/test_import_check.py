@@ -50,13 +50,17 @@ def test_an_export_is_read_and_each_bad_row_has_its_sentence(pages: Pages, admin
 def test_files_are_checked_with_the_mapping_that_is_sent(admin: httpx.Client) -> None:
     drafted = mapping_of(check(admin, "export.csv", HEADER + GOOD).text).replace("&#34;", '"').replace("&#39;", "'")
     sent = "# mine\n" + drafted.replace("completed: completed", "done: completed")
-    answer = check(admin, "export.csv", HEADER + GOOD, mapping=sent)
+    answer = check(admin, "export.csv", HEADER + GOOD, mapping=sent, uses_mapping="true")
     assert "20 rows: 20 would be rejected." in words_of(answer.text)
     assert mapping_of(answer.text).startswith("# mine")
-    foreign = check(admin, "export.csv", HEADER + GOOD, mapping=drafted.replace("slug: north", "slug: south"))
+    foreign = check(
+        admin, "export.csv", HEADER + GOOD, mapping=drafted.replace("slug: north", "slug: south"), uses_mapping="true"
+    )
     assert "The mapping is for another organisation: write slug: north." in foreign.text
-    broken = check(admin, "export.csv", HEADER + GOOD, mapping="name: [")
+    broken = check(admin, "export.csv", HEADER + GOOD, mapping="name: [", uses_mapping="true")
     assert (broken.status_code, "is not YAML" in broken.text) == (200, True)
+    anew = check(admin, "export.csv", HEADER + GOOD, mapping=sent)
+    assert "20 rows: 0 would be rejected." in words_of(anew.text)
 
 
 def test_what_cannot_be_read_is_said(admin: httpx.Client) -> None:
