@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "target": ("targets", "app"),
     "channel": ("channels", "app"),
     "bi": ("bi", "app"),
+    "people": ("people", "app"),
     "login": ("login", "login"),
     "token": ("token", "token"),
     "docs": ("docs", "docs"),

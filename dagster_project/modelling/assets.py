@@ -89,8 +89,12 @@ def forecasts(database: HubDatabase) -> Iterator[dg.MaterializeResult[None]]:
     with database.connect() as connection:
         written = _run_models(connection, "revenue_forecasts", _forecast_model, outputs.write_forecasts)
         for table in ("forecasts", "revenue_forecasts"):
-            count = sql.SQL("select count(*) from {}").format(sql.Identifier("ml", table))
-            rows = connection.execute(count).fetchone()
+            name = sql.Identifier("ml", table)
+            if written:
+                connection.execute(
+                    sql.SQL("analyze {}").format(name)
+                )  # pages read it at once, as insights do anomalies
+            rows = connection.execute(sql.SQL("select count(*) from {}").format(name)).fetchone()
             yield dg.MaterializeResult(
                 asset_key=["ml", table],
                 metadata={"dagster/row_count": rows[0] if rows else 0, "forecasts of this run": written},

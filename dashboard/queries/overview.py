@@ -26,8 +26,9 @@ SHOWN_PROVIDERS: Final = 12
 # The periods of a grain up to the one that as_of lies in; of that one, the figures of the same length before.
 _FIGURES: Final = """
 select
-    periods.metric, metrics.label, metrics.unit, metrics.good_direction, metrics.description, periods.period_start,
-    periods.period_end, periods.is_partial, periods.value, periods.previous, periods.year_ago, periods.target
+    periods.metric, metrics.label, metrics.unit, metrics.good_direction, periods.value, periods.previous,
+    periods.year_ago, periods.target, metrics.kind = 'sum' as is_sum,
+    periods.period_end >= $5::date - metrics.final_after_days as is_newest
 from marts.metrics_period as periods
 inner join marts.dim_metric as metrics on periods.metric = metrics.metric
 where periods.org_id = $1 and periods.grain = $2 and periods.metric = any($3) and periods.dimension = 'total'
@@ -69,9 +70,6 @@ class KeyFigure:
     label: str
     unit: str
     good_direction: str
-    description: str
-    period_start: date
-    is_partial: bool
     value: Decimal | None
     previous: Decimal | None
     year_ago: Decimal | None
@@ -118,9 +116,12 @@ async def read_key_figures(tx: Tx, visitor: Visitor, as_of: date, grain: Grain) 
     figures = []
     for _, group in groupby(rows, key=lambda row: row["metric"]):
         periods = [dict(row) for row in group]
-        newest = periods[-1]
+        newest = periods[-1].copy()
+        is_sum = newest.pop("is_sum")
+        if not newest.pop("is_newest"):  # nothing happened in the period, nor in those that it is compared with
+            newest |= {"value": Decimal(0) if is_sum else None, "previous": None, "year_ago": None, "target": None}
+            periods.append(newest)
         course = [None if row["value"] is None else float(row["value"]) for row in periods[-SPARK_PERIODS:]]
-        del newest["period_end"]
         figures.append(KeyFigure(**newest, course=course))
     return figures
 

@@ -1,16 +1,22 @@
 """The overview over the sample business: every figure equals that of the marts and views that BI tools read."""
 
+import asyncio
 import re
 from datetime import timedelta
+from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
+from uuid import uuid4
 
 import pytest
 
+from dashboard.access import Visitor
 from dashboard.formats import compared
-from dashboard.queries.overview import KEY_METRICS
+from dashboard.queries.overview import KEY_METRICS, ProviderLoad, read_key_figures
+from dashboard.rendering import templates
 from dashboard.routes.overview import WORDS, Period
 from sources import formatting
+from sources.operations.transaction import Tx
 from tests.conftest import SAMPLE_DAY
 from tests.dashboard.conftest import ADMINS, Pages, admin_of, rows_of, table_after, words_of
 
@@ -58,6 +64,24 @@ def test_key_figures_are_those_of_the_period_to_date(sample_pages: Pages, owner:
     }
     assert shown == expected
     assert {"bookings_created", "booked_revenue", "realized_revenue"} <= shown.keys()
+
+
+@pytest.mark.parametrize(("is_sum", "shown"), [(True, Decimal(0)), (False, None)])
+def test_a_period_without_anything_does_not_show_an_earlier_one(is_sum: bool, shown: Decimal | None) -> None:
+    earlier = {
+        "metric": "bookings_created", "label": "Bookings created", "unit": "count", "good_direction": "up",
+        "value": Decimal(7), "previous": Decimal(5), "year_ago": None, "target": Decimal(6), "is_sum": is_sum,
+        "is_newest": False,
+    }  # fmt: skip
+
+    class Found:
+        async def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+            return [earlier]
+
+    visitor = cast(Visitor, SimpleNamespace(org_id=uuid4()))
+    figure = asyncio.run(read_key_figures(cast(Tx, Found()), visitor, SAMPLE_DAY, "day"))[0]
+    assert (figure.value, figure.previous, figure.target) == (shown, None, None)
+    assert figure.course == [7.0, None if shown is None else 0.0]
 
 
 def test_what_needs_attention_is_in_the_order_of_its_money(sample_pages: Pages, owner: Any) -> None:
@@ -136,6 +160,17 @@ def test_the_load_marks_each_overloaded_day(sample_pages: Pages, owner: Any) -> 
         assert ["overloaded" in cell for cell in cells] == [level == "overloaded" for level in levels], name
     count = f"{len(overloaded)} provider{'s' if len(overloaded) > 1 else ''} overloaded"
     assert (count if overloaded else "No provider is overloaded") in words_of(page)
+
+
+def test_an_overloaded_day_is_told_in_words_and_colour() -> None:
+    def day(utilization: Decimal | None, level: str) -> dict[str, Any]:
+        return {"day": SAMPLE_DAY, "utilization": utilization, "load_level": level, "booked_hours": Decimal(3)}
+
+    days = [day(Decimal("0.5"), "healthy"), day(Decimal("1.25"), "overloaded"), day(None, "idle")]
+    load = ProviderLoad(uuid4(), "Ada", days)
+    table = str(templates.get_template("load_parts.html.j2").module.days([load], "Load"))  # type: ignore[attr-defined]
+    assert table_after(table, "Load") == [["Ada", "50%", "125% overloaded", "3 h"]]
+    assert table.count('class="over"') == 1
 
 
 def test_before_the_first_build_the_page_says_what_comes(pages: Pages) -> None:

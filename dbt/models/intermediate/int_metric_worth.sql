@@ -1,5 +1,6 @@
 -- The money that one unit of each metric is worth, from the totals of the last worth_days days: an amount 1, a booking
--- the mean amount of those in the organisation's own currency, an hour the realized revenue per tracked or booked hour. A unit of a ratio has no worth.
+-- the mean amount of those in the organisation's own currency, an hour the realized revenue per tracked or booked hour.
+-- A unit of a ratio has no worth.
 with totals as (
     select
         organizations.org_id,

@@ -1,7 +1,7 @@
 """The catalogue: admins add, change and retire what is on offer, and price rules; bookings keep their price."""
 
-from typing import Any
-from uuid import uuid4
+from typing import Any, Final
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -10,6 +10,7 @@ from tests.sources.api.conftest import Api
 from tests.sources.business import NORTH, SOUTH
 
 RULE = {"name": "Rule", "adjust_pct": "1"}
+UNKNOWN: Final = UUID(int=7)  # the id of no row
 
 
 def made(answer: httpx.Response) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def test_a_price_rule_is_added_changed_and_retired(api: Api) -> None:
         ("/v1/services", {"name": "New", "base_price": "1", "duration_hours": "0"}, (422, "invalid_request")),
         (f"/v1/services/{NORTH.service}/packages", {"name": "North Half day", "price": "1"}, (409, "name_taken")),
         (f"/v1/services/{SOUTH.service}/packages", {"name": "Mine", "price": "1"}, (404, "not_found")),
-        (f"/v1/services/{uuid4()}/add-ons", {"name": "Mine", "price": "1"}, (404, "not_found")),
+        (f"/v1/services/{UNKNOWN}/add-ons", {"name": "Mine", "price": "1"}, (404, "not_found")),
         ("/v1/price-rules", RULE | {"adjust_pct": "-100"}, (422, "invalid_request")),
         ("/v1/price-rules", RULE | {"weekdays": [0]}, (422, "invalid_request")),
         ("/v1/price-rules", RULE | {"weekdays": []}, (422, "invalid_request")),

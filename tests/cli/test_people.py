@@ -1,0 +1,78 @@
+"""`hub people`: people are listed; an export has every row of the person, and no row of another organisation."""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import LargeBinary
+from typer.testing import CliRunner
+
+from cli import app
+from sources.errors import HubError
+from sources.settings import Settings
+from sources.tables.columns import metadata
+from tests.sources.business import NORTH, SOUTH, seed
+from tests.sources.everything import write_everything
+
+
+@pytest.fixture(autouse=True)
+def _businesses(environment: Settings, connection: psycopg.Connection) -> None:
+    seed(connection)
+    write_everything(connection)
+
+
+def _run(*arguments: str) -> Any:
+    done = CliRunner().invoke(app, ["people", *arguments, "--org", "north"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_people_are_listed() -> None:
+    people = {row["id"]: row for row in _run("list", "--json")}
+    assert people[str(NORTH.id_of("client"))]["email"] == "client@north.example"
+    assert str(SOUTH.id_of("client")) not in people
+
+
+def test_an_export_has_the_rows_of_each_table_that_refers_to_the_person(connection: psycopg.Connection) -> None:
+    """Which rows hold the person's id is searched in all columns, not only in those that the export reads."""
+    person = str(NORTH.id_of("client"))
+    connection.execute(
+        "insert into app.sessions (org_id, profile_id, link_hash, link_ends_at, opens_dagster) "
+        "values (%s, %s, 'hash', now(), false)",
+        [NORTH.id, person],
+    )
+    connection.execute("update app.notification_deliveries set recipient = 'client@north.example'")
+    for name, column, by in (
+        ("insight_events", "closed_by", f"profile {person}"),
+        ("insight_run_logs", "requested_by", f"profile {person}"),
+        ("insight_feedback", "given_by", f"profile {person}"),
+        ("payments", "announced_by", person),
+    ):
+        assert connection.execute(f"update app.{name} set {column} = %s where org_id = %s", [by, NORTH.id]).rowcount
+    export = _run("export", "client@north.example")
+    assert export == _run("export", person)
+    for table in metadata.sorted_tables:
+        if "id" not in table.columns or table.name == "live_changes":
+            continue
+        rows = connection.execute(
+            f"select id::text from app.{table.name} as kept where to_jsonb(kept)::text like %s", [f"%{person}%"]
+        )
+        assert {row[0] for row in rows} <= {row["id"] for row in export.get(table.name, [])}, table.name
+    of_the_clients_bookings = {"bookings", "messages", "milestones", "invoice_lines", "payments"}
+    assert of_the_clients_bookings | {"profiles", "sessions", "notification_deliveries"} <= export.keys()
+
+
+def test_an_export_has_neither_secrets_nor_rows_of_others() -> None:
+    export = _run("export", "client@north.example")
+    assert [row["id"] for row in export["profiles"]] == [str(NORTH.id_of("client"))]
+    for name, rows in export.items():
+        hashes = {column.name for column in metadata.tables[f"app.{name}"].c if isinstance(column.type, LargeBinary)}
+        for row in rows:
+            assert row["org_id"] == str(NORTH.id), name
+            assert not hashes & row.keys(), name
+
+
+def test_an_unknown_person_is_refused() -> None:
+    with pytest.raises(HubError, match="no person with the id or address client@south"):
+        _run("export", "client@south.example")
