@@ -14,6 +14,7 @@ from dashboard.routes import (
     explore,
     forecast,
     home,
+    imports,
     insights,
     live,
     notifications,
@@ -35,6 +36,7 @@ ROUTERS: Final = (
     clients.router,
     providers.router,
     services.router,
+    imports.router,  # before the sections of the settings
     settings.router,
     forecast.router,
     data_health.router,

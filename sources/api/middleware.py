@@ -18,7 +18,8 @@ from sources.settings import DAGSTER_PATH
 log = logging.getLogger("hub.api")
 
 MAX_BODY_BYTES: Final = 1_000_000
-TOO_LARGE: Final = f"A body has at most {MAX_BODY_BYTES} bytes."
+MAX_UPLOAD_BYTES: Final = 20_000_000
+UPLOADS: Final = frozenset({"/settings/import"})  # the addresses that files are sent to
 UNLIMITED: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # read often, by monitoring
 HAS_SCRIPTS: Final = frozenset({"/docs", "/redoc"})
 VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -73,7 +74,7 @@ class RequestMiddleware:
 
         try:
             refused = _refused(asgi_scope, received)
-            await (refused or self.app)(asgi_scope, _bounded(receive), send_with_headers)
+            await (refused or self.app)(asgi_scope, _bounded(receive, _limit(asgi_scope)), send_with_headers)
         except Exception as error:
             metrics.unhandled.inc()
             log.error("unhandled", extra=logs.describe_error(error))
@@ -113,12 +114,20 @@ def _refused(asgi_scope: Scope, received: dict[bytes, bytes]) -> Response | None
         if wait is not None:
             return problems.respond(429, "too_many_requests", rate_limits.DETAIL, headers={"Retry-After": str(wait)})
     length = received.get(b"content-length", b"")
-    if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
-        return problems.respond(413, "content_too_large", TOO_LARGE)
+    if length.isdigit() and int(length[:20]) > (limit := _limit(asgi_scope)):
+        return problems.respond(413, "content_too_large", _too_large(limit))
     return None
 
 
-def _bounded(receive: Receive) -> Receive:
+def _limit(asgi_scope: Scope) -> int:
+    return MAX_UPLOAD_BYTES if asgi_scope["path"] in UPLOADS else MAX_BODY_BYTES
+
+
+def _too_large(limit: int) -> str:
+    return f"A body has at most {limit} bytes."
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
     """Limit the size of a body whose length was not declared. FastAPI's own limit responds in plain text."""
     received = 0
 
@@ -126,8 +135,8 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            raise HTTPException(413, TOO_LARGE)
+        if received > limit:
+            raise HTTPException(413, _too_large(limit))
         return message
 
     return receive_bounded

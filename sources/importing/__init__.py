@@ -33,7 +33,7 @@ from sources.importing.statements.target_tables import TARGETS
 from sources.importing.upsert import Counts, Target, count_missing, delete_missing_records, first_missing, upsert
 from sources.settings import Settings
 
-__all__ = ["ImportReport", "find_mapping", "import_files"]
+__all__ = ["BLOCK_ROWS", "ImportReport", "compile_inputs", "find_mapping", "import_files"]
 
 BLOCK_ROWS: Final = 5_000  # rows in memory at a time; 20,000 were no faster
 # Columns that keep the Hub's value where the mapping has no value for them.
@@ -71,7 +71,7 @@ def import_files(
         raise HubError("HUB_SOURCE_URL names a database that the Hub only reads: unset it to import.")
     model = load_mapping(mapping)
     inputs = match_files(model, mapping.name, [str(file) for file in files])
-    plans = _compile(model, mapping.name, inputs)
+    plans = compile_inputs(model, mapping.name, inputs)
     try:
         with (
             database.connect(database.database_url(settings)) as connection,
@@ -132,7 +132,7 @@ def import_files(
         raise HubError(f"The database stopped the import of {names}, and nothing was written: {reason}.") from None
 
 
-def _compile(model: ImportMapping, mapping_name: str, inputs: Sequence[Input]) -> list[FilePlan]:
+def compile_inputs(model: ImportMapping, mapping_name: str, inputs: Sequence[Input]) -> list[FilePlan]:
     """Return the plan of each input, and read the columns that its expressions look up in other files."""
     lookups = Lookups({table.section: table.header for table in inputs})
     plans = [compile_file(model, table.section, table.header, table.layout, mapping_name, lookups) for table in inputs]

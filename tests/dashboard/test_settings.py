@@ -1,5 +1,6 @@
 """The settings: each form as its page has it, filled in as a browser would, and what it changed."""
 
+import re
 from html.parser import HTMLParser
 
 import httpx
@@ -7,7 +8,7 @@ import pytest
 
 from dashboard.routes.settings import SECTIONS
 from dashboard.settings_forms import FORMS
-from tests.dashboard.conftest import TOKEN, Pages, rows_of
+from tests.dashboard.conftest import TOKEN, Pages, admin_of, rows_of
 
 ADMIN, OTHER_ADMIN = "admin@north.example", "admin@south.example"
 Fields = dict[str, list[str]]
@@ -168,6 +169,25 @@ def test_the_secret_of_a_webhook_is_shown_once(admin: httpx.Client) -> None:
     answer = fill(admin, "channels", "rotate")
     assert (answer.status_code, "whsec_" in answer.text) == (200, True)
     assert "whsec_" not in admin.get("/settings/channels").text
+
+
+def test_a_target(sample_pages: Pages) -> None:
+    _, email = admin_of(sample_pages, "harbor-and-pine")
+    owner = sample_pages.visit(email)
+    query = "select target, grain from app.metric_targets where starts_on = '2099-01-01'"
+    add = {"metric": "booked_revenue", "grain": "quarter", "starts_on": "2099-01-01", "target": "54321"}
+    accepted(fill(owner, "targets", "put", **add), "targets")
+    assert [(float(row["target"]), row["grain"]) for row in rows_of(sample_pages, query)] == [(54321, "quarter")]
+    page = owner.get("/settings/targets").text
+    assert "$54,321" in page
+    row = re.findall(r'name="row" value="([^"]+)"', page.partition("$54,321")[2])[0]
+    accepted(fill(owner, "targets", "remove", number_of(owner, "targets", "remove", row)), "targets")
+    assert rows_of(sample_pages, query) == []
+
+
+def test_a_target_needs_the_metrics_of_a_run(admin: httpx.Client) -> None:
+    page = admin.get("/settings/targets").text
+    assert ("hub run" in page, "/settings/targets/put" in page) == (True, False)
 
 
 def test_an_event_of_the_calendar(pages: Pages, admin: httpx.Client) -> None:

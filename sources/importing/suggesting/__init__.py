@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from sources.errors import HubError
 from sources.importing.compiled_mapping import compile_file
 from sources.importing.lookups import Lookups
-from sources.importing.mapping import ImportMapping
+from sources.importing.mapping import ImportMapping, Organization
 from sources.importing.reading import Format, open_tables
 from sources.importing.reading.table import NO_HEADER, Table
 from sources.importing.suggesting.draft import Draft, draft_bookings
@@ -30,26 +31,32 @@ MIN_FILLED: Final = 0.4  # the least share of the typical number of filled colum
 SAMPLE_ROWS: Final = 20_000  # enough for every status value and every format of a column
 
 
-def suggest_mapping(files: Sequence[Path]) -> str:
+def suggest_mapping(files: Sequence[Path], organization: Organization | None = None) -> str:
     """Return the text of a mapping for `files`: of one table, or of several related ones.
+
+    Without an `organization` its values are guessed, and marked as such.
 
     Raises HubError where a file cannot be read or has no rows.
     """
     sources = [source for path in files for source in _sources(path)]
     bookings = find_bookings(sources)
     locale = guess_locale(bookings.columns, bookings.matches)
+    if organization:
+        locale = replace(locale, currency=organization.currency, country=organization.country or "")
     name = re.sub(r"[^a-z0-9]+", "_", plain(bookings.path.name.split(".")[0])).strip("_") or "my_bookings"
     found = list(draft_tables(sources, bookings, locale))
     if len([draft for _, _, draft in found if draft]) == 1:
         alone = draft_bookings(bookings.columns, bookings.matches, bookings.layout, locale)
-        return _checked(render(alone, name=name, source=bookings, locale=locale), {name: bookings})
+        return _checked(
+            render(alone, name=name, source=bookings, locale=locale, organization=organization), {name: bookings}
+        )
     parts: dict[str, tuple[Source, Draft]] = {}
     for kind, source, draft in found:
         if draft:
             number = sum(section.startswith(f"{kind}s") for section in parts)
             parts[f"{kind}s" if not number else f"{kind}s_{number + 1}"] = (source, draft)
     unknown = [source.name for _, source, draft in found if draft is None]
-    text = render_related(parts, name=name, unknown=unknown, locale=locale)
+    text = render_related(parts, name=name, unknown=unknown, locale=locale, organization=organization)
     return _checked(text, {section: source for section, (source, _) in parts.items()})
 
 

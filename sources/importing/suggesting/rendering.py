@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, Final
 
+from sources.importing.mapping import Organization
 from sources.importing.reading import Layout
 from sources.importing.suggesting.draft import Draft
 from sources.importing.suggesting.fields import Field
@@ -16,7 +17,7 @@ WIDTH: Final = 120
 CAUTION: Final = "# Read it line by line, and check every line that is not sure or has CHECK or TODO."
 
 
-def render(draft: Draft, *, name: str, source: Source, locale: Locale) -> str:
+def render(draft: Draft, *, name: str, source: Source, locale: Locale, organization: Organization | None) -> str:
     """Return the whole mapping of one table."""
     return "\n".join(
         [
@@ -29,7 +30,7 @@ def render(draft: Draft, *, name: str, source: Source, locale: Locale) -> str:
             "",
             *_format(draft, source.layout, source.table),
             "",
-            *_organization(locale),
+            *_organization(locale, organization),
             "",
             *_records(draft),
             "",
@@ -38,8 +39,9 @@ def render(draft: Draft, *, name: str, source: Source, locale: Locale) -> str:
 
 
 def render_related(
-    parts: Mapping[str, tuple[Source, Draft]], *, name: str, unknown: Sequence[str], locale: Locale
-) -> str:
+    parts: Mapping[str, tuple[Source, Draft]], *, name: str, unknown: Sequence[str], locale: Locale,
+    organization: Organization | None,
+) -> str:  # fmt: skip
     """Return the whole mapping of several tables, each with its section."""
     lines = [
         f"# A first mapping for {len(parts)} related tables, drafted from their headers and values.",
@@ -54,7 +56,7 @@ def render_related(
         ]
     if unknown:
         lines += ["#", f"# TODO: these tables were not recognised: {', '.join(unknown)}"]
-    lines += [f"name: {name}", "", *_organization(locale), "", "files:"]
+    lines += [f"name: {name}", "", *_organization(locale, organization), "", "files:"]
     for section, (source, draft) in parts.items():
         records = [f"match: {json.dumps(source.name, ensure_ascii=False)}"]
         records += [*_format(draft, source.layout, None), *_records(draft)]
@@ -103,7 +105,10 @@ def _format(draft: Draft, layout: Layout, table: str | None) -> list[str]:
     return lines
 
 
-def _organization(locale: Locale) -> list[str]:
+def _organization(locale: Locale, known: Organization | None) -> list[str]:
+    if known:
+        values = known.model_dump(exclude_none=True)
+        return ["organization:", *(f"  {name}: {scalar(str(value))}" for name, value in values.items())]
     return [
         "organization:",
         "  name: My Business  # TODO",
