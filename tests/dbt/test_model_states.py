@@ -63,7 +63,7 @@ def test_what_changed_is_built_with_what_is_made_from_it(up_to_date: Settings) -
     set_clock(up_to_date, AS_OF + timedelta(days=1))
     outdated = names(planned(up_to_date).outdated)
     assert {"kpi_daily", "int_bookings_at", "int_booking_states"} <= outdated
-    assert {name for name in outdated if name.startswith("fct_")} == {"fct_client_months"}
+    assert {name for name in outdated if name.startswith("fct_")} == {"fct_client_months", "fct_client_rhythm"}
 
     execute(up_to_date, "drop view analytics.v_booking_trends")
     assert names(planned(up_to_date).redefined) == {"v_booking_trends"}
