@@ -13,7 +13,7 @@ demo: $(READY)   ## set up, load the sample business and run everything once, wi
 	$(BIN)/hub sample
 	$(BIN)/hub run --as-of sample --digest
 
-up: demo         ## the same, then the Dagster UI and the API until Ctrl-C
+up: demo         ## the same, then the dashboard, the Dagster UI and the API until Ctrl-C
 	$(BIN)/hub up
 
 test: $(READY)   ## lint, and beside it every test; ORDER=1 runs them in the random order of seed 1

@@ -108,6 +108,6 @@ def _print_next_steps() -> None:
         "  .venv/bin/hub insights list      open insights and their causes\n"
         "  .venv/bin/hub digest --html digest.html\n"
         "  .venv/bin/hub docs               every model and column on one page\n"
-        "  make up                          the same run, then the Dagster UI and the API\n"
+        "  make up                          the same run, then the dashboard, the Dagster UI and the API\n"
         "The database keeps running; `.venv/bin/hub db stop` stops it."
     )

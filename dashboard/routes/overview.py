@@ -15,9 +15,9 @@ Period = Literal["day", "week", "month", "quarter"]
 # Period -> its words: to date, the period before, and the same a year ago.
 WORDS: Final[dict[Period, tuple[str, str, str]]] = {
     "day": ("Day", "the day before", "the same weekday last year"),
-    "week": ("Week to date", "the week before", "the same days last year"),
-    "month": ("Month to date", "the month before", "the same days last year"),
-    "quarter": ("Quarter to date", "the quarter before", "the same days last year"),
+    "week": ("Week to date", "the same days of the week before", "the same days last year"),
+    "month": ("Month to date", "the same days of the month before", "the same days last year"),
+    "quarter": ("Quarter to date", "the same days of the quarter before", "the same days last year"),
 }
 
 

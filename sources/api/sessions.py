@@ -80,6 +80,25 @@ async def admins(connection: HTTPConnection) -> list[Admin]:
     return [Admin(**dict(row)) for row in rows]
 
 
+async def organizations_without_admin(connection: HTTPConnection) -> dict[UUID, str]:
+    """Return the names of the organisations without an admin, by id; none for a person's session."""
+    pool = connection.app.state.pool
+    query = "select * from app.organizations_without_admin($1, $2)"
+    rows = await _ask_all(pool, query, _hash(connection), datetime.now(UTC))
+    return {row["org_id"]: row["organization_name"] for row in rows}
+
+
+async def add_first_admin(connection: HTTPConnection, org_id: UUID, name: str, email: str | None) -> bool:
+    """Add the first admin of an organisation, and open the pages as this admin with the operator's session.
+
+    False: the session is not the operator's, or the organisation has an admin.
+    """
+    pool = connection.app.state.pool
+    query = "select app.add_first_admin($1, $2, $3, $4, $5) as id"
+    row = await _ask(pool, query, _hash(connection), org_id, name, email, datetime.now(UTC))
+    return row is not None and row["id"] is not None
+
+
 async def act_as(connection: HTTPConnection, profile_id: UUID) -> bool:
     """Open the pages as this admin with the operator's session; False where it is not the operator's, or no admin."""
     pool = connection.app.state.pool

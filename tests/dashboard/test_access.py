@@ -1,6 +1,7 @@
 """Who gets in: sessions, roles, the operator, and forms that no page of the session sent."""
 
 import httpx
+import psycopg
 
 from tests.dashboard.conftest import Pages, send
 from tests.sources.business import NORTH
@@ -58,3 +59,23 @@ def test_an_unknown_address_is_a_page_for_people_and_a_problem_for_programs(page
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "There is no such page" in page.text
     assert admin.get("/v1/nothing").headers["content-type"] == "application/problem+json"
+
+
+def test_the_operator_becomes_the_first_admin_of_an_imported_organization(pages: Pages) -> None:
+    with psycopg.connect(pages.settings.database_url) as connection:
+        org = connection.execute(
+            "insert into app.organizations (id, org_id, name, slug, timezone, currency) "
+            "select id, id, 'Imported Inn', 'imported-inn', 'UTC', 'EUR' from (select uuidv7() as id) as made "
+            "returning id"
+        ).fetchone()
+    assert org
+    operator, action = pages.browser(pages.operators_link()), f"/organizations/{org[0]}/admin"
+    assert "Imported Inn" in operator.get("/organizations").text
+    assert send(operator, "/organizations", action, name="").status_code == 422
+    assert send(operator, "/organizations", action, name="Ida", email="ida@inn.example").headers["location"] == "/"
+    assert "Imported Inn" in operator.get("/").text
+    assert send(operator, "/organizations", action, name="Ida").status_code == 404  # it has an admin
+    assert pages.visit("ida@inn.example").get("/").status_code == 200
+    stranger = pages.visit("admin@north.example")
+    token = operator.get("/organizations").text.split('name="form_token" value="')[1][:64]
+    assert stranger.post(action, data={"form_token": token, "name": "Eve"}).status_code == 403
