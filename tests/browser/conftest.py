@@ -24,9 +24,9 @@ QUIET: Final = (
 SIZES: Final = {"phone": (360, 740), "tablet": (768, 1024), "desk": (1440, 900)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser of the session."""
+    """The browser of a module: while it is open, its event loop runs in the thread of the tests."""
     program = os.environ.get("HUB_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip("There is no Chromium or Chrome; install one, or name its program in HUB_CHROMIUM.")

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -80,9 +79,7 @@ def test_a_period_without_anything_does_not_show_an_earlier_one(is_sum: bool, sh
             return [earlier]
 
     visitor = cast(Visitor, SimpleNamespace(org_id=uuid4()))
-    with ThreadPoolExecutor(1) as thread:  # in this one a browser's loop may run
-        reading = thread.submit(asyncio.run, read_key_figures(cast(Tx, Found()), visitor, SAMPLE_DAY, "day"))
-        figure = reading.result()[0]
+    figure = asyncio.run(read_key_figures(cast(Tx, Found()), visitor, SAMPLE_DAY, "day"))[0]
     assert (figure.value, figure.previous, figure.target) == (shown, None, None)
     assert figure.course == [7.0, None if shown is None else 0.0]
 
