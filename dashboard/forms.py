@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, QueryParams
 
 from dashboard.access import TOKEN_FIELD, Visitor
 from sources.api.problems import STATUS
@@ -65,6 +66,14 @@ async def attempt(visitor: Visitor, form: FormData, operation: Callable[[Tx], Aw
             raise
         fields = {refusal.field: str(refusal)} if refusal.field else {}
         return Rejected(str(refusal), fields, shown_again(form))
+
+
+def id_of(form: FormData | QueryParams, name: str) -> UUID | None:
+    """Return the field `name` of a form or a query as an id; None where it is empty or no id."""
+    try:
+        return UUID(str(form.get(name, "")))
+    except ValueError:
+        return None
 
 
 async def attempt_once(

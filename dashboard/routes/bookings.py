@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from dashboard import booking_forms, consequences
 from dashboard.access import AnyVisitor, SentForm, Visitor, now_of
 from dashboard.booking_forms import FORMS, Of
-from dashboard.forms import Rejected, attempt_once, read
+from dashboard.forms import Rejected, attempt_once, id_of, read
 from dashboard.queries import bookings as queries
 from dashboard.rendering import PageRoute, leads_to, page
 from sources import lifecycle
@@ -155,8 +155,7 @@ async def create_booking(form: SentForm, visitor: AnyVisitor) -> Response:
 
     rejected = body if isinstance(body, Rejected) else await attempt_once(visitor, form, create)
     if rejected:
-        service = str(form.get("service_id", ""))
-        return await _new(visitor, UUID(service) if len(service) == 36 else None, None, rejected)
+        return await _new(visitor, id_of(form, "service_id"), None, rejected)
     if not created:  # sent a second time
         return leads_to("/bookings", "The booking was made already.")
     return leads_to(f"/bookings/{created[0].id}", f"{created[0].booking_number} is made.")
@@ -231,8 +230,7 @@ async def send_form(form: SentForm, visitor: AnyVisitor, booking_id: UUID, form_
     """Run the operation of a form of the booking's page."""
     if (kind := FORMS.get(form_name)) is None:
         raise not_found("form")
-    row = str(form.get("row", ""))
-    of = Of(booking_id, UUID(row) if len(row) == 36 else None, str(form["version"]) if form.get("version") else None)
+    of = Of(booking_id, id_of(form, "row"), str(form["version"]) if form.get("version") else None)
     body = read(visitor, form, kind.model, kind.nested(form))
     rejected = (
         body

@@ -3,12 +3,11 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final, get_args
-from uuid import UUID
 
 from fastapi import APIRouter, Response
 
 from dashboard.access import Admin, SentForm, Visitor, now_of
-from dashboard.forms import Rejected, attempt, attempt_once, read
+from dashboard.forms import Rejected, attempt, attempt_once, id_of, read
 from dashboard.rendering import PageRoute, leads_to, page
 from dashboard.settings_forms import FORMS, RULES, Of
 from sources.insight_values import InsightKind, Severity
@@ -80,9 +79,8 @@ async def send_form(form: SentForm, visitor: Admin, section: str, name: str) -> 
     if (kind := FORMS.get((section, name))) is None:
         raise not_found("form")
     state = visitor.context.request.app.state
-    row = str(form.get("row", ""))
     of = Of(
-        UUID(row) if len(row) == 36 else None,
+        id_of(form, "row"),
         str(form["version"]) if form.get("version") else None,
         state.channel_kinds,
         lambda: str(state.settings.secret("webhook_secret")),
@@ -168,8 +166,7 @@ async def _keys(tx: Tx, _: Visitor) -> dict[str, Any]:
 
 
 async def _audit(tx: Tx, visitor: Visitor) -> dict[str, Any]:
-    after = visitor.context.request.query_params.get("after", "")
-    query = AuditQuery(limit=SHOWN_ENTRIES, after=UUID(after) if len(after) == 36 else None)
+    query = AuditQuery(limit=SHOWN_ENTRIES, after=id_of(visitor.context.request.query_params, "after"))
     return {"log": await audit.list_entries(tx, query)}
 
 

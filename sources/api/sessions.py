@@ -176,6 +176,8 @@ async def _ask_all(pool: Pool, query: str, *values: object) -> list[asyncpg.Reco
     try:
         async with pool.acquire(timeout=PATIENCE_S) as connection:
             return await connection.fetch(query, *values, timeout=PATIENCE_S)
+    except asyncpg.DataError as error:
+        raise Refusal("invalid", "value_malformed", "A value cannot be stored: it is malformed.") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, OSError) as error:
         raise Refusal(
             "unavailable", "database_unavailable", "The database does not answer. Try again shortly."

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window
 from tests.dashboard.conftest import Pages
@@ -32,6 +33,11 @@ def tab_to(window: Window, selector: str, *, steps: int = 60) -> None:
     raise AssertionError(f"Tab does not lead to {selector}")
 
 
+def settle(page: Page) -> None:
+    """Wait until htmx has put what it read into the page: keys pressed before may get lost with the old part."""
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")).to_have_count(0)
+
+
 def test_what_is_explored_by_keyboard_is_saved_shared_and_opened_by_another(
     sample_pages: Pages, open_window: Callable[..., Window]
 ) -> None:
@@ -41,9 +47,11 @@ def test_what_is_explored_by_keyboard_is_saved_shared_and_opened_by_another(
     tab_to(window, "#metric")
     page.keyboard.type("Booked rev")
     page.wait_for_url("**metric=booked_revenue**")
+    settle(page)
     tab_to(window, "#by")
     page.keyboard.type("Serv")
     page.wait_for_url("**by=service**")
+    settle(page)
     tab_to(window, "#save > summary")
     page.keyboard.press("Enter")
     tab_to(window, "#field-title")

@@ -4,7 +4,7 @@ import httpx
 import psycopg
 
 from tests.dashboard.conftest import Pages, send
-from tests.sources.business import NORTH
+from tests.sources.business import NORTH, SOUTH
 
 
 def test_without_a_session_a_page_leads_to_the_sign_in_and_back(pages: Pages) -> None:
@@ -79,3 +79,22 @@ def test_the_operator_becomes_the_first_admin_of_an_imported_organization(pages:
     stranger = pages.visit("admin@north.example")
     token = operator.get("/organizations").text.split('name="form_token" value="')[1][:64]
     assert stranger.post(action, data={"form_token": token, "name": "Eve"}).status_code == 403
+
+
+def test_the_operator_is_no_person_who_has_ceased_to_be_an_admin(pages: Pages) -> None:
+    operator = pages.browser(pages.operators_link())
+    assert send(operator, "/organizations", "/organizations", admin=SOUTH.admin).headers["location"] == "/"
+    with psycopg.connect(pages.settings.database_url, autocommit=True) as connection:
+        connection.execute("update app.profiles set role = 'client' where id = %s", [SOUTH.admin])
+        assert operator.get("/").headers["location"] == "/organizations"
+        connection.execute("update app.profiles set role = 'admin' where id = %s", [SOUTH.admin])
+    assert operator.get("/").status_code == 200
+
+
+def test_text_that_cannot_be_stored_and_ids_that_are_none_are_refused(pages: Pages) -> None:
+    admin = pages.visit("admin@north.example")
+    answer = send(admin, "/settings/keys", "/settings/keys/revoke", row="x" * 36, key="1")
+    assert answer.status_code == 404
+    origin = {"origin": pages.url}
+    for address in ("a\0@north.example", "x"):
+        assert httpx.post(f"{pages.url}/sign-in/mail", data={"email": address}, headers=origin).status_code == 303

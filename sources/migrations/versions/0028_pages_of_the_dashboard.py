@@ -34,10 +34,12 @@ drop function app.session;
 create function app.session(p_session_hash bytea, p_at timestamptz)
 returns table (org_id uuid, profile_id uuid, role text, opens_dagster boolean, is_operators boolean)
 stable language sql security definer set search_path = app, pg_temp as $$
-    select s.org_id, s.profile_id, p.role, s.opens_dagster and (s.is_operators or p.role = 'admin'), s.is_operators
-    from app.sessions as s left join app.profiles as p on p.org_id = s.org_id and p.id = s.profile_id
+    select p.org_id, p.id, p.role, s.opens_dagster and (s.is_operators or p.role = 'admin'), s.is_operators
+    from app.sessions as s
+    left join app.profiles as p on p.org_id = s.org_id and p.id = s.profile_id and p.is_active
+        and (p.role = 'admin' or not s.is_operators)  -- who is no admin any more is nobody for the operator
     where s.session_hash = p_session_hash and s.ended_at is null and s.ends_at > p_at
-        and (s.profile_id is null or p.is_active)
+        and (s.is_operators or p.id is not null)
 $$;
 
 -- The admins as whom the operator's session may open the pages; no row for the session of a person.

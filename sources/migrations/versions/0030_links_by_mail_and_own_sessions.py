@@ -11,6 +11,7 @@ create function app.request_links(p_email text, p_link_hashes bytea[], p_ends_at
 returns table (link_hash bytea, organization_name text, full_name text)
 language plpgsql security definer set search_path = app, pg_temp as $$
 begin
+    perform pg_advisory_xact_lock(hashtextextended('links of ' || lower(p_email), 0));  -- the limit counts all before
     return query
     with people as (
         select p.org_id, p.id, p.full_name as person, o.name as organization,
