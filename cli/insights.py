@@ -29,7 +29,7 @@ from sources.operations.communication.insights import (
     undo_lesson,
 )
 from sources.operations.transaction import Tx
-from sources.row_values import CALENDAR_EVENT_KINDS
+from sources.row_values import CALENDAR_EVENT_KINDS, DEFAULT_LOCALE
 from sources.settings import get_settings
 
 app = typer.Typer(help="List insights and react to them. Example: hub insights list", no_args_is_help=True)
@@ -318,10 +318,11 @@ def _drivers(insight: dict[str, Any]) -> list[str]:
     def figure(value: float) -> str:
         return formatting.figure(value, metric.unit, currency) if metric else f"{value:,.2f}"
 
-    return [
-        f"{driver['member_name']}: {figure(driver['value'])}, expected {figure(driver['expected'])}"
-        for driver in insight["drivers"]
-    ]
+    with formatting.in_locale(organization.locale if organization else DEFAULT_LOCALE):
+        return [
+            f"{driver['member_name']}: {figure(driver['value'])}, expected {figure(driver['expected'])}"
+            for driver in insight["drivers"]
+        ]
 
 
 def _rows(query: LiteralString, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from dashboard.navigation import OWNERS
 from sources import sign_in
 from sources.api import rate_limits, sessions
 from sources.api.request_context import Context
+from sources.formatting import use_locale
 from sources.operations.errors import Refusal
 from sources.operations.transaction import Person, Tx
 
@@ -24,7 +25,7 @@ TOKEN_FIELD: Final = "form_token"
 _SELECT_FACTS: Final = """
 select
     organizations.name as organization, organizations.slug, organizations.currency, organizations.timezone,
-    organizations.country, people.full_name as name, people.role
+    organizations.country, organizations.locale, people.full_name as name, people.role
 from app.organizations as organizations
 inner join app.profiles as people on people.org_id = organizations.id and people.id = $1
 where organizations.id = $2
@@ -60,6 +61,7 @@ class Visitor:
     currency: str
     timezone: str
     country: str | None
+    locale: str
     as_of: date | None
     opens_dagster: bool
     is_operator: bool
@@ -113,6 +115,7 @@ async def _visitor(request: Request) -> Visitor:
         return {**facts, "as_of": row["as_of"] if row else None}
 
     facts = await context.run(facts_of_visitor)
+    use_locale(facts["locale"])
     return Visitor(
         context=context,
         org_id=session.org_id,

@@ -35,17 +35,19 @@ def local_time(at: datetime | None, timezone: str) -> str:
     """Format a moment in a time zone, e.g. Mon 4 May 2026, 14:30; a dash where there is none."""
     if at is None:
         return MISSING
-    return format_datetime(at.astimezone(ZoneInfo(timezone)), "EEE d MMM y, HH:mm", locale=formatting.LOCALE)
+    return format_datetime(at.astimezone(ZoneInfo(timezone)), "EEE d MMM y, HH:mm", locale=formatting.LANGUAGE)
 
 
 def clock_time(at: datetime | None, timezone: str) -> str:
     """Format the time of day of a moment in a time zone, e.g. 14:30."""
-    return MISSING if at is None else format_time(at.astimezone(ZoneInfo(timezone)), "HH:mm", locale=formatting.LOCALE)
+    return (
+        MISSING if at is None else format_time(at.astimezone(ZoneInfo(timezone)), "HH:mm", locale=formatting.LANGUAGE)
+    )
 
 
 def time_since(at: datetime, now: datetime) -> str:
     """Format how long ago or ahead a moment is, e.g. 3 hours ago."""
-    return format_timedelta(at - now, add_direction=True, locale=formatting.LOCALE)
+    return format_timedelta(at - now, add_direction=True, locale=formatting.LANGUAGE)
 
 
 def input_time(at: datetime | None, timezone: str) -> str:
@@ -108,6 +110,7 @@ FILTERS: Final[Mapping[str, Any]] = {
     "day_month": _or_missing(formatting.day_month),
     "month_words": _or_missing(lambda day: formatting.short_period(day, "month")),
     "percent": lambda share: MISSING if share is None else formatting.figure(share, "share"),
+    "whole_percent": lambda share: formatting.percent(float(share)),
     "label": formatting.label,
     "listed": formatting.listed,
 }  # fmt: skip

@@ -108,7 +108,7 @@ def _facts(connection: psycopg.Connection, organization: Organization, finding: 
         if left["cancelled"] + left["moved"] >= LEAST_CALLED_OFF:
             ways = {"moved": "moved to other days", "cancelled": "called off"}
             parts = [
-                f"{left[name]:,} {'was' if left[name] == 1 else 'were'} {way}"
+                f"{formatting.count(left[name])} {'was' if left[name] == 1 else 'were'} {way}"
                 for name, way in ways.items()
                 if left[name]
             ]

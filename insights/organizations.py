@@ -6,6 +6,8 @@ from uuid import UUID
 
 import psycopg
 
+from sources.row_values import DEFAULT_LOCALE
+
 
 @dataclass(frozen=True)
 class Organization:
@@ -23,6 +25,7 @@ class Organization:
     book_until: date | None = None  # the last known service day, where the data end there
     bookings_complete_until: date | None = None  # later days of booking lack those of service days beyond book_until
     knows_capacity: bool = False
+    locale: str = DEFAULT_LOCALE
 
     @property
     def is_past_its_end(self) -> bool:
@@ -51,7 +54,7 @@ def organizations_of_warehouse(connection: psycopg.Connection) -> list[Organizat
     rows = connection.execute(
         """
         select org_id, organization_name, currency, as_of, as_of_at, first_day, last_day, has_ended, book_until,
-            bookings_complete_until, knows_capacity
+            bookings_complete_until, knows_capacity, locale
         from marts.dim_organization
         where as_of is not null
         order by org_id

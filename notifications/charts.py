@@ -12,6 +12,7 @@ import altair as alt
 import vl_convert
 
 from notifications.messages import Plot
+from sources import formatting
 
 Spec = dict[str, Any]
 Row = Mapping[str, object]
@@ -32,8 +33,12 @@ SHARES: Final = alt.Axis(title=None, format=".0%", tickCount=4)
 
 
 def with_rows(spec: Spec, rows: Iterable[Row]) -> Spec:
-    """Return `spec` with its rows: days as their local midnight in ISO 8601, numbers as floats."""
-    return {**spec, "datasets": {ROWS: [{name: _plain(value) for name, value in row.items()} for row in rows]}}
+    """Return `spec` with its rows, in the locale in use; days become local midnights (ISO 8601), numbers floats."""
+    plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+    decimal, thousands = formatting.separators()
+    number = {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""]}
+    config = {**spec["config"], "locale": {"number": number}}
+    return {**spec, "config": config, "datasets": {ROWS: plain}}
 
 
 def _plain(value: object) -> object:
@@ -232,7 +237,8 @@ def _of_period() -> list[alt.Tooltip]:
 @lru_cache(maxsize=16)  # a digest goes to many receivers with the same picture
 def png(plot: Plot) -> bytes:
     """Return the picture of `of_plot`, with the title above it."""
-    spec = of_plot(plot) | {"title": {"text": plot.title, "anchor": "start", "fontSize": 12, "color": TEXT}}
+    with formatting.in_locale(plot.locale):
+        spec = of_plot(plot) | {"title": {"text": plot.title, "anchor": "start", "fontSize": 12, "color": TEXT}}
     picture: bytes = vl_convert.vegalite_to_png(
         {**spec, "width": WIDTH, "height": HEIGHT, "background": "white"}, scale=SCALE
     )

@@ -56,6 +56,7 @@ class Plot:
     lower: tuple[float | None, ...]
     upper: tuple[float | None, ...]
     marked: date | None = None  # the day of the message
+    locale: str = field(default_factory=formatting.locale_in_use)  # of its figures
 
     @property
     def coming_from(self) -> int | None:

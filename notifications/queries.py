@@ -1,11 +1,12 @@
 """Queries that every message needs: the organisation, and the names and units of metrics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from uuid import UUID
 
 import psycopg
 
 from sources.database import records
+from sources.row_values import DEFAULT_LOCALE
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Organization:
     name: str
     currency: str
     timezone: str
+    locale: str = DEFAULT_LOCALE
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,13 @@ def find_organization(connection: psycopg.Connection, org_id: UUID) -> Organizat
         return None
     rows = records(
         connection,
-        "select name, currency, timezone from raw.organizations where id = %(org)s and _deleted_at is null",
+        "select * from raw.organizations where id = %(org)s and _deleted_at is null",
         {"org": org_id},
     )
-    return Organization(**rows[0]) if rows else None
+    if not rows:
+        return None
+    row = {"locale": DEFAULT_LOCALE, **rows[0]}  # rows that were landed before an upgrade have none
+    return Organization(**{field.name: row[field.name] for field in fields(Organization)})
 
 
 def metrics_by_name(connection: psycopg.Connection) -> dict[str, Metric]:

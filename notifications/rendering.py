@@ -9,9 +9,11 @@ from notifications.channels.base import Delivery
 from notifications.digest import build_digest, digest_message
 from notifications.messages import Message, Plot, trial_message
 from notifications.queries import Metric, find_organization, metrics_by_name
+from sources import formatting
 from sources.database import records
 from sources.errors import HubError
 from sources.insight_values import InsightOccasion
+from sources.row_values import DEFAULT_LOCALE
 from sources.settings import Settings
 
 PLOT_DAYS: Final = 28
@@ -34,14 +36,16 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
     insight = insights[0]
     organization = find_organization(connection, delivery.org_id)
     metric = metrics_by_name(connection).get(insight["metric"])
-    return insight_message(
-        insight,
-        occasion=cast(InsightOccasion, delivery.occasion),
-        link_base=settings.link_base,
-        currency=organization.currency if organization else None,
-        metric=metric,
-        plot=_recent_days(connection, insight, metric) if metric and insight["kind"] == "anomaly" else None,
-    )
+    with formatting.in_locale(organization.locale if organization else DEFAULT_LOCALE):
+        plot = _recent_days(connection, insight, metric) if metric and insight["kind"] == "anomaly" else None
+        return insight_message(
+            insight,
+            occasion=cast(InsightOccasion, delivery.occasion),
+            link_base=settings.link_base,
+            currency=organization.currency if organization else None,
+            metric=metric,
+            plot=plot,
+        )
 
 
 def _recent_days(connection: psycopg.Connection, insight: dict[str, Any], metric: Metric) -> Plot | None:

@@ -1,13 +1,24 @@
-"""Formatting of figures, dates and names in English. The only formatter: digest, alerts and insights share it."""
+"""Formatting of figures, dates and names in English texts. Pages, digest, alerts and insights share this one.
 
+Figures and money follow the locale of the organisation (`in_locale`); the names of days and months are English, as the
+texts around them are.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
 from decimal import Decimal
 from typing import Final
 
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 
-LOCALE: Final = "en_US"
+from sources.row_values import DEFAULT_LOCALE, LOCALES
+
+LANGUAGE: Final = "en"  # of all texts
+_locale: Final = ContextVar[str]("locale", default=DEFAULT_LOCALE)
 
 Number = Decimal | float
 
@@ -29,6 +40,41 @@ LEAST_BASE_COINS: Final = 10_000
 MAX_RATIO: Final = 10
 
 
+@contextmanager
+def in_locale(locale: str) -> Iterator[None]:
+    """Format figures and money by `locale`, one of LOCALES, inside this context."""
+    token = _locale.set(locale)
+    try:
+        yield
+    finally:
+        _locale.reset(token)
+
+
+def use_locale(locale: str) -> None:
+    """Format figures and money by `locale`, one of LOCALES, for the rest of the task, such as a request."""
+    _locale.set(locale)
+
+
+def locale_choices() -> list[tuple[str, str]]:
+    """Return each locale that an organisation can choose, with its name and an example."""
+    choices = []
+    for locale in LOCALES:
+        example = format_decimal(1234.5, "#,##0.00", locale=locale)
+        choices.append((locale, f"{Locale.parse(locale).get_display_name(LANGUAGE)}: {example}"))
+    return sorted(choices, key=lambda choice: choice[1])
+
+
+def locale_in_use() -> str:
+    """Return the locale by which figures and money are formatted now."""
+    return _locale.get()
+
+
+def separators() -> tuple[str, str]:
+    """Return what stands before the decimals and what between the thousands, e.g. a point and a comma."""
+    symbols = Locale.parse(_locale.get()).number_symbols["latn"]
+    return symbols["decimal"], symbols["group"]
+
+
 def rounded(value: Number, unit: str, currency: str | None = None) -> float:
     """Round `value` as `figure` shows it, so that differences agree with the figures around them."""
     number = float(value)
@@ -41,17 +87,17 @@ def figure(value: Number, unit: str, currency: str | None = None) -> str:
     """Format `value` in its unit, money in the ISO 4217 `currency`: €12,345, €12.50, 12 h, 3 days, 12.5%, 12."""
     shown = rounded(value, unit, currency)
     if unit == "share":
-        return format_percent(shown, "#,##0.#%", locale=LOCALE)
+        return format_percent(shown, _percent_with_tenths(), locale=_locale.get())
     if unit != "money":
-        number = format_decimal(shown, "#,##0.#", locale=LOCALE)
+        number = format_decimal(shown, locale=_locale.get())
         suffixes = {"hours": " h", "days": " day" if shown == 1 else " days"}
         return number + suffixes.get(unit, "")
     whole = abs(shown) >= WHOLE_FROM[unit]
     if currency is None:
-        return format_decimal(shown, "#,##0" if whole else "#,##0.00", locale=LOCALE)
+        return format_decimal(shown, "#,##0" if whole else "#,##0.00", locale=_locale.get())
     if whole:
-        return format_currency(shown, currency, "¤#,##0", locale=LOCALE, currency_digits=False)
-    return format_currency(shown, currency, locale=LOCALE)
+        return format_currency(shown, currency, _whole_money(), locale=_locale.get(), currency_digits=False)
+    return format_currency(shown, currency, locale=_locale.get())
 
 
 def money(amount: Number, currency: str | None) -> str:
@@ -61,12 +107,12 @@ def money(amount: Number, currency: str | None) -> str:
 
 def exact_money(amount: Number, currency: str) -> str:
     """Format `amount` to the smallest coin of `currency`, e.g. €12,345.00: invoices and payments are told exactly."""
-    return format_currency(amount, currency, locale=LOCALE)
+    return format_currency(amount, currency, locale=_locale.get())
 
 
 def percent(share: float) -> str:
     """Format `share` as a percentage, e.g. 25%."""
-    return format_percent(share, locale=LOCALE)
+    return format_percent(share, locale=_locale.get())
 
 
 def is_small(base: Number, unit: str, currency: str | None = None) -> bool:
@@ -108,39 +154,44 @@ def _about(usual: Number, unit: str, currency: str | None) -> str:
 
 def long_day(day: date) -> str:
     """Format `day` with its weekday, e.g. Monday, 4 May 2026."""
-    return format_date(day, "EEEE, d MMMM y", locale=LOCALE)
+    return format_date(day, "EEEE, d MMMM y", locale=LANGUAGE)
 
 
 def date_words(day: date) -> str:
     """Format `day` as a date, e.g. 4 May 2026."""
-    return format_date(day, "d MMMM y", locale=LOCALE)
+    return format_date(day, "d MMMM y", locale=LANGUAGE)
 
 
 def short_day(day: date) -> str:
     """Format `day` in short, e.g. Mon 4 May."""
-    return format_date(day, "EEE d MMM", locale=LOCALE)
+    return format_date(day, "EEE d MMM", locale=LANGUAGE)
 
 
 def day_month(day: date) -> str:
     """Format `day` without the year, e.g. 4 May."""
-    return format_date(day, "d MMM", locale=LOCALE)
+    return format_date(day, "d MMM", locale=LANGUAGE)
 
 
 def period(start: date, grain: str) -> str:
     """Format the period of `grain` that begins on `start`, e.g. Mon 4 May 2026, May 2026, Q2 2026."""
     patterns = {"day": "EEE d MMM y", "week": "'Week of' d MMM y", "month": "MMMM y", "quarter": "QQQ y", "year": "y"}
-    return format_date(start, patterns[grain], locale=LOCALE)
+    return format_date(start, patterns[grain], locale=LANGUAGE)
 
 
 def short_period(start: date, grain: str) -> str:
     """Format the period of `grain` that begins on `start` in short, e.g. 4 May, May 2026, Q2 2026."""
     patterns = {"day": "d MMM", "week": "d MMM", "month": "MMM y", "quarter": "QQQ y", "year": "y"}
-    return format_date(start, patterns[grain], locale=LOCALE)
+    return format_date(start, patterns[grain], locale=LANGUAGE)
+
+
+def count(number: int) -> str:
+    """Format a whole number, e.g. 1,234."""
+    return format_decimal(number, locale=_locale.get())
 
 
 def counted(number: int, singular: str) -> str:
     """Format a number of things, e.g. 1 booking, 2 bookings."""
-    return f"{number:,} {singular}{'' if number == 1 else 's'}"
+    return f"{count(number)} {singular}{'' if number == 1 else 's'}"
 
 
 def listed(items: list[str]) -> str:
@@ -152,6 +203,15 @@ def label(name: str) -> str:
     """Format a name of the warehouse as a label: booked_revenue is Booked revenue."""
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
+
+
+def _whole_money() -> str:
+    """Return the locale's pattern of money without its decimals."""
+    return str(Locale.parse(_locale.get()).currency_formats["standard"].pattern).replace(".00", "")
+
+
+def _percent_with_tenths() -> str:
+    return str(Locale.parse(_locale.get()).percent_formats[None].pattern).replace("0", "0.#")
 
 
 def _coin_digits(currency: str | None) -> int:

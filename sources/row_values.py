@@ -18,6 +18,11 @@ TaskStatus = Literal["todo", "in_progress", "done", "cancelled"]
 CalendarEventKind = Literal["closure", "campaign", "price_change", "event"]
 Grain = Literal["day", "week", "month", "quarter", "year"]  # of a period; a week begins on Monday
 Sensitivity = Literal["quiet", "normal", "keen"]  # of the detection of anomalies
+# How figures and money of an organisation are written (CLDR).
+FormatLocale = Literal[
+    "en_US", "en_GB", "en_IN", "de_DE", "de_AT", "de_CH", "es_ES", "es_MX", "fr_FR", "fr_CH", "it_IT", "nl_NL", "pt_BR",
+    "pt_PT", "da_DK", "fi_FI", "nb_NO", "sv_SE", "cs_CZ", "pl_PL", "tr_TR", "ja_JP",
+]  # fmt: skip
 SMALLEST_EFFECT: Final = Decimal("0.2")  # of a calendar event, as a factor on a usual day; forecasts use no others
 LARGEST_EFFECT: Final = Decimal(5)
 FIRST_EVENT_DAY: Final = date(1970, 1, 1)
@@ -39,6 +44,8 @@ EXTRA_STATUSES: Final[tuple[ExtraStatus, ...]] = get_args(ExtraStatus)
 CALENDAR_EVENT_KINDS: Final[tuple[CalendarEventKind, ...]] = get_args(CalendarEventKind)
 GRAINS: Final[tuple[Grain, ...]] = get_args(Grain)
 SENSITIVITIES: Final[tuple[Sensitivity, ...]] = get_args(Sensitivity)
+LOCALES: Final[tuple[FormatLocale, ...]] = get_args(FormatLocale)
+DEFAULT_LOCALE: Final[FormatLocale] = "en_US"
 
 AuditAction = Literal["insert", "update", "delete", "sign_in", "act_as"]
 AUDIT_ACTIONS: Final[tuple[AuditAction, ...]] = get_args(AuditAction)

@@ -17,6 +17,7 @@ from insights.feedback import after_feedback
 from insights.organizations import Organization, organizations_of_warehouse
 from insights.questions import booking_questions
 from insights.rules import RULES, current_findings
+from sources.formatting import in_locale
 
 GROUP: Final = "insights"
 
@@ -79,7 +80,10 @@ def events(database: HubDatabase) -> dg.MaterializeResult[None]:
         organizations = organizations_of_warehouse(connection)
         for organization in organizations:
             counts[organization.id] = {}
-            with isolated(connection, organization.id, organization.as_of, "insights"):
+            with (
+                isolated(connection, organization.id, organization.as_of, "insights"),
+                in_locale(organization.locale),
+            ):
                 counts[organization.id] = _update(connection, organization, now)
         answer_requests(connection, counts, {each.id: each.name for each in organizations})
         rows = connection.execute("select count(*) from app.insight_events").fetchone()

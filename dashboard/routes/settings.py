@@ -10,6 +10,7 @@ from dashboard.access import Admin, SentForm, Visitor, now_of
 from dashboard.forms import Rejected, attempt, attempt_once, id_of, read
 from dashboard.rendering import PageRoute, leads_to, page
 from dashboard.settings_forms import FORMS, RULES, Of
+from sources.formatting import locale_choices
 from sources.insight_values import InsightKind, Severity
 from sources.operations import api_keys, audit, calendar
 from sources.operations.api_keys import SCOPES
@@ -33,7 +34,10 @@ WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satu
 GRAINS: Final = ("day", "week", "month", "quarter", "year")
 # Section -> its name, and what it is for.
 SECTIONS: Final = {
-    "organization": ("Organisation", "name, working days, cancellation rules, deposit, sensitivity of the alarms"),
+    "organization": (
+        "Organisation",
+        "name, working days, cancellation rules, deposit, sensitivity of the alarms, how figures are written",
+    ),
     "services": ("Services", "what is on offer: services, packages, add-ons and their prices"),
     "prices": ("Price rules", "what changes a price: weekdays, seasons, lead time"),
     "hours": ("Providers' hours", "capacity, working days and absences"),
@@ -68,6 +72,7 @@ async def _show(visitor: Visitor, section: str, rejected: Rejected | None) -> Re
         sections=SECTIONS,
         section=section,
         rejected=rejected,
+        locales=locale_choices(),
         weekdays=list(enumerate(WEEKDAYS, start=1)),
         **values,
     )

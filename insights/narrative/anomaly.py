@@ -163,9 +163,8 @@ def _repeated_title(finding: Finding, value: float, expected: float, when: str) 
     repeated = finding["repeated"]
     verb = "repeats" if repeated == 1 else "repeat"
     invoices = formatting.counted(finding["invoices"], "invoice")
-    return (
-        f"{repeated:,} of {invoices} {verb} another one{when}: {phrases.difference(finding, value, expected)} too much"
-    )
+    too_much = phrases.difference(finding, value, expected)
+    return f"{formatting.count(repeated)} of {invoices} {verb} another one{when}: {too_much} too much"
 
 
 def _since(finding: Finding) -> date | None:

@@ -20,7 +20,7 @@ def describe(finding: Finding) -> phrases.Text:
     sentences = [
         f"For the {days} after {phrases.day(finding)}, bookings of {phrases.amount(finding, value)} are on hand"
         f"{phrases.at_organization(finding)}, {phrases.comparison(finding, value, expected, YEAR_AGO)}.",
-        f"These are {bookings}; there were {finding['bookings_year_ago']:,}.",
+        f"These are {bookings}; there were {formatting.count(finding['bookings_year_ago'])}.",
         _usual(finding),
         _weeks(finding),
         _services(finding),

@@ -21,6 +21,7 @@ from notifications.messages import Plot
 from notifications.queries import Organization, find_organization, metrics_by_name
 from sources.database import records
 from sources.errors import HubError
+from sources.formatting import in_locale
 from sources.insight_values import BOOKING_QUESTION, SEVERITIES, WORKLOAD_DAYS
 
 HISTORY_DAYS: Final = 28
@@ -55,7 +56,8 @@ def build_digest(connection: psycopg.Connection, org_id: UUID, day: date) -> Dig
     if organization is None:
         raise HubError(f"The organisation {org_id} is not in the warehouse: run `hub run`, then ask for the digest.")
     try:
-        return _read(connection, organization, org_id, day)
+        with in_locale(organization.locale):
+            return _read(connection, organization, org_id, day)
     except (UndefinedTable, UndefinedColumn, InvalidSchemaName):
         raise HubError("The warehouse is not built yet: run `hub run`, then ask for the digest.") from None
 

@@ -50,7 +50,12 @@ def digest_text(digest: Digest, *, link_base: str = "") -> str:
 
 
 def digest_message(digest: Digest, *, link_base: str) -> Message:
-    """Return the digest as a message."""
+    """Return the digest as a message, with figures in the organisation's locale."""
+    with formatting.in_locale(digest.organization.locale):
+        return _message(digest, link_base)
+
+
+def _message(digest: Digest, link_base: str) -> Message:
     title = f"{digest.organization.name}: {formatting.long_day(digest.day)}"
     facts = asdict(digest)
     facts.pop("plot")  # it is among the blocks
@@ -283,14 +288,14 @@ def _statuses(digest: Digest) -> list[Block]:
 def _open_now(statuses: Row) -> str:
     """Return the counts of all open bookings, whenever they were made."""
     total = sum(statuses[column] for column, _ in OPEN_STATUSES)
-    parts = [f"{statuses[column]:,} {words}" for column, words in OPEN_STATUSES if statuses[column]]
+    parts = [f"{formatting.count(statuses[column])} {words}" for column, words in OPEN_STATUSES if statuses[column]]
     if len(parts) == 1:
         return parts[0]
-    return f"{total:,}: {', '.join(parts)}" if parts else "none"
+    return f"{formatting.count(total)}: {', '.join(parts)}" if parts else "none"
 
 
 def _overdue(statuses: Row) -> list[tuple[str, str]]:
-    reasons = [f"{words} {statuses[column]:,}" for column, words in OVERDUE_REASONS if statuses[column]]
+    reasons = [f"{words} {formatting.count(statuses[column])}" for column, words in OVERDUE_REASONS if statuses[column]]
     return [("Overdue, waiting for", ", ".join(reasons))] if reasons else []
 
 
@@ -309,10 +314,10 @@ def _cohorts(statuses: Row, *, is_cut_off: bool) -> list[tuple[str, str]]:
 def _cohort(statuses: Row, *, start: str, end: str, suffix: str) -> tuple[str, str]:
     counts = [(statuses[column + suffix], words) for column, words in OUTCOMES]
     still_open = sum(statuses[status + suffix] for status in ("pending", "active", "at_risk", "overdue"))
-    parts = [f"{number:,} {words}" for number, words in (*counts, (still_open, "open")) if number]
+    parts = [f"{formatting.count(number)} {words}" for number, words in (*counts, (still_open, "open")) if number]
     return (
         f"Made {formatting.day_month(statuses[start])} to {formatting.day_month(statuses[end])}",
-        f"{statuses['total_bookings' + suffix]:,}" + (f", of which {', '.join(parts)}" if parts else ""),
+        formatting.count(statuses["total_bookings" + suffix]) + (f", of which {', '.join(parts)}" if parts else ""),
     )
 
 

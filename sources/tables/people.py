@@ -3,7 +3,7 @@
 from sqlalchemy import Boolean, CheckConstraint, Column, Date, Index, Numeric, SmallInteger, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from sources.row_values import PERSON_ROLES, SENSITIVITIES
+from sources.row_values import DEFAULT_LOCALE, LOCALES, PERSON_ROLES, SENSITIVITIES
 from sources.tables.columns import (
     belongs_to,
     check,
@@ -31,8 +31,10 @@ organizations = operational_table(
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
     *_working_days(),  # null: derived from the weekdays of its bookings
     text_column("sensitivity", default="normal"),
+    text_column("locale", default=DEFAULT_LOCALE),  # of figures and money, as CLDR names it
     UniqueConstraint("slug"),
     one_of("sensitivity", SENSITIVITIES),
+    one_of("locale", LOCALES),
     check("org_id = id", "org_id", "id", name="is_its_own_organization"),
     in_organization=False,
 )

@@ -83,7 +83,7 @@ def test_the_organisation_and_its_rules_of_cancellation(pages: Pages, admin: htt
     accepted(
         fill(
             admin, "organization", "change", region="AN", working_days=["", "1", "2"], sensitivity="keen",
-            deposit_pct="12.5", providers_record_payments=["false", "true"],
+            locale="de_DE", deposit_pct="12.5", providers_record_payments=["false", "true"],
             **{"hours_before-1": "24", "fee_pct-1": "50", "hours_before-2": "4", "fee_pct-2": "100"},
         ),
         "organization",
@@ -94,7 +94,8 @@ def test_the_organisation_and_its_rules_of_cancellation(pages: Pages, admin: htt
     assert row["settings"]["providers_record_payments"] is True
     rules = {float(rule["hours_before"]): float(rule["fee_pct"]) for rule in row["settings"]["cancellation_rules"]}
     assert rules == {24: 50, 4: 100}
-    accepted(fill(admin, "organization", "change", working_days=[""], region=""), "organization")
+    assert "1.995,00 €" in admin.get("/bookings").text
+    accepted(fill(admin, "organization", "change", working_days=[""], region="", locale="en_US"), "organization")
     row = rows_of(pages, "select * from app.organizations where slug = 'north'")[0]
     assert (row["region"], row["working_days"], len(row["settings"]["cancellation_rules"])) == (None, None, 2)
 

@@ -1,6 +1,7 @@
 """The digest: its text, the same text for a repeat, and its text where data are missing."""
 
 import os
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,7 @@ from notifications.digest import build_digest, digest_html, digest_message, dige
 from notifications.digest.facts import Outlook
 from notifications.digest.queries import HORIZONS
 from notifications.formats import slack as slack_format
-from notifications.messages import Plot
+from notifications.messages import Facts, Plot
 from notifications.sending import deliver_due
 from sources.database import records
 from sources.errors import HubError
@@ -59,6 +60,17 @@ def filled(connection: psycopg.Connection) -> psycopg.Connection:
 def one_line(connection: psycopg.Connection) -> str:
     """Return the digest of DAY as text on one line."""
     return " ".join(digest_text(build_digest(connection, ORG, DAY)).split())
+
+
+def test_figures_are_written_as_the_organisation_chooses(filled: psycopg.Connection) -> None:
+    def amounts() -> str:
+        blocks = digest_message(build_digest(filled, ORG, DAY), link_base="").blocks
+        return " ".join(value for block in blocks if isinstance(block, Facts) for _, value in block.items)
+
+    assert re.search(r"€\d", amounts())
+    filled.execute("update raw.organizations set locale = 'de_DE'")
+    assert re.search(r"\d\s€", amounts())
+    assert not re.search(r"€\d", amounts())
 
 
 def test_digest_text_is_as_in_the_golden_file(filled: psycopg.Connection) -> None:

@@ -21,7 +21,7 @@ create table marts.fct_bookings_on_hand (
     org_id uuid, dimension text, member text, service_day date, lead_days integer, bookings integer,
     revenue numeric(14, 2)
 );
-create table raw.organizations (id uuid, name text, currency text, timezone text, _deleted_at timestamptz);
+create table raw.organizations (id uuid, name text, currency text, timezone text, locale text, _deleted_at timestamptz);
 create table analytics.v_booking_trends (
     org_id uuid, day date, bookings_created integer, bookings_completed integer, bookings_cancelled integer,
     booked_revenue numeric(14, 2), realized_revenue numeric(14, 2), collected_revenue numeric(14, 2)
@@ -62,7 +62,7 @@ def build(connection: psycopg.Connection) -> None:
     """Create the empty warehouse with one organisation."""
     connection.execute(TABLES)
     connection.execute(
-        "insert into raw.organizations values (%s, 'Nordlicht Studio', 'EUR', 'Europe/Berlin', null)", [ORG]
+        "insert into raw.organizations values (%s, 'Nordlicht Studio', 'EUR', 'Europe/Berlin', 'en_US', null)", [ORG]
     )
     for metric, unit in METRICS.items():
         label = metric.replace("_", " ").capitalize()

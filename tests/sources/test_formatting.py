@@ -2,6 +2,7 @@
 
 import pytest
 
+from sources import formatting
 from sources.formatting import against_usual, change, figure, listed, money, rounded
 
 
@@ -69,6 +70,29 @@ def test_a_comparison_has_a_percentage_only_where_it_is_meaningful(
 def test_the_least_base_depends_on_the_decimals_of_the_currency(currency: str, base: float) -> None:
     assert change(base * 1.5, base, "money", currency) == "50%"
     assert change(base * 1.5, base * 0.99, "money", currency) is None
+
+
+@pytest.mark.parametrize(
+    ("locale", "shown"),
+    [
+        ("en_US", ["€12,346", "-€12.50", "12.5%", "25%", "1,234 bookings", "3.5 days"]),
+        ("de_DE", ["12.346\xa0€", "-12,50\xa0€", "12,5\xa0%", "25\xa0%", "1.234 bookings", "3,5 days"]),
+        ("en_IN", ["€12,346", "-€12.50", "12.5%", "25%", "1,234 bookings", "3.5 days"]),
+        ("fr_FR", ["12\u202f346\xa0€", "-12,50\xa0€", "12,5\xa0%", "25\xa0%", "1\u202f234 bookings", "3,5 days"]),
+    ],
+)
+def test_figures_are_written_as_the_organisation_chooses(locale: str, shown: list[str]) -> None:
+    with formatting.in_locale(locale):
+        assert [
+            formatting.money(12_345.6, "EUR"),
+            formatting.money(-12.5, "EUR"),
+            formatting.figure(0.125, "share"),
+            formatting.percent(0.25),
+            formatting.counted(1234, "booking"),
+            formatting.figure(3.5, "days"),
+        ] == shown
+    assert formatting.money(12_345.6, "EUR") == "€12,346"
+    assert locale in dict(formatting.locale_choices())
 
 
 def test_lists_read_as_english() -> None:

@@ -9,6 +9,7 @@ select
     organizations.region,
     organizations.currency,
     organizations.sensitivity,
+    organizations.locale,
     run_clock.as_of,
     run_clock.as_of_at,
     run_clock.first_day,

@@ -7,6 +7,7 @@ select
     region,
     currency,
     sensitivity,
+    locale,
     settings,
     {{ weekdays_as_text('working_days') }} as working_days,
     created_at,

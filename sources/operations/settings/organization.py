@@ -18,7 +18,7 @@ from sources.operations.settings import rows
 from sources.operations.settings.rows import Resource, demand_admin
 from sources.operations.settings.services import Version
 from sources.operations.transaction import Tx
-from sources.row_values import Sensitivity
+from sources.row_values import DEFAULT_LOCALE, FormatLocale, Sensitivity
 
 MOST_RULES: Final = 20
 LONGEST_NOTICE_H: Final = 8784
@@ -61,6 +61,7 @@ class OrganizationChange(Request):
     region: Line | None = Field(None, description="ISO 3166-2 without the country, for regional ones.", examples=["AZ"])
     working_days: Weekdays | None = Field(None, description="Null: derived from the weekdays of its bookings.")
     sensitivity: Sensitivity = "normal"
+    locale: FormatLocale = Field(DEFAULT_LOCALE, description="How figures and money are written (CLDR).")
     deposit_pct: Percentage = Decimal(0)
     cancellation_rules: list[CancellationRule] = Field([], max_length=MOST_RULES)
     providers_record_payments: bool = False
@@ -78,6 +79,7 @@ class Organization(BaseModel):
     currency: str
     working_days: list[int] | None
     sensitivity: Sensitivity
+    locale: FormatLocale
     deposit_pct: Percentage
     cancellation_rules: list[CancellationRule]
     providers_record_payments: bool
@@ -89,8 +91,8 @@ class Organization(BaseModel):
 POLICIES: Final = ("deposit_pct", "cancellation_rules", "providers_record_payments")
 ORGANIZATION: Final = Resource(
     "organizations", "organisation",
-    "select id, name, slug, timezone, country, region, currency, working_days, sensitivity, settings, created_at, "
-    "updated_at, row_version::text as version from app.organizations where org_id = $1 and id = $2",
+    "select id, name, slug, timezone, country, region, currency, working_days, sensitivity, locale, settings, "
+    "created_at, updated_at, row_version::text as version from app.organizations where org_id = $1 and id = $2",
 )  # fmt: skip
 HAS_BOOKINGS: Final = "select exists (select from app.bookings where org_id = $1) as has_bookings"
 
