@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sources.errors import HubError
@@ -38,8 +38,12 @@ class Settings(BaseSettings):
     api_pool_size: int = Field(6, ge=1)  # connections per worker; on 2 cores 2 were fastest, more are for slow queries
     jwt_secret: SecretStr = SecretStr("")  # for tokens signed with HS256; not used if jwks_url is set
     jwks_url: str = ""  # for tokens signed with RS256 or ES256 by an identity provider
-    jwt_issuer: str = ""  # the `iss` of the identity provider's tokens; required with jwks_url
+    jwt_issuer: str = ""  # the `iss` of the identity provider's tokens; required with jwks_url and oidc_client_id
     jwt_audience: str = "business-services-hub"
+    oidc_client_id: str = (
+        ""  # of the Hub at the identity provider jwt_issuer: people sign in there; empty: by links alone
+    )
+    oidc_client_secret: SecretStr = SecretStr("")  # empty: a public client, with PKCE alone
     cors_origins: list[str] = []
     rate_limit: str = "600/minute"  # per caller, in the notation of the library `limits`
     rate_limit_address: str = "1200/minute"  # per address
@@ -71,6 +75,13 @@ class Settings(BaseSettings):
         if moved:
             raise ValueError("user and password belong before the host: postgresql://user:password@host/database")
         return url
+
+    @field_validator("oidc_client_id")
+    @classmethod
+    def _of_an_issuer(cls, client_id: str, info: ValidationInfo) -> str:
+        if client_id and not info.data.get("jwt_issuer"):
+            raise ValueError("it needs HUB_JWT_ISSUER, the address of the identity provider")
+        return client_id
 
     @field_validator("public_url")
     @classmethod

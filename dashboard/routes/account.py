@@ -44,7 +44,7 @@ async def request_link(request: Request) -> Response:
 async def _send_links(request: Request, address: str, next_page: str) -> None:
     settings: Settings = request.app.state.settings
     made = [secrets.token_urlsafe(32) for _ in range(MOST_ORGANIZATIONS)]
-    links = await sessions.request_links(request.app.state.pool, address, made)
+    links = await sessions.make_links(request.app.state.pool, address, made)
     if links and settings.smtp_url.get_secret_value():
         letter = mail.Letter(uuid4(), address, datetime.now(UTC))
         await run_in_threadpool(_send, settings, letter, _message(settings, links, next_page))

@@ -20,6 +20,7 @@ from sources.operations.transaction import Pool
 from sources.settings import Settings
 
 LASTS: Final = timedelta(days=7)
+MOST_UNUSED: Final = 3  # links of a person in 15 minutes, before they are used
 PATIENCE_S: Final = 5.0  # for a free connection, and for its answer
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -108,16 +109,18 @@ async def act_as(connection: HTTPConnection, profile_id: UUID) -> bool:
     return bool(rows and rows[0]["has_changed"])
 
 
-async def request_links(pool: Pool, email: str, links: list[str]) -> dict[str, str]:
+async def make_links(pool: Pool, email: str, links: list[str], *, is_verified: bool = False) -> dict[str, str]:
     """Let the person with this address sign in with `links`: one for each organisation, as far as there are links.
 
-    Returns the organisation of each link; none where nobody active has the address, or has asked too often.
+    is_verified: who asks is known to have the address. Returns the organisation of each link; none where nobody active
+    has the address, or where somebody who is not known asked too often.
     """
     now = datetime.now(UTC)
     links_by_hash = {sign_in.hash_of(link): link for link in links}
     ends_at = now + timedelta(minutes=sign_in.LINK_MINUTES)
-    query = "select link_hash, organization_name from app.request_links($1, $2, $3, $4)"
-    rows = await _ask_all(pool, query, email, list(links_by_hash), ends_at, now)
+    query = "select link_hash, organization_name from app.request_links($1, $2, $3, $4, $5)"
+    most = None if is_verified else MOST_UNUSED
+    rows = await _ask_all(pool, query, email, list(links_by_hash), ends_at, now, most)
     return {links_by_hash[row["link_hash"]]: row["organization_name"] for row in rows}
 
 
