@@ -153,6 +153,11 @@ def test_a_person_signs_in_and_comes_to_the_page_asked_for(browser: httpx.Client
     assert browser.get("/settings").status_code == 200  # with the role that the Hub knows
 
 
+def test_a_provider_may_say_that_the_owner_of_the_domain_is_verified(browser: httpx.Client, provider: Provider) -> None:
+    provider.claims = {"email_verified": None, "xms_edov": True}
+    assert browser.get(callback(browser)).status_code == 303
+
+
 def test_a_page_of_another_site_is_not_led_to(browser: httpx.Client) -> None:
     assert browser.get(callback(browser, "//evil.example")).headers["location"] == "/"
 
