@@ -26,13 +26,15 @@ metric_parts as (
     select
         metric,
         coalesce(numerator, metric) as part,
-        true as is_numerator
+        true as is_numerator,
+        denominator is null as is_first_known
     from metrics
     union all
     select
         metric,
         denominator as part,
-        false as is_numerator
+        false as is_numerator,
+        true as is_first_known
     from metrics
     where denominator is not null
 ),
@@ -52,14 +54,13 @@ parts as (
     from metric_parts
 ),
 
--- Before its first day nothing is known of a metric; of a ratio, before that of both of its parts.
+-- Before its first day nothing is known of a metric; of a ratio, before that of its denominator.
 first_days as (
     select
         metric,
-        max(first_day) as first_day
+        first_day
     from parts
-    group by metric
-    having count(*) = count(first_day)
+    where is_first_known and first_day is not null
 ),
 
 -- The first period of the last days is not whole.

@@ -45,10 +45,11 @@
 {%- endmacro %}
 
 
-{# The figure of a role of `periods`: a quotient for a ratio, and zero for a sum of no rows. #}
+{# The figure of a role of `periods`: zero for a sum of no rows, and a quotient for a ratio, whose numerator is such a sum. #}
 {% macro period_figure(role) -%}
     case
-        when periods.kind = 'ratio' then round(periods.{{ role }} / nullif(periods.{{ role }}_denominator, 0), 6)
+        when periods.kind = 'ratio'
+            then round(coalesce(periods.{{ role }}, 0) / nullif(periods.{{ role }}_denominator, 0), 6)
         when periods.kind = 'median' then periods.{{ role }}
         else coalesce(periods.{{ role }}, 0)
     end

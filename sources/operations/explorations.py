@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from sources.operations.calendar import Day
 from sources.operations.field_types import Request
-from sources.operations.figures import MOST_MEMBERS, TOTAL, Comparison, FiguresQuery, Name
+from sources.operations.figures import MOST_MEMBERS, TOTAL, Comparison, FiguresQuery, Name, first_of_month
 from sources.row_values import Grain
 
 Period = Literal["28d", "13w", "12m", "24m", "this_month", "this_year", "own"]
@@ -43,8 +43,7 @@ class Exploration(Request):
             return as_of - timedelta(days=as_of.weekday() + 12 * 7), as_of
         if self.period == "this_year":
             return as_of.replace(month=1, day=1), as_of
-        months = as_of.year * 12 + as_of.month - MONTHS[self.period]
-        return date(months // 12, months % 12 + 1, 1), as_of
+        return first_of_month(as_of, MONTHS[self.period] - 1), as_of
 
     def query(self, as_of: date) -> FiguresQuery:
         """Return the query of its figures."""

@@ -23,6 +23,7 @@ MOST_PERIODS: Final = 400
 MOST_FIGURES: Final = 20_000  # of a metric
 TOTAL: Final = "total"
 DAYS_OF_GRAIN: Final[dict[Grain, int]] = {"day": 1, "week": 7, "month": 28, "quarter": 90, "year": 365}
+MONTHS_OF_GRAIN: Final[dict[Grain, int]] = {"month": 1, "quarter": 3, "year": 12}
 PERIODS_BY_DEFAULT: Final = 13
 STEPS: Final[dict[Grain, str]] = {
     "day": "1 day", "week": "7 days", "month": "1 month", "quarter": "3 months", "year": "1 year",
@@ -247,7 +248,7 @@ def resolved_days(query: FiguresQuery, as_of: date) -> tuple[date, date]:
     """Return the first and the last day of a query. Raises Refusal invalid."""
     days = DAYS_OF_GRAIN[query.grain]
     last = query.last or as_of
-    first = query.first or last - timedelta(days=days * (PERIODS_BY_DEFAULT - 1))
+    first = query.first or _first_by_default(query.grain, last)
     if last < first:
         raise Refusal("invalid", "ends_before_start", "The last day is before the first one.", field="to")
     if (last - first).days // days >= MOST_PERIODS:
@@ -256,6 +257,21 @@ def resolved_days(query: FiguresQuery, as_of: date) -> tuple[date, date]:
             f"These are more than {MOST_PERIODS} periods. Ask for fewer days, or for longer periods.", field="grain",
         )  # fmt: skip
     return first, last
+
+
+def _first_by_default(grain: Grain, last: date) -> date:
+    """Return the first day of the earliest of the PERIODS_BY_DEFAULT periods of which the last one contains `last`."""
+    if grain in MONTHS_OF_GRAIN:
+        months = MONTHS_OF_GRAIN[grain]
+        return first_of_month(last, (last.month - 1) % months + months * (PERIODS_BY_DEFAULT - 1))
+    first = last if grain == "day" else last - timedelta(days=last.weekday())
+    return first - timedelta(days=DAYS_OF_GRAIN[grain] * (PERIODS_BY_DEFAULT - 1))
+
+
+def first_of_month(day: date, months_before: int) -> date:
+    """Return the first day of the month that is so many months before that of `day`."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months_before, 12)
+    return date(year, month + 1, 1)
 
 
 async def _figures(tx: Tx, metric: Metric, query: FiguresQuery, first: date, last: date) -> MetricFigures:

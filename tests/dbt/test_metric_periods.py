@@ -121,6 +121,29 @@ def test_what_is_not_known_of_a_metric_is_not_compared(invented: Settings) -> No
     execute(invented, "delete from marts.kpi_daily where metric in ('tracked_hours', 'planned_hours')")
 
 
+def test_a_ratio_without_numerator_is_zero_from_the_first_day_of_its_denominator(invented: Settings) -> None:
+    """Bookings are due from FIRST_DAY on; the only cancelled ones are those of AS_OF."""
+    execute(
+        invented,
+        f"""
+        insert into marts.kpi_daily (org_id, day, metric, dimension, member, value)
+        select org_id, '{AS_OF}', 'services_cancelled', 'total', 'all', 1 from marts.dim_organization
+        """,
+    )
+    found = rows(invented, FIGURES, "month", ["cancellation_rate"])
+    assert min(row["period_start"] for row in found) == date(2024, 1, 1)
+    assert {(row["value"], row["previous"]) for row in found if not row["is_partial"]} == {(0, None), (0, 0)}
+    assert all(row["value"] > 0 == row["previous"] == row["year_ago"] for row in found if row["is_partial"])
+    (of_april,) = rows(
+        invented,
+        "select value, previous, year_ago from analytics.get_dashboard_kpis("
+        "(select min(org_id::text) from marts.dim_organization)::uuid, '2025-04-01', '2025-04-30') "
+        "where metric = 'cancellation_rate'",
+    )
+    assert of_april == {"value": 0, "previous": 0, "year_ago": 0}
+    execute(invented, "delete from marts.kpi_daily where metric = 'services_cancelled'")
+
+
 def test_what_became_of_bookings_is_compared_at_equal_age(invented: Settings) -> None:
     """Completions are counted within 30 days: the last period of the rate ends 30 days before AS_OF."""
     daily: dict[str, dict[date, Decimal]] = {"services_completed": {}, "services_booked": {}}

@@ -90,15 +90,15 @@ part_first_days as (
     group by org_id, metric
 ),
 
--- Before its first day nothing is known of a metric; of a ratio, before that of both of its parts.
+-- Before its first day nothing is known of a metric; of a ratio, before that of its denominator.
 first_days as (
     select
         part_first_days.org_id,
         parts.metric,
-        max(part_first_days.day) as day
+        part_first_days.day
     from parts
     inner join part_first_days on parts.part = part_first_days.metric
-    group by part_first_days.org_id, parts.metric
+    where not (parts.kind = 'ratio' and parts.is_numerator)
 ),
 
 figures as (

@@ -19,7 +19,15 @@ def test_figures_are_for_those_who_see_all(api: Api, who: str, path: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "query", ["", "metrics=a&grain=hour", "metrics=a&from=tomorrow", "metrics=a&compare=budget", "metrics=a&sort=b"]
+    "query",
+    [
+        "",
+        "metrics=a&grain=hour",
+        "metrics=a&from=tomorrow",
+        "metrics=a&to=0001-01-01",
+        "metrics=a&compare=budget",
+        "metrics=a&sort=b",
+    ],
 )
 def test_a_query_that_is_not_one_is_refused(api: Api, query: str) -> None:
     answer = api.client("admin").get(f"/v1/metrics/query?{query}")

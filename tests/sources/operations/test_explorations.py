@@ -8,6 +8,7 @@ import pytest
 from sources.operations.errors import Refusal
 from sources.operations.explorations import Exploration, Period, values_of
 from sources.operations.figures import FiguresQuery, resolved_days
+from sources.row_values import Grain
 
 
 def test_the_address_holds_the_whole_state() -> None:
@@ -59,6 +60,17 @@ def test_days_that_cannot_be_shown_are_refused(first: date, last: date, code: st
     assert refused.value.code == code
 
 
-def test_without_days_there_are_thirteen_periods() -> None:
-    query = FiguresQuery(metrics=["x"], grain="day")
-    assert resolved_days(query, date(2026, 3, 16)) == (date(2026, 3, 4), date(2026, 3, 16))
+@pytest.mark.parametrize(
+    ("grain", "first"),
+    [
+        ("day", date(2026, 3, 4)),
+        ("week", date(2025, 12, 22)),  # a Monday
+        ("month", date(2025, 3, 1)),
+        ("quarter", date(2023, 1, 1)),
+        ("year", date(2014, 1, 1)),
+    ],
+)
+def test_without_days_there_are_thirteen_periods(grain: Grain, first: date) -> None:
+    last = date(2026, 3, 16)
+    assert resolved_days(FiguresQuery(metrics=["x"], grain=grain), last) == (first, last)
+    assert resolved_days(FiguresQuery(metrics=["x"], grain=grain, last=last), date(2026, 11, 27)) == (first, last)
