@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from dashboard import assets, rendering
+from dashboard import assets, last_pages, rendering
 from dashboard.routes import (
     account,
     bookings,
@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application, by default with the settings of the process."""
     application = api.create_app(settings, ROUTERS, CHANNELS)
     rendering.install(application)
+    last_pages.install(application)
     return application
 
 

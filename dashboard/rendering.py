@@ -11,20 +11,22 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from dashboard import assets, formats
-from dashboard.access import SignInNeeded, Visitor, own_path, sign_in_path
+from dashboard import assets, formats, last_pages
+from dashboard.access import SignInNeeded, Visitor, now_of, own_path, sign_in_path
 from dashboard.navigation import current_place, places_for
 from sources.api import logs, metrics, problems
 from sources.operations.errors import Refusal
+from sources.settings import Settings
 from sources.tables.changes import LIVE_CHANGE_KINDS
 
 log = logging.getLogger("hub.pages")
 
-NOTICE: Final = "hub_notice"  # the cookie of a sentence that the next page shows once
-NOTICE_S: Final = 30
+NOTICE_S: Final = 30  # within which the next page shows the sentence of an accepted form, once
+LOST: Final = frozenset({"database_unavailable", "timeout"})  # the refusals that a last known page answers
 COMPRESSED_FROM: Final = 2_000  # bytes
 COMPRESSION: Final = 4
 HEADERS: Final = {
@@ -42,14 +44,16 @@ templates: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-templates.globals.update(asset=assets.path_of, live_kinds=LIVE_CHANGE_KINDS, **formats.FUNCTIONS)
+templates.globals.update(
+    place_of_notice=Markup(last_pages.PLACE), asset=assets.path_of, live_kinds=LIVE_CHANGE_KINDS, **formats.FUNCTIONS
+)
 templates.filters.update(formats.FILTERS)
 
 
 def page(visitor: Visitor, template: str, *, status: int = 200, **values: object) -> Response:
     """Return the page of `template` for the visitor; `values` are the names that the template uses."""
     request = visitor.context.request
-    notice = unquote(request.cookies.get(NOTICE, ""))
+    notice = unquote(request.cookies.get(_notice_cookie(request.app.state.settings), ""))
     text = templates.get_template(template).render(
         visitor=visitor,
         places=places_for(visitor.role),
@@ -61,7 +65,10 @@ def page(visitor: Visitor, template: str, *, status: int = 200, **values: object
     )
     response = _html(request, text, status)
     if notice:
-        response.delete_cookie(NOTICE)
+        response.delete_cookie(_notice_cookie(request.app.state.settings))
+    elif request.method == "GET" and status == 200:
+        shown_at = formats.clock_time(now_of(visitor), visitor.timezone)
+        request.app.state.last_pages.keep(request, text, shown_at)
     return response
 
 
@@ -72,10 +79,27 @@ def plain_page(request: Request, template: str, *, status: int = 200, **values: 
 
 def leads_to(path: str, notice: str = "") -> Response:
     """Return the response to a form that was accepted: the browser opens `path`, which shows `notice` once."""
-    response = RedirectResponse(path, 303)
-    if notice:
-        response.set_cookie(NOTICE, quote(notice), max_age=NOTICE_S, httponly=True, samesite="lax")
+    response = _Leading(path, 303)
+    response.notice = notice
     return response
+
+
+class _Leading(RedirectResponse):
+    """The response to an accepted form; PageRoute adds the cookie of its notice."""
+
+    notice = ""
+
+
+def _notice_cookie(settings: Settings) -> str:
+    return f"hub_notice_{settings.port_api}"
+
+
+def _set_notice(request: Request, response: _Leading) -> None:
+    settings = request.app.state.settings
+    response.set_cookie(
+        _notice_cookie(settings), quote(response.notice), max_age=NOTICE_S, httponly=True, samesite="lax",
+        secure=settings.link_base.startswith("https:"),
+    )  # fmt: skip
 
 
 def _html(request: Request, text: str, status: int) -> Response:
@@ -94,11 +118,14 @@ class PageRoute(APIRoute):
 
         async def handle_with_pages(request: Request) -> Response:
             try:
-                return await handle(request)
+                response = await handle(request)
+                if isinstance(response, _Leading) and response.notice:
+                    _set_notice(request, response)
+                return response
             except SignInNeeded as needed:
                 return _to_sign_in(request, needed)
             except Refusal as refusal:
-                return error_page(request, problems.STATUS[refusal.kind], str(refusal))
+                return _of_refusal(request, refusal)
             except RequestValidationError:
                 return error_page(request, 404, "There is no such page. Check the address.")
             except HTTPException as error:
@@ -109,6 +136,13 @@ class PageRoute(APIRoute):
                 return error_page(request, 500, "Something unexpected happened. It has been logged.")
 
         return handle_with_pages
+
+
+def _of_refusal(request: Request, refusal: Refusal) -> Response:
+    """Return the last known page where the database does not answer, else the page of the error."""
+    if request.method == "GET" and refusal.code in LOST and (last := request.app.state.last_pages.of(request)):
+        return _html(request, last, 200)
+    return error_page(request, problems.STATUS[refusal.kind], str(refusal))
 
 
 def _to_sign_in(request: Request, needed: SignInNeeded) -> Response:

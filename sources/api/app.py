@@ -107,13 +107,18 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.stopping = asyncio.Event()
     state.summaries = LastKnown[Summary]()
     state.in_flight = 0
+
+    def access_changed() -> None:
+        for forget in (state.summaries.forget, *state.on_access_change):
+            forget()
+
     state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
     sampling = asyncio.create_task(_sample_pool(state))
     # Imported modules are kept until the process ends: garbage collection need not visit them each time.
     gc.collect()
     gc.freeze()
     async with (
-        live.running(database.api_url(settings), state.stopping, state.summaries.forget) as state.live,
+        live.running(database.api_url(settings), state.stopping, access_changed) as state.live,
         dagster_ui.transport(settings) as state.dagster,
     ):
         with _set_at_signals(state.stopping):
@@ -176,6 +181,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.channel_kinds = channel_kinds or {}
+    app.state.on_access_change = []  # functions to call where somebody may have lost access
     problems.install(app)
     for router in (*ROUTERS, *pages):
         app.include_router(router)

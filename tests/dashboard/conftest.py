@@ -34,6 +34,7 @@ class Pages:
     def __init__(self, api: Api) -> None:
         self.url = api.url
         self.settings = api.business.settings
+        self.state = api.server.config.app.state  # type: ignore[union-attr]  # of the application
         self._api = api
 
     def link(self, email: str, slug: str | None = None) -> str:
