@@ -47,7 +47,6 @@ class Meta(BaseModel):
     drives: tuple[str, ...] = ()  # the metrics that it moves
     watch: bool = True
     forecast: bool = False
-    recent: bool = False  # its model has the last days only
     final_after: int = Field(default=0, ge=0)  # days within which it counts what becomes of the rows of a day
     rows: str | None = None  # the model of the single rows by booking, where the semantic model has sums
 

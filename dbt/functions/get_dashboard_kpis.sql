@@ -63,16 +63,13 @@ first_days as (
     where is_first_known and first_day is not null
 ),
 
--- The first period of the last days is not whole.
 known as (
     select
         metrics.*,
         first_days.first_day
     from metrics
     inner join first_days on metrics.metric = first_days.metric
-    where
-        metrics.last_day >= greatest(p_from, first_days.first_day)
-        and (not metrics.is_recent or p_from >= first_days.first_day)
+    where metrics.last_day >= greatest(p_from, first_days.first_day)
 ),
 
 period_days as (

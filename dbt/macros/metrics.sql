@@ -151,7 +151,6 @@
         {{ as_text(metric['day_column']) }} as day_column,
         {{ metric['watch'] | lower }} as is_watched,
         {{ metric['forecast'] | lower }} as is_forecast,
-        {{ metric['recent'] | lower }} as is_recent,
         {{ metric['final_after'] }} as final_after_days,
         {{ position }} as position
 {%- endmacro %}

@@ -138,7 +138,7 @@ with found as (
 ),
 
 metrics as (
-    select kind, is_recent, final_after_days from marts.dim_metric where metric = $2
+    select kind, final_after_days from marts.dim_metric where metric = $2
 ),
 
 organizations as (
@@ -147,7 +147,7 @@ organizations as (
 
 first_days as (
     select coalesce(
-        case when metrics.kind in ('sum', 'stock') and not metrics.is_recent then greatest($5, (
+        case when metrics.kind in ('sum', 'stock') then greatest($5, (
             select min(day) from marts.kpi_daily where org_id = $1 and metric = $2 and dimension = 'total'
         )) end,
         (select min(period_start) from found)

@@ -100,25 +100,23 @@ def test_periods_are_compared_with_as_many_days_and_the_same_weekdays(invented: 
 
 
 def test_what_is_not_known_of_a_metric_is_not_compared(invented: Settings) -> None:
-    """Tracked hours begin later than the bookings; the planned hours are those of the last 20 days."""
+    """Tracked hours begin later than the bookings."""
     execute(
         invented,
         f"""
         insert into marts.kpi_daily (org_id, day, metric, dimension, member, value)
-        select org_id, day, metric, 'total', 'all', 8 from marts.dim_organization
-        cross join (values ('tracked_hours', 60), ('planned_hours', 20)) as m (metric, days)
-        cross join lateral generate_series('{AS_OF}'::date - days, '{AS_OF}', interval '1 day') as days (day)
+        select org_id, day, 'tracked_hours', 'total', 'all', 8 from marts.dim_organization
+        cross join lateral generate_series('{AS_OF}'::date - 60, '{AS_OF}', interval '1 day') as days (day)
         """,
     )
-    found = rows(invented, FIGURES, "month", ["tracked_hours", "planned_hours"])
-    assert {(row["metric"], row["period_start"].month, row["value"], row["previous"]) for row in found} == {
-        ("tracked_hours", 4, 18 * 8, None),
-        ("tracked_hours", 5, 31 * 8, None),
-        ("tracked_hours", 6, 12 * 8, 12 * 8),
-        ("planned_hours", 6, 12 * 8, None),
+    found = rows(invented, FIGURES, "month", ["tracked_hours"])
+    assert {(row["period_start"].month, row["value"], row["previous"]) for row in found} == {
+        (4, 18 * 8, None),
+        (5, 31 * 8, None),
+        (6, 12 * 8, 12 * 8),
     }
     assert all(row["year_ago"] is None for row in found)
-    execute(invented, "delete from marts.kpi_daily where metric in ('tracked_hours', 'planned_hours')")
+    execute(invented, "delete from marts.kpi_daily where metric = 'tracked_hours'")
 
 
 def test_a_ratio_without_numerator_is_zero_from_the_first_day_of_its_denominator(invented: Settings) -> None:

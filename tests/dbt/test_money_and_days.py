@@ -279,3 +279,54 @@ def test_hours_of_the_workload_sum_to_those_of_the_bookings_or_of_their_remainin
     ended, ahead = rows(built, query)
     assert ended["expected"] > 0 < ahead["expected"]
     assert ended["largest_difference"] < 0.0001 > ahead["largest_difference"]
+
+
+def test_provider_days_have_the_hours_of_the_bookings_and_of_the_time_entries(built: Settings) -> None:
+    """The 28 days up to as_of, of bookings one by one; and all days that were tracked."""
+    different = rows(
+        built,
+        f"""
+        with bookings as (
+            select provider_id, day, sum(booked_hours) as hours, count(*) as bookings
+            from intermediate.int_provider_days group by 1, 2
+        )
+        select days.provider_id, days.day, days.booked_hours, bookings.hours, days.bookings
+        from marts.fct_provider_days as days
+        left join bookings using (provider_id, day)
+        where days.day > date '{AS_OF}' - 28
+            and (abs(days.booked_hours - coalesce(bookings.hours, 0)) < 0.00001
+                and days.bookings = coalesce(bookings.bookings, 0)) is not true
+        """,
+    )
+    assert different == []
+    (sums,) = rows(
+        built,
+        f"""
+        select sum(tracked_hours) = (
+            select sum(hours) from marts.fct_time_entries where ended_at is not null and started_day <= '{AS_OF}'
+        ) as is_all, count(*) filter (where tracked_hours > 0 and booked_hours > 0) as days,
+            min(day) < date '{AS_OF}' - 150 as has_history, max(day) - date '{AS_OF}' as ahead
+        from marts.fct_provider_days
+        """,
+    )
+    assert (sums["is_all"], sums["has_history"], sums["ahead"]) == (True, True, 28)
+    assert sums["days"] > 100
+
+
+def test_overdue_tasks_of_a_day_are_those_that_were_open_past_their_due_day(built: Settings) -> None:
+    different = rows(
+        built,
+        f"""
+        select days.provider_id, days.day, days.overdue_tasks, counted.tasks
+        from marts.fct_provider_days as days
+        cross join lateral (
+            select count(*) as tasks from marts.fct_tasks as tasks
+            where tasks.assignee_id = days.provider_id and tasks.status <> 'cancelled'
+                and tasks.due_day <= least(days.day, date '{AS_OF}')
+                and (days.day < tasks.completed_day or (tasks.completed_day is null and not tasks.is_done))
+        ) as counted
+        where days.overdue_tasks <> counted.tasks
+        """,
+    )
+    assert different == []
+    assert rows(built, "select from marts.fct_provider_days where overdue_tasks > 0 limit 1")

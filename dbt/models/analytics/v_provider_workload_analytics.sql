@@ -1,57 +1,27 @@
-with provider_days as (
-    select * from {{ ref('int_provider_capacity') }}
-),
-
--- The sum is unknown if the hours of one booking are unknown.
-booked_days as (
+with loads as (
     select
-        provider_id,
-        day,
-        case when count(*) = count(booked_hours) then sum(booked_hours) end as booked_hours,
-        count(*) as active_bookings
-    from {{ ref('int_provider_days') }}
-    group by provider_id, day
-),
-
--- Tasks that were overdue at the end of the day; on days after as_of, those that are overdue at as_of.
-overdue_days as (
-    select
-        provider_days.provider_id,
-        provider_days.day,
-        count(*) as overdue_tasks
-    from provider_days
-    inner join {{ ref('fct_tasks') }} as tasks
-        on
-            provider_days.provider_id = tasks.assignee_id
-            and tasks.due_day <= least(provider_days.day, provider_days.as_of)
-            and tasks.status <> 'cancelled'
-            and (provider_days.day < tasks.completed_day or (tasks.completed_day is null and not tasks.is_done))
-    group by provider_days.provider_id, provider_days.day
-),
-
-loads as (
-    select
-        provider_days.org_id,
-        provider_days.provider_id,
-        provider_days.provider_name,
-        provider_days.day,
-        cast(case when booked_days.day is null then 0 else booked_days.booked_hours end as numeric(10, 2))
-            as booked_hours,
-        provider_days.capacity_hours,
-        coalesce(booked_days.active_bookings, 0) as active_bookings,
-        coalesce(overdue_days.overdue_tasks, 0) as overdue_tasks,
+        days.org_id,
+        days.provider_id,
+        providers.provider_name,
+        days.day,
+        cast(days.booked_hours as numeric(10, 2)) as booked_hours,
+        days.available_hours as capacity_hours,
+        cast(days.bookings as bigint) as active_bookings,
+        cast(days.overdue_tasks as bigint) as overdue_tasks,
         workload.expected_hours,
         workload.will_overload
-    from provider_days
-    left join booked_days
-        on provider_days.provider_id = booked_days.provider_id and provider_days.day = booked_days.day
-    left join overdue_days
-        on provider_days.provider_id = overdue_days.provider_id and provider_days.day = overdue_days.day
+    from {{ ref('fct_provider_days') }} as days
+    inner join {{ ref('stg_app__run_clock') }} as run_clock
+        on
+            days.org_id = run_clock.org_id
+            and days.day >= {{ add_days('run_clock.as_of', -var('horizon_days')) }}
+            and days.day <= {{ add_days('run_clock.as_of', var('horizon_days')) }}
+    inner join {{ ref('dim_provider') }} as providers on days.provider_id = providers.provider_id
     left join {{ source('ml', 'provider_workload') }} as workload
         on
-            provider_days.provider_id = workload.provider_id
-            and provider_days.day = workload.day
-            and provider_days.as_of = workload.as_of
+            days.provider_id = workload.provider_id
+            and days.day = workload.day
+            and run_clock.as_of = workload.as_of
 )
 
 select

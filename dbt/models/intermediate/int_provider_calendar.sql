@@ -9,28 +9,53 @@
     )
 }}
 
--- Each provider's days from 28 before to 28 after as_of, extended to the first and last day of every booking that has a
--- day among them, with the working days and the capacity that were recorded for each day.
-with spans as (
+-- Each provider's days from the first one known, that of the profile or of an earlier booking, not before the first
+-- activity of the organisation, to 28 after as_of or the end of the last booking, with the working days and capacity that
+-- were recorded for each day. A provider of whom nothing is known up to as_of has the 28 days before it.
+with booked_days as (
+    select
+        provider_id,
+        min(first_day) as first_day,
+        max(last_day) as last_day
+    from {{ ref('int_provider_spans') }}
+    group by provider_id
+),
+
+known_days as (
     select
         providers.org_id,
         providers.provider_id,
         run_clock.as_of,
-        least({{ add_days('min(run_clock.as_of)', -var('horizon_days')) }}, min(bookings.service_day)) as first_day,
         greatest(
-            {{ add_days('max(run_clock.as_of)', var('horizon_days')) }},
-            max(coalesce(bookings.service_end_day, bookings.service_day))
-        ) as last_day
+            least({{ local_day('providers.created_at', 'organizations.timezone') }}, booked_days.first_day),
+            run_clock.first_day
+        ) as first_day,
+        greatest({{ add_days('run_clock.as_of', var('horizon_days')) }}, booked_days.last_day) as last_day
     from {{ ref('dim_provider') }} as providers
     inner join {{ ref('stg_app__run_clock') }} as run_clock on providers.org_id = run_clock.org_id
-    left join {{ ref('int_bookings_as_of') }} as bookings
-        on
-            providers.provider_id = bookings.provider_id
-            and {{ is_firm('bookings.status_group') }}
-            and bookings.service_day <= {{ add_days('run_clock.as_of', var('horizon_days')) }}
-            and coalesce(bookings.service_end_day, bookings.service_day)
-            >= {{ add_days('run_clock.as_of', -var('horizon_days')) }}
-    group by providers.org_id, providers.provider_id, run_clock.as_of
+    inner join {{ ref('stg_app__organizations') }} as organizations on providers.org_id = organizations.org_id
+    left join booked_days on providers.provider_id = booked_days.provider_id
+),
+
+spans as (
+    select
+        org_id,
+        provider_id,
+        as_of,
+        case when first_day <= as_of then first_day else {{ add_days('as_of', -var('horizon_days')) }} end as first_day,
+        last_day
+    from known_days
+),
+
+-- The hours of a provider's bookings of one day, which reduce the hours free for those of several days.
+appointments as (
+    select
+        provider_id,
+        first_day as day,
+        sum(hours) as hours
+    from {{ ref('int_provider_spans') }}
+    where first_day = last_day
+    group by provider_id, first_day
 ),
 
 days as (
@@ -81,15 +106,22 @@ days as (
 )
 
 select
-    org_id,
-    provider_id,
-    as_of,
-    day,
-    is_working_day,
+    days.org_id,
+    days.provider_id,
+    days.as_of,
+    days.day,
+    days.is_working_day,
     -- Where no capacity is stated, it is unknown, not zero.
     case
-        when capacity_hours_per_day is null then null
-        when is_working_day then capacity_hours_per_day
+        when days.capacity_hours_per_day is null then null
+        when days.is_working_day then days.capacity_hours_per_day
         else 0
-    end as capacity_hours
+    end as capacity_hours,
+    cast(
+        case
+            when days.is_working_day then greatest(days.capacity_hours_per_day - coalesce(appointments.hours, 0), 0)
+            else 0
+        end as numeric(16, 10)
+    ) as free_hours
 from days
+left join appointments on days.provider_id = appointments.provider_id and days.day = appointments.day

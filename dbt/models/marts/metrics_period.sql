@@ -141,5 +141,3 @@ left join {{ ref('metric_targets') }} as targets
         and figures.member = targets.member
         and figures.period_start >= targets.starts_on
         and (targets.until_day is null or figures.period_start < targets.until_day)
--- The first period of the last days is not whole.
-where not metrics.is_recent or figures.period_start >= first_days.day
