@@ -52,9 +52,9 @@ def main() -> None:
     options = parser.parse_args()
     with temporary_hub(api_workers=2, smtp_url="") as settings:
         for command in (["sample", "--bookings", str(options.bookings), "--days", str(DAYS)], ["run"]):
-            _hub(settings, *command)
+            hub(settings, *command)
         with serving(settings):
-            cookies = _sign_in(settings)
+            cookies = sign_in_cookies(settings)
             alone = asyncio.run(_alone(settings, cookies))
             together = asyncio.run(
                 _together(settings, cookies, [path for path in alone if path != HEALTH], options.seconds)
@@ -63,7 +63,8 @@ def main() -> None:
     sys.exit(0 if is_fast else 1)
 
 
-def _hub(settings: Settings, *command: str) -> None:
+def hub(settings: Settings, *command: str) -> None:
+    """Run a command of the Hub."""
     environment = {
         **os.environ,
         "HUB_HOME": str(settings.home),
@@ -73,7 +74,7 @@ def _hub(settings: Settings, *command: str) -> None:
     subprocess.run([sys.executable, "-m", "cli", *command], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def _sign_in(settings: Settings) -> dict[str, str]:
+def sign_in_cookies(settings: Settings) -> dict[str, str]:
     """Return the cookies of a session of an admin."""
     with psycopg.connect(database.database_url(settings)) as connection:
         row = connection.execute(ADMIN, [SLUG]).fetchone()

@@ -71,6 +71,16 @@ class Window:
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
 
+    def tab_to(self, selector: str, *, steps: int = 60) -> None:
+        """Press Tab until what `selector` finds has the focus, which has to be seen."""
+        for _ in range(steps):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                outline = self.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert outline != "none", f"the focus on {selector} is not seen"
+                return
+        raise AssertionError(f"Tab does not lead to {selector}")
+
     def sign_in(self, link: str) -> None:
         """Open a one-time link and press its button."""
         self.page.goto(f"{self.url}/{link.partition('://')[2].partition('/')[2]}")

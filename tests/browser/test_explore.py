@@ -24,15 +24,6 @@ def admins_of(pages: Pages) -> list[str]:
         return [email for (email,) in rows]
 
 
-def tab_to(window: Window, selector: str, *, steps: int = 60) -> None:
-    """Press Tab until what `selector` finds has the focus."""
-    for _ in range(steps):
-        window.page.keyboard.press("Tab")
-        if window.page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-    raise AssertionError(f"Tab does not lead to {selector}")
-
-
 def settle(page: Page) -> None:
     """Wait until htmx has put what it read into the page: keys pressed before may get lost with the old part."""
     expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")).to_have_count(0)
@@ -44,20 +35,20 @@ def test_what_is_explored_by_keyboard_is_saved_shared_and_opened_by_another(
     maker, colleague = admins_of(sample_pages)[:2]
     window, other = open_window(sample_pages, maker, SLUG), open_window(sample_pages, colleague, SLUG)
     page = window.open("/explore")
-    tab_to(window, "#metric")
+    window.tab_to("#metric")
     page.keyboard.type("Booked rev")
     page.wait_for_url("**metric=booked_revenue**")
     settle(page)
-    tab_to(window, "#by")
+    window.tab_to("#by")
     page.keyboard.type("Serv")
     page.wait_for_url("**by=service**")
     settle(page)
-    tab_to(window, "#save > summary")
+    window.tab_to("#save > summary")
     page.keyboard.press("Enter")
-    tab_to(window, "#field-title")
+    window.tab_to("#field-title")
     page.keyboard.press("Control+A")
     page.keyboard.type("What sells")
-    tab_to(window, "#save button")
+    window.tab_to("#save button")
     page.keyboard.press("Enter")
     page.wait_for_url("**/dashboards/*")
     window.draw()
@@ -68,9 +59,9 @@ def test_what_is_explored_by_keyboard_is_saved_shared_and_opened_by_another(
     answer = other.page.goto(sample_pages.url + address)
     assert answer
     assert answer.status == 404
-    tab_to(window, "details.card > summary")
+    window.tab_to("details.card > summary")
     page.keyboard.press("Enter")
-    tab_to(window, "input[name=is_shared] + button")
+    window.tab_to("input[name=is_shared] + button")
     page.keyboard.press("Enter")
     page.get_by_text("Shared with everyone who sees the figures.").wait_for()
     assert other.open(address).get_by_role("heading", name="What sells").is_visible()
