@@ -1,12 +1,14 @@
 """What an action on a booking would do, said before: the action is taken, looked at, and taken back."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
-from dashboard.access import Visitor
 from dashboard.formats import exact_money
 from sources import lifecycle
 from sources.lifecycle import Transition
+from sources.operations.bookings import booking as bookings
 from sources.operations.bookings import transitions
 from sources.operations.bookings.booking import Booking
 from sources.operations.bookings.transitions import TransitionRequest
@@ -27,6 +29,11 @@ class Consequences:
     sentences: list[str]
     refused: str = ""
 
+    @property
+    def seen(self) -> str:
+        """Return what is the same as long as the sentences are."""
+        return hashlib.sha256("\n".join([*self.sentences, self.refused]).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class _Money:
@@ -40,7 +47,14 @@ class _TakenBack(Exception):
     """Ends the trial, so that nothing of it is kept."""
 
 
-async def of_action(visitor: Visitor, booking: Booking, action: str) -> Consequences:
+async def demand_seen(tx: Tx, booking_id: UUID, action: str, seen: str) -> None:
+    """Raise Refusal conflict if `action` would do something else than the person has `seen`: a fee rises with time."""
+    found = await of_action(tx, await bookings.get_booking(tx, booking_id), action)
+    if not found.refused and found.seen != seen:
+        raise Refusal("conflict", "consequences_changed", "What happens has changed meanwhile. Read it again.")
+
+
+async def of_action(tx: Tx, booking: Booking, action: str) -> Consequences:
     """Return what `action` would do to the booking. A quote is not tried: its price is not known yet."""
     transition = next(
         (each for each in lifecycle.TRANSITIONS if each.action == action and booking.status in each.sources), None
@@ -51,7 +65,7 @@ async def of_action(visitor: Visitor, booking: Booking, action: str) -> Conseque
     if action == "quote":
         return Consequences(transition, [becomes, "The price binds both sides when the client accepts it."])
     try:
-        before, after = await visitor.run(lambda tx: _tried(tx, booking, transition))
+        before, after = await _tried(tx, booking, transition)
     except Refusal as refusal:
         return Consequences(transition, [], str(refusal))
     return Consequences(transition, [becomes, *_sentences(before, after, transition)])

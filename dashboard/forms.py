@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 from uuid import UUID
@@ -23,6 +23,7 @@ from sources.operations.transaction import Tx
 
 KEY_FIELD: Final = "key"  # the field that is the same in every sending of one form
 _DONE: Final = 303
+_CORRECT: Final = "Correct the marked fields, and send the form again."
 _LOCAL_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -51,9 +52,11 @@ def read(visitor: Visitor, form: FormData, model: type[M], nested: dict[str, Any
     """Return the form as `model`, or what is wrong with it; `nested`: the values of fields that are lists of models."""
     try:
         return model.model_validate(values_of(form, model, visitor.timezone) | (nested or {}))
+    except _WrongTimeError as error:
+        return Rejected(_CORRECT, {error.field: str(error)}, shown_again(form))
     except ValidationError as error:
         fields = {str(detail["loc"][0]) if detail["loc"] else "": _sentence(detail["msg"]) for detail in error.errors()}
-        whole = fields.pop("", None) or "Correct the marked fields, and send the form again."
+        whole = fields.pop("", None) or _CORRECT
         return Rejected(whole, fields, shown_again(form))
 
 
@@ -116,7 +119,7 @@ def values_of(form: FormData, model: type[BaseModel], timezone: str) -> dict[str
         key = info.alias or name
         if key not in form:
             continue
-        given = [_in_zone(value, timezone) for value in form.getlist(key) if value != ""]
+        given = [_in_zone(key, value, timezone) for value in form.getlist(key) if value != ""]
         may_be_none = type(None) in get_args(info.annotation)
         if _is_list(info.annotation):
             values[key] = given or (None if may_be_none else [])
@@ -127,10 +130,24 @@ def values_of(form: FormData, model: type[BaseModel], timezone: str) -> dict[str
     return values
 
 
-def _in_zone(value: object, timezone: str) -> object:
-    if isinstance(value, str) and _LOCAL_TIME.fullmatch(value):
-        return datetime.fromisoformat(value).replace(tzinfo=ZoneInfo(timezone)).isoformat()
-    return value
+class _WrongTimeError(Exception):
+    """A local time that its field `field` does not have: the clocks are put forward over it."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__("The clocks are put forward over this time: it does not exist on that day.")
+        self.field = field
+
+
+def _in_zone(name: str, value: object, timezone: str) -> object:
+    if not isinstance(value, str) or not _LOCAL_TIME.fullmatch(value):
+        return value
+    try:
+        local = datetime.fromisoformat(value).replace(tzinfo=ZoneInfo(timezone))
+    except ValueError:
+        return value
+    if local.astimezone(UTC).astimezone(local.tzinfo) != local:
+        raise _WrongTimeError(name)
+    return local.isoformat()
 
 
 def shown_again(form: FormData) -> dict[str, str]:

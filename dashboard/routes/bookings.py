@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from dashboard import booking_forms, consequences
 from dashboard.access import AnyVisitor, SentForm, Visitor, now_of
 from dashboard.booking_forms import FORMS, Of
+from dashboard.consequences import Consequences
 from dashboard.forms import Rejected, attempt_once, id_of, read
 from dashboard.queries import bookings as queries
 from dashboard.rendering import PageRoute, leads_to, page
@@ -213,14 +214,19 @@ async def _ask(visitor: Visitor, booking_id: UUID, action: str, rejected: Reject
     """Return the page that says what `action` would do, with the fields that it needs."""
     if action not in lifecycle.ACTIONS:
         raise not_found("action")
-    booking = await visitor.run(lambda tx: bookings.get_booking(tx, booking_id))
+
+    async def find(tx: Tx) -> tuple[Booking, Consequences]:
+        booking = await bookings.get_booking(tx, booking_id)
+        return booking, await consequences.of_action(tx, booking, action)
+
+    booking, found = await visitor.run(find)
     return page(
         visitor,
         "booking_action.html.j2",
         status=422 if rejected else 200,
         booking=booking,
         action=action,
-        found=await consequences.of_action(visitor, booking, action),
+        found=found,
         rejected=rejected,
     )
 
@@ -232,11 +238,13 @@ async def send_form(form: SentForm, visitor: AnyVisitor, booking_id: UUID, form_
         raise not_found("form")
     of = Of(booking_id, id_of(form, "row"), str(form["version"]) if form.get("version") else None)
     body = read(visitor, form, kind.model, kind.nested(form))
-    rejected = (
-        body
-        if isinstance(body, Rejected)
-        else await attempt_once(visitor, form, lambda tx: kind.operation(tx, of, body))
-    )
+
+    async def run(tx: Tx) -> None:
+        if seen := form.get("seen"):
+            await consequences.demand_seen(tx, booking_id, str(form.get("action", "")), str(seen))
+        await kind.operation(tx, of, body)
+
+    rejected = body if isinstance(body, Rejected) else await attempt_once(visitor, form, run)
     if rejected is None:
         return leads_to(f"/bookings/{booking_id}", kind.notice)
     if form_name == "transition":

@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 from fastapi import APIRouter, Response
 
 from dashboard.access import Admin, SentForm, Visitor, now_of
-from dashboard.forms import Rejected, attempt, attempt_once, id_of, read
+from dashboard.forms import Rejected, attempt_once, id_of, read
 from dashboard.rendering import PageRoute, leads_to, page
 from dashboard.settings_forms import FORMS, RULES, Of
 from sources.formatting import locale_choices
@@ -93,13 +93,19 @@ async def send_form(form: SentForm, visitor: Admin, section: str, name: str) -> 
     body = read(visitor, form, kind.model, kind.nested(form))
     if isinstance(body, Rejected):
         return await _show(visitor, section, body)
-    if kind.shows:
-        result = await attempt(visitor, form, lambda tx: kind.operation(tx, of, body))
-        if isinstance(result, Rejected):
-            return await _show(visitor, section, result)
-        return page(visitor, "settings_secret.html.j2", section=section, secret=getattr(result, kind.shows))
-    rejected = await attempt_once(visitor, form, lambda tx: kind.operation(tx, of, body))
-    return await _show(visitor, section, rejected) if rejected else leads_to(f"/settings/{section}", kind.notice)
+    results: list[object] = []
+
+    async def run(tx: Tx) -> None:
+        results.append(await kind.operation(tx, of, body))
+
+    rejected = await attempt_once(visitor, form, run)
+    if rejected:
+        return await _show(visitor, section, rejected)
+    if not kind.shows:
+        return leads_to(f"/settings/{section}", kind.notice)
+    if not results:  # sent a second time
+        return leads_to(f"/settings/{section}", "This was done already. The secret was shown then, once.")
+    return page(visitor, "settings_secret.html.j2", section=section, secret=getattr(results[-1], kind.shows))
 
 
 async def _organization(tx: Tx, _: Visitor) -> dict[str, Any]:

@@ -17,6 +17,9 @@
   const isInUse = (part) =>
     part.querySelector("details[open] form") !== null
     || (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
+  for (const name of ["htmx:responseError", "htmx:sendError"]) {
+    document.body.addEventListener(name, () => say("A part of this page could not be read again. Reload the page."));
+  }
   const waiting = new Set();
   let soon;
   const refresh = () => {
