@@ -150,6 +150,12 @@ def _of_owners(visitor: Annotated[Visitor, Depends(_visitor)]) -> Visitor:
     return visitor
 
 
+def _not_analysts(visitor: Annotated[Visitor, Depends(_visitor)]) -> Visitor:
+    if visitor.role == "analyst":
+        raise Refusal("forbidden", "not_allowed", "An analyst reads bookings, and changes none.")
+    return visitor
+
+
 def _of_admins(visitor: Annotated[Visitor, Depends(_visitor)]) -> Visitor:
     if visitor.role != "admin":
         raise Refusal("forbidden", "role_missing", "This page is for the admins of the organisation.")
@@ -157,6 +163,7 @@ def _of_admins(visitor: Annotated[Visitor, Depends(_visitor)]) -> Visitor:
 
 
 AnyVisitor = Annotated[Visitor, Depends(_visitor)]  # every signed-in person
+Participant = Annotated[Visitor, Depends(_not_analysts)]  # who makes and works on bookings
 Owner = Annotated[Visitor, Depends(_of_owners)]  # admins and analysts
 Admin = Annotated[Visitor, Depends(_of_admins)]
 SentForm = Annotated[FormData, Depends(check_form)]  # every POST of a page needs it

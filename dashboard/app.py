@@ -18,11 +18,13 @@ from dashboard.routes import (
     insights,
     live,
     notifications,
+    people,
     providers,
     receivables,
     services,
     settings,
 )
+from notifications import invitations
 from notifications.channels import CHANNELS
 from sources.api import app as api
 from sources.settings import Settings
@@ -37,6 +39,7 @@ ROUTERS: Final = (
     providers.router,
     services.router,
     imports.router,  # before the sections of the settings
+    people.router,
     settings.router,
     forecast.router,
     data_health.router,
@@ -50,7 +53,7 @@ ROUTERS: Final = (
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application, by default with the settings of the process."""
-    application = api.create_app(settings, ROUTERS, CHANNELS)
+    application = api.create_app(settings, ROUTERS, CHANNELS, invitations.send)
     rendering.install(application)
     last_pages.install(application)
     return application

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-from sources.row_values import PERSON_ROLES, PersonRole
+from sources.row_values import ACTING_ROLES, PersonRole
 
 Group = Literal["pending", "ongoing", "completed", "cancelled"]
 Work = Literal["none", "begun", "resting", "over"]
@@ -150,7 +150,7 @@ class Transition:
 
 _CLIENT: Final[tuple[Role, ...]] = ("client", "admin")
 _PROVIDER: Final[tuple[Role, ...]] = ("provider", "admin")
-_ANYONE: Final[tuple[Role, ...]] = PERSON_ROLES
+_ANYONE: Final[tuple[Role, ...]] = ACTING_ROLES
 
 TRANSITIONS: Final = (
     # from request to confirmation

@@ -41,10 +41,8 @@ def exported(source: Connection, hub: Connection, org_id: UUID, who: str) -> dic
     REPEATABLE READ, so that the tables agree. `who` is the person's id or e-mail address. Hashes of secrets are left
     out, and tables without such a row. Raises HubError if the organisation has no such person.
     """
-    found = source.execute(_SELECT_PERSON, {"org_id": org_id, "who": who}).fetchone()
-    if found is None:
-        raise HubError(f"There is no person with the id or address {who} in this organisation: see `hub people list`.")
-    values = {"org_id": org_id, "person_id": found[0], "email": found[1]}
+    person_id, email = _found(source, org_id, who)
+    values = {"org_id": org_id, "person_id": person_id, "email": email}
     export = {}
     for table in metadata.sorted_tables:
         conditions = list(_conditions(table))
@@ -61,6 +59,18 @@ def exported(source: Connection, hub: Connection, org_id: UUID, who: str) -> dic
         if rows:
             export[table.name] = rows
     return export
+
+
+def id_of(connection: Connection, org_id: UUID, who: str) -> UUID:
+    """Return the id of the person with this id or e-mail address. Raises HubError if there is none."""
+    return _found(connection, org_id, who)[0]
+
+
+def _found(connection: Connection, org_id: UUID, who: str) -> tuple[UUID, str | None]:
+    found = connection.execute(_SELECT_PERSON, {"org_id": org_id, "who": who}).fetchone()
+    if found is None:
+        raise HubError(f"There is no person with the id or address {who} in this organisation: see `hub people list`.")
+    return found[0], found[1]
 
 
 def _is_told(kind: object) -> bool:

@@ -7,7 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, Literal, get_args
 
-PersonRole = Literal["client", "provider", "admin"]
+ActingRole = Literal["client", "provider", "admin"]  # who act on bookings
+PersonRole = Literal[ActingRole, "analyst"]
 Priority = Literal["low", "normal", "high", "urgent"]
 InvoiceKind = Literal["deposit", "final", "fee", "custom"]
 InvoiceStatus = Literal["draft", "issued", "part_paid", "paid", "overdue", "void"]
@@ -31,6 +32,7 @@ LONGEST_EVENT_DAYS: Final = 3660
 ApprovalStatus = Literal["pending", "approved", "rejected", "closed"]  # closed: its round ended before
 ExtraStatus = Literal["proposed", "accepted", "declined"]
 
+ACTING_ROLES: Final[tuple[ActingRole, ...]] = get_args(ActingRole)
 PERSON_ROLES: Final[tuple[PersonRole, ...]] = get_args(PersonRole)
 PRIORITIES: Final[tuple[Priority, ...]] = get_args(Priority)
 INVOICE_KINDS: Final[tuple[InvoiceKind, ...]] = get_args(InvoiceKind)

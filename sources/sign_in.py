@@ -17,6 +17,7 @@ from sources.settings import Settings
 PATH: Final = "/sign-in"
 MAIL_PATH: Final = "/sign-in/mail"  # where a person asks for a link by mail
 LINK_MINUTES: Final = 60
+INVITATION_DAYS: Final = 7
 
 _SELECT_PEOPLE: Final = """
 select organization.slug, organization.id, profile.id, profile.role
@@ -34,6 +35,11 @@ values (%(org_id)s, %(profile_id)s, %(link_hash)s, %(link_ends_at)s, %(opens_dag
 def hash_of(secret: str) -> bytes:
     """Return the hash under which a link or a session is stored."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def address_of(settings: Settings, secret: str) -> str:
+    """Return the address that a link is."""
+    return f"{settings.link_base}{PATH}?link={secret}"
 
 
 def link_of(
@@ -73,4 +79,4 @@ def _new_link(connection: Connection, settings: Settings, person: dict[str, obje
     secret = secrets.token_urlsafe(32)
     values = {**person, "link_hash": hash_of(secret), "link_ends_at": at + timedelta(minutes=LINK_MINUTES)}
     connection.execute(_INSERT_LINK, values)
-    return f"{settings.link_base}{PATH}?link={secret}"
+    return address_of(settings, secret)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import ValidationError
 
 from dashboard import booking_forms, consequences
-from dashboard.access import AnyVisitor, SentForm, Visitor, now_of
+from dashboard.access import AnyVisitor, Participant, SentForm, Visitor, now_of
 from dashboard.booking_forms import FORMS, Of
 from dashboard.consequences import Consequences
 from dashboard.forms import Rejected, attempt_once, id_of, read
@@ -27,7 +27,7 @@ from sources.operations.settings.services import ServicesQuery, list_services
 from sources.operations.transaction import Tx
 from sources.operations.work.approvals import Approval
 from sources.operations.work.milestones import Milestone
-from sources.row_values import PERSON_ROLES
+from sources.row_values import ACTING_ROLES
 
 router = APIRouter(prefix="/bookings", route_class=PageRoute, include_in_schema=False, tags=["pages"])
 
@@ -120,7 +120,9 @@ def _midnight(visitor: Visitor, day: str, days_later: int) -> datetime | str:
 
 @router.get("/new")
 async def ask_for_booking(
-    visitor: AnyVisitor, service: Annotated[UUID | None, Query()] = None, client: Annotated[UUID | None, Query()] = None
+    visitor: Participant,
+    service: Annotated[UUID | None, Query()] = None,
+    client: Annotated[UUID | None, Query()] = None,
 ) -> Response:
     return await _new(visitor, service, client, None)
 
@@ -141,7 +143,7 @@ async def _new(visitor: Visitor, service: UUID | None, client: UUID | None, reje
 
 
 @router.post("/new")
-async def create_booking(form: SentForm, visitor: AnyVisitor) -> Response:
+async def create_booking(form: SentForm, visitor: Participant) -> Response:
     add_ons = [
         {"add_on_id": name.removeprefix("add_on-"), "quantity": value}
         for name, value in form.items()
@@ -177,7 +179,7 @@ async def _show(visitor: Visitor, booking_id: UUID, rejected: Rejected | None, f
         rejected=rejected,
         rejected_form=form_name,
         now=now_of(visitor),
-        roles=PERSON_ROLES,
+        roles=ACTING_ROLES,
         line_numbers=range(1, booking_forms.LINES + 1),
         level_numbers=range(1, booking_forms.LEVELS + 1),
         workable=found.booking.status in lifecycle.WORKABLE,
@@ -206,7 +208,7 @@ def milestone_steps(
 
 
 @router.get("/{booking_id}/actions/{action}")
-async def ask_for_action(visitor: AnyVisitor, booking_id: UUID, action: str) -> Response:
+async def ask_for_action(visitor: Participant, booking_id: UUID, action: str) -> Response:
     return await _ask(visitor, booking_id, action, None)
 
 
@@ -232,7 +234,7 @@ async def _ask(visitor: Visitor, booking_id: UUID, action: str, rejected: Reject
 
 
 @router.post("/{booking_id}/{form_name}")
-async def send_form(form: SentForm, visitor: AnyVisitor, booking_id: UUID, form_name: str) -> Response:
+async def send_form(form: SentForm, visitor: Participant, booking_id: UUID, form_name: str) -> Response:
     """Run the operation of a form of the booking's page."""
     if (kind := FORMS.get(form_name)) is None:
         raise not_found("form")

@@ -41,7 +41,7 @@ SECTIONS: Final = {
     "services": ("Services", "what is on offer: services, packages, add-ons and their prices"),
     "prices": ("Price rules", "what changes a price: weekdays, seasons, lead time"),
     "hours": ("Providers' hours", "capacity, working days and absences"),
-    "people": ("People", "who is in the organisation, and in which role"),
+    "people": ("People", "who is in the organisation, in which role, and who has access"),
     "channels": ("Channels", "who is told by mail, Slack or webhook, and of what"),
     "targets": ("Targets", "what you want to reach: shown beside the figures"),
     "calendar": ("Calendar", "what is known ahead: closures, campaigns, price changes, events in town"),
@@ -133,14 +133,6 @@ async def _hours(tx: Tx, visitor: Visitor) -> dict[str, Any]:
     }
 
 
-async def _people(tx: Tx, _: Visitor) -> dict[str, Any]:
-    listed = {}
-    for role in ("admin", "provider", "client"):
-        query = PeopleQuery.model_validate({"role": role, "limit": MOST_PEOPLE})
-        listed[role] = (await catalogue.list_people(tx, query)).items
-    return {"people": listed, "most": MOST_PEOPLE}
-
-
 async def _channels(tx: Tx, visitor: Visitor) -> dict[str, Any]:
     return {
         "channels": (await channels.list_channels(tx)).items,
@@ -186,7 +178,6 @@ _READERS: Final[dict[str, Callable[[Tx, Visitor], Awaitable[dict[str, Any]]]]] =
     "services": _services,
     "prices": _prices,
     "hours": _hours,
-    "people": _people,
     "channels": _channels,
     "targets": _targets,
     "calendar": _calendar,

@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from sources import database
 from sources.api import dagster_ui, live, metrics, openapi, problems
 from sources.api.auth import make_verifier
+from sources.api.invitations import SendInvitation
 from sources.api.last_known import LastKnown
 from sources.api.middleware import RequestMiddleware
 from sources.api.rate_limits import RateLimits
@@ -40,6 +41,7 @@ from sources.api.routes import (
     notifications,
     organization,
     payments,
+    people,
     price_rules,
     providers,
     reviews,
@@ -71,6 +73,7 @@ ROUTERS: Final = (
     calendar.router,
     absences.router,
     catalogue.router,
+    people.router,
     services.router,
     price_rules.router,
     organization.router,
@@ -166,11 +169,15 @@ def _set_at_signals(stopping: asyncio.Event) -> Iterator[None]:
 
 
 def create_app(
-    settings: Settings | None = None, pages: Sequence[APIRouter] = (), channel_kinds: ChannelKinds | None = None
+    settings: Settings | None = None,
+    pages: Sequence[APIRouter] = (),
+    channel_kinds: ChannelKinds | None = None,
+    send_invitation: SendInvitation = lambda settings, invitation: False,
 ) -> FastAPI:
     """Return the application, by default with the settings of the process.
 
-    `pages`: routers beside the API's. `channel_kinds`: without them no channel can be added.
+    `pages`: routers beside the API's. `channel_kinds`: without them no channel can be added. `send_invitation`: by
+    default nothing is mailed, and the link of an invitation is shown.
     """
     settings = settings or get_settings()
     app = FastAPIOffline(
@@ -182,6 +189,7 @@ def create_app(
     app.state.settings = settings
     app.state.channel_kinds = channel_kinds or {}
     app.state.on_access_change = []  # functions to call where somebody may have lost access
+    app.state.send_invitation = send_invitation
     problems.install(app)
     for router in (*ROUTERS, *pages):
         app.include_router(router)

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from sources.operations.communication.live_changes import LiveChange, Missed
 from sources.operations.errors import Refusal
-from sources.operations.transaction import Caller
+from sources.operations.transaction import SEES_ALL, Caller
 
 log = logging.getLogger("hub.api")
 
@@ -57,7 +57,7 @@ class Listener:
     def __init__(self, caller: Caller, key_hash: bytes | None) -> None:
         self.caller = caller
         self.key_hash = key_hash  # of the API key; None: a token
-        self.audience: Audience = (caller.org_id, None if caller.role in ("admin", "system") else caller.profile_id)
+        self.audience: Audience = (caller.org_id, None if caller.role in SEES_ALL else caller.profile_id)
         self.batches: asyncio.Queue[Batch | None] = asyncio.Queue(BATCHES_MAX)  # None: the end
         self.fell_behind = False
         self.sending: asyncio.Timeout | None = None  # of the response in progress

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sources.operations.bookings.access import All, demand_version
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Named, Request
+from sources.operations.settings.rows import demand_owner
 from sources.operations.transaction import Tx
 from sources.row_values import (
     FIRST_EVENT_DAY,
@@ -120,14 +121,14 @@ select
 
 async def list_events(tx: Tx, query: CalendarQuery) -> All[CalendarEvent]:
     """Return the events that touch the days, in their order, at most MOST_EVENTS. Raises Refusal forbidden."""
-    _demand_admin(tx)
+    demand_owner(tx, "The calendar is")
     rows = await tx.rows(SELECT_EVENTS, tx.org_id, query.first, query.last, MOST_EVENTS)
     return All.model_construct(items=[_as_event(row) for row in rows])
 
 
 async def get_event(tx: Tx, event_id: UUID) -> CalendarEvent:
     """Return the event. Raises Refusal: forbidden, not_found."""
-    _demand_admin(tx)
+    demand_owner(tx, "The calendar is")
     return _as_event(await _found(tx, event_id))
 
 

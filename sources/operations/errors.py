@@ -40,6 +40,8 @@ _CONSTRAINTS: Final = {
     "uq_service_add_ons_org_id_service_id_name": _NAME_TAKEN,
     "uq_price_rules_org_id_name": _NAME_TAKEN,
     "uq_notification_channels_org_id_name": ("conflict", "name_taken", "Another channel has this name."),
+    "analysts_read": ("forbidden", "not_allowed", "An analyst reads, and changes nothing of the organisation."),
+    "uq_profiles_org_id_email": ("conflict", "address_taken", "Another person has this e-mail address."),
     "uq_reviews_org_id_booking_id": ("conflict", "already_reviewed", "The booking has been reviewed already."),
 }
 

@@ -21,6 +21,12 @@ ACQUIRE_TIMEOUT_S: Final = 5.0  # for a free connection; after that the response
 
 ENTER: Final = "select * from app.enter($1, $2, $3, $4)"
 
+# Who sees everything of the organisation: app.sees_all() of the database.
+SEES_ALL: Final = ("admin", "analyst", "system")
+# What an analyst may write through the API: what is personal. The pages limit their forms themselves, and the database
+# refuses every other change (app.refuse_analyst).
+WRITES_OF_ANALYSTS: Final = ("notifications:write", "pages:write")
+
 T = TypeVar("T")
 # In quotes: these classes are generic in the stubs only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -167,6 +173,8 @@ async def _run_once(
         caller = await _enter(connection, identity, timeout_ms)
         if scope and caller.scopes and scope not in caller.scopes:
             raise Refusal("forbidden", "scope_missing", f"This API key lacks the scope {scope!r}.")
+        if caller.role == "analyst" and scope and scope.endswith(":write") and scope not in WRITES_OF_ANALYSTS:
+            raise Refusal("forbidden", "not_allowed", "An analyst reads, and changes nothing of the organisation.")
         return await operation(Tx(connection, caller, at))
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Numeric, SmallInteger, UniqueConstraint, text
 
-from sources.row_values import APPROVAL_STATUSES, MILESTONE_STATUSES, PERSON_ROLES, TASK_STATUSES
+from sources.row_values import ACTING_ROLES, APPROVAL_STATUSES, MILESTONE_STATUSES, TASK_STATUSES
 from sources.tables.columns import (
     belongs_to,
     check,
@@ -86,7 +86,7 @@ approvals = operational_table(
     text_column("reason", required=False),
     uuid_column("decided_by", required=False),  # null: unknown
     timestamp_column("decided_at"),
-    one_of("approver_role", PERSON_ROLES),
+    one_of("approver_role", ACTING_ROLES),
     one_of("status", APPROVAL_STATUSES),
     check("level > 0", "level"),
     check("round > 0", "round"),

@@ -22,10 +22,14 @@ def _businesses(environment: Settings, connection: psycopg.Connection) -> None:
     write_everything(connection)
 
 
-def _run(*arguments: str) -> Any:
+def _told(*arguments: str) -> str:
     done = CliRunner().invoke(app, ["people", *arguments, "--org", "north"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+def _run(*arguments: str) -> Any:
+    return json.loads(_told(*arguments))
 
 
 def test_people_are_listed() -> None:
@@ -76,3 +80,26 @@ def test_an_export_has_neither_secrets_nor_rows_of_others() -> None:
 def test_an_unknown_person_is_refused() -> None:
     with pytest.raises(HubError, match="no person with the id or address client@south"):
         _run("export", "client@south.example")
+
+
+def test_a_person_is_invited_changed_and_deactivated(connection: psycopg.Connection) -> None:
+    told = _told("invite", "Mary Smith", "--role", "analyst", "--email", "mary@north.example")
+    assert "Mary Smith is added as analyst." in told
+    assert "/sign-in?link=" in told
+    assert "from the next request on" in _told("role", "mary@north.example", "provider")
+    assert "no access" in _told("deactivate", "mary@north.example")
+    row = connection.execute(
+        "select p.role, p.is_active, count(s.id), count(s.ended_at) from app.profiles as p "
+        "left join app.sessions as s on s.profile_id = p.id where p.email = 'mary@north.example' group by 1, 2"
+    ).fetchone()
+    assert row == ("provider", False, 1, 1)
+    assert "may sign in again" in _told("activate", "mary@north.example")
+    with pytest.raises(HubError, match="Another person has this e-mail address"):
+        _told("invite", "Mary", "--role", "client", "--email", "MARY@north.example")
+    with pytest.raises(HubError, match="last active admin"):
+        _told("deactivate", "admin@north.example")
+
+
+def test_open_work_is_handed_over() -> None:
+    told = _told("handover", "provider@north.example", "provider2@north.example")
+    assert "1 bookings" in told

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ T = TypeVar("T")
 NAMESPACE: Final = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 PEOPLE: Final = {
     "admin": "admin", "client": "client", "client2": "client", "provider": "provider", "provider2": "provider",
+    "analyst": "analyst",
 }  # fmt: skip
 
 
@@ -40,6 +41,10 @@ class Organization:
     @property
     def admin(self) -> UUID:
         return self.id_of("admin")
+
+    @property
+    def analyst(self) -> UUID:
+        return self.id_of("analyst")
 
     @property
     def client(self) -> UUID:
@@ -74,12 +79,14 @@ NORTH: Final = Organization("north")
 SOUTH: Final = Organization("south")
 
 
-def seed(connection: psycopg.Connection) -> None:
-    """Insert both organisations."""
-    seed_organizations(connection, (NORTH, SOUTH))
+def seed(connection: psycopg.Connection, people: Mapping[str, str] = PEOPLE) -> None:
+    """Insert both organisations, with these people (the role by name)."""
+    seed_organizations(connection, (NORTH, SOUTH), people)
 
 
-def seed_organizations(connection: psycopg.Connection, organizations: Iterable[Organization]) -> None:
+def seed_organizations(
+    connection: psycopg.Connection, organizations: Iterable[Organization], people: Mapping[str, str] = PEOPLE
+) -> None:
     """Insert organisations with their people, a service and a package."""
     for org in organizations:
         connection.execute(
@@ -87,7 +94,7 @@ def seed_organizations(connection: psycopg.Connection, organizations: Iterable[O
             "values (%s, %s, %s, %s, 'Europe/Madrid', 'ES', 'EUR')",
             [org.id, org.id, f"{org.slug.title()} Studio", org.slug],
         )
-        for name, role in PEOPLE.items():
+        for name, role in people.items():
             connection.execute(
                 "insert into app.profiles (id, org_id, role, full_name, email, capacity_hours_per_day) "
                 "values (%s, %s, %s, %s, %s, %s)",

@@ -161,6 +161,49 @@ def test_an_admin_sees_the_organization(owner: psycopg.Connection, hub_api: psyc
         assert all(_count(hub_api, table) == 0 for table in personal)
 
 
+PERSONAL: Final = {"notifications", "idempotency_keys", "saved_views"}  # what an analyst writes
+GIVES_ACCESS: Final = {"api_keys", "audit_log", "notification_channels", "notification_deliveries", "processor_events"}
+
+
+def test_an_analyst_sees_what_admins_see_but_what_gives_access(
+    owner: psycopg.Connection, hub_api: psycopg.Connection
+) -> None:
+    with _entered(hub_api, "analyst"):
+        for table in _tables(owner, "select") - WITHOUT_ORGANIZATION - PERSONAL:
+            assert (_count(hub_api, table) > 0) == (table not in GIVES_ACCESS), table
+
+
+def test_an_analyst_changes_nothing_of_the_organization(owner: psycopg.Connection, hub_api: psycopg.Connection) -> None:
+    """Any change of a table of which hub_api may change anything; the trigger refuses it, not a missing grant."""
+    rights = owner.execute(
+        "select relname, has_any_column_privilege('hub_api', oid, 'insert'), "
+        "has_any_column_privilege('hub_api', oid, 'update'), has_table_privilege('hub_api', oid, 'delete') "
+        "from pg_class where relnamespace = 'app'::regnamespace and relkind = 'r'"
+    ).fetchall()
+    statements = [
+        statement
+        for table, *allowed in rights
+        if table not in PERSONAL
+        for statement, is_allowed in zip(
+            (
+                f"insert into app.{table} (org_id) select org_id from app.{table} where false",
+                f"update app.{table} set {'settings' if table == 'organizations' else 'updated_at'} = null where false",
+                f"delete from app.{table} where false",
+            ),
+            allowed,
+            strict=True,
+        )
+        if is_allowed
+    ]
+    assert len(statements) > 50
+    for statement in statements:
+        with (
+            _entered(hub_api, "analyst"),
+            pytest.raises(psycopg.errors.InsufficientPrivilege, match="An analyst reads, and changes nothing"),
+        ):
+            hub_api.execute(statement)
+
+
 @pytest.mark.parametrize(("owning", "stranger"), [("client", "client2"), ("provider", "provider2")])
 def test_people_see_their_own_rows_only(
     owner: psycopg.Connection, hub_api: psycopg.Connection, owning: str, stranger: str

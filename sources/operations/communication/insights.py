@@ -13,6 +13,7 @@ from sources.operations.bookings.access import Page, page_of
 from sources.operations.calendar import Day, demand_days
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Moment, Money, Note, Request
+from sources.operations.settings.rows import demand_owner
 from sources.operations.transaction import Tx
 from sources.row_values import CalendarEventKind
 
@@ -212,14 +213,14 @@ async def list_insights(
     after: UUID | None, limit: int,
 ) -> Page[Insight]:  # fmt: skip
     """Return the insights, the latest first. A filter of None keeps all. Raises Refusal forbidden."""
-    _demand_admin(tx)
+    demand_owner(tx, "Insights are")
     rows = await tx.rows(SELECT_INSIGHTS, tx.org_id, statuses, kinds, severities, after, limit + 1)
     return page_of([_as_insight(row) for row in rows], [row["id"] for row in rows], limit)
 
 
 async def get_insight(tx: Tx, insight_id: UUID) -> Insight:
     """Return one insight. Raises Refusal forbidden, not_found."""
-    _demand_admin(tx)
+    demand_owner(tx, "Insights are")
     row = await tx.row(SELECT_INSIGHT, tx.org_id, insight_id)
     if row is None:
         raise not_found("insight")

@@ -13,7 +13,7 @@ import asyncpg
 from sources.operations.bookings.access import demand_version
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Request
-from sources.operations.transaction import Tx
+from sources.operations.transaction import SEES_ALL, Tx
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,12 @@ def demand_admin(tx: Tx, subject: str) -> None:
     """Raise Refusal forbidden for others than admins; `subject` is what only they may change."""
     if tx.caller.role not in ("admin", "system"):
         raise Refusal("forbidden", "not_allowed", f"{subject} for admins only.")
+
+
+def demand_owner(tx: Tx, subject: str) -> None:
+    """Raise Refusal forbidden for others than admins and analysts; `subject` is what only they may read."""
+    if tx.caller.role not in SEES_ALL:
+        raise Refusal("forbidden", "not_allowed", f"{subject} for the admins and analysts of the organisation.")
 
 
 async def find(tx: Tx, resource: Resource, row_id: UUID) -> asyncpg.Record:

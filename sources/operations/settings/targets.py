@@ -12,7 +12,7 @@ from sources.operations.bookings.access import All, demand_version
 from sources.operations.calendar import Day
 from sources.operations.errors import Refusal, not_found
 from sources.operations.field_types import Line, Moment, Request
-from sources.operations.settings.rows import demand_admin
+from sources.operations.settings.rows import demand_admin, demand_owner
 from sources.operations.settings.services import Version
 from sources.operations.transaction import Tx
 from sources.row_values import Grain
@@ -92,7 +92,7 @@ SELECT_METRICS: Final = "select metric, dimensions from app.known_metrics() orde
 
 async def list_targets(tx: Tx, query: TargetsQuery) -> All[Target]:
     """Return the targets, at most MOST_TARGETS. Raises Refusal forbidden."""
-    _demand_admin(tx)
+    demand_owner(tx, "Targets are")
     found = await tx.rows(SELECT_TARGETS, tx.org_id, query.metric, MOST_TARGETS)
     return All.model_construct(items=[_as_target(row) for row in found])
 

@@ -25,7 +25,7 @@ from sources.operations.work.milestones import (
     get_milestone,
     return_milestone,
 )
-from sources.row_values import ApprovalStatus, PersonRole
+from sources.row_values import ActingRole, ApprovalStatus
 
 MOST_ROUNDS: Final = 100
 
@@ -33,7 +33,7 @@ MOST_ROUNDS: Final = 100
 class Level(Request):
     """The approver of a level: either any person of a role, or one person who sees the booking."""
 
-    role: PersonRole | None = None
+    role: ActingRole | None = None
     approver_id: UUID | None = None
 
     @model_validator(mode="after")
@@ -69,7 +69,7 @@ class Approval(BaseModel):
     round: int
     level: int
     approver: Named | None
-    approver_role: PersonRole | None
+    approver_role: ActingRole | None
     status: ApprovalStatus = Field(description="closed: the round ended before this level was decided.")
     reason: str | None
     decided_by: Named | None

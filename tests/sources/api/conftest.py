@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from notifications import invitations
 from notifications.channels import CHANNELS
 from sources.api.app import create_app
 from sources.api.server import make_config
@@ -89,8 +90,8 @@ class Api:
 
 
 def make_api(settings: Settings) -> FastAPI:
-    """Return the API alone, with the kinds of channels that `hub up` gives it."""
-    return create_app(settings, channel_kinds=CHANNELS)
+    """Return the API alone, with the kinds of channels and the mail of invitations that `hub up` gives it."""
+    return create_app(settings, channel_kinds=CHANNELS, send_invitation=invitations.send)
 
 
 @contextmanager

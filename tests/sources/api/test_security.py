@@ -142,7 +142,7 @@ def test_bad_credentials_are_refused_everywhere(api: Api, protected: list[Operat
     assert _state(api) == before
 
 
-@pytest.mark.parametrize("who", ["admin", "provider", "client"])
+@pytest.mark.parametrize("who", ["admin", "analyst", "provider", "client"])
 def test_ids_of_another_organization_are_not_found(api: Api, protected: list[Operation], who: str) -> None:
     rows = [name for name, _ in ROWS.values()]
     names = ["North", *(str(NORTH.id_of(name)) for name in (*rows, *SHARED))]
@@ -163,6 +163,22 @@ def test_ids_of_another_person_are_not_found(api: Api, protected: list[Operation
         if not operation.streams:
             _crossed(operation, api.client(who), names, allowed=SHARED)
     assert _state(api, "id = any(%s)", of_others) == before
+
+
+def test_an_analyst_reads_and_changes_nothing(api: Api, protected: list[Operation]) -> None:
+    before = _state(api, "org_id = %s and id <> %s", NORTH.id, NORTH.analyst)
+    read = 0
+    for operation in protected:
+        if operation.streams:
+            continue
+        answer = operation.request(api.client("analyst"), ids_of(NORTH))
+        assert answer.status_code < 500, (str(operation), answer.text)
+        if operation.method == "get":
+            read += answer.is_success
+        elif not operation.path.startswith("/v1/notifications"):
+            assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed"), (str(operation), answer.text)
+    assert read > 30
+    assert _state(api, "org_id = %s and id <> %s", NORTH.id, NORTH.analyst) == before
 
 
 def _crossed(operation: Operation, client: httpx.Client, names: list[str], allowed: tuple[str, ...]) -> None:

@@ -51,7 +51,7 @@ from sources.operations.work.approvals import (
     request_booking_approvals,
 )
 from sources.operations.work.time_entries import NewTimeEntry, create_time_entry
-from sources.row_values import PERSON_ROLES
+from sources.row_values import ACTING_ROLES
 from tests.sources.business import Business, Organization
 
 START: Final = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -196,7 +196,7 @@ class Walk:
         if self.rng.random() < 0.85:  # somebody who may take a step onward
             steps: list[tuple[str, str]] = [
                 (role, action)
-                for role in PERSON_ROLES
+                for role in ACTING_ROLES
                 for action in lifecycle.actions_from(booking.status, role)
                 if action not in ENDS or self.rng.random() < 0.04
             ]
