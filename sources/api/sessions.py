@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 
 from sources import sign_in
 from sources.operations.errors import Refusal
-from sources.operations.transaction import Pool
+from sources.operations.transaction import CONNECTION_LOST, Pool
 from sources.settings import Settings
 
 LASTS: Final = timedelta(days=7)
@@ -181,7 +181,7 @@ async def _ask_all(pool: Pool, query: str, *values: object) -> list[asyncpg.Reco
             return await connection.fetch(query, *values, timeout=PATIENCE_S)
     except asyncpg.DataError as error:
         raise Refusal("invalid", "value_malformed", "A value cannot be stored: it is malformed.") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, OSError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, *CONNECTION_LOST) as error:
         raise Refusal(
             "unavailable", "database_unavailable", "The database does not answer. Try again shortly."
         ) from error

@@ -32,6 +32,8 @@ T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+# The last one is of a connection that the server ends while the pool resets it.
+CONNECTION_LOST: Final = (TimeoutError, OSError, asyncpg.InternalClientError)
 _RETRIED: Final = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
@@ -158,7 +160,7 @@ async def run(
             if refusal := of_database(error):
                 raise refusal from error
             raise
-        except (TimeoutError, OSError) as error:
+        except CONNECTION_LOST as error:
             raise Refusal(
                 "unavailable", "database_unavailable", "The database does not answer. Try again shortly."
             ) from error
