@@ -1,14 +1,14 @@
 select
-    bookings.status,
-    bookings.status_group,
-    bookings.derived_status,
-    bookings.currency,
-    count(*) as bookings,
-    sum(bookings.total_amount) as total_amount,
-    sum(bookings.invoiced_amount) as invoiced_amount,
-    sum(bookings.paid_amount) as paid_amount,
-    sum(bookings.outstanding_amount) as outstanding_amount
-from {{ ref('bookings_full_view') }} as bookings
-where bookings.org_id = p_org_id and bookings.created_day between p_from and p_to
-group by bookings.status, bookings.status_group, bookings.derived_status, bookings.currency
-order by bookings.status, bookings.derived_status, bookings.currency
+    outcomes.status,
+    outcomes.status_group,
+    outcomes.derived_status,
+    outcomes.currency,
+    sum(outcomes.bookings) as bookings,
+    sum(outcomes.total_amount) as total_amount,
+    sum(outcomes.invoiced_amount) as invoiced_amount,
+    sum(outcomes.paid_amount) as paid_amount,
+    sum(outcomes.outstanding_amount) as outstanding_amount
+from {{ ref('fct_booking_outcomes') }} as outcomes
+where outcomes.org_id = p_org_id and outcomes.created_day between p_from and p_to
+group by outcomes.status, outcomes.status_group, outcomes.derived_status, outcomes.currency
+order by outcomes.status, outcomes.derived_status, outcomes.currency

@@ -48,9 +48,22 @@ weekday_of = _calls("weekday_of")
 weekdays_as_text = _calls("weekdays_as_text")
 
 
-def completion_counts(_: str) -> str:
+def outcome_counts() -> str:
     """Return one of the counts of bookings."""
-    return "count(*) as bookings"
+    return "sum(outcomes.bookings) as bookings"
+
+
+completion_counts = outcome_counts
+
+
+def service_sums() -> str:
+    """Return one of the sums of a service."""
+    return "sum(outcomes.total_amount) as booked_revenue"
+
+
+def completion_spans() -> dict[str, tuple[str, str]]:
+    """Return one of the times of a booking: its name, and its first and last moment."""
+    return {"lead": ("created_at", "scheduled_start")}
 
 
 def completion_rates(counts: str) -> str:

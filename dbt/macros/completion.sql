@@ -1,30 +1,65 @@
-{# What became of bookings, for v_completion_analytics and get_completion_analytics: counts of the rows `bookings`, and the
-   columns made of these counts. #}
+{# What became of bookings, for the views and functions that sum rows of fct_booking_outcomes, here `outcomes`, and the
+   columns made of these sums. #}
 
-{% macro completion_counts(as_of) -%}
-    {#- The punctuality of a booking is unknown if the day of its delivery or completion is unknown. #}
-    {%- set is_due = 'bookings.service_end_day <= ' ~ as_of ~ ' and ' ~ is_firm('bookings.status_group')
-        ~ " and (bookings.delivered_day is not null or bookings.status not in ('delivered', 'completed'))"
-        ~ " and (bookings.completed_day is not null or bookings.status <> 'completed')" -%}
-    {%- set is_completed = "bookings.status_group = 'completed'" -%}
-    count(*) as bookings,
-        {{ count_where(is_completed) }} as completed,
-        {{ count_where("bookings.status_group = 'cancelled'") }} as cancelled,
+{# The mean times of completed bookings: the name of each, and its first and last moment. #}
+{% macro completion_spans() -%}
+    {{ return({
+        'completion': ('created_at', 'completed_at'),
+        'lead': ('created_at', 'scheduled_start'),
+        'delivery': ('scheduled_start', 'delivered_at'),
+    }) }}
+{%- endmacro %}
+
+
+{# The sum of a column of the outcomes for which `condition` holds; 0 if there are none. #}
+{% macro outcome_sum(column, condition) -%}
+    coalesce(sum(case when {{ condition }} then outcomes.{{ column }} end), 0)
+{%- endmacro %}
+
+
+{# How many bookings there are, were completed, were cancelled, or ended in each way that is counted apart. #}
+{% macro outcome_counts() -%}
+    sum(outcomes.bookings) as bookings,
+        {{ outcome_sum('bookings', "outcomes.status_group = 'completed'") }} as completed,
+        {{ outcome_sum('bookings', "outcomes.status_group = 'cancelled'") }} as cancelled,
         {% for name, status in outcomes() %}
-            {{ count_where("bookings.status = '" ~ status ~ "'") }} as {{ name }},
+            {{ outcome_sum('bookings', "outcomes.status = '" ~ status ~ "'") }} as {{ name }}
+            {{- ',' if not loop.last }}
         {% endfor %}
-        {{ count_where("bookings.completed_day is not null or bookings.status_group <> 'completed'") }}
-            as completion_known,
+{%- endmacro %}
+
+
+{# The columns for completion_rates and completion_outcomes. #}
+{% macro completion_counts() -%}
+    {{ outcome_counts() }},
+        sum(outcomes.completion_known) as completion_known,
         {% for age in var('completion_ages') %}
-            {{ count_where('bookings.completed_day <= ' ~ add_days('bookings.created_day', age)) }}
-                as completed_in_{{ age }}_days,
+            sum(outcomes.completed_in_{{ age }}_days) as completed_in_{{ age }}_days,
         {% endfor %}
-        {{ mean_days('bookings.created_at', 'bookings.completed_at', is_completed) }} as avg_completion_days,
-        {{ mean_days('bookings.created_at', 'bookings.scheduled_start', is_completed) }} as avg_lead_days,
-        {{ mean_days('bookings.scheduled_start', 'bookings.delivered_at', is_completed) }} as avg_delivery_days,
-        {{ count_where(is_due) }} as due,
-        {{ count_where(is_due ~ ' and bookings.delivered_day <= bookings.service_end_day') }} as delivered_on_time,
-        {{ count_where(is_due ~ ' and bookings.completed_day <= bookings.service_end_day') }} as accepted_on_time
+        {% for name in completion_spans() %}
+            round(
+                cast(sum(outcomes.{{ name }}_seconds) as numeric) / nullif(sum(outcomes.{{ name }}_bookings), 0) / 86400, 2
+            ) as avg_{{ name }}_days,
+        {% endfor %}
+        sum(outcomes.due) as due,
+        sum(outcomes.delivered_on_time) as delivered_on_time,
+        sum(outcomes.accepted_on_time) as accepted_on_time
+{%- endmacro %}
+
+
+{# What services earned and took, beside outcome_counts; `avg_booking_value` is that of firm bookings. #}
+{% macro service_sums() -%}
+    sum(outcomes.total_amount) as booked_revenue,
+        sum(outcomes.realized_amount) as realized_revenue,
+        {{ share(
+            outcome_sum('total_amount', is_firm('outcomes.status_group')),
+            outcome_sum('bookings', is_firm('outcomes.status_group')),
+            digits=2
+        ) }} as avg_booking_value,
+        sum(outcomes.tracked_hours) as tracked_hours,
+        sum(outcomes.realized_hours) as realized_hours,
+        sum(outcomes.reviews) as reviews,
+        {{ share('sum(outcomes.ratings)', 'sum(outcomes.reviews)', digits=2) }} as avg_rating
 {%- endmacro %}
 
 

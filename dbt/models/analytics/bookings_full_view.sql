@@ -1,14 +1,3 @@
-with tasks as (
-    select
-        bookings.booking_id,
-        count(*) as tasks_total,
-        {{ count_where(was_done('tasks', 'bookings.seen_at')) }} as tasks_done
-    from {{ ref('fct_tasks') }} as tasks
-    inner join {{ ref('int_bookings_as_of') }} as bookings on tasks.booking_id = bookings.booking_id
-    where tasks.status <> 'cancelled'
-    group by bookings.booking_id
-)
-
 select
     bookings.org_id,
     organizations.organization_name,
@@ -39,8 +28,8 @@ select
     states.milestones_done,
     states.milestones_past_due,
     states.next_due_at,
-    coalesce(tasks.tasks_total, 0) as tasks_total,
-    coalesce(tasks.tasks_done, 0) as tasks_done,
+    coalesce(courses.tasks_total, 0) as tasks_total,
+    coalesce(courses.tasks_done, 0) as tasks_done,
     coalesce(courses.tracked_hours, 0) as tracked_hours,
     reviews.rating,
     bookings.created_at,
@@ -74,5 +63,4 @@ left join {{ ref('dim_service') }} as services on bookings.service_id = services
 left join {{ ref('stg_app__service_packages') }} as packages on current_bookings.package_id = packages.package_id
 left join {{ ref('fct_reviews') }} as reviews
     on bookings.booking_id = reviews.booking_id and bookings.seen_at > reviews.reviewed_at
-left join tasks on bookings.booking_id = tasks.booking_id
 left join {{ ref('int_booking_courses') }} as courses on bookings.booking_id = courses.booking_id

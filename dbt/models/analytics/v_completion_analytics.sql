@@ -1,15 +1,15 @@
-{%- set month = first_day_of('month', 'bookings.created_day') %}
+{%- set month = first_day_of('month', 'outcomes.created_day') %}
 
 with months as (
     select
-        bookings.org_id,
+        outcomes.org_id,
         {{ month }} as month,
-        bookings.service_id,
+        outcomes.service_id,
         run_clock.as_of,
-        {{ completion_counts('run_clock.as_of') }}
-    from {{ ref('int_bookings_as_of') }} as bookings
-    inner join {{ ref('stg_app__run_clock') }} as run_clock on bookings.org_id = run_clock.org_id
-    group by bookings.org_id, {{ month }}, bookings.service_id, run_clock.as_of
+        {{ completion_counts() }}
+    from {{ ref('fct_booking_outcomes') }} as outcomes
+    inner join {{ ref('stg_app__run_clock') }} as run_clock on outcomes.org_id = run_clock.org_id
+    group by outcomes.org_id, {{ month }}, outcomes.service_id, run_clock.as_of
 ),
 
 months_with_ends as (

@@ -7,6 +7,7 @@
         post_hook="{{ analyze_table() }}",
         indexes=[
             {'columns': ['booking_id', 'periods_ago'], 'unique': true},
+            {'columns': ['created_at']},
             {'columns': ['org_id', 'created_day']},
             {'columns': ['org_id', 'service_day']},
             {'columns': ['org_id', 'cancelled_day']},

@@ -10,8 +10,8 @@
 }}
 
 -- Each provider's days from the first one known, that of the profile or of an earlier booking, not before the first
--- activity of the organisation, to 28 after as_of or the end of the last booking, with the working days and capacity that
--- were recorded for each day. A provider of whom nothing is known up to as_of has the 28 days before it.
+-- activity of the organisation, to 28 after as_of or the end of the last booking, with the working days and capacity
+-- that were recorded for them. A provider of whom nothing is known up to as_of has the 28 days before it.
 with booked_days as (
     select
         provider_id,

@@ -1,4 +1,4 @@
-{{ config(unique_key='client_id') }}
+{{ config(unique_key='client_id', indexes=[{'columns': ['client_id'], 'unique': true}]) }}
 
 -- Every client, and every person whom a booking names as its client, whatever the present role is.
 select
