@@ -42,5 +42,5 @@ CALENDAR_EVENT_KINDS: Final[tuple[CalendarEventKind, ...]] = get_args(CalendarEv
 GRAINS: Final[tuple[Grain, ...]] = get_args(Grain)
 SENSITIVITIES: Final[tuple[Sensitivity, ...]] = get_args(Sensitivity)
 
-AuditAction = Literal["insert", "update", "delete", "sign_in", "act_as"]
+AuditAction = Literal["insert", "update", "delete", "sign_in", "act_as", "erase"]
 AUDIT_ACTIONS: Final[tuple[AuditAction, ...]] = get_args(AuditAction)
