@@ -18,7 +18,7 @@ from sources.api.invitations import Invitation
 from sources.errors import HubError
 from sources.operations.settings import organization
 from sources.operations.settings import people as operations
-from sources.operations.settings.people import Handover, NewPerson, PersonChange, PersonDetails
+from sources.operations.settings.people import Erasure, Handover, NewPerson, PersonChange, PersonDetails
 from sources.operations.transaction import Tx
 from sources.row_values import PersonRole
 from sources.settings import Settings
@@ -153,6 +153,26 @@ def handover(
     console.print(
         f"Handed over: {moved.bookings} bookings, {moved.tasks} tasks, {moved.approvals} approvals.", markup=False
     )
+
+
+@app.command()
+def erase(
+    who: Who,
+    name: Annotated[str, typer.Option(help="The name of the person, as a confirmation.")],
+    org: Organization = None,
+) -> None:
+    """Erase name, address and free texts of a person for good: see docs/people.md.
+
+    Example: hub people erase mary@example.com --name "Mary Smith" --org SLUG
+    """
+    settings, org_id = _prepared(org)
+    if database.source_url(settings) != database.database_url(settings):
+        raise HubError("HUB_SOURCE_URL is read only: erase the person there. Deliveries and insights of the Hub stay.")
+    person_id = _id_of(settings, org_id, who)
+    erased = run_operation(
+        database.source_url(settings), org_id, lambda tx: operations.erase_person(tx, person_id, Erasure(name=name))
+    )
+    console.print(f"Erased, {erased.name} from now on. Marts and views follow with the next run.", markup=False)
 
 
 def _changed(who: str, org: str | None, change: PersonChange) -> PersonDetails:

@@ -49,5 +49,5 @@ SENSITIVITIES: Final[tuple[Sensitivity, ...]] = get_args(Sensitivity)
 LOCALES: Final[tuple[FormatLocale, ...]] = get_args(FormatLocale)
 DEFAULT_LOCALE: Final[FormatLocale] = "en_US"
 
-AuditAction = Literal["insert", "update", "delete", "sign_in", "act_as"]
+AuditAction = Literal["insert", "update", "delete", "sign_in", "act_as", "erase"]
 AUDIT_ACTIONS: Final[tuple[AuditAction, ...]] = get_args(AuditAction)

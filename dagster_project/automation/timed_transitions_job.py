@@ -1,16 +1,18 @@
-"""The hourly job of timed transitions: requests expire, invoices become overdue, old rows are pruned."""
+"""The hourly job: requests expire, invoices become overdue, and what was kept long enough is deleted."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
 from pydantic import Field
 
+from dagster_project.automation.retention import prune_runs
 from dagster_project.ingestion.run_clock import parse_moment
-from sources import database
+from sources import database, retention
 from sources.operations.bookings.timed_transitions import run_due
-from sources.operations.transaction import make_pool
+from sources.operations.transaction import Pool, make_pool
 from sources.settings import Settings, get_settings
 
 POOL_SIZE: Final = 1  # one transaction after the other
@@ -31,19 +33,29 @@ def take_due_transitions(context: dg.OpExecutionContext, config: Moment) -> None
         )
         return
     as_of = parse_moment(config.as_of, "as_of") if config.as_of else datetime.now(UTC)
-    done = asyncio.run(_run(settings, as_of))
+    done = asyncio.run(_run(settings, lambda pool: run_due(pool, as_of)))
     context.log.info("Done: " + ", ".join(f"{name} {count}" for name, count in done.items()) + ".")
     context.add_output_metadata(done)
 
 
-async def _run(settings: Settings, as_of: datetime) -> dict[str, int]:
+async def _run(settings: Settings, operation: Callable[[Pool], Awaitable[dict[str, int]]]) -> dict[str, int]:
     pool = await make_pool(database.database_url(settings), POOL_SIZE)
     try:
-        return await run_due(pool, as_of)
+        return await operation(pool)
     finally:
         await pool.close()
 
 
-@dg.job(description="Due transitions of bookings and invoices: expired, completed, overdue. Prunes old rows as well.")
+@dg.op(description="Deletes what was kept long enough: rows of the Hub's own tables, and old runs of Dagster.")
+def apply_retention(context: dg.OpExecutionContext) -> None:
+    now = datetime.now(UTC)
+    done = asyncio.run(_run(get_settings(), lambda pool: retention.apply(pool, now)))
+    done["runs_pruned"] = prune_runs(context.instance, now)
+    context.log.info("Done: " + ", ".join(f"{name} {count}" for name, count in done.items()) + ".")
+    context.add_output_metadata(done)
+
+
+@dg.job(description="Due transitions of bookings and invoices: expired, completed, overdue. Deletes old rows as well.")
 def transitions_job() -> None:
     take_due_transitions()
+    apply_retention()

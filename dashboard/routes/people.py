@@ -17,7 +17,7 @@ from sources.operations.bookings import catalogue
 from sources.operations.bookings.catalogue import PeopleQuery
 from sources.operations.errors import not_found
 from sources.operations.settings import people
-from sources.operations.settings.people import Handover, NewPerson, PersonChange, PersonDetails
+from sources.operations.settings.people import Erasure, Handover, NewPerson, PersonChange, PersonDetails
 from sources.operations.transaction import Tx
 from sources.row_values import PERSON_ROLES, PersonRole
 
@@ -132,5 +132,10 @@ FORMS: Final[dict[str, Form]] = {
         Handover,
         lambda tx, person_id, body, version: people.hand_over(tx, person_id, body),
         "The open work is handed over.",
+    ),
+    "erase": (
+        Erasure,
+        lambda tx, person_id, body, version: people.erase_person(tx, person_id, body),
+        "The person is erased. Marts and views follow with the next run.",
     ),
 }

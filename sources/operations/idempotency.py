@@ -2,7 +2,7 @@
 
 The first request with a key inserts it, within its own transaction; the unique index makes every other request wait
 until that transaction has ended, and then read the stored response. Keys belong to a person;
-bookings/timed_transitions.py prunes old ones.
+sources/retention.py says for how long.
 """
 
 from collections.abc import Awaitable, Callable

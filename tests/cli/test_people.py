@@ -103,3 +103,11 @@ def test_a_person_is_invited_changed_and_deactivated(connection: psycopg.Connect
 def test_open_work_is_handed_over() -> None:
     told = _told("handover", "provider@north.example", "provider2@north.example")
     assert "1 bookings" in told
+
+
+def test_a_person_is_erased(connection: psycopg.Connection) -> None:
+    with pytest.raises(HubError, match="not the name of the person"):
+        _told("erase", "client2@north.example", "--name", "Another")
+    assert "Erased person" in _told("erase", "client2@north.example", "--name", "North Client2")
+    entry = connection.execute("select actor_role, row_id from app.audit_log where action = 'erase'").fetchone()
+    assert entry == ("system", NORTH.id_of("client2"))

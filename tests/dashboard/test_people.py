@@ -71,6 +71,17 @@ def test_people_of_others_are_not_found_and_only_admins_come_in(pages: Pages, ad
         assert browser.get(f"{LIST}/{NORTH.client}").status_code == 403
 
 
+def test_a_person_is_erased_by_typing_the_name(pages: Pages, admin: httpx.Client) -> None:
+    path = f"{LIST}/{NORTH.client2}"
+    wrong = send(admin, path, f"{path}/erase", key="e1", name="North")
+    assert (wrong.status_code, "not the name of the person" in wrong.text) == (422, True)
+    assert send(admin, path, f"{path}/erase", key="e2", name="North Client2").headers["location"] == path
+    assert "North Client2" not in admin.get(path).text
+    assert rows_of(pages, "select email, is_active from app.profiles where id = %s", NORTH.client2) == [
+        {"email": None, "is_active": False}
+    ]
+
+
 def test_the_last_admin_stays_one(admin: httpx.Client) -> None:
     path = f"{LIST}/{NORTH.admin}"
     answer = send(admin, path, f"{path}/access", key="last", is_active="false")

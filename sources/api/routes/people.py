@@ -9,7 +9,14 @@ from sources.api.invitations import invite
 from sources.api.problems import CHANGES, COMMON, WRITES
 from sources.api.request_context import Reading, Writing, reply
 from sources.operations.settings import people
-from sources.operations.settings.people import HandedOver, Handover, NewPerson, PersonChange, PersonDetails
+from sources.operations.settings.people import (
+    Erasure,
+    HandedOver,
+    Handover,
+    NewPerson,
+    PersonChange,
+    PersonDetails,
+)
 
 router = APIRouter(prefix="/v1/people", tags=["settings"], responses=COMMON)
 
@@ -62,3 +69,10 @@ async def hand_over(context: Writing, person_id: UUID, body: Handover) -> Respon
     """For admins: the open bookings, tasks and pending approvals go to another provider; all, or none where two
     bookings would be at the same time (409 `slot_taken`, which names them)."""
     return await context.write(lambda tx: people.hand_over(tx, person_id, body))
+
+
+@router.post("/{person_id}/erase", response_model=PersonDetails, responses=WRITES, summary="Erase a person")
+async def erase_person(context: Writing, person_id: UUID, body: Erasure) -> Response:
+    """For admins, with the name as a confirmation: names, addresses and free texts are gone for good, here at once and
+    in marts and views after the next run; figures and invoices stay. Not with open bookings (409 `open_bookings`)."""
+    return await context.write(lambda tx: people.erase_person(tx, person_id, body))

@@ -1,4 +1,4 @@
-"""Changes that become due by time: requests without an answer, overdue invoices, and rows to prune."""
+"""Changes that become due by time: requests without an answer, and overdue invoices."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,9 +15,6 @@ from sources.operations.transaction import Pool, System, Tx
 
 BATCH: Final = 1000  # rows per transaction: locks stay short, and ingestion's watermark is held back only briefly
 TIMEOUT_MS: Final = 60_000
-LIVE_CHANGES_KEPT: Final = timedelta(days=7)  # readers of live changes may resume within this time
-IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
-SESSIONS_KEPT: Final = timedelta(days=30)  # after which every one has ended, and nobody asks any more who signed in
 
 
 @dataclass(frozen=True)
@@ -83,11 +80,6 @@ update app.invoices as invoices set status = {derived_status("$2")}
 from due where invoices.org_id = $1 and invoices.id = due.id
 returning invoices.id
 """  # noqa: S608  constants of this package
-PRUNE: Final = {
-    "live_changes_pruned": ("delete from app.live_changes where created_at < $1", LIVE_CHANGES_KEPT),
-    "idempotency_keys_pruned": ("delete from app.idempotency_keys where created_at < $1", IDEMPOTENCY_KEPT),
-    "sessions_pruned": ("delete from app.sessions where created_at < $1", SESSIONS_KEPT),
-}
 
 
 async def run_due(pool: Pool, as_of: datetime) -> dict[str, int]:
@@ -101,9 +93,6 @@ async def run_due(pool: Pool, as_of: datetime) -> dict[str, int]:
             target = lifecycle.decide(rule.action, rule.status, "system", frozenset()).target
             counts[target] += await _run_batches(pool, organization["id"], as_of, rule)
         counts["overdue"] += await _run_batches(pool, organization["id"], as_of, None)
-    for name, (statement, kept) in PRUNE.items():
-        command_tag = await pool.execute(statement, as_of - kept)
-        counts[name] = int(command_tag.split()[-1])
     return dict(counts)
 
 

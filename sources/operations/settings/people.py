@@ -68,6 +68,13 @@ class Handover(Request):
     provider_id: UUID = Field(description="Another active provider.")
 
 
+class Erasure(Request):
+    """The name of the person who is erased, as a confirmation."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Mary Smith"}]})
+    name: Line
+
+
 class HandedOver(BaseModel):
     """The numbers of rows that the other person has taken over."""
 
@@ -157,6 +164,9 @@ where org_id = $1 and assignee_id = $2 and status in ('todo', 'in_progress') ret
 HAND_OVER_APPROVALS: Final = """
 update app.approvals set approver_id = $3 where org_id = $1 and approver_id = $2 and status = 'pending' returning 1
 """
+ERASE: Final = "select app.erase_person($1)"
+ALLOW_TIME: Final = "select set_config('statement_timeout', $1, true)"
+ERASURE_TIMEOUT_MS: Final = 120_000  # every text of the organisation is read
 KEEP_INVITATION: Final = "select app.keep_invitation($1, $2, $3) as is_kept"
 
 
@@ -196,8 +206,7 @@ async def edit_person(tx: Tx, person_id: UUID, change: PersonChange, expected: s
     if after["email"] != before["email"] and after["email"] is not None:
         await _demand_free_address(tx, after["email"], person_id)
     await rows.update(tx, PERSON, person_id, _columns(changes))
-    if not (await tx.one(HAS_ADMIN, tx.org_id))["has_admin"]:
-        raise Refusal("conflict", "last_admin", "This is the last active admin: make another person an admin first.")
+    await _demand_an_admin(tx)
     return await get_person(tx, person_id)
 
 
@@ -226,11 +235,33 @@ async def hand_over(tx: Tx, person_id: UUID, request: Handover) -> HandedOver:
     )
 
 
+async def erase_person(tx: Tx, person_id: UUID, confirmation: Erasure) -> PersonDetails:
+    """Erase name, address and free texts of a person wherever the Hub keeps them, and end the access. A repeat is safe.
+
+    Raises Refusal: forbidden, not_found, invalid name_differs, conflict (open_bookings, last_admin).
+    """
+    _demand_admin(tx)
+    await tx.row(LOCK_ORGANIZATION, tx.org_id)
+    person = await rows.lock(tx, PERSON, person_id, None)
+    if confirmation.name != person["name"]:
+        raise Refusal("invalid", "name_differs", "This is not the name of the person.", field="name")
+    await _demand_no_open_bookings(tx, person)
+    await tx.execute(ALLOW_TIME, str(ERASURE_TIMEOUT_MS))
+    await tx.execute(ERASE, person_id)
+    await _demand_an_admin(tx)
+    return await get_person(tx, person_id)
+
+
 async def keep_invitation(tx: Tx, person_id: UUID, link_hash: bytes, ends_at: Moment) -> None:
     """Let the person sign in once with the link of this hash. Raises Refusal: forbidden, not_found."""
     _demand_admin(tx)
     if not (await tx.one(KEEP_INVITATION, person_id, link_hash, ends_at))["is_kept"]:
         raise not_found(PERSON.noun)
+
+
+async def _demand_an_admin(tx: Tx) -> None:
+    if not (await tx.one(HAS_ADMIN, tx.org_id))["has_admin"]:
+        raise Refusal("conflict", "last_admin", "This is the last active admin: make another person an admin first.")
 
 
 async def _demand_free_address(tx: Tx, email: str, person_id: UUID | None) -> None:

@@ -92,20 +92,3 @@ def test_overdue_invoices(own_business: Business) -> None:
     assert run_due(business, later) == {}
     business.run("admin", lambda tx: pay(tx, unpaid.id, "100.00"))
     assert read(business, unpaid.id).status == "paid"
-
-
-def test_old_rows_are_pruned(own_business: Business) -> None:
-    business = own_business
-    booking_in(business, "confirmed")
-    business.connection.execute("update app.live_changes set created_at = %s", [NOW - timedelta(days=7, seconds=1)])
-    gone = value(business, "select count(*) from app.live_changes")
-    booking_in(business, "confirmed")
-    for key, hours in (("old", 25), ("new", 23)):
-        business.connection.execute(
-            "insert into app.idempotency_keys (org_id, profile_id, key, request_hash, created_at) "
-            "values (%s, %s, %s, '', %s)",
-            [business.org.id, business.org.client, key, NOW - timedelta(hours=hours)],
-        )
-    assert gone > 0
-    assert run_due(business) == {"live_changes_pruned": gone, "idempotency_keys_pruned": 1}
-    assert value(business, "select string_agg(key, ',') from app.idempotency_keys") == "new"
