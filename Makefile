@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv-peers
 
-.PHONY: demo up test tests fuzz lint format bench accuracy insights pictures lock clean
+.PHONY: demo up test tests fuzz lint format bench accuracy insights pictures sbom lock clean
 
 demo: $(READY)   ## set up, load the sample business and run everything once, without a browser
 	$(BIN)/hub sample
@@ -59,6 +59,9 @@ insights: $(READY)  ## made businesses with known incidents: told or not, why, a
 
 pictures: $(READY) ## docs/pictures/, from the pages that `make up` serves in another shell; needs Chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.pictures --org estudio-meridiano
+
+sbom: $(READY)   ## dist/sbom.json: what the Hub is made of, as CycloneDX 1.6
+	$(BIN)/python -m tools.sbom dist/sbom.json
 
 lock: $(READY)   ## compile requirements.lock again after a change of pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

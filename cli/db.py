@@ -1,16 +1,20 @@
 """Commands `hub db`: the database of the Hub."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli import common
 from cli.common import console, progress_console
-from sources import bi_access, database, embedded_server
+from dagster_project.run_lock import exclusive_run
+from sources import backups, bi_access, database, embedded_server
 from sources.errors import HubError
 from sources.settings import get_settings
 
 app = typer.Typer(
-    help="Start, stop, locate, migrate or reset the database. Example: hub db start", no_args_is_help=True
+    help="Start, stop, locate, migrate, back up, restore or reset the database. Example: hub db start",
+    no_args_is_help=True,
 )
 
 
@@ -58,6 +62,50 @@ def migrate() -> None:
     database.start(settings)
     database.migrate(settings)
     console.print("The database is up to date.")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="The file to write; a former one is replaced.")]) -> None:
+    """Write the database to a file. It has all data of the Hub, but no secrets of the environment or HUB_HOME.
+
+    Waits for a run that writes the warehouse; the next one waits for the backup.
+
+    Example: hub db backup hub.dump
+    """
+    settings = common.prepared()
+    with progress_console.status("Writing the backup ..."), exclusive_run(settings):
+        size = backups.write(settings, file)
+    console.print(f"{file}: {size / 1e6:,.1f} MB. It has personal data and amounts: keep it where nobody else reads.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file of `hub db backup`.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the data of a Hub that is not empty.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Restore the database from a file of `hub db backup`, into an empty Hub.
+
+    Afterwards everybody signs in again, and the next run reads every operational table completely.
+
+    Example: hub db restore hub.dump && hub run
+    """
+    settings = common.prepared()
+    backups.check(settings, file)
+    address = database.masked(database.database_url(settings))
+    if not backups.is_empty(settings):
+        if not replace:
+            raise HubError(f"{address} has data, which a restore would delete: use an empty database, or --replace.")
+        if not yes:
+            typer.confirm(f"Delete all data in {address}, and put those of {file} in their place?", abort=True)
+    backups.refuse_other_sessions(settings)
+    with progress_console.status("Restoring ..."), exclusive_run(settings, wait_s=0):
+        restored = backups.restore(settings, file)
+    console.print(f"{restored.organizations} organisations and {restored.bookings:,} bookings are restored.")
+    if restored.waiting:
+        console.print(
+            f"{restored.waiting} messages wait: the next run sends them, also what was sent after the backup was made."
+        )
 
 
 @app.command()

@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pandas as pd
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from cli import app
 from notifications.channels.webhook import signing_secret
+from sources import database, embedded_server
 from sources.settings import Settings
+from tests.conftest import free_port
 from tests.end_to_end.conftest import AS_OF, Hub
 from tests.notifications.servers import Answer, WebhookServer, webhook_server
 
@@ -145,14 +150,23 @@ def test_a_failure_of_one_organisation_affects_no_other(
     assert hub.rows(failures) == [(broken, "resolved")]
 
 
-def test_a_killed_run_loses_nothing(new_hub: Callable[[], Hub]) -> None:
-    """Killed in ingestion, then in dbt, then in delivery: the next run gives the result of an undisturbed one."""
+def test_a_killed_run_loses_nothing_and_a_backup_has_it_all(new_hub: Callable[[], Hub], tmp_path: Path) -> None:
+    """Killed in ingestion, then in dbt, then in delivery: the next run gives the result of an undisturbed one.
+
+    So does a run after a restore on another server. Both are compared with the same undisturbed Hub: it takes a minute.
+    """
     calm, disturbed = new_hub(), new_hub()
     with receiver(calm) as calm_receiver, receiver(disturbed) as disturbed_receiver:
         for hub in (calm, disturbed):
             with psycopg.connect(hub.settings.database_url) as connection:
                 connection.execute(CHANGES_OF_NEXT_DAY)
         calm.run(NEXT_DAY)
+        sent = len(calm_receiver.requests)
+        with restored(calm, tmp_path) as copy:
+            assert_follows_live_changes(copy)
+            copy.run(NEXT_DAY)
+            assert contents(copy) == contents(calm)
+        assert len(calm_receiver.requests) == sent, "the restored Hub sends nothing again"
 
         # Ingestion: bookings are landed, their watermark cannot be written.
         with blocked(disturbed, "lock table raw.watermarks in share row exclusive mode"):
@@ -171,6 +185,33 @@ def test_a_killed_run_loses_nothing(new_hub: Callable[[], Hub]) -> None:
         ids = [request.headers["webhook-id"] for request in disturbed_receiver.requests]
         assert ids.count(ids[0]) == 2, "what was in flight is sent again, with the same id"
         assert len(set(ids)) == len(calm_receiver.requests)
+
+
+@contextmanager
+def restored(hub: Hub, folder: Path) -> Iterator[Hub]:
+    """Back up `hub`, and restore it into an empty Hub on a server of its own."""
+    embedded = Settings(home=folder / "restored", port_database=free_port())
+    database.start(embedded)
+    copy = Hub(embedded.model_copy(update={"database_url": embedded_server.url(embedded)}))
+    try:
+        for each, command in ((hub, "backup"), (copy, "restore")):
+            with each.as_environment():
+                done = CliRunner().invoke(app, ["db", command, str(folder / "hub.dump")], catch_exceptions=False)
+            assert done.exit_code == 0, done.output
+        yield copy
+    finally:
+        embedded_server.stop(embedded)
+
+
+def assert_follows_live_changes(hub: Hub) -> None:
+    """A reader of the live changes receives a change that follows, and none of before."""
+    ((snapshot,),) = hub.rows("select pg_current_snapshot()::text")
+    changes = "select booking_id from app.live_changes_since(%s, 100) where id is not null"
+    assert hub.rows(changes, snapshot) == []
+    changed = hub.rows(
+        "update app.bookings set title = title where id = (select id from app.bookings limit 1) returning id"
+    )
+    assert hub.rows(changes, snapshot) == changed
 
 
 def delivered(server: WebhookServer) -> list[str]:
