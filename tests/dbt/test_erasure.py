@@ -1,6 +1,7 @@
 """A person who is erased is gone from raw, snapshots, marts and views after the next build, and from deleted rows."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import psycopg
 import pytest
@@ -57,12 +58,8 @@ def test_nothing_of_two_people_is_left_in_the_warehouse(writable: Settings, dbt:
         } <= before.keys()  # fmt: skip
         with open_business(writable) as business:
             for who, name in NAMES.items():
-                erasure = Erasure(name=name)
-                business.run(
-                    "system",
-                    lambda tx, who=who, erasure=erasure: people.erase_person(tx, NORTH.id_of(who), erasure),
-                    at=datetime(2025, 7, 1, tzinfo=UTC),
-                )
+                erase = partial(people.erase_person, person_id=NORTH.id_of(who), confirmation=Erasure(name=name))
+                business.run("system", erase, at=datetime(2025, 7, 1, tzinfo=UTC))
         land_tables(writable)
         dbt(writable, *TEXTS)
         assert found(owner) == {}
