@@ -63,7 +63,7 @@ CODES: Final = {
         "notification_deliveries": "event receipt_ref state",
         "notifications": "event",
         "number_series": "series",
-        "organizations": "country currency name region sensitivity settings slug timezone",
+        "organizations": "country currency locale name region sensitivity settings slug timezone",
         "payments": "currency external_ref kind method processor processor_ref status",
         "price_rules": "name",
         "processor_events": "event_id event_type object_ref processor status",
