@@ -16,9 +16,9 @@ def enqueue_changes(
 ) -> None:
     """Enqueue the messages of all opened, worsened and resolved insights, due at `now`, in the caller's transaction.
 
-    In the app, the organisation's administrators are notified.
+    In the app, the organisation's admins and analysts are notified.
     """
-    recipients = {organization.id: _administrators(connection, organization)}
+    recipients = {organization.id: _owners(connection, organization)}
     by_occasion: dict[InsightOccasion, list[UUID]] = {
         "opened": [insight_id for each in changes for insight_id in each.opened],
         "worsened": [insight_id for each in changes for insight_id in each.worsened],
@@ -27,10 +27,11 @@ def enqueue_changes(
     enqueue_insights(connection, by_occasion, now=now, recipients=recipients, at=organization.as_of_at)
 
 
-def _administrators(connection: psycopg.Connection, organization: Organization) -> list[UUID]:
-    """Return the profile ids of the organisation's active administrators."""
+def _owners(connection: psycopg.Connection, organization: Organization) -> list[UUID]:
+    """Return the ids of the active admins and analysts of the organisation."""
     rows = connection.execute(
-        "select profile_id from staging.stg_app__profiles where org_id = %s and role = 'admin' and is_active",
+        "select profile_id from staging.stg_app__profiles "
+        "where org_id = %s and role in ('admin', 'analyst') and is_active",
         [organization.id],
     )
     return [row[0] for row in rows]

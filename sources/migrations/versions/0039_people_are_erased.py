@@ -204,29 +204,35 @@ $$;
 create function app.erase_words(p_org_id uuid, p_name text, p_email text, p_instead text) returns integer
 language plpgsql security definer set search_path = app, pg_temp as $$
 declare
-    v_column record;
-    v_name text;
+    v_table record;
     v_changed integer;
     v_total integer := 0;
 begin
-    for v_column in
-        select relations.oid::regclass as id, columns.attname as name, columns.atttypid::regtype::text as kind
+    -- One pass over each table. In the text of JSON the name is written as JSON writes it.
+    for v_table in
+        select relations.oid::regclass as id,
+            string_agg(format(
+                '%1$I = app.without_word(app.without_word(%1$I::text, $3, $4), %2$s, $4)::%3$s',
+                columns.attname, kinds.name, columns.atttypid::regtype
+            ), ', ') as assignments,
+            string_agg(format(
+                'position(lower($3) in lower(%1$I::text)) > 0 or position(lower(%2$s) in lower(%1$I::text)) > 0',
+                columns.attname, kinds.name
+            ), ' or ') as mentions
         from pg_class as relations
         join pg_attribute as columns on columns.attrelid = relations.oid and columns.attnum > 0 and not columns.attisdropped
             and columns.attgenerated = ''
+        join (values ('text'::regtype, '$2'), ('jsonb'::regtype, '$5')) as kinds (type, name) on kinds.type = columns.atttypid
         where relations.relnamespace in (select oid from pg_namespace where nspname in ('app', 'raw', 'ml', 'snapshots'))
-            and relations.relkind = 'r' and columns.atttypid::regtype::text in ('text', 'jsonb')
+            and relations.relkind = 'r'
             and exists (select from pg_attribute as own where own.attrelid = relations.oid and own.attname = 'org_id')
             and relations.relname not in (
                 'organizations', 'services', 'service_packages', 'service_add_ons', 'price_rules', 'booking_search', 'live_changes'
             )
+        group by relations.oid
     loop
-        v_name := case when v_column.kind = 'jsonb' then trim(both '"' from to_jsonb(p_name)::text) else p_name end;
-        execute format(
-            'update %1$s set %2$I = app.without_word(app.without_word(%2$I::text, $3, $4), $2, $4)::%3$s '
-            'where org_id = $1 and %2$I is not null and app.without_word(app.without_word(%2$I::text, $3, $4), $2, $4) <> %2$I::text',
-            v_column.id, v_column.name, v_column.kind
-        ) using p_org_id, v_name, p_email, p_instead;
+        execute format('update %s set %s where org_id = $1 and (%s)', v_table.id, v_table.assignments, v_table.mentions)
+            using p_org_id, p_name, p_email, p_instead, trim(both '"' from to_jsonb(p_name)::text);
         get diagnostics v_changed = row_count;
         v_total := v_total + v_changed;
     end loop;

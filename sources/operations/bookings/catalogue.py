@@ -31,7 +31,7 @@ class PeopleQuery(Request):
 
 
 SELECT_PEOPLE: Final = """
-select id, full_name as name, role, is_active, case when (select app.sees_all()) then email end as email
+select id, full_name as name, role, is_active, case when (select app.administers()) then email end as email
 from app.profiles
 where org_id = $1 and ($2::text is null or role = $2) and ($3::uuid is null or id > $3)
     and ($4::text is null or position(app.folded($4) in app.folded(full_name)) > 0)

@@ -166,7 +166,7 @@ update app.approvals set approver_id = $3 where org_id = $1 and approver_id = $2
 """
 ERASE: Final = "select app.erase_person($1)"
 ALLOW_TIME: Final = "select set_config('statement_timeout', $1, true)"
-ERASURE_TIMEOUT_MS: Final = 120_000  # every text of the organisation is read
+ERASURE_TIMEOUT_MS: Final = 600_000  # every text of the organisation is read: 5 s with 36,000 bookings
 KEEP_INVITATION: Final = "select app.keep_invitation($1, $2, $3) as is_kept"
 
 

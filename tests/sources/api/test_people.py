@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 from uuid import uuid4
@@ -14,9 +16,11 @@ from pydantic import SecretStr
 from sources.operations.errors import Refusal
 from sources.operations.settings import people
 from sources.operations.settings.people import PersonChange
+from sources.operations.transaction import Tx
 from tests.notifications.servers import mail_server
 from tests.sources.api.conftest import Api
 from tests.sources.business import NORTH, SOUTH, Business
+from tests.waiting import PATIENCE_S, wait_until
 
 
 def invite(api: Api, **fields: object) -> dict[str, Any]:
@@ -157,32 +161,34 @@ def test_open_work_goes_to_another_provider_unless_they_are_booked(api: Api) -> 
 
 
 def test_the_last_admin_stays_one(own_business: Business) -> None:
-    """Two admins who demote each other at once: one is refused."""
-    second = own_business.connection.execute(
+    """Of two admins who are demoted at once the second waits for the first, and is refused."""
+    demote = PersonChange(role="analyst")
+    row = own_business.connection.execute(
         "insert into app.profiles (org_id, role, full_name, email) values (%s, 'admin', 'Second', 's@north.example') "
         "returning id",
         [NORTH.id],
     ).fetchone()
-    assert second
+    assert row
+    started, may_end = threading.Event(), threading.Event()
 
-    async def demote_both() -> tuple[Any, ...]:
-        demote = PersonChange(role="analyst")
-        return await asyncio.gather(
-            own_business.start("admin", lambda tx: people.edit_person(tx, second[0], demote, None)),
-            own_business.start("admin", lambda tx: people.edit_person(tx, NORTH.admin, demote, None)),
-            return_exceptions=True,
+    async def demote_second(tx: Tx) -> None:
+        await people.edit_person(tx, row[0], demote, None)
+        started.set()
+        await asyncio.to_thread(may_end.wait)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(own_business.run, "system", demote_second)
+        assert started.wait(PATIENCE_S)
+        second = threads.submit(
+            own_business.run, "system", lambda tx: people.edit_person(tx, NORTH.admin, demote, None)
         )
-
-    results = own_business.wait_for(demote_both())
-    refused = [result for result in results if isinstance(result, Refusal)]
-    assert [refusal.code for refusal in refused] in (["last_admin"], ["forbidden"], ["unauthenticated"])
-    admins = own_business.connection.execute(
-        "select count(*) from app.profiles where org_id = %s and role = 'admin' and is_active", [NORTH.id]
-    ).fetchone()
-    assert admins == (1,)
-    left = own_business.connection.execute(
-        "select id from app.profiles where org_id = %s and role = 'admin'", [NORTH.id]
-    ).fetchone()
-    assert left
+        waiting = (
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        wait_until(lambda: second.done() or own_business.connection.execute(waiting).fetchone() == (1,))
+        may_end.set()
+        first.result(PATIENCE_S)
+        with pytest.raises(Refusal, match="the last active admin"):
+            second.result(PATIENCE_S)
     with pytest.raises(Refusal, match="the last active admin"):
-        own_business.run("system", lambda tx: people.edit_person(tx, left[0], PersonChange(is_active=False), None))
+        own_business.run("admin", lambda tx: people.edit_person(tx, NORTH.admin, PersonChange(is_active=False), None))
