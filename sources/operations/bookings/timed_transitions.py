@@ -17,6 +17,7 @@ BATCH: Final = 1000  # rows per transaction: locks stay short, and ingestion's w
 TIMEOUT_MS: Final = 60_000
 LIVE_CHANGES_KEPT: Final = timedelta(days=7)  # readers of live changes may resume within this time
 IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
+IMPORT_CHECKS_KEPT: Final = timedelta(hours=24)  # checked files of which nobody asked for the import
 SESSIONS_KEPT: Final = timedelta(days=30)  # after which every one has ended, and nobody asks any more who signed in
 
 
@@ -86,6 +87,10 @@ returning invoices.id
 PRUNE: Final = {
     "live_changes_pruned": ("delete from app.live_changes where created_at < $1", LIVE_CHANGES_KEPT),
     "idempotency_keys_pruned": ("delete from app.idempotency_keys where created_at < $1", IDEMPOTENCY_KEPT),
+    "import_checks_pruned": (
+        "delete from app.import_jobs where state = 'checked' and created_at < $1",
+        IMPORT_CHECKS_KEPT,
+    ),
     "sessions_pruned": ("delete from app.sessions where created_at < $1", SESSIONS_KEPT),
 }
 

@@ -106,6 +106,14 @@ def test_old_rows_are_pruned(own_business: Business) -> None:
             "values (%s, %s, %s, '', %s)",
             [business.org.id, business.org.client, key, NOW - timedelta(hours=hours)],
         )
+    for name, hours in (("old", 25), ("new", 23)):
+        business.connection.execute(
+            "insert into app.import_jobs (org_id, requested_by, file_names, mapping, findings, created_at) "
+            "values (%s, %s, '{}', %s, '{}', %s)",
+            [business.org.id, business.org.client, name, NOW - timedelta(hours=hours)],
+        )
     assert gone > 0
-    assert run_due(business) == {"live_changes_pruned": gone, "idempotency_keys_pruned": 1}
+    pruned = {"live_changes_pruned": gone, "idempotency_keys_pruned": 1, "import_checks_pruned": 1}
+    assert run_due(business) == pruned
+    assert value(business, "select string_agg(mapping, ',') from app.import_jobs") == "new"
     assert value(business, "select string_agg(key, ',') from app.idempotency_keys") == "new"
