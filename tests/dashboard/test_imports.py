@@ -80,7 +80,7 @@ def test_files_are_imported_on_request_and_the_rejected_rows_are_listed(pages: P
     assert (number(pages, BOOKINGS), number(pages, FILES)) == (20, 0)
 
     page = admin.get(path).text
-    assert "Rows read 22 New records 20 Changed 0 The same 0 Rejected rows 2" in words_of(page)
+    assert "22 rows read: 20 new, 0 changed, 0 the same, 2 rejected." in words_of(page)
     assert [row[:3] for row in table_after(page, "Rows that are still rejected")] == [
         ["export.csv, line 22", "Scheduled start", "soon"],
         ["export.csv, line 23", "Scheduled start", "=later"],
@@ -105,7 +105,7 @@ def test_a_corrected_file_adds_what_is_missing_and_nothing_twice(pages: Pages, a
     second = keep(admin, HEADER + GOOD + corrected, like=first.rpartition("/")[2])
     ask(admin, second)
     run(pages)
-    assert "Rows read 22 New records 2 Changed 0 The same 20 Rejected rows 0" in words_of(admin.get(second).text)
+    assert "22 rows read: 2 new, 0 changed, 20 the same, 0 rejected." in words_of(admin.get(second).text)
     assert number(pages, BOOKINGS) == 22
     assert "None: a later import has accepted them" in admin.get(first).text
 
