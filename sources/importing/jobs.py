@@ -33,7 +33,7 @@ _LOCK: Final = "select pg_try_advisory_lock(hashtext('hub import jobs'))"
 _WAITING: Final = "select exists (select from app.import_jobs where state in ('requested', 'running'))"
 _GIVE_UP: Final = """
 update app.import_jobs
-set state = 'failed', error = %(error)s, finished_at = %(now)s, findings = findings - 'reasons'
+set state = 'failed', error = %(error)s, finished_at = clock_timestamp(), findings = findings - 'reasons'
 where state = 'running' and attempts >= %(max)s
 """
 _CLAIM: Final = """
@@ -52,7 +52,7 @@ _PROGRESS: Final = "update app.import_jobs set step = %(step)s, rows_read = %(ro
 # The findings keep no value of a row: app.import_rejections has those of the rejected ones.
 _END: Final = """
 update app.import_jobs
-set state = %(state)s, report = %(report)s, error = %(error)s, finished_at = %(now)s, step = null,
+set state = %(state)s, report = %(report)s, error = %(error)s, finished_at = clock_timestamp(), step = null,
     rows_read = coalesce((%(report)s::jsonb ->> 'rows_read')::bigint, rows_read), findings = findings - 'reasons'
 where id = %(id)s
 """
@@ -80,7 +80,7 @@ def import_next(connection: Connection, settings: Settings, now: datetime) -> st
 
     `connection` is that of `only_importer`; `now` becomes updated_at of the imported rows.
     """
-    connection.execute(_GIVE_UP, {"error": NO_RESULT, "now": now, "max": MAX_ATTEMPTS})
+    connection.execute(_GIVE_UP, {"error": NO_RESULT, "max": MAX_ATTEMPTS})
     connection.execute(_DELETE_FILES)
     with connection.cursor(row_factory=dict_row) as cursor:
         job = cursor.execute(_CLAIM, {"now": now}).fetchone()
@@ -90,7 +90,7 @@ def import_next(connection: Connection, settings: Settings, now: datetime) -> st
         report = _import(connection, settings, job, now)
     except HubError as error:
         with connection.transaction():
-            _end(connection, job["id"], now, state="failed", error=str(error))
+            _end(connection, job["id"], state="failed", error=str(error))
         return f"{job['slug']}: {error}"
     return f"{job['slug']}: {report.rows_read:,} rows read, {report.rejected:,} rejected."
 
@@ -101,7 +101,7 @@ def _import(connection: Connection, settings: Settings, job: dict[str, Any], now
 
     def finish(importing: psycopg.Connection, report: ImportReport) -> None:
         summary = ImportSummary.model_validate(report, from_attributes=True)
-        _end(importing, job["id"], now, state="done", report=Jsonb(summary.model_dump(mode="json")))
+        _end(importing, job["id"], state="done", report=Jsonb(summary.model_dump(mode="json")))
 
     with TemporaryDirectory(prefix="hub_import_") as folder:
         mapping = Path(folder) / MAPPING
@@ -117,8 +117,7 @@ def _import(connection: Connection, settings: Settings, job: dict[str, Any], now
 
 
 def _end(
-    connection: Connection, job_id: object, now: datetime, *, state: str, report: Jsonb | None = None,
-    error: str | None = None,
-) -> None:  # fmt: skip
-    connection.execute(_END, {"id": job_id, "state": state, "report": report, "error": error, "now": now})
+    connection: Connection, job_id: object, *, state: str, report: Jsonb | None = None, error: str | None = None
+) -> None:
+    connection.execute(_END, {"id": job_id, "state": state, "report": report, "error": error})
     connection.execute(_DELETE_FILES)

@@ -75,6 +75,7 @@ def test_the_job_imports_and_tells_its_progress(business: Settings, connection: 
     assert state(connection, asked) == ("done", 1, None, 2, {})
     assert imported(connection) == [(NORTH.id, "1001")]
     assert connection.execute("select count(*) from app.import_files").fetchone() == (0,)
+    assert connection.execute("select finished_at > started_at from app.import_jobs").fetchone() == (True,)
     told = connection.execute("select data ->> 'state' from app.live_changes where kind = 'import.changed' order by id")
     states = [name for (name,) in told]
     assert (states[0], states[-1], set(states)) == ("running", "done", {"running", "done"})
