@@ -1,5 +1,7 @@
 """Imports of exports: files are checked by a mapping, kept, imported on request by a run, and reported."""
 
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -8,7 +10,7 @@ from starlette.datastructures import UploadFile
 
 from dashboard import import_checks
 from dashboard.access import Admin, SentForm, Visitor
-from dashboard.downloads import csv_download, inert
+from dashboard.downloads import Rows, csv_stream, inert
 from dashboard.forms import Rejected, attempt, id_of
 from dashboard.import_checks import TOO_LARGE
 from dashboard.rendering import PageRoute, leads_to, page
@@ -25,7 +27,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False, tags=["pages"
 
 PATH: Final = "/settings/import"
 SHOWN_VALUES: Final = 200  # rejected ones, on the page of an import
-MOST_VALUES: Final = 1_000_000  # in its CSV
+BATCH_VALUES: Final = 20_000  # of its CSV, in memory at a time
 CHECKED_AGAIN: Final = "The mapping was changed, and the files were checked with it. Read what was found, then import."
 
 
@@ -87,20 +89,23 @@ async def decide(visitor: Admin, form: SentForm, import_id: UUID) -> Response:
 async def download_rejected(visitor: Admin, import_id: UUID) -> Response:
     """Every value of the files that no import has accepted."""
 
-    async def read(tx: Tx) -> list[RejectedValue]:
-        job = await imports.get_import(tx, import_id)
-        if job.report is None:
-            raise not_found("list of rejected rows")
-        return await imports.list_rejected(tx, job.report, MOST_VALUES)
+    job = await visitor.run(lambda tx: imports.get_import(tx, import_id))
+    if job.report is None:
+        raise not_found("list of rejected rows")
+    report = job.report
 
-    return csv_download(
-        "rejected_rows.csv",
-        ("file", "line", "field", "value", "reason"),
-        (
-            (inert(one.file_name), one.row_number, one.field, inert(one.value or ""), inert(one.message))
-            for one in await visitor.run(read)
-        ),
-    )
+    async def batches() -> AsyncIterator[Rows]:
+        last: RejectedValue | None = None
+        while values := await visitor.run(
+            partial(imports.list_rejected, report=report, limit=BATCH_VALUES, after=last)
+        ):
+            yield [
+                (inert(one.file_name), one.row_number, one.field, inert(one.value or ""), inert(one.message))
+                for one in values
+            ]
+            last = values[-1]
+
+    return csv_stream("rejected_rows.csv", ("file", "line", "field", "value", "reason"), batches())
 
 
 def path_of(import_id: UUID) -> str:

@@ -42,6 +42,7 @@ class Import(BaseModel):
 class RejectedValue(BaseModel):
     """A value that no import has accepted yet, and where it is."""
 
+    id: UUID
     file_name: str
     row_number: int
     field: str
@@ -81,9 +82,10 @@ UPDATE_CHECK: Final = (
 REQUEST: Final = "select app.request_import($1, $2) as is_requested"
 DELETE_CHECK: Final = "delete from app.import_jobs where org_id = $1 and id = $2 returning id"
 SELECT_REJECTED: Final = """
-select file_name, row_number, field, value, message from app.import_rejections
+select id, file_name, row_number, field, value, message from app.import_rejections
 where org_id = $1 and mapping = $2 and file_name = any($3)
-order by file_name, row_number, field
+    and ($5::text is null or (file_name, row_number, field, id) > ($5, $6::bigint, $7::text, $8::uuid))
+order by file_name, row_number, field, id
 limit $4
 """
 
@@ -157,10 +159,16 @@ async def list_imports(tx: Tx) -> list[Import]:
     return [_as_import(row) for row in await tx.rows(SELECT_JOBS, tx.org_id, LISTED)]
 
 
-async def list_rejected(tx: Tx, report: ImportSummary, limit: int) -> list[RejectedValue]:
-    """Return the first `limit` values of the files of a report that neither this nor a later import accepted."""
+async def list_rejected(
+    tx: Tx, report: ImportSummary, limit: int, after: RejectedValue | None = None
+) -> list[RejectedValue]:
+    """Return values of the files of a report that neither this nor a later import accepted: the first `limit`.
+
+    `after`: one of them; those that follow it are returned.
+    """
     _demand_rights(tx)
-    rows = await tx.rows(SELECT_REJECTED, tx.org_id, report.mapping, list(report.files), limit)
+    place = (after.file_name, after.row_number, after.field, after.id) if after else (None, None, None, None)
+    rows = await tx.rows(SELECT_REJECTED, tx.org_id, report.mapping, list(report.files), limit, *place)
     return [RejectedValue.model_construct(**dict(row)) for row in rows]
 
 

@@ -90,7 +90,7 @@ begin
     values (
         asked.org_id, asked.requested_by, current_setting('hub.role'),
         nullif(current_setting('hub.key_id', true), '')::uuid, 'insert', 'import_jobs', asked.id,
-        jsonb_build_object('file_names', asked.file_names, 'rows_read', asked.findings -> 'rows_read')
+        jsonb_build_object('files', array_to_string(asked.file_names, ', '), 'rows_read', asked.findings -> 'rows_read')
     );
     return true;
 end $$;
