@@ -99,7 +99,7 @@ def import_files(
             delete_missing=delete_missing,
             overwrite=overwrite,
             as_of_now=datetime.now(UTC),
-            progress=status.update,
+            progress=lambda step, _: status.update(step),
         )
     if as_json:
         common.print_json(asdict(report))

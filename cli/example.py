@@ -91,7 +91,7 @@ def _import_hotel(settings: Settings) -> None:
             importing.find_mapping("resort_hotel"),
             [HOTEL],
             as_of_now=datetime.now(UTC),
-            progress=status.update,
+            progress=lambda step, _: status.update(step),
         )
     console.print(
         f"{report.rows_read:,} bookings read from {HOTEL.name}: {report.imported:,} new, "

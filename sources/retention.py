@@ -58,6 +58,11 @@ RULES: Final = (
         "where insights.id = notifications.insight_id and insights.resolved_at < $1)",
     ),
     Rule(
+        "import_jobs", "created_at", 1, "checked files of which nobody asked for the import; after 400 days also "
+        "imports from the page, with their rejected rows", "the check is repeated in a moment",
+        "(state = 'checked' or state in ('done', 'failed') and created_at < $1 - interval '399 days')",
+    ),
+    Rule(
         "import_rejections", "created_at", 400, "rejected rows of imports, with their values",
         "the file is corrected and imported again",
     ),

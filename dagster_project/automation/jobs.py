@@ -1,10 +1,12 @@
 """Jobs: the assets that each one materialises."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import dagster as dg
 
+from dagster_project.automation.import_job import import_job
 from dagster_project.automation.timed_transitions_job import transitions_job
 from dagster_project.delivery import assets as delivery
 from dagster_project.ingestion import assets as ingestion
@@ -12,7 +14,8 @@ from dagster_project.insights import assets as insights
 from dagster_project.modelling import assets as modelling
 
 LOST_AFTER: Final = timedelta(hours=1)  # a run without an event for longer was killed
-RUNNING: Final = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+BEGINNING: Final = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING)
+RUNNING: Final = (*BEGINNING, dg.DagsterRunStatus.STARTED)
 WAREHOUSE_GROUPS: Final = ("staging", "snapshots", "intermediate", "marts", "analytics")
 
 digest_deliveries: Final = dg.AssetSelection.assets(delivery.digest_deliveries)
@@ -43,10 +46,11 @@ digest: Final = dg.define_asset_job(
     "digest", selection=digest_deliveries | deliveries, description="Enqueue the daily digests and send them."
 )
 # Any: Dagster does not export the type of an asset job.
-jobs: Final[list[Any]] = [hub_run, pipeline, daily_insights, deliver, digest, transitions_job]
+jobs: Final[list[Any]] = [hub_run, pipeline, daily_insights, deliver, digest, transitions_job, import_job]
 
 
-def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
-    """Return True if a run of `job` is queued or running; one without an event for LOST_AFTER does not count."""
+def is_under_way(instance: dg.DagsterInstance, job: str, statuses: Sequence[dg.DagsterRunStatus] = RUNNING) -> bool:
+    """Return True if a run of `job` has one of `statuses`; one without an event for LOST_AFTER does not count."""
     updated_since = datetime.now(UTC) - LOST_AFTER
-    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=RUNNING, updated_after=updated_since)) > 0
+    found = dg.RunsFilter(job_name=job, statuses=list(statuses), updated_after=updated_since)
+    return instance.get_runs_count(found) > 0

@@ -6,9 +6,11 @@ from typing import Final
 import dagster as dg
 
 from dagster_project.automation import due_queries, failure_alerts
-from dagster_project.automation.jobs import daily_insights, deliver, is_under_way, jobs
+from dagster_project.automation.import_job import import_job
+from dagster_project.automation.jobs import BEGINNING, daily_insights, deliver, is_under_way, jobs
 from dagster_project.insights.requests import claim_requests
 from sources import database
+from sources.importing.jobs import are_waiting, only_importer
 from sources.settings import get_settings
 
 
@@ -43,6 +45,24 @@ def requested_insights(context: dg.SensorEvaluationContext) -> dg.RunRequest | d
 
 
 @dg.sensor(
+    job=import_job,
+    minimum_interval_seconds=10,  # a person waits on the page of the import
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Runs the imports that admins asked for on the pages (rows of app.import_jobs).",
+)
+def requested_imports(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    if is_under_way(context.instance, import_job.name, BEGINNING):
+        return dg.SkipReason("A run begins.")
+    # The lock says whether a run still imports: one that was killed holds it no more.
+    with only_importer(get_settings()) as connection:
+        if connection is None:
+            return dg.SkipReason("An import is under way.")
+        if not are_waiting(connection):
+            return dg.SkipReason("No import is asked for.")
+    return dg.RunRequest()  # the run claims the imports
+
+
+@dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Opens an insight for each failed job, check, schedule, sensor and channel.",
@@ -55,4 +75,4 @@ def report_failures(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     return dg.SkipReason(f"{len(current)} failures; {len(changes.opened)} opened, {len(changes.resolved)} resolved.")
 
 
-sensors: Final = [deliver_insights, requested_insights, report_failures]
+sensors: Final = [deliver_insights, requested_insights, requested_imports, report_failures]

@@ -1,7 +1,5 @@
 """The explorer: any metric by any of its dimensions, in any days, beside up to three comparisons; and as CSV."""
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -12,6 +10,7 @@ from pydantic import ValidationError
 
 from dashboard import panels
 from dashboard.access import Owner, SentForm, Visitor
+from dashboard.downloads import csv_download, inert
 from dashboard.forms import Rejected, submit
 from dashboard.panels import Panel
 from dashboard.rendering import PageRoute, leads_to, page
@@ -29,7 +28,6 @@ PERIODS: Final = {
     "28d": "the last 28 days", "13w": "the last 13 weeks", "12m": "the last 12 months", "24m": "the last 24 months",
     "this_month": "this month", "this_year": "this year", "own": "days of my own",
 }  # fmt: skip
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,37 +106,19 @@ async def download_figures(visitor: Owner, request: Request) -> Response:
         raise Refusal("not_found", "not_built", "There are no figures yet: the first run of the Hub builds them.")
     as_of = visitor.as_of
     panel = await visitor.run(lambda tx: panels.read_panel(tx, exploration, as_of))
-    text = io.StringIO()
-    writer = csv.writer(text)
-    columns = (
-        "metric",
-        "grain",
-        "period_start",
-        "period_end",
-        "is_partial",
-        "dimension",
-        "member",
-        "member_label",
-        "value",
-    )
-    writer.writerow([*columns, *exploration.compare])
-    for series in panel.series:
-        for figure in series.figures:
-            writer.writerow(
-                [
-                    panel.metric.metric, exploration.grain, figure.period_start, figure.period_end,
-                    str(figure.is_partial).lower(), exploration.by, inert(series.member), inert(series.member_label),
-                    figure.value, *figure.compared.values(),
-                ]
-            )  # fmt: skip
+    columns = ("metric", "grain", "period_start", "period_end", "is_partial", "dimension", "member", "member_label",
+               "value", *exploration.compare)  # fmt: skip
+    rows = (
+        (
+            panel.metric.metric, exploration.grain, figure.period_start, figure.period_end,
+            str(figure.is_partial).lower(), exploration.by, inert(series.member), inert(series.member_label),
+            figure.value, *figure.compared.values(),
+        )
+        for series in panel.series
+        for figure in series.figures
+    )  # fmt: skip
     name = f"{panel.metric.metric}_{exploration.by}_{panel.figures.first}_{panel.figures.last}.csv"
-    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "private, no-store"}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def inert(text: str) -> str:
-    """Return a text that a spreadsheet shows and does not calculate."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return csv_download(name, columns, rows)
 
 
 @router.post("/explore")

@@ -47,7 +47,7 @@ SECTIONS: Final = {
     "calendar": ("Calendar", "what is known ahead: closures, campaigns, price changes, events in town"),
     "keys": ("API keys", "for programs that use the API"),
     "audit": ("Audit log", "who changed what, and who signed in"),
-    "import": ("Import", "check an export of your booking system before it is imported"),
+    "import": ("Import", "what your booking system exported: check it, then import it"),
 }
 
 

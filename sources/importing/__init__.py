@@ -33,7 +33,7 @@ from sources.importing.statements.target_tables import TARGETS
 from sources.importing.upsert import Counts, Target, count_missing, delete_missing_records, first_missing, upsert
 from sources.settings import Settings
 
-__all__ = ["BLOCK_ROWS", "ImportReport", "compile_inputs", "find_mapping", "import_files"]
+__all__ = ["BLOCK_ROWS", "ImportReport", "compile_inputs", "demand_own_source", "find_mapping", "import_files"]
 
 BLOCK_ROWS: Final = 5_000  # rows in memory at a time; 20,000 were no faster
 # Columns that keep the Hub's value where the mapping has no value for them.
@@ -56,20 +56,22 @@ def import_files(
     dry_run: bool = False,
     delete_missing: bool = False,
     overwrite: bool = False,
+    organization: str | None = None,
     as_of_now: datetime,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str, int], object] = lambda _step, _rows_read: None,
+    before_commit: Callable[[Connection, ImportReport], object] = lambda _connection, _report: None,
 ) -> ImportReport:
     """Import `files` (each a path, or NAME=path) through the mapping file `mapping`, in one transaction.
 
-    `as_of_now` becomes updated_at of the new rows; `progress` receives a sentence for each step;
-    `dry_run` rolls everything back; `delete_missing` deletes records of an earlier import that the files no longer
-    have; `overwrite` replaces records that were also changed in the Hub.
+    `as_of_now` becomes updated_at of the new rows; `progress` receives a sentence for each step and the number of rows
+    read; `before_commit` is called in the transaction of the import; `organization` is the slug that the mapping has to
+    name; `dry_run` rolls everything back; `delete_missing` deletes records of an earlier import that the files no
+    longer have; `overwrite` replaces records that were also changed in the Hub.
 
     Raises HubError, with nothing written, for a mapping or file that cannot be used as a whole.
     """
-    if database.source_url(settings) != database.database_url(settings):
-        raise HubError("HUB_SOURCE_URL names a database that the Hub only reads: unset it to import.")
-    model = load_mapping(mapping)
+    demand_own_source(settings)
+    model = load_mapping(mapping, organization)
     inputs = match_files(model, mapping.name, [str(file) for file in files])
     plans = compile_inputs(model, mapping.name, inputs)
     try:
@@ -103,7 +105,7 @@ def import_files(
             connection.execute(statements.INSERT_REJECTIONS, parameters)
             rejected = connection.execute("select count(distinct position) from rejections").fetchall()[0][0]
             mapped = {record.kind for plan in plans for record in plan.records}
-            return ImportReport(
+            result = ImportReport(
                 files={table.title: table.section for table in inputs},
                 formats={table.title: table.layout.description() for table in inputs},
                 mapping=model.name,
@@ -126,10 +128,18 @@ def import_files(
                 lacking=report.data_gaps(connection, parameters),
                 notes=tuple(f"{table.title}: {note}" for table in inputs for note in table.notes),
             )
+            before_commit(connection, result)
+            return result
     except psycopg.Error as error:
         reason = (error.diag.message_primary or str(error)).strip()
         names = ", ".join(table.title for table in inputs)
         raise HubError(f"The database stopped the import of {names}, and nothing was written: {reason}.") from None
+
+
+def demand_own_source(settings: Settings) -> None:
+    """Raise HubError where the operational tables are on another server, which the Hub only reads."""
+    if database.source_url(settings) != database.database_url(settings):
+        raise HubError("HUB_SOURCE_URL names a database that the Hub only reads: unset it to import.")
 
 
 def compile_inputs(model: ImportMapping, mapping_name: str, inputs: Sequence[Input]) -> list[FilePlan]:
@@ -158,7 +168,7 @@ def _stage_all(
     inputs: Sequence[Input],
     plans: Sequence[FilePlan],
     read: Progress,
-    progress: Callable[[str], None],
+    progress: Callable[[str, int], object],
 ) -> Progress:
     """Evaluate the files block by block and copy them into the staging tables."""
     for table, plan in zip(inputs, plans, strict=True):
@@ -167,7 +177,7 @@ def _stage_all(
             while records := list(islice(opened.records, BLOCK_ROWS)):
                 for block in stage(records, table.header, plan, table.title, read):
                     staging.copy_block(connection, block)
-                progress(f"Reading {table.title}: {read.rows_read:,} rows ...")
+                progress(f"Reading {table.title}: {read.rows_read:,} rows ...", read.rows_read)
     for kind in RECORD_KINDS.values():
         connection.execute(sql.SQL("analyze {}").format(staging.table_name(kind)))
     return read
@@ -178,7 +188,7 @@ def _upsert_all(
     plans: Sequence[FilePlan],
     parameters: dict[str, Any],
     read: Progress,
-    progress: Callable[[str], None],
+    progress: Callable[[str, int], object],
 ) -> dict[str, Counts]:
     """Upsert the staging tables into `app`, each kind after the kinds that it refers to."""
     for kind in RECORD_KINDS:
@@ -187,7 +197,7 @@ def _upsert_all(
     _merge_master_data(connection, parameters, read)
     counts = {}
     for target in TARGETS:
-        progress(f"Writing records of kind {target.kind} ...")
+        progress(f"Writing records of kind {target.kind} ...", read.rows_read)
         for statement in rejections.REJECTIONS.get(target.kind, ()):
             _reject(connection, target.kind, statement, parameters)
         counts[target.kind] = upsert(connection, target, parameters, optional=_optional_columns(target, plans))

@@ -77,9 +77,7 @@ def check_files(files: Sequence[Path], mapping: Path, organization: Organization
         if not mapping.exists():
             mapping.write_text(suggest_mapping(files, organization), encoding="utf-8")
         text = mapping.read_text(encoding="utf-8")
-        model = load_mapping(mapping)
-        if model.organization.slug != organization.slug:
-            raise HubError(f"The mapping is for another organisation: write slug: {organization.slug}.")
+        model = load_mapping(mapping, organization.slug)
         inputs = match_files(model, mapping.name, [str(file) for file in files])
         plans = compile_inputs(model, mapping.name, inputs)
         progress = Progress(model.organization, datetime.now(UTC))

@@ -36,8 +36,11 @@ def find_mapping(name: str) -> Path:
     raise HubError(f"There is no mapping '{name}': give the path of a file, or one of {', '.join(shipped)}.")
 
 
-def load_mapping(path: Path) -> ImportMapping:
-    """Read and check a mapping file. Raises HubError that names the first error."""
+def load_mapping(path: Path, organization: str | None = None) -> ImportMapping:
+    """Read and check a mapping file; `organization`: the slug that it has to name.
+
+    Raises HubError that names the first error.
+    """
     try:
         # Every scalar stays text as written: NO does not become a boolean, nor 0.10 a binary float.
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
@@ -51,9 +54,12 @@ def load_mapping(path: Path) -> ImportMapping:
     if not isinstance(content, dict):
         raise HubError(f"{path.name} is not a mapping: it begins with fields such as name and organization.")
     try:
-        return ImportMapping.model_validate(content)
+        mapping = ImportMapping.model_validate(content)
     except ValidationError as error:
         raise HubError(f"{path.name}: {_first_error(error)}.") from None
+    if organization not in (None, mapping.organization.slug):
+        raise HubError(f"The mapping is for another organisation: write slug: {organization}.")
+    return mapping
 
 
 def _first_error(error: ValidationError) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
 from psycopg import Connection, sql
+from pydantic import BaseModel
 
 from sources.database import records
 from sources.importing.rows import Rejection
@@ -49,6 +50,25 @@ class ImportReport:
     def is_empty(self) -> bool:
         """True if no record of the files is in the Hub after the import."""
         return not any(counts.accepted for counts in self.records.values())
+
+
+class ImportSummary(BaseModel):
+    """What is kept of the report of an import: counts and sentences, and no value of a row."""
+
+    files: dict[str, str]
+    mapping: str
+    rows_read: int
+    imported: int
+    changed: int
+    already_there: int
+    kept: int
+    rejected: int
+    left_out: dict[str, int]
+    by_reason: dict[str, int]
+    warnings: dict[str, int]
+    records: dict[str, Counts]
+    lacking: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 _REASONS: Final = "select field || ': ' || reason, count(*) from rejections group by 1 order by 2 desc, 1"

@@ -41,6 +41,8 @@ TERMS: Final = (tables.service_add_ons, tables.price_rules, tables.number_series
 # Tables of rows that users add to a sample organisation through the API, removed with it; children first.
 ADDED_BY_USERS: Final = (
     tables.saved_views,
+    tables.import_files,
+    tables.import_jobs,
     tables.idempotency_keys,
     tables.api_keys,
     tables.booking_search,

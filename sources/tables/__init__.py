@@ -28,7 +28,7 @@ from sources.tables.channels import (
 )
 from sources.tables.columns import OPERATIONAL_NAMES, SCHEMA, XID8, Timestamp, metadata
 from sources.tables.communication import messages, reviews
-from sources.tables.imports import import_records, import_rejections, sample_incidents
+from sources.tables.imports import import_files, import_jobs, import_records, import_rejections, sample_incidents
 from sources.tables.insights import insight_events, insight_feedback, insight_run_logs
 from sources.tables.money import invoice_lines, invoices, number_series, payments, processor_events
 from sources.tables.people import organizations, profiles, provider_absences
@@ -53,6 +53,8 @@ __all__ = [
     "bookings",
     "calendar_events",
     "idempotency_keys",
+    "import_files",
+    "import_jobs",
     "import_records",
     "import_rejections",
     "insight_events",

@@ -39,6 +39,7 @@ LIVE_CHANGE_KINDS: Final = (
     "work.changed",  # of milestones, tasks, hours, approvals, invoices, payments and reviews of a booking
     "insight.changed",
     "figures.changed",  # the marts were built again
+    "import.changed",  # the state or the progress of an import that an admin asked for
     "reload",  # too many rows changed at once: clients read everything again
 )
 

@@ -1,9 +1,21 @@
 """Tables of imports, and the incidents that the sample business contains."""
 
-from sqlalchemy import BigInteger, Column, Date, Table, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from typing import Final, Literal, get_args
 
-from sources.tables.columns import XID8, check, hub_table, metadata, one_of, text_column, uuid_column
+from sqlalchemy import BigInteger, Column, Date, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+
+from sources.tables.columns import (
+    XID8,
+    belongs_to,
+    check,
+    hub_table,
+    metadata,
+    one_of,
+    text_column,
+    timestamp_column,
+    uuid_column,
+)
 
 import_rejections = hub_table(
     "import_rejections",
@@ -30,6 +42,40 @@ import_records = Table(
     uuid_column("row_id"),
     Column("digest", BigInteger, nullable=False),  # a hash of the record in the file
     Column("row_version", XID8(), nullable=False),  # of the imported row
+)
+
+ImportState = Literal["checked", "requested", "running", "done", "failed"]
+IMPORT_STATES: Final[tuple[ImportState, ...]] = get_args(ImportState)
+
+# Imports that admins ask for on the pages.
+import_jobs = hub_table(
+    "import_jobs",
+    uuid_column("requested_by"),  # who sent the files; then who asked for the import
+    timestamp_column("requested_at"),
+    Column("file_names", ARRAY(Text), nullable=False),
+    text_column("mapping"),  # its text
+    Column("findings", JSONB, nullable=False),  # of the check: sources.importing.checking.FileCheck
+    text_column("state", default="checked"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),  # runs that began with it
+    timestamp_column("started_at"),
+    timestamp_column("finished_at"),
+    text_column("step", required=False),  # a sentence
+    Column("rows_read", BigInteger, nullable=False, server_default=text("0")),
+    Column("report", JSONB),  # sources.importing.report.ImportSummary
+    text_column("error", required=False),
+    one_of("state", IMPORT_STATES),
+    check("(state = 'checked') = (requested_at is null)", "requested_at"),
+    Index(None, "state", "requested_at"),
+)
+
+# The files of an import, until it has ended.
+import_files = hub_table(
+    "import_files",
+    uuid_column("job_id"),
+    text_column("name"),
+    Column("content", LargeBinary, nullable=False),
+    belongs_to("import_jobs", "job_id"),
+    UniqueConstraint("org_id", "job_id", "name"),
 )
 
 sample_incidents = hub_table(

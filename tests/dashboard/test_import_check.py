@@ -1,14 +1,16 @@
 """The check of an export: what it reads, what it rejects, and who may send files."""
 
 import asyncio
+import html
 from typing import Any
 
 import httpx
 import pytest
 
+from dashboard import import_checks
 from dashboard.routes import imports
 from sources.api.middleware import MAX_BODY_BYTES
-from tests.dashboard.conftest import TOKEN, Pages, rows_of, table_after, words_of
+from tests.dashboard.conftest import TOKEN, Pages, rows_of, send, table_after, words_of
 
 HEADER = "Booking,Client,Service,Start,Status,Price\n"
 GOOD = "".join(f"B{n},Ann Bell,Massage,2026-11-{n:02} 10:00,completed,80.00\n" for n in range(1, 21))
@@ -20,11 +22,21 @@ def admin(pages: Pages) -> httpx.Client:
     return pages.visit("admin@north.example")
 
 
-def check(browser: httpx.Client, name: str, content: bytes | str, **fields: str) -> httpx.Response:
+def check(browser: httpx.Client, name: str, content: bytes | str) -> httpx.Response:
+    """Send a file, and return the page of what was found, or of why it was not accepted."""
     token = TOKEN.search(browser.get(imports.PATH).text)
     assert token
-    data = {"form_token": token[1], **fields}
-    return browser.post(imports.PATH, data=data, files={"files": (name, content)}, timeout=60)
+    data = {"form_token": token[1], "like": ""}
+    answer = browser.post(imports.PATH, data=data, files={"files": (name, content)}, timeout=60)
+    return browser.get(answer.headers["location"]) if answer.status_code == 303 else answer
+
+
+def check_again(browser: httpx.Client, page: httpx.Response, mapping: str) -> httpx.Response:
+    """Check the files of a page with another mapping."""
+    path = page.url.path
+    answer = send(browser, path, path, decision="check", mapping=mapping)
+    assert (answer.status_code, answer.headers["location"]) == (303, path)
+    return browser.get(path)
 
 
 def mapping_of(page: str) -> str:
@@ -48,19 +60,17 @@ def test_an_export_is_read_and_each_bad_row_has_its_sentence(pages: Pages, admin
 
 
 def test_files_are_checked_with_the_mapping_that_is_sent(admin: httpx.Client) -> None:
-    drafted = mapping_of(check(admin, "export.csv", HEADER + GOOD).text).replace("&#34;", '"').replace("&#39;", "'")
-    sent = "# mine\n" + drafted.replace("completed: completed", "done: completed")
-    answer = check(admin, "export.csv", HEADER + GOOD, mapping=sent, uses_mapping="true")
+    page = check(admin, "export.csv", HEADER + GOOD)
+    drafted = html.unescape(mapping_of(page.text))
+    answer = check_again(admin, page, "# mine\n" + drafted.replace("completed: completed", "done: completed"))
     assert "20 rows: 20 would be rejected." in words_of(answer.text)
     assert mapping_of(answer.text).startswith("# mine")
-    foreign = check(
-        admin, "export.csv", HEADER + GOOD, mapping=drafted.replace("slug: north", "slug: south"), uses_mapping="true"
-    )
+    assert 'value="import"' not in answer.text
+    foreign = check_again(admin, page, drafted.replace("slug: north", "slug: south"))
     assert "The mapping is for another organisation: write slug: north." in foreign.text
-    broken = check(admin, "export.csv", HEADER + GOOD, mapping="name: [", uses_mapping="true")
-    assert (broken.status_code, "is not YAML" in broken.text) == (200, True)
-    anew = check(admin, "export.csv", HEADER + GOOD, mapping=sent)
-    assert "20 rows: 0 would be rejected." in words_of(anew.text)
+    broken = check_again(admin, page, "name: [")
+    assert (broken.status_code, "is not YAML" in broken.text, 'value="import"' in broken.text) == (200, True, False)
+    assert "20 rows: 0 would be rejected." in words_of(check_again(admin, page, drafted).text)
 
 
 def test_what_cannot_be_read_is_said(admin: httpx.Client) -> None:
@@ -69,10 +79,10 @@ def test_what_cannot_be_read_is_said(admin: httpx.Client) -> None:
 
 
 def test_a_check_that_takes_too_long_is_ended(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "MAX_WAIT_S", 0)
+    monkeypatch.setattr(import_checks, "MAX_WAIT_S", 0)
     answer = check(admin, "export.csv", HEADER + GOOD)
     assert (answer.status_code, "use hub import --dry-run" in answer.text) == (422, True)
-    assert imports._running == set()
+    assert import_checks._running == set()
 
 
 def test_the_check_has_no_secret_of_the_hub(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from dashboard.downloads import inert
 from dashboard.panels import Panel
-from dashboard.routes.explore import inert
 from sources.operations.explorations import Exploration
 from sources.operations.figures import Comparison, Figure, Figures, Metric, MetricFigures, Series
 

@@ -131,6 +131,14 @@ ROWS: Final[dict[str, tuple[str, dict[str, object]]]] = {
             "field": "start", "message": "Secret value.",
         },
     ),
+    "import_jobs": (
+        "import_job",
+        {
+            "requested_by": NORTH.id_of("admin"), "file_names": ["Secret.csv"], "mapping": "Secret: mapping",
+            "findings": Jsonb({}),
+        },
+    ),
+    "import_files": ("import_file", {"job_id": "import_job", "name": "Secret.csv", "content": b"secret"}),
     "notifications": (
         "notification",
         {

@@ -28,7 +28,9 @@ NAMING: Final = {
     ("insight_events", column)
     for column in ("title", "summary", "recommendation", "drivers", "effects", "facts", "actions", "pattern")
 } | {
-    ("invoice_lines", "description"), ("insight_run_logs", "error"), ("notification_attempts", "detail"),
+    ("import_jobs", "mapping"), ("import_jobs", "findings"), ("import_jobs", "report"), ("import_jobs", "error"),
+    ("import_files", "name"), ("invoice_lines", "description"), ("insight_run_logs", "error"),
+    ("notification_attempts", "detail"),
     ("notification_deliveries", "recipient"), ("notification_deliveries", "last_error"),
     ("notification_channels", "name"), ("profiles", "external_ref"), ("profiles", "client_group"),
     ("import_records", "external_ref"), ("sample_incidents", "description"),
@@ -48,6 +50,7 @@ CODES: Final = {
         "bookings": "booking_number currency priority status",
         "calendar_events": "kind",
         "idempotency_keys": "key",
+        "import_jobs": "state step",
         "import_records": "kind mapping",
         "import_rejections": "external_ref field kind mapping row_key",
         "insight_events": "closed_by dedupe_key dimension direction feedback_reason kind member metric severity status "

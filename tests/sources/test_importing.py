@@ -64,7 +64,7 @@ def fetched(connection: psycopg.Connection, query: str) -> list[tuple[Any, ...]]
 
 def test_a_plain_export(run: Importer, connection: psycopg.Connection) -> None:
     seen: list[str] = []
-    report = run(ROWS, progress=seen.append)
+    report = run(ROWS, progress=lambda step, _: seen.append(step))
 
     assert (report.rows_read, report.imported, report.already_there, report.rejected) == (3, 3, 0, 0)
     assert new(report) == {"service": 2, "client": 2, "provider": 1, "booking": 3}

@@ -128,6 +128,7 @@ begin
     end loop;
     update app.profiles set is_active = false where org_id = v_org and id = p_profile_id and is_active;
     delete from app.saved_views where org_id = v_org and profile_id = p_profile_id;
+    delete from app.import_jobs where org_id = v_org and state = 'checked';  -- with their files, which may name the person
 
     -- 2. Copies: stored responses, payloads of processors, rejected rows of imports, pending live changes, the audit log.
     update app.idempotency_keys as keys set response_body = jsonb_build_object('headers', '{}'::jsonb, 'text', '')

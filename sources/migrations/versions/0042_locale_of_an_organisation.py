@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0042"
-down_revision = "0039"
+down_revision = "0040"
 
 LOCALES = (
     "en_US", "en_GB", "en_IN", "de_DE", "de_AT", "de_CH", "es_ES", "es_MX", "fr_FR", "fr_CH", "it_IT", "nl_NL", "pt_BR",
