@@ -156,7 +156,7 @@ def _planted(connection: psycopg.Connection, table: str, column: str, booking: s
         "after": {"notes": ALL, "email": ABOUT},
         "data": {"title": ALL},
         "tiles": [{"title": ALL}],
-        **{name: [{"sentence": ABOUT}] for name in ("drivers", "effects", "facts", "actions")},
+        **{name: [{"sentence": ABOUT}] for name in ("drivers", "effects", "facts", "actions", "findings", "report")},
     }
     if column in values:
         return json.dumps(values[column])

@@ -59,12 +59,16 @@ create policy checks on app.import_jobs as restrictive for insert to hub_api wit
     state = 'checked' and requested_by = (select app.person()) and attempts = 0 and report is null and error is null
 );
 create policy unasked_changes on app.import_jobs as restrictive for update to hub_api using (state = 'checked');
+create trigger analysts_read before insert or update or delete on app.import_jobs
+    for each statement when (current_setting('hub.role', true) = 'analyst') execute function app.refuse_analyst();
 create policy unasked_deletes on app.import_jobs as restrictive for delete to hub_api using (state = 'checked');
 
 alter table app.import_files enable row level security;
 grant select, insert on app.import_files to hub_api;
 create policy caller on app.import_files to hub_api
     using (org_id = (select app.org_id()) and (select app.administers()));
+create trigger analysts_read before insert or update or delete on app.import_files
+    for each statement when (current_setting('hub.role', true) = 'analyst') execute function app.refuse_analyst();
 create policy of_checks on app.import_files as restrictive for insert to hub_api with check (
     exists (
         select from app.import_jobs as jobs
