@@ -44,6 +44,7 @@ bench: $(READY)  ## speed, as ratios to a limit that is measured in the same run
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.dashboard
+	$(BIN)/python -m bench.warehouse
 	$(BIN)/python -m bench.first_view
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.one_day
 	@$(MAKE) accuracy

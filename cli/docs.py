@@ -14,15 +14,17 @@ from sources.errors import HubError
 def docs(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="File for the page.")] = None,
 ) -> None:
-    """Write every model, column, test and definition to one static page that opens without a server.
+    """Write every model, metric, column and test to one static page that opens without a server.
 
     Example: hub docs --out docs.html
     """
-    from dagster_project.warehouse import dbt_runner
+    from dagster_project.warehouse import dbt_runner, overview
 
     settings = common.prepared()
     with progress_console.status("Reading the models ..."):
-        result = dbt_runner.invoke(settings, ["docs", "generate", "--static"])
+        manifest = dbt_runner.manifest(settings)
+        overview.add_metrics(manifest)
+        result = dbt_runner.invoke(settings, ["docs", "generate", "--static"], manifest=manifest)
     if not result.success:
         raise HubError("dbt could not write its docs; run `hub run` first, so that the models exist.")
     page = dbt_runner.folder(settings) / "static_index.html"

@@ -107,7 +107,7 @@ def _origin(settings: Settings) -> str:
 def fingerprint() -> str:
     """Return a hash of the project's files and variables: it changes with every model, macro, setting and status."""
     digest = sha256(json.dumps(VARIABLES).encode())
-    for path in sorted(path for path in PROJECT.rglob("*") if path.suffix in {".sql", ".yml"}):
+    for path in sorted(path for path in PROJECT.rglob("*") if path.suffix in {".sql", ".yml", ".md"}):
         digest.update(str(path.relative_to(PROJECT)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

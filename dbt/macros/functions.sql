@@ -1,5 +1,6 @@
 {# Functions of schema analytics for BI tools: with the caller's rights, for readers only, and without a search path that a
-   caller could change. What `config.meta.demands` lists is refused with a sentence, where it does not hold. The body names
+   caller could change. What `config.meta.demands` lists is refused with a sentence, where it does not hold. Each call is planned for
+   its own arguments: a plan for any organisation and days would read whole marts where a call asks for few days. The body names
    no database, so that a copy of the database under another name keeps its functions. #}
 {% macro postgres__scalar_function_sql(target_relation) -%}
     {%- set name = target_relation.include(database=false) -%}
@@ -18,7 +19,8 @@
     end $drop$;
     create function {{ name }} ({{ formatted_scalar_function_args_sql() }})
     returns {{ model.returns.data_type }}
-    language plpgsql {{ scalar_function_volatility_sql() }} parallel safe set search_path = ''
+    language plpgsql {{ scalar_function_volatility_sql() }} parallel safe
+    set search_path = '' set plan_cache_mode = force_custom_plan
     as $function$
     #variable_conflict use_column
     begin

@@ -1,11 +1,13 @@
 """Every model and column is described, and every description has its model and column."""
 
+import re
 from typing import Any
 
 import psycopg
 import pytest
 
-from dagster_project.warehouse import comments
+from dagster_project.warehouse import comments, dbt_runner, overview
+from dagster_project.warehouse.variables import VARIABLES
 from sources.settings import Settings
 from tests.dbt.conftest import RELATIONS, manifest_of, rows
 
@@ -98,3 +100,13 @@ def test_readers_name_relations_of_marts_and_analytics_alone(built: Settings) ->
         "marts": (True, True, False),
         "analytics": (True, True, False),
     }
+
+
+def test_the_first_page_names_every_metric_and_models_that_exist(built: Settings) -> None:
+    manifest = dbt_runner.manifest(built)
+    overview.add_metrics(manifest)
+    page = manifest.docs[overview.PAGE].block_contents
+    assert all(f"| `{metric['name']}` |" in page for metric in VARIABLES["metric_properties"])
+    linked = set(re.findall(r"#!/model/([\w.]+)", page))
+    assert len(linked) > 5
+    assert linked <= manifest.nodes.keys()

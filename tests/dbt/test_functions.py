@@ -292,6 +292,10 @@ def test_functions_have_the_rights_of_the_caller_and_no_search_path(settings: Se
     )
     assert {row["proname"] for row in found} == CALLS.keys()
     for row in found:
-        assert (row["prosecdef"], row["provolatile"], row["proconfig"]) == (False, "s", ['search_path=""'])
+        assert (row["prosecdef"], row["provolatile"], row["proconfig"]) == (
+            False,
+            "s",
+            ['search_path=""', "plan_cache_mode=force_custom_plan"],
+        )
         assert (row["readers"], row["others"]) == (True, False)
         assert row["description"]

@@ -16,30 +16,34 @@
 ] + outcome_names + durations | list %}
 {%- for status in open_now %}{% do figures.append(status ~ '_now') %}{% endfor %}
 
+-- Each part is a subquery for one period, so that the bookings of its days are read by index.
 -- The bookings made in each period, in their state at its end: both cohorts have the same age.
 with cohorts as (
     select
         periods.org_id,
         periods.periods_ago,
-        count(bookings.booking_id) as total_bookings,
-        {% for status in derived %}
-            {{ count_where("states.derived_status = '" ~ status ~ "'") }} as {{ status }},
-        {% endfor %}
-        {% for name, status in outcomes() %}
-            {{ count_where("states.status = '" ~ status ~ "'") }} as {{ name }},
-        {% endfor %}
-        {{ count_where('not bookings.is_in_own_currency') }} as other_currency_bookings,
-        coalesce(sum({{ firm_amount }}), 0) as total_revenue,
-        round(avg({{ firm_amount }}), 2) as avg_booking_value
+        figures.*
     from {{ ref('int_periods') }} as periods
-    left join {{ ref('int_booking_states') }} as states
-        on
-            periods.org_id = states.org_id
-            and periods.periods_ago = states.periods_ago
+    cross join lateral (
+        select
+            count(bookings.booking_id) as total_bookings,
+            {% for status in derived %}
+                coalesce({{ count_where("states.derived_status = '" ~ status ~ "'") }}, 0) as {{ status }},
+            {% endfor %}
+            {% for name, status in outcomes() %}
+                coalesce({{ count_where("states.status = '" ~ status ~ "'") }}, 0) as {{ name }},
+            {% endfor %}
+            coalesce({{ count_where('not bookings.is_in_own_currency') }}, 0) as other_currency_bookings,
+            coalesce(sum({{ firm_amount }}), 0) as total_revenue,
+            round(avg({{ firm_amount }}), 2) as avg_booking_value
+        from {{ ref('int_booking_states') }} as states
+        inner join {{ ref('int_bookings_at') }} as bookings
+            on states.booking_id = bookings.booking_id and states.periods_ago = bookings.periods_ago
+        where
+            states.org_id = periods.org_id
+            and states.periods_ago = periods.periods_ago
             and states.created_day between periods.period_start and periods.period_end
-    left join {{ ref('int_bookings_at') }} as bookings
-        on states.booking_id = bookings.booking_id and states.periods_ago = bookings.periods_ago
-    group by periods.org_id, periods.periods_ago
+    ) as figures
 ),
 
 -- The bookings completed in each period, whenever they were made: a cohort of young bookings holds only quick ones.
@@ -47,16 +51,19 @@ completions as (
     select
         periods.org_id,
         periods.periods_ago,
-        {% for name, (first_moment, last_moment) in durations.items() %}
-            {{ mean_days('bookings.' ~ first_moment, 'bookings.' ~ last_moment) }} as {{ name }},
-        {% endfor %}
-        count(bookings.booking_id) as completed_in_period
+        figures.*
     from {{ ref('int_periods') }} as periods
-    left join {{ ref('int_bookings_as_of') }} as bookings
-        on
-            periods.org_id = bookings.org_id
+    cross join lateral (
+        select
+            {% for name, (first_moment, last_moment) in durations.items() %}
+                {{ mean_days('bookings.' ~ first_moment, 'bookings.' ~ last_moment) }} as {{ name }},
+            {% endfor %}
+            count(bookings.booking_id) as completed_in_period
+        from {{ ref('int_bookings_as_of') }} as bookings
+        where
+            bookings.org_id = periods.org_id
             and bookings.completed_day between periods.period_start and periods.period_end
-    group by periods.org_id, periods.periods_ago
+    ) as figures
 ),
 
 -- The bookings open at the end of each period, whenever they were made.
@@ -64,19 +71,22 @@ stocks as (
     select
         periods.org_id,
         periods.periods_ago,
-        {% for status in open_now %}
-            {{ count_where("states.derived_status = '" ~ status ~ "'") }} as {{ status }}_now,
-        {% endfor %}
-        {{ count_where("states.overdue_reason = 'provider'") }} as overdue_provider_now,
-        {{ count_where("states.overdue_reason = 'client'") }} as overdue_client_now,
-        {{ count_where("states.overdue_reason = 'payment'") }} as overdue_payment_now
+        figures.*
     from {{ ref('int_periods') }} as periods
-    left join {{ ref('int_booking_states') }} as states
-        on
-            periods.org_id = states.org_id
-            and periods.periods_ago = states.periods_ago
+    cross join lateral (
+        select
+            {% for status in open_now %}
+                coalesce({{ count_where("states.derived_status = '" ~ status ~ "'") }}, 0) as {{ status }}_now,
+            {% endfor %}
+            coalesce({{ count_where("states.overdue_reason = 'provider'") }}, 0) as overdue_provider_now,
+            coalesce({{ count_where("states.overdue_reason = 'client'") }}, 0) as overdue_client_now,
+            coalesce({{ count_where("states.overdue_reason = 'payment'") }}, 0) as overdue_payment_now
+        from {{ ref('int_booking_states') }} as states
+        where
+            states.org_id = periods.org_id
+            and states.periods_ago = periods.periods_ago
             and states.derived_status in ('pending', 'active', 'at_risk', 'overdue')
-    group by periods.org_id, periods.periods_ago
+    ) as figures
 ),
 
 period_figures as (

@@ -1,59 +1,17 @@
--- Bookings that ended without their service, by the month of that end. What was kept of them is counted in that month
--- too, whenever it was paid; kept_revenue in kpi_daily has it by the day from which it was kept.
-with kept as (
-    select
-        org_id,
-        booking_id,
-        sum(kept_amount) as kept_amount
-    from {{ ref('int_kept_payments') }}
-    group by org_id, booking_id
-),
-
-cancellations as (
-    select
-        states.org_id,
-        {{ first_day_of('month', 'states.cancelled_day') }} as month,
-        run_clock.as_of,
-        states.service_id,
-        states.status,
-        coalesce(bookings.cancel_reason, 'not stated') as cancel_reason,
-        states.lead_bucket,
-        case
-            when states.service_day < states.cancelled_day then 'after the service day'
-            else {{ lead_bucket(days_from_to('states.cancelled_day', 'states.service_day')) }}
-        end as notice_bucket,
-        case when states.is_in_own_currency then states.total_amount else 0 end as amount,
-        coalesce(kept.kept_amount, 0) as kept_amount
-    from {{ ref('int_bookings_as_of') }} as states
-    inner join {{ ref('fct_bookings') }} as bookings on states.booking_id = bookings.booking_id
-    inner join {{ ref('stg_app__run_clock') }} as run_clock on states.org_id = run_clock.org_id
-    left join kept on states.org_id = kept.org_id and states.booking_id = kept.booking_id
-    where states.status_group = 'cancelled' and not states.is_realized and states.cancelled_day is not null
-)
-
 select
     cancellations.org_id,
     cancellations.month as period_start,
     {{ last_day_of('month', 'cancellations.month') }} as period_end,
-    {{ last_day_of('month', 'cancellations.month') }} > cancellations.as_of as is_partial,
+    {{ last_day_of('month', 'cancellations.month') }} > run_clock.as_of as is_partial,
     cancellations.service_id,
     services.service_name,
     cancellations.status,
     cancellations.cancel_reason,
-    cancellations.lead_bucket,
-    cancellations.notice_bucket,
-    count(*) as bookings,
-    {{ as_money('sum(cancellations.amount)') }} as amount,
-    {{ as_money('sum(cancellations.kept_amount)') }} as kept_amount
-from cancellations
+    nullif(cancellations.lead_bucket, 'unknown') as lead_bucket,
+    nullif(cancellations.notice_bucket, 'unknown') as notice_bucket,
+    cancellations.bookings,
+    cancellations.amount,
+    cancellations.kept_amount
+from {{ ref('int_cancellations') }} as cancellations
+inner join {{ ref('stg_app__run_clock') }} as run_clock on cancellations.org_id = run_clock.org_id
 left join {{ ref('dim_service') }} as services on cancellations.service_id = services.service_id
-group by
-    cancellations.org_id,
-    cancellations.month,
-    cancellations.as_of,
-    cancellations.service_id,
-    services.service_name,
-    cancellations.status,
-    cancellations.cancel_reason,
-    cancellations.lead_bucket,
-    cancellations.notice_bucket

@@ -12,6 +12,7 @@
             {'columns': ['org_id', 'service_day']},
             {'columns': ['org_id', 'cancelled_day']},
             {'columns': ['org_id', 'completed_day']},
+            {'columns': ['is_in_own_currency', 'org_id']},
         ],
     )
 }}

@@ -7,6 +7,7 @@
             {'columns': ['payment_id'], 'unique': true},
             {'columns': ['booking_id']},
             {'columns': ['org_id', 'paid_day']},
+            {'columns': ['is_in_own_currency', 'org_id']},
             {'columns': ['_loaded_at']},
             {'columns': ['_booking_loaded_at']},
             {'columns': ['_organization_loaded_at']},
