@@ -107,13 +107,17 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.stopping = asyncio.Event()
     state.summaries = LastKnown[Summary]()
     state.in_flight = 0
-    state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
+    state.pool = await make_pool(
+        database.api_url(settings), settings.api_pool_size, settings.secret("api_entry_secret")
+    )
     sampling = asyncio.create_task(_sample_pool(state))
     # Imported modules are kept until the process ends: garbage collection need not visit them each time.
     gc.collect()
     gc.freeze()
     async with (
-        live.running(database.api_url(settings), state.stopping, state.summaries.forget) as state.live,
+        live.running(
+            database.api_url(settings), settings.secret("api_entry_secret"), state.stopping, state.summaries.forget
+        ) as state.live,
         dagster_ui.transport(settings) as state.dagster,
     ):
         with _set_at_signals(state.stopping):

@@ -17,6 +17,7 @@ from sources import bi_access, database
 from sources.settings import Settings
 from tests.conftest import clone
 from tests.dbt.conftest import AS_OF, COMMON, READABLE, open_walls, rows
+from tests.sources.entering import enter
 
 pytestmark = pytest.mark.slow
 
@@ -183,7 +184,7 @@ def test_a_page_reads_what_a_login_of_its_visitors_organization_reads(
     settings: Settings, own: UUID, expected: Seen, members: dict[str, UUID]
 ) -> None:
     with psycopg.connect(database.api_url(settings)) as page:
-        page.execute("select app.enter(%s, %s, null, 60000)", [own, members["admin"]])
+        enter(page, own, members["admin"])
         found = seen(page, own)
         assert {name: counts for name, counts in found.items() if name in expected} == expected
         foreign = {name for name, counts in found.items() if name not in expected and counts.foreign}
@@ -195,7 +196,7 @@ def test_a_page_reads_no_figures_for_clients_and_providers(
     settings: Settings, own: UUID, expected: Seen, members: dict[str, UUID], role: str
 ) -> None:
     with psycopg.connect(database.api_url(settings)) as page:
-        page.execute("select app.enter(%s, %s, null, 60000)", [own, members[role]])
+        enter(page, own, members[role])
         found = seen(page, own)
     common = {name: counts for name, counts in expected.items() if name in COMMON}
     figures = {
