@@ -257,7 +257,7 @@ def _literal(value: object) -> str:
     if isinstance(value, datetime) and value >= RECORDED_SLOTS:
         first = FIRST_SLOT + (value - RECORDED_SLOTS) % SLOT
         return f"('{first.isoformat()}'::timestamptz + :slot::int * interval '{SLOT.seconds} seconds')"
-    return sql.Literal(value).as_string(None)
+    return sql.Literal(list(value) if isinstance(value, tuple) else value).as_string(None)
 
 
 def pgbench(settings: Settings, scripts: list[Path], seconds: float, turn: int) -> float:
