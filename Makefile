@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv-peers
 
-.PHONY: demo up test tests fuzz lint format bench accuracy insights pictures sbom lock clean
+.PHONY: demo up test tests fuzz chaos lint format bench accuracy insights pictures sbom lock clean
 
 demo: $(READY)   ## set up, load the sample business and run everything once, without a browser
 	$(BIN)/hub sample
@@ -27,6 +27,10 @@ fuzz: $(READY)   ## thousands of generated requests, 200,000 random operations b
 	HUB_FUZZ_EXAMPLES=30 $(BIN)/pytest -s tests/sources/api/test_openapi.py
 	HUB_WALK_STEPS=200000 HUB_WALK_ORGANIZATIONS=50 $(BIN)/pytest -s tests/sources/operations/test_random_walks.py
 	HUB_BUSINESSES=200 $(BIN)/pytest tests/end_to_end/test_any_business.py
+
+chaos: $(READY)  ## SIGKILL at 100 random moments: to runs of the main job, and to the API and the database under load
+	HUB_CHAOS=50 $(BIN)/pytest -s -k random_moments tests/end_to_end/test_run.py
+	HUB_CHAOS=50 $(BIN)/pytest -s tests/end_to_end/test_chaos.py
 
 # mypy takes as long as all the rest, on one core.
 lint: $(READY)

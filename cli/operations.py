@@ -24,7 +24,7 @@ def run_operation(url: str, org_id: UUID, operation: Callable[[Tx], Awaitable[T]
 
 
 async def _run(url: str, org_id: UUID, operation: Callable[[Tx], Awaitable[T]]) -> T:
-    pool = await transaction.make_pool(url, 1)
+    pool = await transaction.make_pool(url, 1, get_settings().secret("api_entry_secret"))
     try:
         return await transaction.run(
             pool,

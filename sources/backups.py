@@ -14,7 +14,6 @@ from sources import database, embedded_server
 from sources.errors import HubError
 from sources.settings import Settings
 
-MAJOR: Final = 18  # of the programs that come with the embedded server, which read servers up to their own version
 LOCK_TIMEOUT: Final = "10s"  # for the tables that are dropped: nobody else is connected
 REVISION: Final = re.compile(rb"^COPY app\.alembic_version .*\n(\w+)$", re.MULTILINE)
 SLOW_QUERIES: Final = re.compile(rb".*\bslow_queries\b.*\n")  # in the list of what a backup contains
@@ -169,15 +168,28 @@ def _replace(settings: Settings, what: list[str]) -> None:
 
 
 def _program(settings: Settings, name: str) -> str:
-    """Return the path of a program of PostgreSQL: the Hub's own, or for a later server that of the PATH."""
+    """Return the path of a program of PostgreSQL: that of the PATH for a server of one's own, if it is recent enough.
+
+    The Hub's own programs are the other choice. They cannot read a later server, and have no TLS.
+    """
+    own = str(embedded_server.BIN / name)
+    if settings.uses_embedded_server:
+        return own
     with database.connect(database.database_url(settings)) as connection:
         major = connection.info.server_version // 10_000
-    if major <= MAJOR:
-        return str(embedded_server.BIN / name)
     found = shutil.which(name)
-    if found is None:
-        raise HubError(f"The server is PostgreSQL {major}: put the folder of its program {name} on the PATH.")
-    return found
+    if found is not None and _major(found) >= major:
+        return found
+    if _major(own) >= major:
+        return own
+    raise HubError(f"The server is PostgreSQL {major}: put the folder of its program {name} on the PATH.")
+
+
+def _major(program: str) -> int:
+    """Return the major version of a program of PostgreSQL, which prints `NAME (PostgreSQL) 18.1`."""
+    printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"\d+", printed)
+    return int(version[0]) if version else 0
 
 
 def _run(command: list[str], output: IO[bytes]) -> None:

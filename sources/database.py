@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from sources import embedded_server
+from sources import embedded_server, entry
 from sources.errors import HubError
 from sources.settings import Settings
 
@@ -155,6 +155,12 @@ def migrate(settings: Settings) -> None:
                 f"{_lock_holders(connection)}. End them (`select pg_terminate_backend(pid)`), then repeat the command."
             ) from None
         _set_api_password(connection, settings)
+        connection.execute(
+            "insert into app.entry_keys (inner_key, outer_key) values (%s, %s) "
+            "on conflict (is_only) do update set inner_key = excluded.inner_key, outer_key = excluded.outer_key "
+            "where entry_keys.inner_key <> excluded.inner_key",
+            entry.keys(settings.secret("api_entry_secret")),
+        )
 
 
 def _lock_holders(connection: psycopg.Connection) -> str:

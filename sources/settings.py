@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     source_url: str = ""  # database of the operational tables; empty: the same database
     database_password: SecretStr = SecretStr("")  # of the embedded server
     api_database_password: SecretStr = SecretStr("")  # of the role hub_api, with which the API connects
+    api_entry_secret: SecretStr = SecretStr("")  # with which the API proves on whose behalf a transaction is
     port_database: int = Field(5433, ge=1, le=65535)
     port_dagster: int = Field(3000, ge=1, le=65535)
     port_api: int = Field(8000, ge=1, le=65535)

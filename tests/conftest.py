@@ -32,6 +32,8 @@ hypothesis_settings.register_profile("hub", deadline=None, suppress_health_check
 hypothesis_settings.load_profile("hub")
 # A role and its password belong to the server, which all Hubs of the session share.
 os.environ["HUB_API_DATABASE_PASSWORD"] = "a" * 32
+# The databases of the tests are clones, with what verifies the proofs of the API.
+os.environ["HUB_API_ENTRY_SECRET"] = "e" * 32
 
 
 @pytest.hookimpl(tryfirst=True)

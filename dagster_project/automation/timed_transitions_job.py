@@ -39,7 +39,7 @@ def take_due_transitions(context: dg.OpExecutionContext, config: Moment) -> None
 
 
 async def _run(settings: Settings, operation: Callable[[Pool], Awaitable[dict[str, int]]]) -> dict[str, int]:
-    pool = await make_pool(database.database_url(settings), POOL_SIZE)
+    pool = await make_pool(database.database_url(settings), POOL_SIZE, settings.secret("api_entry_secret"))
     try:
         return await operation(pool)
     finally:

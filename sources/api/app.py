@@ -115,13 +115,17 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         for forget in (state.summaries.forget, *state.on_access_change):
             forget()
 
-    state.pool = await make_pool(database.api_url(settings), settings.api_pool_size)
+    state.pool = await make_pool(
+        database.api_url(settings), settings.api_pool_size, settings.secret("api_entry_secret")
+    )
     sampling = asyncio.create_task(_sample_pool(state))
     # Imported modules are kept until the process ends: garbage collection need not visit them each time.
     gc.collect()
     gc.freeze()
     async with (
-        live.running(database.api_url(settings), state.stopping, access_changed) as state.live,
+        live.running(
+            database.api_url(settings), settings.secret("api_entry_secret"), state.stopping, access_changed
+        ) as state.live,
         dagster_ui.transport(settings) as state.dagster,
     ):
         with _set_at_signals(state.stopping):

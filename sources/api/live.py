@@ -18,6 +18,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Receive, Scope, Send
 
+from sources.operations import transaction
 from sources.operations.communication.live_changes import LiveChange, Missed
 from sources.operations.errors import Refusal
 from sources.operations.transaction import SEES_ALL, Caller
@@ -90,8 +91,8 @@ class Live:
     `on_access_change` is called where a person or an API key may have lost access, after their streams have ended.
     """
 
-    def __init__(self, url: str, on_access_change: Callable[[], None]) -> None:
-        self._url = url
+    def __init__(self, url: str, secret: str, on_access_change: Callable[[], None]) -> None:
+        self._url, self._secret = url, secret  # with which the API enters the database
         self._on_access_change = on_access_change
         self._access_has_changed = False
         self._listeners: defaultdict[Audience, set[Listener]] = defaultdict(set)
@@ -137,8 +138,11 @@ class Live:
         """Read and send changes until cancelled; reconnect after the connection is lost."""
         while True:
             try:
-                connection = await asyncpg.connect(
-                    self._url, timeout=READ_TIMEOUT_S, server_settings={"application_name": "hub-api-live"}
+                connection = await transaction.connect(
+                    self._url,
+                    self._secret,
+                    timeout=READ_TIMEOUT_S,
+                    server_settings={"application_name": "hub-api-live"},
                 )
                 try:
                     await self._read(connection)
@@ -174,7 +178,9 @@ class Live:
             if self._access_has_changed:
                 await self._drop_without_access(connection)
             self.readings += 1
-            rows = await connection.fetch(SELECT_NEW, self._snapshot, CHANGES_MAX + 1, timeout=READ_TIMEOUT_S)
+            async with asyncio.timeout(READ_TIMEOUT_S), connection.transaction():
+                await transaction.enter_as(connection, "live", None, int(READ_TIMEOUT_S * 1000))
+                rows = await connection.fetch(SELECT_NEW, self._snapshot, CHANGES_MAX + 1)
             self._send(rows)
             await asyncio.sleep(PAUSE_S)
             with suppress(TimeoutError):
@@ -232,9 +238,11 @@ class Live:
 
 
 @asynccontextmanager
-async def running(url: str, stopping: asyncio.Event, on_access_change: Callable[[], None]) -> AsyncIterator[Live]:
+async def running(
+    url: str, secret: str, stopping: asyncio.Event, on_access_change: Callable[[], None]
+) -> AsyncIterator[Live]:
     """Run the live changes of this process, from the database at `url`; every stream ends when `stopping` is set."""
-    live = Live(url, on_access_change)
+    live = Live(url, secret, on_access_change)
     tasks = [asyncio.create_task(live.follow()), asyncio.create_task(live.end_at(stopping))]
     try:
         await live.begin()

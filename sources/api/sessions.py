@@ -4,6 +4,8 @@ A cookie is sent by the browser whatever page asks for it. So whoever relies on 
 """
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,8 +17,9 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from sources import sign_in
+from sources.operations import transaction
 from sources.operations.errors import Refusal
-from sources.operations.transaction import CONNECTION_LOST, Pool
+from sources.operations.transaction import CONNECTION_LOST, Connection, Pool
 from sources.settings import Settings
 
 LASTS: Final = timedelta(days=7)
@@ -120,7 +123,9 @@ async def make_links(pool: Pool, email: str, links: list[str], *, is_verified: b
     ends_at = now + timedelta(minutes=sign_in.LINK_MINUTES)
     query = "select link_hash, organization_name from app.request_links($1, $2, $3, $4, $5)"
     most = None if is_verified else MOST_UNUSED
-    rows = await _ask_all(pool, query, email, list(links_by_hash), ends_at, now, most)
+    async with _asking(pool) as connection, connection.transaction():
+        await transaction.enter_as(connection, "sign_in", None, int(PATIENCE_S * 1000))
+        rows = await connection.fetch(query, email, list(links_by_hash), ends_at, now, most)
     return {links_by_hash[row["link_hash"]]: row["organization_name"] for row in rows}
 
 
@@ -176,9 +181,16 @@ async def _ask(pool: Pool, query: str, *values: object) -> asyncpg.Record | None
 
 
 async def _ask_all(pool: Pool, query: str, *values: object) -> list[asyncpg.Record]:
+    async with _asking(pool) as connection:
+        return await connection.fetch(query, *values, timeout=PATIENCE_S)
+
+
+@asynccontextmanager
+async def _asking(pool: Pool) -> AsyncIterator[Connection]:
+    """Yield a connection. Raises Refusal where the database does not answer in time, or refuses a value."""
     try:
         async with pool.acquire(timeout=PATIENCE_S) as connection:
-            return await connection.fetch(query, *values, timeout=PATIENCE_S)
+            yield connection
     except asyncpg.DataError as error:
         raise Refusal("invalid", "value_malformed", "A value cannot be stored: it is malformed.") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, *CONNECTION_LOST) as error:

@@ -6,12 +6,13 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from sources import entry
 from sources.lifecycle import Role
 from sources.operations.errors import Refusal, of_database
 
@@ -19,7 +20,8 @@ ATTEMPTS: Final = 8  # of a transaction that the database aborted because of a c
 BACKOFF_S: Final = 0.01  # doubled after each attempt, with jitter
 ACQUIRE_TIMEOUT_S: Final = 5.0  # for a free connection; after that the response is 503
 
-ENTER: Final = "select * from app.enter($1, $2, $3, $4)"
+ENTER: Final = "select * from app.enter($1, $2, $3, $4, $5)"
+ENTER_AS: Final = "select * from app.enter_as($1, $2, $3, $4)"
 
 # Who sees everything of the organisation: app.sees_all() of the database.
 SEES_ALL: Final = ("admin", "analyst", "system")
@@ -109,13 +111,45 @@ class Tx:
         return row
 
 
-async def make_pool(url: str, size: int) -> Pool:
-    """Return a pool of at most `size` connections to `url`."""
+class EnteringConnection(asyncpg.Connection):
+    """A connection that proves on whose behalf it enters; `secret` is that of HUB_API_ENTRY_SECRET."""
+
+    secret = ""
+    _challenge: int | None = None  # None: it is to be asked for
+
+    async def enter(self, query: str, what: str, *values: object) -> asyncpg.Record:
+        """Return the row of `query`, one of app.enter and app.enter_as, with the proof for `what` as its last value."""
+        challenge, self._challenge = self._challenge, None
+        if challenge is None:
+            challenge = await self.fetchval("select app.challenge()")
+        proof = entry.proof(self.secret, self.get_server_pid(), challenge, what)
+        row = await self.fetchrow(query, *values, proof)
+        assert row is not None
+        self._challenge = row["challenge"]
+        return row
+
+
+async def connect(url: str, secret: str, **options: Any) -> EnteringConnection:
+    """Open a connection of its own, with `options` of asyncpg.connect."""
+    connection: EnteringConnection = await asyncpg.connect(url, connection_class=EnteringConnection, **options)
+    connection.secret = secret
+    return connection
+
+
+async def make_pool(url: str, size: int, secret: str) -> Pool:
+    """Return a pool of at most `size` connections to `url`, which enter with `secret` (HUB_API_ENTRY_SECRET)."""
+
+    async def prepare(connection: asyncpg.Connection) -> None:
+        assert isinstance(connection, EnteringConnection)
+        connection.secret = secret
+        await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
     return await asyncpg.create_pool(
         url,
         min_size=min(2, size),
         max_size=size,
-        init=_prepare,
+        init=prepare,
+        connection_class=EnteringConnection,
         reset=_keep,
         statement_cache_size=500,
         server_settings={
@@ -124,10 +158,6 @@ async def make_pool(url: str, size: int) -> Pool:
             "plan_cache_mode": "force_generic_plan",
         },
     )
-
-
-async def _prepare(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
 async def _keep(_: asyncpg.Connection) -> None:
@@ -183,21 +213,35 @@ async def _run_once(
 async def _enter(connection: Connection, identity: Identity, timeout_ms: int) -> Caller:
     match identity:
         case Person(org_id, profile_id, email, role):
-            row = await connection.fetchrow(ENTER, org_id, profile_id, email, timeout_ms)
-            if email is not None and (row is None or row["profile_id"] is None):
-                row = await connection.fetchrow(ENTER, org_id, None, email, timeout_ms)
-            if row is None or row["profile_id"] is None or role not in (None, row["role"]):
+            row = await _enter_as_person(connection, org_id, profile_id, email, timeout_ms)
+            if email is not None and row["profile_id"] is None:
+                row = await _enter_as_person(connection, org_id, None, email, timeout_ms)
+            if row["profile_id"] is None or role not in (None, row["role"]):
                 raise Refusal(
                     "unauthenticated", "unknown_person", "The token names no active person of the organisation."
                 )
             return Caller(org_id, row["profile_id"], row["role"])
         case Key(key_hash):
-            row = await connection.fetchrow("select * from app.enter_with_key($1, $2)", key_hash, timeout_ms)
-            if row is None or row["profile_id"] is None:
+            query = "select * from app.enter_with_key($1, $2)"
+            [row] = await connection.fetch(query, key_hash, timeout_ms)
+            if row["profile_id"] is None:
                 raise Refusal(
                     "unauthenticated", "unknown_key", "The API key does not exist, or it is revoked or has expired."
                 )
             return Caller(row["org_id"], row["profile_id"], row["role"], frozenset(row["scopes"]))
         case System(org_id):
-            await connection.execute("select app.enter_as_system($1, $2)", org_id, timeout_ms)
+            await enter_as(connection, "system", org_id, timeout_ms)
             return Caller(org_id, None, "system")
+
+
+async def _enter_as_person(
+    connection: Connection, org_id: UUID, profile_id: UUID | None, email: str | None, timeout_ms: int
+) -> asyncpg.Record:
+    what = entry.person(org_id, profile_id, email)
+    return await cast(EnteringConnection, connection).enter(ENTER, what, org_id, profile_id, email, timeout_ms)
+
+
+async def enter_as(connection: Connection, role: str, org_id: UUID | None, timeout_ms: int) -> None:
+    """Enter, with a connection of make_pool or connect, as a part of the Hub: `system`, `live` or `sign_in`."""
+    what = entry.part(role, org_id)
+    await cast(EnteringConnection, connection).enter(ENTER_AS, what, role, org_id, timeout_ms)

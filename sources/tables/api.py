@@ -38,6 +38,16 @@ api_keys = hub_table(
     UniqueConstraint("key_hash"),
 )
 
+# What verifies the proofs of the API (sources/entry.py); no role but the owner reads it.
+entry_keys = Table(
+    "entry_keys",
+    metadata,
+    Column("is_only", Boolean, primary_key=True, server_default=text("true")),
+    Column("inner_key", LargeBinary, nullable=False),
+    Column("outer_key", LargeBinary, nullable=False),
+    CheckConstraint("is_only", name="is_only"),
+)
+
 # A one-time link, and the session that it starts. Without a person: the operator of the installation, who has no rights
 # in the API. Links and sessions are stored as hashes.
 sessions = Table(

@@ -3,6 +3,7 @@
 tests/end_to_end/test_run.py restores a whole warehouse on another server, and runs it.
 """
 
+import os
 from pathlib import Path
 
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from sources import backups, database
+from sources import backups, database, embedded_server
 from sources.errors import HubError
 from sources.settings import Settings
 from tests.sources.business import seed
@@ -121,9 +122,16 @@ def test_a_file_that_cannot_be_written(environment: Settings, tmp_path: Path) ->
 def test_a_later_server_needs_programs_of_its_own(
     environment: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backups, "MAJOR", 17)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(
-        HubError, match="The server is PostgreSQL 18: put the folder of its program pg_dump on the PATH"
-    ):
-        _run("backup", tmp_path / "hub.dump")
+    """Those of the PATH are used where they are recent enough."""
+    program = tmp_path / "pg_dump"
+    program.write_text("#!/bin/sh\n[ $1 = --version ] && echo 'pg_dump (PostgreSQL) 17.2'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    _run("backup", tmp_path / "hub.dump")
+    with monkeypatch.context() as patch:
+        patch.setattr(embedded_server, "BIN", tmp_path)
+        with pytest.raises(HubError, match="is PostgreSQL 18: put the folder of its program pg_dump on the PATH"):
+            _run("backup", tmp_path / "hub.dump")
+    program.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 19.0'\n")
+    _run("backup", tmp_path / "later.dump")
+    assert "19.0" in (tmp_path / "later.dump").read_text()

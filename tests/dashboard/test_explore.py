@@ -6,6 +6,7 @@ import re
 import time
 from datetime import date
 from decimal import Decimal
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -16,6 +17,7 @@ from sources import database, formatting
 from sources.tokens import issue_token
 from tests.conftest import SAMPLE_DAY
 from tests.dashboard.conftest import ADMINS, Pages, admin_of, rows_of
+from tests.sources.entering import enter
 
 OF_FUNCTION = (
     "bookings_created", "bookings_completed", "bookings_cancelled", "booked_revenue", "realized_revenue",
@@ -100,7 +102,7 @@ def test_the_sql_beside_the_figures_gives_the_same_to_a_reader(sample_pages: Pag
     sql = re.search(r"<pre tabindex=\"0\">([^<]+)</pre>", browser.get("/explore", params=query).text)
     assert sql
     with psycopg.connect(database.api_url(sample_pages.settings), row_factory=dict_row) as reader:
-        reader.execute("select app.enter(%s, null, %s, 8000)", [org_id, email])
+        enter(reader, UUID(org_id), email=email)
         rows = reader.execute(html.unescape(sql[1])).fetchall()
     of_page = {
         (row["period_start"], row["member"]): (Decimal(row["value"]), row["year_ago"])

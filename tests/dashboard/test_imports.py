@@ -16,6 +16,7 @@ from sources.importing import jobs
 from sources.operations import imports
 from tests.dashboard.conftest import TOKEN, Pages, rows_of, send, table_after, words_of
 from tests.sources.business import NORTH
+from tests.sources.entering import enter
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HEADER = "Booking,Client,Service,Start,Status,Price\n"
@@ -192,12 +193,12 @@ def test_the_api_cannot_set_the_state_of_an_import(pages: Pages, admin: httpx.Cl
             insert,
         ):
             with connection.transaction(force_rollback=True):
-                connection.execute("select app.enter(%(org)s, %(admin)s, null, 8000)", values)
+                enter(connection, NORTH.id, NORTH.admin)
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     connection.execute(statement, values)
         ask(admin, path)
         with connection.transaction(force_rollback=True):
-            connection.execute("select app.enter(%(org)s, %(admin)s, null, 8000)", values)
+            enter(connection, NORTH.id, NORTH.admin)
             assert connection.execute("update app.import_jobs set mapping = '' where id = %(id)s", values).rowcount == 0
             assert connection.execute("delete from app.import_jobs where id = %(id)s", values).rowcount == 0
 

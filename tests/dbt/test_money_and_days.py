@@ -13,6 +13,7 @@ from sources import lifecycle
 from sources.settings import Settings
 from tests.dbt.conftest import AS_OF, Dbt, land_tables, rows
 from tests.dbt.test_incremental import BUILD
+from tests.sources.entering import enter_as
 
 pytestmark = pytest.mark.slow
 
@@ -153,10 +154,7 @@ def outstanding_of_the_api(settings: Settings) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with psycopg.connect(settings.database_url, row_factory=dict_row) as connection:
         for organization in connection.execute("select id from app.organizations order by id").fetchall():
-            connection.execute(
-                "select set_config('hub.org_id', %s, true), set_config('hub.role', 'admin', true)",
-                [str(organization["id"])],
-            )
+            enter_as(connection, "system", organization["id"])
             query = "select app.org_id() as org_id, currency, outstanding from app.outstanding() where outstanding > 0"
             found += connection.execute(query).fetchall()
     return found

@@ -17,11 +17,13 @@ from sources import bi_access, database
 from sources.settings import Settings
 from tests.conftest import clone
 from tests.dbt.conftest import AS_OF, COMMON, READABLE, open_walls, rows
+from tests.sources.entering import enter
 
 pytestmark = pytest.mark.slow
 
 OPEN_SCHEMAS: Final = {"marts", "analytics", "ml"}
 VERSION: Final = "app.alembic_version"  # of the tables, which the API compares with its own
+MARK: Final = "app.callers"  # a sequence: its current value in a session is the hash of the caller there
 INSIGHTS: Final = "app.insight_events"  # some columns, for a function with the rights of the caller
 RELATIONS: Final = """
     select nspname || '.' || relname, exists (
@@ -183,11 +185,11 @@ def test_a_page_reads_what_a_login_of_its_visitors_organization_reads(
     settings: Settings, own: UUID, expected: Seen, members: dict[str, UUID]
 ) -> None:
     with psycopg.connect(database.api_url(settings)) as page:
-        page.execute("select app.enter(%s, %s, null, 60000)", [own, members["admin"]])
+        enter(page, own, members["admin"])
         found = seen(page, own)
         assert {name: counts for name, counts in found.items() if name in expected} == expected
         foreign = {name for name, counts in found.items() if name not in expected and counts.foreign}
-        assert foreign <= {VERSION}
+        assert foreign <= {VERSION, MARK}
 
 
 @pytest.mark.parametrize("role", ["client", "provider"])
@@ -195,7 +197,7 @@ def test_a_page_reads_no_figures_for_clients_and_providers(
     settings: Settings, own: UUID, expected: Seen, members: dict[str, UUID], role: str
 ) -> None:
     with psycopg.connect(database.api_url(settings)) as page:
-        page.execute("select app.enter(%s, %s, null, 60000)", [own, members[role]])
+        enter(page, own, members[role])
         found = seen(page, own)
     common = {name: counts for name, counts in expected.items() if name in COMMON}
     figures = {
@@ -209,7 +211,7 @@ def test_a_page_reads_no_figures_for_clients_and_providers(
 def test_a_connection_of_the_api_that_is_nobodys_reads_nothing(settings: Settings, own: UUID) -> None:
     with psycopg.connect(database.api_url(settings)) as nobody:
         found = seen(nobody, own)
-    assert {name for name, counts in found.items() if counts != Counts(0, 0)} <= {*COMMON, VERSION}
+    assert {name for name, counts in found.items() if counts != Counts(0, 0)} <= {*COMMON, VERSION, MARK}
 
 
 @pytest.mark.parametrize(

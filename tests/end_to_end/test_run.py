@@ -19,12 +19,14 @@ from notifications.channels.webhook import signing_secret
 from sources import database, embedded_server
 from sources.settings import Settings
 from tests.conftest import free_port
+from tests.end_to_end import chaos
 from tests.end_to_end.conftest import AS_OF, Hub
 from tests.notifications.servers import Answer, WebhookServer, webhook_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 NEXT_DAY = AS_OF + timedelta(days=1)
+LONGEST_S = 40.0  # of the first run that is killed at random: longer than it takes on an idle machine
 # Times and transactions of rows differ between any two runs; everything else has to be equal.
 BOOKKEEPING = ("_row_version", "created_at", "updated_at")  # and every ..._loaded_at
 
@@ -170,13 +172,13 @@ def test_a_killed_run_loses_nothing_and_a_backup_has_it_all(new_hub: Callable[[]
 
         # Ingestion: bookings are landed, their watermark cannot be written.
         with blocked(disturbed, "lock table raw.watermarks in share row exclusive mode"):
-            kill_when(disturbed, lambda: waits_for_a_lock(disturbed, "raw.watermarks"))
+            assert kill_when(disturbed, lambda: waits_for_a_lock(disturbed, "raw.watermarks"))
         # dbt: some models are built, this one cannot be written.
         with blocked(disturbed, "lock table marts.kpi_daily in share row exclusive mode"):
-            kill_when(disturbed, lambda: waits_for_a_lock(disturbed, "marts.kpi_daily"))
+            assert kill_when(disturbed, lambda: waits_for_a_lock(disturbed, "marts.kpi_daily"))
         # Delivery: the receiver has the message and has not answered.
         disturbed_receiver.script.append(Answer(204, after_s=20))
-        kill_when(disturbed, lambda: bool(disturbed_receiver.requests))
+        assert kill_when(disturbed, lambda: bool(disturbed_receiver.requests))
 
         disturbed.run(NEXT_DAY)
         assert contents(disturbed) == contents(calm)
@@ -185,6 +187,32 @@ def test_a_killed_run_loses_nothing_and_a_backup_has_it_all(new_hub: Callable[[]
         ids = [request.headers["webhook-id"] for request in disturbed_receiver.requests]
         assert ids.count(ids[0]) == 2, "what was in flight is sent again, with the same id"
         assert len(set(ids)) == len(calm_receiver.requests)
+
+
+@pytest.mark.skipif(not chaos.KILLS, reason="it takes minutes: make chaos")
+def test_runs_that_are_killed_at_random_moments_lose_nothing(new_hub: Callable[[], Hub]) -> None:
+    """As in the test before, at moments that nobody chose."""
+    chance = chaos.random_moments()
+    calm, disturbed = new_hub(), new_hub()
+    with receiver(calm) as calm_receiver, receiver(disturbed) as disturbed_receiver:
+        for hub in (calm, disturbed):
+            with psycopg.connect(hub.settings.database_url) as connection:
+                connection.execute(CHANGES_OF_NEXT_DAY)
+        calm.run(NEXT_DAY)
+        longest, killed = LONGEST_S, 0
+        for _ in range(chaos.KILLS):
+            started = time.monotonic()
+            end = started + chance.uniform(0, longest)
+            if kill_when(disturbed, lambda end=end: time.monotonic() > end):  # type: ignore[misc]
+                killed += 1
+            else:
+                longest = time.monotonic() - started  # what is done already is not done again
+        chaos.tell(f"{killed} runs were killed, {chaos.KILLS - killed} had ended")
+        disturbed.run(NEXT_DAY)
+        assert contents(disturbed) == contents(calm)
+        assert delivered(disturbed_receiver) == delivered(calm_receiver)
+        ids = {request.headers["webhook-id"] for request in disturbed_receiver.requests}
+        assert len(ids) == len(calm_receiver.requests)
 
 
 @contextmanager
@@ -247,8 +275,8 @@ def waits_for_a_lock(hub: Hub, table: str) -> bool:
     return bool(hub.rows("select 1 from pg_locks where not granted and relation = to_regclass(%s)::oid", table))
 
 
-def kill_when(hub: Hub, reached: Callable[[], bool]) -> None:
-    """Start `hub run`, and kill it when `reached` returns True."""
+def kill_when(hub: Hub, reached: Callable[[], bool]) -> bool:
+    """Start `hub run`, and kill it when `reached` returns True; return False if it ended before, and succeeded."""
     worker = subprocess.Popen(
         [sys.executable, "-m", "cli", "run", "--as-of", str(NEXT_DAY)],
         env=hub.environment,
@@ -259,9 +287,12 @@ def kill_when(hub: Hub, reached: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 900
     try:
         while not reached():
-            assert worker.poll() is None, worker.stdout.read() if worker.stdout else ""
+            if worker.poll() is not None:
+                assert worker.returncode == 0, worker.stdout.read() if worker.stdout else ""
+                return False
             assert time.monotonic() < deadline, "the run did not reach this place"
             time.sleep(0.05)
+        return True
     finally:
         worker.send_signal(signal.SIGKILL)
         worker.communicate()

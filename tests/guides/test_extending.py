@@ -67,6 +67,7 @@ def followed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "HUB_HOME": str(folder / "hub"),
         "HUB_DATABASE_URL": url,
         "HUB_PORT_API": str(api),
+        "HUB_API_ENTRY_SECRET": os.environ["HUB_API_ENTRY_SECRET"],
         "HUB_API_DATABASE_PASSWORD": os.environ["HUB_API_DATABASE_PASSWORD"],  # of a role that the server's tests share
     }
     with serving(HttpServer, "/hooks/abc") as mattermost:

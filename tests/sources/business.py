@@ -185,7 +185,10 @@ def open_business(settings: Settings) -> Iterator[Business]:
     """Yield the business in the seeded database of `settings`, with a pool of connections as hub_api."""
     with running_loop() as loop, psycopg.connect(settings.database_url, autocommit=True) as connection:
         pool = asyncio.run_coroutine_threadsafe(
-            transaction.make_pool(database.api_url(settings), settings.api_pool_size), loop
+            transaction.make_pool(
+                database.api_url(settings), settings.api_pool_size, settings.secret("api_entry_secret")
+            ),
+            loop,
         ).result(10)
         try:
             yield Business(settings, connection, pool, loop)

@@ -10,6 +10,7 @@ from sources.operations.settings import people
 from sources.operations.settings.people import Erasure
 from sources.settings import Settings
 from tests.sources.business import NORTH, Business, open_business
+from tests.sources.entering import enter_as
 from tests.sources.planting import ADDRESSES, NAMES, found, plant
 
 
@@ -70,7 +71,7 @@ def test_what_a_table_is_left_out_is_found(planted: Business) -> None:
                     "create or replace function app.free_texts() returns table (table_name text, column_name text) "
                     f"immutable language sql as $$ values {left} $$"
                 )
-                owner.execute("select app.enter_as_system(%s, 8000)", [NORTH.id])
+                enter_as(owner, "system", NORTH.id)
                 for who in NAMES:
                     owner.execute("select app.erase_person(%s)", [NORTH.id_of(who)])
                 assert f"app.{table}" in found(owner), (table, column)

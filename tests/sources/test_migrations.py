@@ -16,6 +16,7 @@ from sources.migrations import helpers
 from sources.settings import Settings
 from tests.sources.business import NORTH, SOUTH
 from tests.sources.conftest import seeded_settings
+from tests.sources.entering import enter
 
 COLUMNS = """
     id uuid primary key default uuidv7(), org_id uuid not null, provider_id uuid, subject text,
@@ -127,7 +128,7 @@ def test_a_table_is_made_operational(seeded_one: Settings) -> None:
     with psycopg.connect(database.api_url(seeded_one), autocommit=True) as hub_api:
         for person, seen in (("admin", 2), ("provider", 1), ("client", 0)):
             with hub_api.transaction():
-                hub_api.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.id_of(person)])
+                enter(hub_api, NORTH.id, NORTH.id_of(person))
                 assert hub_api.execute("select count(*) from app.objections").fetchone() == (seen,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             hub_api.execute("delete from app.objections")

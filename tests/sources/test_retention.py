@@ -18,7 +18,7 @@ def apply(business: Business) -> dict[str, int]:
     """Apply the rules as the job does: connected as the owner of the tables."""
 
     async def run() -> dict[str, int]:
-        pool = await make_pool(business.settings.database_url, 1)
+        pool = await make_pool(business.settings.database_url, 1, business.settings.secret("api_entry_secret"))
         try:
             return await retention.apply(pool, NOW)
         finally:

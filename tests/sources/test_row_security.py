@@ -16,6 +16,7 @@ from sources.settings import Settings
 from sources.tables import OPERATIONAL
 from tests.sources.business import NORTH, PEOPLE, SOUTH, Organization
 from tests.sources.conftest import seeded_settings
+from tests.sources.entering import enter, enter_as
 from tests.sources.everything import write_everything
 
 # Tables that everybody in the organisation sees.
@@ -65,9 +66,9 @@ def _entered(hub_api: psycopg.Connection, person: str) -> Iterator[None]:
     """Act as a person of NORTH, or as the system, in a transaction that is rolled back."""
     with hub_api.transaction(force_rollback=True):
         if person == "system":
-            hub_api.execute("select app.enter_as_system(%s, 8000)", [NORTH.id])
+            enter_as(hub_api, "system", NORTH.id)
         else:
-            hub_api.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.id_of(person)])
+            enter(hub_api, NORTH.id, NORTH.id_of(person))
         yield
 
 

@@ -13,6 +13,7 @@ from sources import database
 from sources.settings import Settings
 from tests.conftest import clone, execute
 from tests.sources.business import NAMESPACE, NORTH, PEOPLE, seed
+from tests.sources.entering import enter
 
 NOBODY = UUID(int=0)
 
@@ -143,11 +144,14 @@ def insert_rows(connection: psycopg.Connection) -> None:
         )
 
 
-def outstanding(settings: Settings) -> list[tuple[object, ...]]:
-    """Return app.outstanding() for the admin, with the role of the API."""
+def outstanding(settings: Settings, *, by_proof: bool) -> list[tuple[object, ...]]:
+    """Return app.outstanding() for the admin, with the role of the API, which earlier needed no proof."""
     with psycopg.connect(settings.database_url, autocommit=True) as connection, connection.transaction():
         connection.execute("set local role hub_api")
-        connection.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.admin])
+        if by_proof:
+            enter(connection, NORTH.id, NORTH.admin)
+        else:
+            connection.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.admin])
         return connection.execute("select currency, outstanding::text from app.outstanding()").fetchall()
 
 
@@ -187,13 +191,13 @@ def check_head(settings: Settings) -> None:
         assert rows(connection, "select to_regclass('ml.forecast_accuracy')") == [(None,)]
         with connection.transaction(force_rollback=True):
             connection.execute("set local role hub_api")
-            connection.execute("select app.enter(%s, %s, null, 8000)", [NORTH.id, NORTH.admin])
+            enter(connection, NORTH.id, NORTH.admin)
             assert rows(connection, "select org_id from app.organization_of_payment('stripe', 'pi_1')") == [(NORTH.id,)]
             connection.execute("select app.adopt_processor_events('stripe', 'pi_1')")
             assert rows(connection, "select event_id from app.processor_events") == [("evt_1",)]
             assert rows(connection, "select kind from app.live_changes limit 1")
             assert rows(connection, "select * from app.live_changes_since(pg_current_snapshot()::text, 10)")
-    assert outstanding(settings) == [("EUR", "35.00")]
+    assert outstanding(settings, by_proof=True) == [("EUR", "35.00")]
 
 
 def test_a_database_with_rows_is_upgraded_downgraded_and_upgraded_again(empty: Settings) -> None:
@@ -203,8 +207,8 @@ def test_a_database_with_rows_is_upgraded_downgraded_and_upgraded_again(empty: S
         insert_rows(connection)
         objects_before = set(rows(connection, SELECT_OBJECTS))
         changes = rows(connection, "select id, kind, data from app.events order by id")
-        before = outstanding(empty)
-        command.upgrade(config, "head")
+        before = outstanding(empty, by_proof=False)
+        database.migrate(empty)
         check_head(empty)
         objects = set(rows(connection, SELECT_OBJECTS))
         bodies = set(rows(connection, SELECT_BODIES))
@@ -219,9 +223,9 @@ def test_a_database_with_rows_is_upgraded_downgraded_and_upgraded_again(empty: S
         ]
         assert rows(connection, "select provider, object_ref from app.payment_provider_events") == [("stripe", "pi_1")]
         assert rows(connection, "select provider_ref from app.notification_deliveries") == [("thread-1",)]
-        assert outstanding(empty) == before == [("EUR", "35.00")]
+        assert outstanding(empty, by_proof=False) == before == [("EUR", "35.00")]
 
-        command.upgrade(config, "head")
+        database.migrate(empty)
         assert set(rows(connection, SELECT_OBJECTS)) == objects
         assert set(rows(connection, SELECT_BODIES)) == bodies
     check_head(empty)

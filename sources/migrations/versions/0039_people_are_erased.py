@@ -56,7 +56,8 @@ declare
     v_person app.profiles;
     v_word text := 'Erased person ' || right(replace(p_profile_id::text, '-', ''), 8);
     v_actor uuid := app.person();
-    v_role text := current_setting('hub.role', true);
+    v_role text := app.caller_role();
+    v_key_ends timestamptz := nullif(current_setting('hub.key_expires_at', true), '')::timestamptz;
     v_key uuid := nullif(current_setting('hub.key_id', true), '')::uuid;
     v_schema text;
     v_table record;
@@ -75,7 +76,7 @@ begin
     if not found then
         return null;
     end if;
-    perform set_config('hub.role', '', true);  -- the triggers of the audit log would keep what is erased
+    perform app.set_caller(v_org, null, 'operator', null, null, null);  -- the audit log would keep what is erased
     perform set_config('hub.erases', 'yes', true);
     select coalesce(array_agg(id), '{}') into v_bookings from app.bookings where org_id = v_org and client_id = p_profile_id;
 
@@ -184,7 +185,7 @@ begin
         or app.without_word(app.without_word(changes.data::text, v_person.email, ''), v_person.full_name, '') <> changes.data::text
     );
     perform set_config('hub.erases', '', true);
-    perform set_config('hub.role', v_role, true);
+    perform app.set_caller(v_org, v_actor, v_role, v_key, v_key_ends, null);
     insert into app.audit_log (org_id, actor_id, actor_role, key_id, action, table_name, row_id)
     values (v_org, v_actor, v_role, v_key, 'erase', 'profiles', p_profile_id);
     return v_total;

@@ -281,7 +281,7 @@ def test_a_person_has_a_limited_number_of_streams(serve: Callable[..., AbstractC
 
 
 def test_the_streams_of_a_person_count_together_whatever_the_key() -> None:
-    streams = live.Live("", lambda: None)
+    streams = live.Live("", "", lambda: None)
     callers = [Caller(NORTH.id, NORTH.admin, "admin", frozenset(scopes)) for scopes in ([], ["insights:read"])]
     streams.join(callers[0], None, most=1)
     with pytest.raises(Refusal, match="Too many streams"):

@@ -18,7 +18,7 @@ def run_due(business: Business, as_of: datetime = NOW) -> dict[str, int]:
     """Run the changes as the job does: connected as the owner of the tables."""
 
     async def run() -> dict[str, int]:
-        pool = await make_pool(business.settings.database_url, 1)
+        pool = await make_pool(business.settings.database_url, 1, business.settings.secret("api_entry_secret"))
         try:
             return await timed_transitions.run_due(pool, as_of)
         finally:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0038"
+revision = "0037"
 down_revision = "0036"
 
 ROLE_CHECK = "alter table app.profiles drop constraint ck_profiles_role, add constraint ck_profiles_role check (role in ({roles}))"

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0044"
-down_revision = "0043"
+revision = "0043"
+down_revision = "0042"
 
 OF_WORK = ("milestones", "tasks", "time_entries", "approvals", "invoices", "payments", "reviews")
 TELL = """
