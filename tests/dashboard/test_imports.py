@@ -128,6 +128,14 @@ def test_a_corrected_file_adds_what_is_missing_and_nothing_twice(pages: Pages, a
     assert "None: a later import has accepted them" in admin.get(first).text
 
 
+def test_files_with_other_columns_get_a_mapping_of_their_own(pages: Pages, admin: httpx.Client) -> None:
+    other = keep(admin, (HEADER + GOOD).replace("Client", "Customer"), like=kept(pages).rpartition("/")[2])
+    page = admin.get(other).text
+    assert ("is not a mapping" in page, 'value="import"' in page) == (True, False)
+    assert send(admin, PATH, other, decision="draft").headers["location"] == other
+    assert "20 rows: 0 would be rejected." in words_of(admin.get(other).text)
+
+
 def test_a_mapping_that_was_changed_is_checked_before_anything_is_imported(pages: Pages, admin: httpx.Client) -> None:
     path = keep(admin, HEADER + GOOD)
     mapping = html.unescape(admin.get(path).text.partition('spellcheck="false">')[2].partition("</textarea>")[0])
