@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from dashboard import import_checks
 from dashboard.access import Admin, SentForm, Visitor
@@ -19,7 +19,7 @@ from sources.errors import HubError
 from sources.importing import demand_own_source
 from sources.importing.checking import FileCheck
 from sources.operations import imports
-from sources.operations.errors import Refusal, not_found
+from sources.operations.errors import not_found
 from sources.operations.imports import Import, RejectedValue
 from sources.operations.transaction import Tx
 
@@ -28,6 +28,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False, tags=["pages"
 PATH: Final = "/settings/import"
 SHOWN_VALUES: Final = 200  # rejected ones, on the page of an import
 BATCH_VALUES: Final = 20_000  # of its CSV, in memory at a time
+DRAFTED: Final = "A mapping was drafted from the files, and they were checked with it."
 CHECKED_AGAIN: Final = "The mapping was changed, and the files were checked with it. Read what was found, then import."
 
 
@@ -66,23 +67,23 @@ async def read_import(visitor: Admin, import_id: UUID) -> Response:
 
 @router.post("/settings/imports/{import_id}")
 async def decide(visitor: Admin, form: SentForm, import_id: UUID) -> Response:
-    """Check the files again with the mapping of the form, ask for their import, or discard them."""
+    """Check the files again with the mapping of the form or a drafted one, ask for their import, or discard them."""
     decision = str(form.get("decision", ""))
     if decision == "discard":
         discarded = await attempt(visitor, form, lambda tx: imports.discard_check(tx, import_id))
-        if isinstance(discarded, Rejected):
-            return await _show(visitor, import_id, discarded)
-        return leads_to(PATH, "The files were discarded.")
+        return await _shown_or(visitor, import_id, discarded, leads_to(PATH, "The files were discarded."))
     job = await visitor.run(lambda tx: imports.get_import(tx, import_id))
     if job.state != "checked":  # the form was sent twice
         return leads_to(path_of(import_id))
+    if decision == "draft":
+        return await _check_again(visitor, form, import_id, "", DRAFTED)
     mapping = str(form.get("mapping", job.mapping)).replace("\r\n", "\n").strip()
     if mapping != job.mapping.strip():
-        return await _check_again(visitor, import_id, mapping + "\n")
+        return await _check_again(visitor, form, import_id, mapping + "\n", CHECKED_AGAIN)
     if decision != "import":
         return leads_to(path_of(import_id), "The mapping is the one that the files were checked with.")
     asked = await attempt(visitor, form, lambda tx: imports.request_import(tx, import_id))
-    return await _show(visitor, import_id, asked) if isinstance(asked, Rejected) else leads_to(path_of(import_id))
+    return await _shown_or(visitor, import_id, asked, leads_to(path_of(import_id)))
 
 
 @router.get("/settings/imports/{import_id}/rejected.csv")
@@ -113,17 +114,22 @@ def path_of(import_id: UUID) -> str:
     return f"/settings/imports/{import_id}"
 
 
-async def _check_again(visitor: Visitor, import_id: UUID, mapping: str) -> Response:
+async def _check_again(visitor: Visitor, form: FormData, import_id: UUID, mapping: str, notice: str) -> Response:
+    """Check the kept files with another mapping; an empty one is drafted."""
     files = await visitor.run(lambda tx: imports.files_of(tx, import_id))
     findings = await import_checks.check_files(visitor, files, mapping)
     if findings is None:
         return await _show(visitor, import_id, TOO_LARGE)
+    if not findings.mapping:
+        return await _show(visitor, import_id, Rejected(findings.problem))
     found: FileCheck = findings
-    try:
-        await visitor.run(lambda tx: imports.change_check(tx, import_id, found))
-    except Refusal as refusal:
-        return await _show(visitor, import_id, Rejected(str(refusal)))
-    return leads_to(path_of(import_id), CHECKED_AGAIN)
+    changed = await attempt(visitor, form, lambda tx: imports.change_check(tx, import_id, found))
+    return await _shown_or(visitor, import_id, changed, leads_to(path_of(import_id), notice))
+
+
+async def _shown_or(visitor: Visitor, import_id: UUID, outcome: Rejected | None, accepted: Response) -> Response:
+    """Return the page of the import with why a form was rejected, else `accepted`."""
+    return await _show(visitor, import_id, outcome) if outcome else accepted
 
 
 async def _show_all(visitor: Visitor, rejected: Rejected | None, like: UUID | None = None) -> Response:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import httpx
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from dashboard.routes import imports as routes
-from dashboard.routes.imports import PATH
+from dashboard.routes.imports import PATH, path_of
 from sources import database
 from sources.importing import jobs
 from sources.operations import imports
@@ -51,6 +52,19 @@ def keep(browser: httpx.Client, content: str, like: str = "") -> str:
     answer = browser.post(PATH, data=data, files={"files": ("export.csv", content)}, timeout=60)
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
+
+
+def kept(pages: Pages) -> str:
+    """Write a checked file without a check, and return the path of its import."""
+    with psycopg.connect(pages.settings.database_url) as connection:
+        [[job_id]] = connection.execute(
+            "insert into app.import_jobs (org_id, requested_by, file_names, mapping, findings) "
+            "values (%s, %s, %s, 'a mapping', %s) returning id",
+            [NORTH.id, NORTH.id_of("admin"), ["export.csv"], Jsonb({"problem": "", "rows_read": 20})],
+        ).fetchall()
+        insert = "insert into app.import_files (org_id, job_id, name, content) values (%s, %s, 'export.csv', %s)"
+        connection.execute(insert, [NORTH.id, job_id, (HEADER + GOOD).encode()])
+    return path_of(job_id)
 
 
 def ask(browser: httpx.Client, path: str, **fields: str) -> None:
@@ -115,6 +129,14 @@ def test_a_corrected_file_adds_what_is_missing_and_nothing_twice(pages: Pages, a
     assert "None: a later import has accepted them" in admin.get(first).text
 
 
+def test_files_with_other_columns_get_a_mapping_of_their_own(pages: Pages, admin: httpx.Client) -> None:
+    other = keep(admin, (HEADER + GOOD).replace("Client", "Customer"), like=kept(pages).rpartition("/")[2])
+    page = admin.get(other).text
+    assert ("is not a mapping" in page, 'value="import"' in page) == (True, False)
+    assert send(admin, PATH, other, decision="draft").headers["location"] == other
+    assert "20 rows: 0 would be rejected." in words_of(admin.get(other).text)
+
+
 def test_a_mapping_that_was_changed_is_checked_before_anything_is_imported(pages: Pages, admin: httpx.Client) -> None:
     path = keep(admin, HEADER + GOOD)
     mapping = html.unescape(admin.get(path).text.partition('spellcheck="false">')[2].partition("</textarea>")[0])
@@ -140,10 +162,10 @@ def test_what_hub_import_refuses_is_refused_with_its_sentence(pages: Pages, admi
 
 
 def test_files_are_discarded(pages: Pages, admin: httpx.Client) -> None:
-    path = keep(admin, HEADER + GOOD)
+    path = kept(pages)
     assert send(admin, path, path, decision="discard").headers["location"] == PATH
     assert (admin.get(path).status_code, number(pages, FILES)) == (404, 0)
-    asked = keep(admin, HEADER + GOOD)
+    asked = kept(pages)
     token = TOKEN.search(admin.get(asked).text)
     ask(admin, asked)
     assert token
@@ -152,7 +174,7 @@ def test_files_are_discarded(pages: Pages, admin: httpx.Client) -> None:
 
 
 def test_an_import_is_for_the_admins_of_its_organization(pages: Pages, admin: httpx.Client) -> None:
-    path = keep(admin, HEADER + GOOD)
+    path = kept(pages)
     south = pages.visit("admin@south.example")
     for address in (path, f"{path}/rejected.csv"):
         assert south.get(address).status_code == 404
@@ -169,7 +191,7 @@ def test_an_import_is_for_the_admins_of_its_organization(pages: Pages, admin: ht
 def test_the_files_that_are_kept_are_limited(
     pages: Pages, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep(admin, HEADER + GOOD)
+    kept(pages)
     monkeypatch.setattr(imports, "MOST_BYTES", 1_500)
     token = TOKEN.search(admin.get(PATH).text)
     assert token
@@ -179,7 +201,7 @@ def test_the_files_that_are_kept_are_limited(
 
 
 def test_the_api_cannot_set_the_state_of_an_import(pages: Pages, admin: httpx.Client) -> None:
-    path = keep(admin, HEADER + GOOD)
+    path = kept(pages)
     values = {"id": path.rpartition("/")[2], "org": NORTH.id, "admin": NORTH.id_of("admin")}
     insert = (
         "insert into app.import_jobs (org_id, requested_by, requested_at, file_names, mapping, findings, state) "
