@@ -85,7 +85,7 @@ def _conditions(table: Table) -> Iterator[Composable]:
         return
     parents = {key.parent.name: key.column.table.name for key in table.foreign_keys if key.parent.name != "org_id"}
     for column in (each.name for each in table.columns):
-        if column == "profile_id" or parents.get(column) == "profiles":
+        if column in ("profile_id", "actor_id") or parents.get(column) == "profiles":
             yield SQL("{} = %(person_id)s").format(Identifier(column))
         elif column.endswith("_by"):  # an id, or as operations on insights write it
             yield SQL("{}::text in (%(person_id)s::text, 'profile ' || %(person_id)s::text)").format(Identifier(column))

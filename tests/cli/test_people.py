@@ -89,10 +89,13 @@ def test_a_person_is_invited_changed_and_deactivated(connection: psycopg.Connect
     assert "from the next request on" in _told("role", "mary@north.example", "provider")
     assert "no access" in _told("deactivate", "mary@north.example")
     row = connection.execute(
-        "select p.role, p.is_active, count(s.id), count(s.ended_at) from app.profiles as p "
+        "select p.role, p.is_active, count(s.id), count(*) filter (where s.link_ends_at <= now()) "
+        "from app.profiles as p "
         "left join app.sessions as s on s.profile_id = p.id where p.email = 'mary@north.example' group by 1, 2"
     ).fetchone()
     assert row == ("provider", False, 1, 1)
+    entries = "select action, actor_role from app.audit_log where table_name = 'profiles' order by id"
+    assert connection.execute(entries).fetchall() == [("insert", "system"), *[("update", "system")] * 2]
     assert "may sign in again" in _told("activate", "mary@north.example")
     with pytest.raises(HubError, match="Another person has this e-mail address"):
         _told("invite", "Mary", "--role", "client", "--email", "MARY@north.example")

@@ -1,13 +1,13 @@
 """A person who is erased is gone from raw, snapshots, marts and views after the next build, and from deleted rows."""
 
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Awaitable, Callable
 
 import psycopg
 import pytest
 
 from sources.operations.settings import people
-from sources.operations.settings.people import Erasure
+from sources.operations.settings.people import Erasure, PersonDetails
+from sources.operations.transaction import Tx
 from sources.settings import Settings
 from tests.dbt.conftest import Dbt, land_tables
 from tests.sources.business import NORTH, open_business
@@ -31,6 +31,11 @@ update app.tasks set created_at = '2025-05-02' where org_id = %(org)s;
 update app.reviews set reviewed_at = '2025-05-07', created_at = '2025-05-07' where org_id = %(org)s;
 update app.invoices set issued_at = '2025-05-07', created_at = '2025-05-07' where org_id = %(org)s;
 """
+
+
+def erasure_of(who: str, name: str) -> Callable[[Tx], Awaitable[PersonDetails]]:
+    """Return the operation that erases a person of NORTH."""
+    return lambda tx: people.erase_person(tx, NORTH.id_of(who), Erasure(name=name))
 
 
 def test_nothing_of_two_people_is_left_in_the_warehouse(writable: Settings, dbt: Dbt) -> None:
@@ -58,8 +63,7 @@ def test_nothing_of_two_people_is_left_in_the_warehouse(writable: Settings, dbt:
         } <= before.keys()  # fmt: skip
         with open_business(writable) as business:
             for who, name in NAMES.items():
-                erase = partial(people.erase_person, person_id=NORTH.id_of(who), confirmation=Erasure(name=name))
-                business.run("system", erase, at=datetime(2025, 7, 1, tzinfo=UTC))
+                business.run("system", erasure_of(who, name))
         land_tables(writable)
         dbt(writable, *TEXTS)
         assert found(owner) == {}

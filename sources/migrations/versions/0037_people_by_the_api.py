@@ -89,18 +89,24 @@ grant insert (org_id, role, full_name, email, client_group, created_at, updated_
     update (role, full_name, email, client_group, is_active, updated_at) on app.profiles to hub_api;
 create policy admins_insert on app.profiles as restrictive for insert to hub_api with check ((select app.administers()));
 
--- Whose access ends has no session, unused link or key that a later activation would open again.
+-- Whose access ends has no session, unused link or key that a later activation would open again. A link that was sent
+-- to a former address opens nothing.
 create function app.end_access() returns trigger language plpgsql security definer set search_path = app, pg_temp as $$
 begin
-    update app.sessions set ended_at = now(), updated_at = now()
-    where org_id = new.org_id and profile_id = new.id and ended_at is null;
-    update app.api_keys set revoked_at = now()
-    where org_id = new.org_id and profile_id = new.id and revoked_at is null;
+    update app.sessions set link_ends_at = now(), updated_at = now()
+    where org_id = new.org_id and profile_id = new.id and started_at is null and link_ends_at > now();
+    if not new.is_active then
+        update app.sessions set ended_at = now(), updated_at = now()
+        where org_id = new.org_id and profile_id = new.id and started_at is not null and ended_at is null;
+        update app.api_keys set revoked_at = now()
+        where org_id = new.org_id and profile_id = new.id and revoked_at is null;
+    end if;
     return null;
 end $$;
 revoke execute on function app.end_access from public;
-create trigger end_access after update of is_active on app.profiles
-    for each row when (old.is_active and not new.is_active) execute function app.end_access();
+create trigger end_access after update of is_active, email on app.profiles
+    for each row when (old.is_active and not new.is_active or old.email is distinct from new.email)
+    execute function app.end_access();
 
 -- Let an active person of the caller's organisation sign in once. False: the caller is no admin, or there is none.
 create function app.keep_invitation(p_profile_id uuid, p_link_hash bytea, p_link_ends_at timestamptz) returns boolean

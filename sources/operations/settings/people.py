@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from sources import lifecycle
 from sources.operations.errors import Refusal, not_found
-from sources.operations.field_types import Line, Moment, Request
+from sources.operations.field_types import Line, Moment, Note, Request
 from sources.operations.settings import rows
 from sources.operations.settings.rows import Resource
 from sources.operations.settings.services import Version
@@ -72,7 +72,7 @@ class Erasure(Request):
     """The name of the person who is erased, as a confirmation."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Mary Smith"}]})
-    name: Line
+    name: Note
 
 
 class HandedOver(BaseModel):
@@ -120,7 +120,7 @@ select
         where org_id = $1 and profile_id = $2 and revoked_at is null and coalesce(expires_at > $4, true)
     )::int as valid_keys
 """
-# One at a time: of two admins who demote each other, one is refused.
+# One at a time: of two admins who demote each other, one is refused; of two people with one address as well.
 LOCK_ORGANIZATION: Final = "select from app.organizations where id = $1 for no key update"
 HAS_ADMIN: Final = """
 select exists (
@@ -182,6 +182,7 @@ async def add_person(tx: Tx, request: NewPerson) -> PersonDetails:
     """Add a person to the organisation. Raises Refusal: forbidden, conflict address_taken."""
     _demand_admin(tx)
     _demand_wide_key(tx, request.role)
+    await tx.row(LOCK_ORGANIZATION, tx.org_id)
     if request.email:
         await _demand_free_address(tx, request.email, None)
     return await get_person(tx, await rows.insert(tx, PERSON, _columns(request.model_dump())))
@@ -243,7 +244,7 @@ async def erase_person(tx: Tx, person_id: UUID, confirmation: Erasure) -> Person
     _demand_admin(tx)
     await tx.row(LOCK_ORGANIZATION, tx.org_id)
     person = await rows.lock(tx, PERSON, person_id, None)
-    if confirmation.name != person["name"]:
+    if confirmation.name.split() != person["name"].split():  # imported names may have spaces that no page shows
         raise Refusal("invalid", "name_differs", "This is not the name of the person.", field="name")
     await _demand_no_open_bookings(tx, person)
     await tx.execute(ALLOW_TIME, str(ERASURE_TIMEOUT_MS))

@@ -125,9 +125,11 @@ def test_access_ends_at_once_and_is_not_opened_again_by_activation(api: Api) -> 
         assert change(api, one["id"], is_active=True).json()["running_sessions"] == 0
     assert key.get("/v1/bookings").status_code == 401
     assert not is_signed_in(browser)
-    late = api.new_client(Origin=api.url)
-    late.post("/sign-in", data={"link": unused["link"].rpartition("link=")[2]})
-    assert not is_signed_in(late)
+    wrong = invite(api)
+    assert change(api, wrong["id"], email=f"{uuid4().hex}@north.example").status_code == 200
+    for late in (unused, wrong):  # the former address has the link
+        answer = api.new_client(Origin=api.url).post("/sign-in", data={"link": late["link"].rpartition("link=")[2]})
+        assert answer.status_code == 403
 
 
 def test_a_role_changes_but_not_with_open_bookings(api: Api) -> None:
