@@ -59,11 +59,13 @@ def test_what_changed_is_built_with_what_is_made_from_it(up_to_date: Settings) -
         model_states.save(connection, plan.outdated)
     assert not planned(up_to_date).outdated
 
-    # The facts do not depend on the day of the run, but for the visits up to it; the figures as of a day do.
+    # The facts do not depend on the day of the run, but for what came of bookings up to it; the figures as of a day do.
     set_clock(up_to_date, AS_OF + timedelta(days=1))
     outdated = names(planned(up_to_date).outdated)
     assert {"kpi_daily", "int_bookings_at", "int_booking_states"} <= outdated
-    assert {name for name in outdated if name.startswith("fct_")} == {"fct_client_months", "fct_client_rhythm"}
+    assert {name for name in outdated if name.startswith("fct_")} == {
+        "fct_booking_outcomes", "fct_client_months", "fct_client_rhythm", "fct_provider_days",
+    }  # fmt: skip
 
     execute(up_to_date, "drop view analytics.v_booking_trends")
     assert names(planned(up_to_date).redefined) == {"v_booking_trends"}
@@ -124,7 +126,7 @@ def test_a_definition_that_changed_is_built_with_those_below_it(up_to_date: Sett
     macro = copy.deepcopy(manifest_of(up_to_date))
     macro["macros"]["macro.hub.mean_days"]["macro_sql"] += " "
     redefined = names(planned(up_to_date, macro).redefined)
-    assert "v_completion_analytics" in redefined
+    assert "v_booking_status_metrics" in redefined
     assert "kpi_daily" not in redefined
 
     everywhere = copy.deepcopy(manifest_of(up_to_date))
