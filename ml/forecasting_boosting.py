@@ -25,6 +25,7 @@ LEVEL_FLOOR: Final = 0.05  # of the last year's mean: after a closure the level 
 YEAR: Final = 364  # days: the same weekday a year ago
 WEEKDAYS: Final = 8  # past days of the same weekday that enter
 WARM_UP: Final = 35  # days of a series before its first origin in the training rows
+LEAST_LEVEL: Final = 1e-6  # of the largest value; before its first sale a series has no unit to learn in
 FEWEST_ROWS: Final = 1000  # with fewer training rows no model is fitted
 ROWS_PER_DAY: Final = 8  # of one series: the same day from this many origins
 HALF_LIFE: Final = 1000  # days after which a row weighs half
@@ -237,6 +238,8 @@ def fit(tab: Tables, end: int, horizon: int, effort: Effort) -> list[tuple[Learn
     """Return each learner with its model fitted on days up to position `end`; none with too few rows or no LightGBM."""
     library = lightgbm()
     series, origin, step = _draw(tab, end, horizon, effort.rows)
+    has_unit = np.minimum(tab.level, tab.long_level)[series, origin] > LEAST_LEVEL
+    series, origin, step = series[has_unit], origin[has_unit], step[has_unit]
     if library is None or len(series) < FEWEST_ROWS:
         return []
     weight = _steadiness(tab.values[:, : end + 1])[series] * 0.5 ** ((end - origin - step) / HALF_LIFE)

@@ -57,6 +57,22 @@ def test_bounds_lie_within_a_few_times_the_largest_value() -> None:
     assert (bounds.max(axis=1) <= 3.0001 * largest).all()
 
 
+def test_series_that_begin_late_do_not_widen_the_intervals() -> None:
+    """Before its first sale a series is zero: its first sales are no multiple of anything, for no series of the call."""
+    rng = np.random.default_rng(5)
+    days = pd.date_range(end=AS_OF, periods=420, freq="D")
+    tables = []
+    for number in range(20):
+        values = rng.poisson(3, len(days)) * rng.gamma(4, 25, len(days))
+        values[: 60 + 5 * number if number > 5 else 0] = 0.0
+        tables.append(pd.DataFrame({"series_id": f"s{number:02}", "day": days, "value": values}))
+    table = pd.concat(tables, ignore_index=True)
+    result = forecast(table, as_of=AS_OF).merge(
+        table.groupby("series_id")["value"].max().rename("largest"), on="series_id"
+    )
+    assert (result["upper_80"] < result["largest"]).all()
+
+
 def test_season_is_found_and_intervals_cover_the_actuals() -> None:
     values = seasonal(758, noise=8.0)
     history = frame(s=values)
