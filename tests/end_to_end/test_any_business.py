@@ -1,6 +1,6 @@
 """`hub run` and `hub digest` succeed for any business, and show no figures without data.
 
-make test runs 20 businesses, always the same; make fuzz runs 200 others (HUB_BUSINESSES). A failure has the description
+make test runs 14 businesses, always the same; make fuzz runs 200 others (HUB_BUSINESSES). A failure has the description
 of the business, from which businesses.py generates the same rows again.
 """
 
@@ -22,7 +22,7 @@ from tests.end_to_end.conftest import Hub
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
-COUNT = int(os.environ.get("HUB_BUSINESSES", "20"))
+COUNT = int(os.environ.get("HUB_BUSINESSES", "14"))
 TOGETHER = 20  # organisations per Hub
 MADE = drawn(COUNT, random_ones="HUB_BUSINESSES" in os.environ)
 PAST = TODAY - timedelta(days=100)

@@ -214,19 +214,3 @@ def test_on_the_last_day_every_day_equals_the_file_to_the_cent(hotel: tuple[Hote
     assert differing == []
     assert {day for day, values in days.items() if any(values) and day <= LAST} <= {day for day, *_ in shown}
     assert sum(row[5] for row in shown) == REALIZED  # type: ignore[misc]
-
-
-def test_the_two_rows_of_the_readme_are_imported(settings: Settings, tmp_path: Path) -> None:
-    (rows,) = re.findall(
-        r"cat > /tmp/bookings.csv <<'END'\n(.*?)\n +END\n", (ROOT / "README.md").read_text(), re.DOTALL
-    )
-    file = tmp_path / "bookings.csv"
-    file.write_text("\n".join(line.strip() for line in rows.splitlines()) + "\n")
-    hub = Commands({"HUB_HOME": str(settings.home), "HUB_DATABASE_URL": settings.database_url})
-    hub.hub("import", "simple_bookings", str(file))
-    hub.hub("run")
-    digest = hub.hub("digest")
-    assert_reads_well(digest)
-    with psycopg.connect(settings.database_url) as connection:
-        realized = connection.execute("select sum(realized_revenue) from analytics.v_booking_trends").fetchone()
-    assert realized == (Decimal("1250.00"),)

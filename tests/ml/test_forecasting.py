@@ -58,7 +58,7 @@ def test_bounds_lie_within_a_few_times_the_largest_value() -> None:
 
 
 def test_series_that_begin_late_do_not_widen_the_intervals() -> None:
-    """Before its first sale a series is zero: its first sales are no multiple of anything, for no series of the call."""
+    """Before its first sale a series is zero, and its first sales are no multiple of anything."""
     rng = np.random.default_rng(5)
     days = pd.date_range(end=AS_OF, periods=420, freq="D")
     tables = []
