@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
+from inspect import signature
 from statistics import mean
 from typing import Any, Final, cast
 
@@ -95,9 +96,14 @@ def _model_and_tell() -> None:
     from dagster_project.resources import HubDatabase
 
     assets = (anomalies, forecasts, provider_workload, no_shows, events)
-    with HubDatabase().yield_for_execution(dg.build_init_resource_context()) as hub:
+    with (
+        dg.DagsterInstance.get() as instance,
+        HubDatabase().yield_for_execution(dg.build_init_resource_context()) as hub,
+    ):
+        known = {"context": dg.build_asset_context(instance=instance), "database": hub}
         for asset in assets:
-            outputs = cast(Any, asset.op.compute_fn).decorated_fn(hub)  # without Dagster, which would lock again
+            function = cast(Any, asset.op.compute_fn).decorated_fn  # without Dagster, which would lock again
+            outputs = function(**{name: known[name] for name in signature(function).parameters})
             if isinstance(outputs, Iterator):
                 list(outputs)
 

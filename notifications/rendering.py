@@ -1,5 +1,6 @@
 """Rendering of deliveries: the message of a row of the ledger, read from the database when it is sent."""
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import psycopg
@@ -37,7 +38,7 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
     organization = find_organization(connection, delivery.org_id)
     metric = metrics_by_name(connection).get(insight["metric"])
     with formatting.in_locale(organization.locale if organization else DEFAULT_LOCALE):
-        plot = _recent_days(connection, insight, metric) if metric and insight["kind"] == "anomaly" else None
+        plot = recent_days(connection, insight, metric) if metric and insight["kind"] == "anomaly" else None
         return insight_message(
             insight,
             occasion=cast(InsightOccasion, delivery.occasion),
@@ -48,8 +49,11 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
         )
 
 
-def _recent_days(connection: psycopg.Connection, insight: dict[str, Any], metric: Metric) -> Plot | None:
-    """Return a plot of the metric's last days with their expected values; None where there are too few."""
+def recent_days(connection: psycopg.Connection, insight: Mapping[str, Any], metric: Metric) -> Plot | None:
+    """Return a plot of the metric's PLOT_DAYS up to the insight's day with their expected values; None for too few.
+
+    `insight` has org_id, metric, dimension, member and day. The texts are in the locale in use.
+    """
     rows = records(
         connection,
         """

@@ -5,6 +5,7 @@ from typing import Final
 import dagster as dg
 from sqlalchemy import Table
 
+from dagster_project.freshness import POLICY
 from dagster_project.ingestion.landing import Landing, land
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
@@ -33,6 +34,7 @@ def _landing_asset(table: Table) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"postgres", "copy"},
         owners=OWNERS,
+        freshness_policy=POLICY,
         retry_policy=RETRY,
         description=f"Copy of app.{table.name}: each load adds the changed rows and marks the deleted ones.",
     )

@@ -8,6 +8,7 @@ import dagster as dg
 import holidays
 import psycopg
 
+from dagster_project.freshness import POLICY
 from dagster_project.ingestion.assets import GROUP
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
@@ -21,6 +22,7 @@ LANGUAGE: Final = "en_US"  # of the names, where available; the default would be
     group_name=GROUP,
     kinds={"python", "postgres"},
     owners=OWNERS,
+    freshness_policy=POLICY,
     description="Public holidays of the organisations, by country and region, in the years around as_of.",
 )
 def public_holidays(database: HubDatabase) -> dg.MaterializeResult[None]:

@@ -7,6 +7,7 @@ import dagster as dg
 import psycopg
 from pydantic import Field
 
+from dagster_project.freshness import POLICY
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from sources.errors import HubError
@@ -138,6 +139,7 @@ class RunClock(dg.Config):
     group_name="ingestion",
     kinds={"postgres"},
     owners=OWNERS,
+    freshness_policy=POLICY,
     description="The moment of this run, the last complete business day, and the first and last day with activity.",
 )  # fmt: skip
 def run_clock(context: dg.AssetExecutionContext, config: RunClock, database: HubDatabase) -> dg.MaterializeResult[None]:

@@ -16,6 +16,7 @@ from dagster_project.modelling import inputs, outputs
 from dagster_project.modelling.fingerprints import fingerprint, is_unchanged, save_fingerprint
 from dagster_project.modelling.judgement import judge
 from dagster_project.modelling.organizations import Organization, organizations
+from dagster_project.modelling.plots import anomaly_plot, forecast_plot, last_plot, plot_of_largest
 from dagster_project.modelling.series import hierarchy
 from dagster_project.organization_failures import forget_failures, isolated
 from dagster_project.ownership import OWNERS
@@ -44,15 +45,17 @@ _Model = partial[pd.DataFrame]
     owners=OWNERS,
     description="Each daily figure of the last four weeks, compared with what the days before it lead to expect.",
 )
-def anomalies(database: HubDatabase) -> dg.MaterializeResult[None]:
+def anomalies(context: dg.AssetExecutionContext, database: HubDatabase) -> dg.MaterializeResult[None]:
     with database.connect() as connection:
         scored = _run_models(connection, "anomalies", _anomaly_model, outputs.write_anomalies)
         if scored:
             connection.execute("analyze ml.anomalies")  # insights read it at once, before PostgreSQL has counted it
         counts = connection.execute("select count(*), count(*) filter (where is_anomaly) from ml.anomalies").fetchone()
+        unchanged = {} if scored else last_plot(context.instance, dg.AssetKey(["ml", "anomalies"]))
+        plot = unchanged or plot_of_largest(connection, anomaly_plot)
     rows, anomalous = counts or (0, 0)
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": rows, "anomalies": anomalous, "rows of this run": scored}
+        metadata={"dagster/row_count": rows, "anomalies": anomalous, "rows of this run": scored, **plot}
     )
 
 
@@ -60,6 +63,7 @@ def _forecast_spec(table: str, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         ["ml", table],
         deps=[
+            ["analytics", "v_booking_trends"],  # the plot
             ["marts", "dim_metric"],
             ["marts", "dim_organization"],
             ["marts", "fct_bookings_on_hand"],
@@ -85,7 +89,7 @@ def _forecast_spec(table: str, description: str) -> dg.AssetSpec:
         ),
     ],
 )
-def forecasts(database: HubDatabase) -> Iterator[dg.MaterializeResult[None]]:
+def forecasts(context: dg.AssetExecutionContext, database: HubDatabase) -> Iterator[dg.MaterializeResult[None]]:
     with database.connect() as connection:
         written = _run_models(connection, "revenue_forecasts", _forecast_model, outputs.write_forecasts)
         for table in ("forecasts", "revenue_forecasts"):
@@ -95,9 +99,13 @@ def forecasts(database: HubDatabase) -> Iterator[dg.MaterializeResult[None]]:
                     sql.SQL("analyze {}").format(name)
                 )  # pages read it at once, as insights do anomalies
             rows = connection.execute(sql.SQL("select count(*) from {}").format(name)).fetchone()
+            key, plot = dg.AssetKey(["ml", table]), {}
+            if table == "revenue_forecasts":
+                unchanged = {} if written else last_plot(context.instance, key)
+                plot = unchanged or plot_of_largest(connection, forecast_plot)
             yield dg.MaterializeResult(
-                asset_key=["ml", table],
-                metadata={"dagster/row_count": rows[0] if rows else 0, "forecasts of this run": written},
+                asset_key=key,
+                metadata={"dagster/row_count": rows[0] if rows else 0, "forecasts of this run": written, **plot},
             )
 
 

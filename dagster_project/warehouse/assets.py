@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import dagster as dg
 import psycopg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
+from dagster_project.freshness import POLICY
 from dagster_project.ownership import OWNERS
 from dagster_project.resources import HubDatabase
 from dagster_project.warehouse import dbt_runner
@@ -19,6 +20,7 @@ from sources.settings import get_settings
 READS_ML: Final = "source:ml+"
 READS_FORECASTS: Final = "source:ml.revenue_forecasts+ source:ml.forecasts+"
 ACCURACY: Final = dg.AssetKey(["analytics", "v_forecast_accuracy"])
+FRESH_SCHEMAS: Final = ("marts", "analytics")  # what people read; the age of the other models is theirs
 SHOWN_LEADS: Final = (1, 7, 14, 28)  # lead times in days whose accuracy the Dagster UI shows
 
 
@@ -32,6 +34,10 @@ class HubTranslator(DagsterDbtTranslator):
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         return None if dbt_resource_props["resource_type"] == "source" else dbt_resource_props["config"]["schema"]
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        return spec.replace_attributes(freshness_policy=POLICY) if spec.group_name in FRESH_SCHEMAS else spec
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         return OWNERS
@@ -122,6 +128,7 @@ insert into app.live_changes (org_id, kind, data) select org_id, 'figures.change
     group_name="analytics",
     kinds={"dbt", "postgres"},
     owners=OWNERS,
+    freshness_policy=POLICY,
     description="The functions of schema analytics for BI tools, with the caller's rights.",
 )
 def functions(dbt: Dbt, database: HubDatabase) -> dg.MaterializeResult[None]:

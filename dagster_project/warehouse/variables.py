@@ -1,5 +1,6 @@
-"""Variables of dbt: thresholds, metrics, lists of statuses, and the horizon of the forecasts."""
+"""Variables of dbt: thresholds, metrics, lists of statuses, the horizon of the forecasts, limits of age."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import yaml
 
 from dagster_project.warehouse import metrics
 from ml.forecasting import HORIZON_DAYS
-from sources import lifecycle
+from sources import freshness, lifecycle
 from sources.insight_values import INSIGHT_STATUSES, SEVERITIES
 
 PROJECT: Final = Path(__file__).parents[2] / "dbt"
@@ -28,4 +29,6 @@ VARIABLES: Final[dict[str, Any]] = {
     "insight_statuses": INSIGHT_STATUSES,
     # The lead times of fct_bookings_on_hand, and the days before and after as_of that the workload shows.
     "horizon_days": HORIZON_DAYS,
+    "late_hours": freshness.LATE_AFTER // timedelta(hours=1),
+    "stale_hours": freshness.STALE_AFTER // timedelta(hours=1),
 }

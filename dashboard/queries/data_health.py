@@ -1,9 +1,11 @@
 """How fresh and how whole the data is: landings, the last build, failed steps and checks, requests, rejected rows."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from dashboard.access import Visitor
+from sources.freshness import LATE_AFTER, STALE_AFTER
 from sources.operations.transaction import Tx
 
 SHOWN_RUNS: Final = 10
@@ -47,6 +49,11 @@ class DataHealth:
     def landed_at(self) -> Any:
         """When the last of the operational tables was landed; None before the first landing."""
         return max((row["loaded_at"] for row in self.landed), default=None)
+
+    def overdue(self, now: datetime) -> dict[str, str]:
+        """Return the tables whose last landing is too old at `now`: name -> late or stale."""
+        ages = {row["table_name"]: now - row["loaded_at"] for row in self.landed}
+        return {table: "stale" if age >= STALE_AFTER else "late" for table, age in ages.items() if age >= LATE_AFTER}
 
 
 async def read_data_health(visitor: Visitor) -> DataHealth:

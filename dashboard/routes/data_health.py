@@ -12,4 +12,5 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False, tags=["pages"
 @router.get("/data-health")
 async def read_data_health(visitor: Owner) -> Response:
     found = await data_health.read_data_health(visitor)
-    return page(visitor, "data_health.html.j2", health=found, now=now_of(visitor))
+    now = now_of(visitor)
+    return page(visitor, "data_health.html.j2", health=found, now=now, overdue=found.overdue(now))

@@ -62,6 +62,12 @@ def build_digest(connection: psycopg.Connection, org_id: UUID, day: date) -> Dig
         raise HubError("The warehouse is not built yet: run `hub run`, then ask for the digest.") from None
 
 
+def revenue_plot(connection: psycopg.Connection, org_id: UUID, day: date, currency: str) -> Plot | None:
+    """Return the plot in the digest of `day`; None where no figure of the last days is known."""
+    history = _trends(connection, org_id, day - timedelta(days=HISTORY_DAYS), day)
+    return _plot(history, _forecasts(connection, {"org": org_id, "day": day}), day, currency)
+
+
 def _read(connection: psycopg.Connection, organization: Organization, org_id: UUID, day: date) -> Digest:
     params = {"org": org_id, "day": day, "timezone": organization.timezone, "severities": list(SEVERITIES)}
     coverage = _coverage(connection, params)

@@ -91,3 +91,23 @@ def test_data_flows_one_way_from_app_to_deliveries(defs: dg.Definitions) -> None
             queue.append(child)
     assert dg.AssetKey(["app", "notification_deliveries"]) in reached
     assert dg.AssetKey(["analytics", "v_booking_anomalies"]) in reached
+
+
+def test_what_each_run_of_the_pipeline_looks_at_has_the_freshness_policy(defs: dg.Definitions) -> None:
+    from dagster_project.freshness import POLICY
+
+    graph = defs.resolve_asset_graph()
+    looked_at = defs.resolve_job_def("pipeline").asset_layer.selected_asset_keys
+    fresh = {key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy == POLICY}
+    assert fresh == {key for key in looked_at if key.path[0] in ("raw", "marts", "analytics")}
+    assert not [key for key in graph.get_all_asset_keys() - fresh if graph.get(key).freshness_policy]
+
+
+def test_every_column_of_marts_and_analytics_has_its_type(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    models = [key for key in graph.get_all_asset_keys() if key.path[0] in ("marts", "analytics")]
+    for key in models:
+        if key != dg.AssetKey(["analytics", "functions"]):
+            columns = graph.get(key).metadata["dagster/column_schema"].columns
+            assert columns
+            assert not [column.name for column in columns if column.type == "?"], key

@@ -4,18 +4,24 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
+from uuid import UUID
 
+import dagster as dg
 import pandas as pd
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
 from cli import app
+from notifications import charts
 from notifications.channels.webhook import signing_secret
+from notifications.digest import build_digest
 from sources import database, embedded_server
 from sources.settings import Settings
 from tests.conftest import free_port
@@ -104,6 +110,31 @@ def test_a_second_run_adds_nothing(new_hub: Callable[[], Hub]) -> None:
     before = contents(hub)
     hub.run(AS_OF)
     assert contents(hub) == before
+    assert_that_dagster_shows_the_plots_of_messages(hub)
+
+
+def assert_that_dagster_shows_the_plots_of_messages(hub: Hub) -> None:
+    """Of the organisation with the most bookings: the digest's picture, and the alert's of the rarest anomaly."""
+    largest = hub.rows("select org_id from marts.fct_bookings group by 1 order by count(*) desc limit 1")[0][0]
+    with hub.as_environment(), psycopg.connect(hub.settings.database_url) as connection:
+        from dagster_project.modelling.plots import PLOT, anomaly_plot, last_plot
+
+        digest = build_digest(connection, cast(UUID, largest), AS_OF)
+        alert = anomaly_plot(connection, cast(UUID, largest), AS_OF)
+        with dg.DagsterInstance.get() as instance:
+            for table, plot in (("revenue_forecasts", digest.plot), ("anomalies", alert)):
+                assert plot
+                picture = charts.png(plot)
+                shown = last_plot(instance, dg.AssetKey(["ml", table]))[PLOT].value
+                assert f"(data:image/png;base64,{b64encode(picture).decode()})" in shown
+                assert len(picture) < 100_000
+    assert alert
+    rarest = hub.rows(
+        "select day from (select *, max(score) over () as highest from ml.anomalies "
+        "where org_id = %s and is_anomaly and dimension = 'total') where score = highest",
+        largest,
+    )
+    assert (alert.marked,) in rarest
 
 
 def test_an_error_in_a_landed_table_ends_the_run_before_anything_is_built_from_it(new_hub: Callable[[], Hub]) -> None:
