@@ -39,7 +39,8 @@ def _block(block: Block) -> str:  # noqa: PLR0911 - one return per kind of block
 
 def _line(name: str, values: tuple[float | None, ...]) -> str:
     line = charts.sparks(values[-WIDTH:])
-    return f"{_wrapped(name)}\n{line}" if name else line
+    beside = f"{line}  {name}".rstrip()
+    return beside if len(beside) <= WIDTH else f"{_wrapped(name)}\n{line}"
 
 
 def _wrapped(text: str, first: str = "", rest: str = "") -> str:

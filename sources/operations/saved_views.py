@@ -209,8 +209,8 @@ async def _own_view(tx: Tx, view_id: UUID) -> SavedView:
 
 
 async def _keep(tx: Tx, view: SavedView) -> SavedView:
-    """Write a dashboard. One that is not shared, or whose maker is no admin any more, is sent nowhere."""
-    sent_to = view.sent_to if view.is_shared and tx.caller.role == "admin" else None
+    """Write a dashboard. One that is not shared is not sent either."""
+    sent_to = view.sent_to if view.is_shared else None
     tiles: list[dict[str, Any]] = [tile.model_dump(mode="json") for tile in view.tiles]
     await tx.execute(UPDATE_VIEW, tx.org_id, view.id, view.name, view.is_shared, sent_to, view.sent_every, tiles)
     return await get_view(tx, view.id)

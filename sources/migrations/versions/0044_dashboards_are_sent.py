@@ -35,21 +35,18 @@ alter table app.notification_deliveries
         (org_id, insight_id, view_id, digest_day, channel_id, recipient, event, repeat);
 """
 FUNCTIONS = """
--- The dashboards that are sent with the digest of a day, each with its channel: those of active admins. Those of a week
--- go with the digest of its last day.
+-- The dashboards that are sent with the digest of a day, each with its channel. Those of a week go with the digest of
+-- its last day.
 create function app.dashboards_to_send(p_org_id uuid, p_day date) returns table (view_id uuid, channel_id uuid)
 language sql stable set search_path = app, pg_temp as $$
     select views.id, channels.id
     from app.saved_views as views
-    inner join app.profiles as makers on makers.org_id = views.org_id and makers.id = views.profile_id
     inner join app.notification_channels as channels
         on channels.org_id = views.org_id and channels.id = views.sent_to
     where views.org_id = p_org_id
         and views.is_shared
         and views.tiles <> '[]'
         and (views.sent_every = 'day' or extract(isodow from p_day) = 7)
-        and makers.is_active
-        and makers.role = 'admin'
         and channels.is_active
 $$;
 -- What waits of a dashboard that is deleted, or that its maker does not send to this channel any more, is not sent.
@@ -60,7 +57,18 @@ begin
     where org_id = old.org_id and view_id = old.id and state in ('pending', 'failed');
     return null;
 end $$;
-revoke execute on function app.dashboards_to_send, app.withdraw_dashboards from public;
+-- Whoever is no active admin any more sends nothing.
+create function app.end_sending() returns trigger language plpgsql
+    security definer set search_path = app, pg_temp as $$
+begin
+    update app.saved_views set sent_to = null
+    where org_id = new.org_id and profile_id = new.id and sent_to is not null;
+    return null;
+end $$;
+revoke execute on function app.dashboards_to_send, app.withdraw_dashboards, app.end_sending from public;
+create trigger end_sending after update of role, is_active on app.profiles
+    for each row when (old.is_active and old.role = 'admin' and not (new.is_active and new.role = 'admin'))
+    execute function app.end_sending();
 create trigger withdraw_when_changed after update of sent_to on app.saved_views
     for each row when (old.sent_to is not null and old.sent_to is distinct from new.sent_to)
     execute function app.withdraw_dashboards();
@@ -70,7 +78,8 @@ create trigger withdraw_when_deleted after delete on app.saved_views
 FORMER = """
 drop trigger withdraw_when_deleted on app.saved_views;
 drop trigger withdraw_when_changed on app.saved_views;
-drop function app.withdraw_dashboards, app.dashboards_to_send;
+drop trigger end_sending on app.profiles;
+drop function app.end_sending, app.withdraw_dashboards, app.dashboards_to_send;
 drop policy sent_by_admins on app.saved_views;
 alter table app.saved_views drop column sent_to, drop column sent_every;
 
