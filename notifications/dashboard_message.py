@@ -42,17 +42,17 @@ async def read_dashboard(tx: Tx, view_id: UUID, day: date) -> Dashboard | None:
     return Dashboard(view, tuple([await panels.read_tile(tx, tile, day) for tile in view.tiles]), day)
 
 
-def dashboard_message(dashboard: Dashboard, *, link_base: str) -> Message:
+def dashboard_message(dashboard: Dashboard, *, organization_name: str, link_base: str) -> Message:
     """Return the message of a dashboard, with figures in the locale in use."""
     view, day = dashboard.view, formatting.long_day(dashboard.day)
     page = f"{link_base}/dashboards/{view.id}"
     return Message(
         id=f"dashboard:{view.id}:{dashboard.day.isoformat()}",
         type="dashboard",
-        subject=f"{view.name}: {day}",
+        subject=f"{organization_name}: {view.name}, {day}",
         blocks=(
             Heading(view.name),
-            Text(f"Figures up to {day}. A dashboard by {view.made_by}.", muted=True),
+            Text(f"{organization_name}, figures up to {day}. A dashboard by {view.made_by}.", muted=True),
             *(block for shown in dashboard.tiles for block in _tile(shown, link_base)),
             Actions((Link("Open the dashboard", page),)),
         ),

@@ -70,8 +70,10 @@ def _dashboard(
     if found is None:
         raise Undeliverable("The dashboard was deleted, or is not sent any more.")
     organization = find_organization(connection, delivery.org_id)
-    with formatting.in_locale(organization.locale if organization else DEFAULT_LOCALE):
-        return dashboard_message(found, link_base=settings.link_base)
+    if organization is None:
+        raise HubError(f"The organisation {delivery.org_id} is not in the warehouse: run `hub run`.")
+    with formatting.in_locale(organization.locale):
+        return dashboard_message(found, organization_name=organization.name, link_base=settings.link_base)
 
 
 def _recent_days(connection: psycopg.Connection, insight: dict[str, Any], metric: Metric) -> Plot | None:

@@ -142,7 +142,7 @@ def test_the_mail_has_the_figures_and_the_charts_of_the_page(sample_pages: Pages
         ("a@b.org", "dashboard", "sent", None)
     ]
     (received,) = mail.mails
-    assert received["Subject"] == "Money: Tuesday, 30 June 2026"
+    assert received["Subject"] == "Estudio Meridiano: Money, Tuesday, 30 June 2026"
     assert sum(part.get_content_type() == "image/png" for part in received.walk()) == 2
     drawn = [json.loads(spec) for spec in re.findall(r'<script type="application/json">(.*?)</script>', page)]
     assert [json.loads(block.spec) for block in messages[0].blocks if isinstance(block, Chart)] == drawn

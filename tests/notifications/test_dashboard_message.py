@@ -9,7 +9,7 @@ import pytest
 from notifications import charts
 from notifications.dashboard_message import Dashboard, dashboard_message
 from notifications.formats import slack, text
-from notifications.messages import Block, Chart, Facts, Heading
+from notifications.messages import Block, Chart, Facts, Heading, Message
 from notifications.panels import Panel, ShownTile
 from sources import formatting
 from sources.operations.saved_views import SavedView, Tile
@@ -38,8 +38,12 @@ SPLIT = split_panel({f"Service {number}": [Decimal(10 * number), Decimal(number)
 EXAMPLE = dashboard(tile("Revenue", ONE), tile("Services", SPLIT), tile("Gone", None, "There is no metric 'gone'."))
 
 
+def made(of: Dashboard) -> Message:
+    return dashboard_message(of, organization_name="North Studio", link_base=LINK)
+
+
 def blocks(of: Dashboard) -> tuple[Block, ...]:
-    return dashboard_message(of, link_base=LINK).blocks
+    return made(of).blocks
 
 
 def test_a_tile_tells_its_latest_period_with_its_comparisons() -> None:
@@ -72,14 +76,14 @@ def test_a_table_has_no_chart(view: str) -> None:
 def test_figures_and_charts_follow_the_locale() -> None:
     shown = panel([(Decimal(1234), None), (Decimal(2345), None)])
     with formatting.in_locale("de_DE"):
-        message = dashboard_message(dashboard(tile("Revenue", shown)), link_base=LINK)
+        message = made(dashboard(tile("Revenue", shown)))
     assert "2.345 €" in text.render(message)
     (chart,) = [block for block in message.blocks if isinstance(block, Chart)]
     assert json.loads(chart.spec)["config"]["locale"]["number"]["decimal"] == ","
 
 
 def test_each_tile_leads_to_its_exploration_and_the_message_to_the_dashboard() -> None:
-    written = text.render(dashboard_message(EXAMPLE, link_base=LINK))
+    written = text.render(made(EXAMPLE))
     assert [block.url for block in blocks(EXAMPLE) if isinstance(block, Heading)][1:] == [
         f"{LINK}/explore?{shown.tile.exploration.address()}" for shown in EXAMPLE.tiles
     ]
@@ -89,19 +93,17 @@ def test_each_tile_leads_to_its_exploration_and_the_message_to_the_dashboard() -
 
 def test_a_tile_without_figures_says_so() -> None:
     empty = split_panel({})
-    assert "Measure has no figures in these days." in text.render(
-        dashboard_message(dashboard(tile("Empty", empty)), link_base=LINK)
-    )
+    assert "Measure has no figures in these days." in text.render(made(dashboard(tile("Empty", empty))))
 
 
 def test_the_largest_dashboard_fits_into_a_message_of_slack() -> None:
-    message = dashboard_message(dashboard(*[tile(f"Tile {number}", SPLIT) for number in range(12)]), link_base=LINK)
+    message = made(dashboard(*[tile(f"Tile {number}", SPLIT) for number in range(12)]))
     assert len(message.blocks) == 3 + 12 * 3
     assert slack.render(message)["blocks"][-1]["elements"][0]["text"]["text"] == "Open the dashboard"
 
 
 def test_programs_get_the_same_figures() -> None:
-    (revenue, services, gone) = dashboard_message(EXAMPLE, link_base=LINK).data["dashboard"]["tiles"]
+    (revenue, services, gone) = made(EXAMPLE).data["dashboard"]["tiles"]
     assert revenue["members"] == [
         {"member": "all", "label": "all", "value": Decimal(1200), "compared": {"previous": Decimal(1000)}}
     ]

@@ -35,7 +35,7 @@ WORSENED = insight_message(
     currency="EUR",
     metric=BOOKED,
 )
-DASHBOARD = dashboard_message(EXAMPLE, link_base="http://127.0.0.1:3000")
+DASHBOARD = dashboard_message(EXAMPLE, organization_name="North Studio", link_base="http://127.0.0.1:3000")
 MESSAGES = {
     "every_block": EVERY_BLOCK, "opened": OPENED, "worsened": WORSENED, "resolved": RESOLVED, "dashboard": DASHBOARD,
 }  # fmt: skip
