@@ -12,36 +12,32 @@ from babel.dates import format_datetime, format_time, format_timedelta
 from sources import formatting
 from sources.page_paths import page_of
 
-MISSING: Final = "–"
 NOTABLE: Final = 0.02  # the least change that is good or bad, as a share of what it is compared with
 
 
-def figure(value: Decimal | float | None, unit: str, currency: str | None = None) -> str:
-    """Format a figure in its unit; a dash where it is not known."""
-    return MISSING if value is None else formatting.figure(value, unit, currency)
-
-
 def money(value: Decimal | float | None, currency: str | None) -> str:
-    """Format an amount as `figure` does; a dash where it is not known."""
-    return figure(value, "money", currency)
+    """Format an amount as `formatting.figure` does; a dash where it is not known."""
+    return formatting.figure_or_dash(value, "money", currency)
 
 
 def exact_money(value: Decimal | float | None, currency: str) -> str:
     """Format an amount to its smallest coin, as on an invoice; a dash where it is not known."""
-    return MISSING if value is None else formatting.exact_money(value, currency)
+    return formatting.MISSING if value is None else formatting.exact_money(value, currency)
 
 
 def local_time(at: datetime | None, timezone: str) -> str:
     """Format a moment in a time zone, e.g. Mon 4 May 2026, 14:30; a dash where there is none."""
     if at is None:
-        return MISSING
+        return formatting.MISSING
     return format_datetime(at.astimezone(ZoneInfo(timezone)), "EEE d MMM y, HH:mm", locale=formatting.LANGUAGE)
 
 
 def clock_time(at: datetime | None, timezone: str) -> str:
     """Format the time of day of a moment in a time zone, e.g. 14:30."""
     return (
-        MISSING if at is None else format_time(at.astimezone(ZoneInfo(timezone)), "HH:mm", locale=formatting.LANGUAGE)
+        formatting.MISSING
+        if at is None
+        else format_time(at.astimezone(ZoneInfo(timezone)), "HH:mm", locale=formatting.LANGUAGE)
     )
 
 
@@ -93,11 +89,11 @@ def _comparison(figure: Any, base: Decimal, than: str, currency: str) -> tuple[s
 
 
 def _or_missing(format_day: Callable[[date], str]) -> Callable[[date | None], str]:
-    return lambda day: MISSING if day is None else format_day(day)
+    return lambda day: formatting.MISSING if day is None else format_day(day)
 
 
 FILTERS: Final[Mapping[str, Any]] = {
-    "figure": figure,
+    "figure": formatting.figure_or_dash,
     "money": money,
     "exact_money": exact_money,
     "local_time": local_time,
@@ -109,7 +105,7 @@ FILTERS: Final[Mapping[str, Any]] = {
     "short_day": _or_missing(formatting.short_day),
     "day_month": _or_missing(formatting.day_month),
     "month_words": _or_missing(lambda day: formatting.short_period(day, "month")),
-    "percent": lambda share: MISSING if share is None else formatting.figure(share, "share"),
+    "percent": lambda share: formatting.MISSING if share is None else formatting.figure(share, "share"),
     "whole_percent": lambda share: formatting.percent(float(share)),
     "label": formatting.label,
     "listed": formatting.listed,

@@ -3,6 +3,7 @@
 A specification is made once; the rows come in as its named dataset `rows`, so that a page does not make it anew.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache, lru_cache
@@ -11,7 +12,7 @@ from typing import Any, Final
 import altair as alt
 import vl_convert
 
-from notifications.messages import Plot
+from notifications.messages import Chart, Plot
 from sources import formatting
 
 Spec = dict[str, Any]
@@ -234,11 +235,14 @@ def _of_period() -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=name) for field, name in names.items()]
 
 
-@lru_cache(maxsize=16)  # a digest goes to many receivers with the same picture
-def png(plot: Plot) -> bytes:
-    """Return the picture of `of_plot`, with the title above it."""
-    with formatting.in_locale(plot.locale):
-        spec = of_plot(plot) | {"title": {"text": plot.title, "anchor": "start", "fontSize": 12, "color": TEXT}}
+@lru_cache(maxsize=32)  # a message goes to many receivers with the same pictures
+def png(block: Plot | Chart) -> bytes:
+    """Return the picture of a block: of a plot that of `of_plot`, with its title above it."""
+    if isinstance(block, Chart):
+        spec = json.loads(block.spec)
+    else:
+        with formatting.in_locale(block.locale):
+            spec = of_plot(block) | {"title": {"text": block.title, "anchor": "start", "fontSize": 12, "color": TEXT}}
     picture: bytes = vl_convert.vegalite_to_png(
         {**spec, "width": WIDTH, "height": HEIGHT, "background": "white"}, scale=SCALE
     )
@@ -246,18 +250,23 @@ def png(plot: Plot) -> bytes:
 
 
 def sparkline(plot: Plot) -> str:
-    """Return one character per day: the actual value, else the expected one; a dot where both are missing.
+    """Return the characters of `sparks` of the days: of the actual value, else of the expected one.
 
     A bar stands before the first coming day.
     """
-    values = [
-        actual if actual is not None else expected for actual, expected in zip(plot.actual, plot.expected, strict=True)
-    ]
+    line = sparks(
+        [
+            actual if actual is not None else expected
+            for actual, expected in zip(plot.actual, plot.expected, strict=True)
+        ]
+    )
+    return line if plot.coming_from is None else line[: plot.coming_from] + BEGINNING + line[plot.coming_from :]
+
+
+def sparks(values: Sequence[float | None]) -> str:
+    """Return one character for each value; a dot for one that is missing, and nothing where all are."""
     present = [value for value in values if value is not None]
     if not present:
         return ""
     low, span = min(present), (max(present) - min(present)) or 1
-    line = ["·" if value is None else BARS[round((value - low) / span * (len(BARS) - 1))] for value in values]
-    if plot.coming_from is not None:
-        line.insert(plot.coming_from, BEGINNING)
-    return "".join(line)
+    return "".join("·" if value is None else BARS[round((value - low) / span * (len(BARS) - 1))] for value in values)

@@ -48,8 +48,8 @@ set state = 'sending', attempts = deliveries.attempts + 1
 where deliveries.id = %(id)s
     and deliveries.state = any(%(waiting)s)
     and (deliveries.state = 'sending' or deliveries.next_attempt_at <= %(now)s)
-returning id, org_id, channel_id, insight_id, digest_day, recipient, event as occasion, attempts as attempt,
-    %(now)s::timestamptz as attempted_at, (
+returning id, org_id, channel_id, insight_id, view_id, digest_day, recipient, event as occasion,
+    attempts as attempt, %(now)s::timestamptz as attempted_at, (
         select opened.receipt_ref
         from app.notification_deliveries as opened
         where deliveries.event <> 'opened'

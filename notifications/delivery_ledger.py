@@ -58,8 +58,14 @@ def enqueue_insights(
 
 
 def enqueue_digests(connection: psycopg.Connection, org_id: UUID, day: date, *, now: datetime) -> int:
-    """Write the deliveries of an organisation's digest of `day` and return the number of new ones. Repeatable."""
-    return _enqueue(connection, routing.routes_of_digest(connection, org_id, day), now, told_at=now)
+    """Write the deliveries of an organisation's digest of `day`, and of the dashboards that are sent with it.
+
+    Return the number of new ones. Repeatable.
+    """
+    digests, dashboards = (
+        find(connection, org_id, day) for find in (routing.routes_of_digest, routing.routes_of_dashboards)
+    )
+    return _enqueue(connection, [*digests, *dashboards], now, told_at=now)
 
 
 def _enqueue(connection: psycopg.Connection, routes: Sequence[Route], now: datetime, *, told_at: datetime) -> int:
@@ -67,10 +73,10 @@ def _enqueue(connection: psycopg.Connection, routes: Sequence[Route], now: datet
         cursor.executemany(
             """
             insert into app.notification_deliveries
-                (org_id, channel_id, insight_id, digest_day, recipient, event, repeat, told_at, next_attempt_at,
-                created_at)
-            values (%(org_id)s, %(channel_id)s, %(insight_id)s, %(digest_day)s, %(recipient)s, %(occasion)s,
-                %(repeat)s, %(told_at)s, %(now)s, %(now)s)
+                (org_id, channel_id, insight_id, view_id, digest_day, recipient, event, repeat, told_at,
+                next_attempt_at, created_at)
+            values (%(org_id)s, %(channel_id)s, %(insight_id)s, %(view_id)s, %(digest_day)s, %(recipient)s,
+                %(occasion)s, %(repeat)s, %(told_at)s, %(now)s, %(now)s)
             on conflict do nothing
             """,
             [{**asdict(route), "told_at": told_at, "now": now} for route in routes],

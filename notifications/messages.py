@@ -18,6 +18,7 @@ class Heading:
     text: str
     level: Literal[1, 2] = 1
     tone: Tone = "neutral"
+    url: str = ""  # of a section: the page of what it is about
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,15 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Chart:
+    """A chart as a page shows it; `lines`: the figures of its series by name, for readers without pictures."""
+
+    description: str
+    spec: str  # of Vega-Lite, as JSON
+    lines: tuple[tuple[str, tuple[float | None, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Link:
     text: str
     url: str
@@ -92,7 +102,7 @@ class Actions:
     links: tuple[Link, ...]
 
 
-Block = Heading | Text | Facts | Entry | Plot | Actions
+Block = Heading | Text | Facts | Entry | Plot | Chart | Actions
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ class Message:
     """A message; `id` is the same for each channel and each repeat."""
 
     id: str
-    type: str  # insight.opened, insight.worsened, insight.resolved, digest, test
+    type: str  # insight.opened, insight.worsened, insight.resolved, digest, dashboard, test
     subject: str
     blocks: tuple[Block, ...]
     data: Mapping[str, Any] = field(default_factory=dict)  # the same facts for programs

@@ -1,19 +1,23 @@
 """Rendering of deliveries: the message of a row of the ledger, read from the database when it is sent."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final, cast
+from uuid import UUID
 
 import psycopg
 
 from notifications.alerts import insight_message
-from notifications.channels.base import Delivery
+from notifications.channels.base import Delivery, Undeliverable
+from notifications.dashboard_message import dashboard_message, read_dashboard
 from notifications.digest import build_digest, digest_message
 from notifications.messages import Message, Plot, trial_message
 from notifications.queries import Metric, find_organization, metrics_by_name
-from sources import formatting
+from sources import database, formatting
 from sources.database import records
 from sources.errors import HubError
 from sources.insight_values import InsightOccasion
+from sources.operations.of_the_hub import run_as_hub
 from sources.row_values import DEFAULT_LOCALE
 from sources.settings import Settings
 
@@ -22,7 +26,12 @@ PLOT_MIN_DAYS: Final = 7  # fewer points are not worth a picture
 
 
 def message_for(connection: psycopg.Connection, settings: Settings, delivery: Delivery) -> Message:
-    """Return the message of `delivery`. Raises HubError where its insight or its organisation does not exist."""
+    """Return the message of `delivery`.
+
+    Raises HubError where its insight or its organisation does not exist, Undeliverable where its dashboard does not.
+    """
+    if delivery.view_id and delivery.digest_day:
+        return _dashboard(connection, settings, delivery, delivery.view_id, delivery.digest_day)
     if delivery.digest_day:
         digest = build_digest(connection, delivery.org_id, delivery.digest_day)
         return digest_message(digest, link_base=settings.link_base)
@@ -47,6 +56,25 @@ def message_for(connection: psycopg.Connection, settings: Settings, delivery: De
             metric=metric,
             plot=plot,
         )
+
+
+def _dashboard(
+    connection: psycopg.Connection, settings: Settings, delivery: Delivery, view_id: UUID, day: date
+) -> Message:
+    found = run_as_hub(
+        settings,
+        database.database_url(settings),
+        delivery.org_id,
+        lambda tx: read_dashboard(tx, view_id, day),
+        at=delivery.attempted_at,
+    )
+    if found is None:
+        raise Undeliverable("The dashboard was deleted, or is not sent any more.")
+    organization = find_organization(connection, delivery.org_id)
+    if organization is None:
+        raise HubError(f"The organisation {delivery.org_id} is not in the warehouse: run `hub run`.")
+    with formatting.in_locale(organization.locale):
+        return dashboard_message(found, organization_name=organization.name, link_base=settings.link_base)
 
 
 def recent_days(connection: psycopg.Connection, insight: Mapping[str, Any], metric: Metric) -> Plot | None:

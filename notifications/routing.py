@@ -1,4 +1,4 @@
-"""Routing: the recipients of each insight and digest, by the table app.notification_channels."""
+"""Routing: the recipients of each insight, digest and dashboard, by the table app.notification_channels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,16 +41,23 @@ from app.notification_channels
 where org_id = %(org)s and is_active and sends_digest
 """
 
+_CHANNELS_OF_DASHBOARDS: Final[LiteralString] = """
+select channels.org_id, channels.id as channel_id, channels.kind, channels.target, dashboards.view_id
+from app.dashboards_to_send(%(org)s, %(day)s) as dashboards
+join app.notification_channels as channels on channels.id = dashboards.channel_id
+"""
+
 
 @dataclass(frozen=True)
 class Route:
-    """One recipient of one insight or digest."""
+    """One recipient of one insight, digest or dashboard."""
 
     org_id: UUID
     channel_id: UUID
     recipient: str
     occasion: Occasion
     insight_id: UUID | None = None
+    view_id: UUID | None = None
     digest_day: date | None = None
     repeat: int = 0  # of a worsened insight: how many times it had worsened
 
@@ -86,6 +93,16 @@ def routes_of_digest(connection: psycopg.Connection, org_id: UUID, day: date) ->
     channels = records(connection, _CHANNELS_OF_DIGEST, {"org": org_id})
     return [
         Route(row["org_id"], row["channel_id"], recipient, "digest", digest_day=day)
+        for row in channels
+        for recipient in _recipients(row)
+    ]
+
+
+def routes_of_dashboards(connection: psycopg.Connection, org_id: UUID, day: date) -> list[Route]:
+    """Return the routes of the organisation's dashboards that are sent with the digest of `day`."""
+    channels = records(connection, _CHANNELS_OF_DASHBOARDS, {"org": org_id, "day": day})
+    return [
+        Route(row["org_id"], row["channel_id"], recipient, "dashboard", view_id=row["view_id"], digest_day=day)
         for row in channels
         for recipient in _recipients(row)
     ]

@@ -20,6 +20,8 @@ from sources.row_values import DEFAULT_LOCALE, LOCALES
 LANGUAGE: Final = "en"  # of all texts
 _locale: Final = ContextVar[str]("locale", default=DEFAULT_LOCALE)
 
+MISSING: Final = "–"  # in place of a figure that is not known
+
 Number = Decimal | float
 
 # Unit (of marts.dim_metric) -> the size from which on cents and tenths are not shown: they are less than 1% of it.
@@ -103,6 +105,11 @@ def figure(value: Number, unit: str, currency: str | None = None) -> str:
 def money(amount: Number, currency: str | None) -> str:
     """Format `amount` in `currency` (ISO 4217), e.g. €12,345 or €12.50."""
     return figure(amount, "money", currency)
+
+
+def figure_or_dash(value: Number | None, unit: str, currency: str | None = None) -> str:
+    """Format a figure as `figure` does; a dash where it is not known."""
+    return MISSING if value is None else figure(value, unit, currency)
 
 
 def exact_money(amount: Number, currency: str) -> str:

@@ -16,9 +16,10 @@ InsightKind = Literal[
 ]
 Severity = Literal["critical", "high", "medium", "low"]  # the most severe first
 InsightStatus = Literal["open", "acknowledged", "resolved", "dismissed"]
-# Why a message is sent: an insight was opened, has grown or is resolved, a daily digest is due, or a channel is tested.
+# Why a message is sent: an insight was opened, has grown or is resolved, a daily digest or a dashboard is due, or a
+# channel is tested.
 InsightOccasion = Literal["opened", "worsened", "resolved"]
-Occasion = Literal[InsightOccasion, "digest", "test"]
+Occasion = Literal[InsightOccasion, "digest", "dashboard", "test"]
 # Why a person dismisses an insight, and what a person may say about one.
 DismissalReason = Literal["expected", "wrong", "not_interesting", "known_event"]
 FeedbackReason = Literal[DismissalReason, "useful", "not_useful"]

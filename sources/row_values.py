@@ -18,6 +18,7 @@ MilestoneStatus = Literal["pending", "in_progress", "submitted", "approved", "ca
 TaskStatus = Literal["todo", "in_progress", "done", "cancelled"]
 CalendarEventKind = Literal["closure", "campaign", "price_change", "event"]
 Grain = Literal["day", "week", "month", "quarter", "year"]  # of a period; a week begins on Monday
+SentEvery = Literal["day", "week"]  # how often a dashboard is sent; a week: on its last day
 Sensitivity = Literal["quiet", "normal", "keen"]  # of the detection of anomalies
 # How figures and money of an organisation are written (CLDR).
 FormatLocale = Literal[
@@ -45,6 +46,7 @@ APPROVAL_STATUSES: Final[tuple[ApprovalStatus, ...]] = get_args(ApprovalStatus)
 EXTRA_STATUSES: Final[tuple[ExtraStatus, ...]] = get_args(ExtraStatus)
 CALENDAR_EVENT_KINDS: Final[tuple[CalendarEventKind, ...]] = get_args(CalendarEventKind)
 GRAINS: Final[tuple[Grain, ...]] = get_args(Grain)
+SENT_EVERY: Final[tuple[SentEvery, ...]] = get_args(SentEvery)
 SENSITIVITIES: Final[tuple[Sensitivity, ...]] = get_args(Sensitivity)
 LOCALES: Final[tuple[FormatLocale, ...]] = get_args(FormatLocale)
 DEFAULT_LOCALE: Final[FormatLocale] = "en_US"

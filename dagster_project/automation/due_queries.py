@@ -8,20 +8,32 @@ from sources import database
 from sources.insight_values import WAITING_STATES
 from sources.settings import Settings
 
-# A digest is due if as_of is the organisation's yesterday, until the digest is in the ledger.
+# A digest, with the dashboards that are sent with it, is due if as_of is the organisation's yesterday, until it is in
+# the ledger.
 DIGESTS_DUE: Final = """
     select clock.org_id, clock.as_of
     from raw.run_clock as clock
     inner join raw.organizations as organizations on organizations.id = clock.org_id
     where extract(hour from %(now)s::timestamptz at time zone organizations.timezone) >= %(hour)s
         and clock.as_of = (%(now)s::timestamptz at time zone organizations.timezone)::date - 1
-        and exists (
-            select from app.notification_channels as channels
-            where channels.org_id = clock.org_id and channels.is_active and channels.sends_digest
-                and not exists (
+        and (
+            exists (
+                select from app.notification_channels as channels
+                where channels.org_id = clock.org_id and channels.is_active and channels.sends_digest
+                    and not exists (
+                        select from app.notification_deliveries as deliveries
+                        where deliveries.channel_id = channels.id and deliveries.digest_day = clock.as_of
+                            and deliveries.event = 'digest'
+                    )
+            )
+            or exists (
+                select from app.dashboards_to_send(clock.org_id, clock.as_of) as dashboards
+                where not exists (
                     select from app.notification_deliveries as deliveries
-                    where deliveries.channel_id = channels.id and deliveries.digest_day = clock.as_of
+                    where deliveries.channel_id = dashboards.channel_id and deliveries.digest_day = clock.as_of
+                        and deliveries.view_id = dashboards.view_id
                 )
+            )
         )
     order by clock.org_id
 """

@@ -19,7 +19,7 @@ GROUP: Final = "delivery"
 
 
 class DigestRequest(dg.Config):
-    """The organisation and day of the digests to enqueue; by default all organisations and their last complete day."""
+    """The organisation and day of the messages to enqueue; by default all organisations and their last complete day."""
 
     org_id: str | None = Field(None, description="The id of an organisation; empty: every organisation.")
     day: str | None = Field(None, description="The day of the digest (YYYY-MM-DD); empty: the last complete day.")
@@ -31,7 +31,7 @@ class DigestRequest(dg.Config):
     group_name=GROUP,
     kinds={"python", "postgres"},
     owners=OWNERS,
-    description="Rows of the delivery ledger for the daily digests, one per organisation, day, channel and recipient.",
+    description="Rows of the delivery ledger for daily digests and for dashboards: one per day, channel and recipient.",
 )
 def digest_deliveries(config: DigestRequest) -> dg.MaterializeResult[None]:
     day = date.fromisoformat(config.day) if config.day else None
@@ -51,7 +51,7 @@ def digest_deliveries(config: DigestRequest) -> dg.MaterializeResult[None]:
 
 @dg.asset(
     key=["app", "notification_deliveries"],
-    # The messages are made when they are sent, from all of these. A test compares them with the SQL of notifications.
+    # The messages are made when they are sent, from all of these. A test compares them with the SQL.
     deps=[
         ["analytics", "v_booking_status_metrics"],
         ["analytics", "v_booking_trends"],
@@ -59,11 +59,13 @@ def digest_deliveries(config: DigestRequest) -> dg.MaterializeResult[None]:
         ["analytics", "v_provider_workload_analytics"],
         ["app", "digest_deliveries"],
         ["app", "insight_events"],
+        ["marts", "dim_member"],
         ["marts", "dim_metric"],
         ["marts", "dim_organization"],
         ["marts", "fct_bookings"],
         ["marts", "fct_bookings_on_hand"],
         ["marts", "kpi_daily"],
+        ["marts", "metrics_period"],
         ["ml", "anomalies"],
         ["ml", "revenue_forecasts"],
         ["raw", "organizations"],

@@ -1,33 +1,23 @@
 """The dashboards that people make for themselves: the list, and one with its tiles."""
 
-from dataclasses import dataclass
-from datetime import date
 from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 from starlette.datastructures import FormData
 
-from dashboard import panels
 from dashboard.access import Owner, SentForm, Visitor
 from dashboard.forms import Rejected, submit
-from dashboard.panels import Panel
 from dashboard.rendering import PageRoute, leads_to, page
+from notifications import panels
+from notifications.panels import ShownTile
 from sources.operations import saved_views
-from sources.operations.errors import Refusal
-from sources.operations.saved_views import NewView, SavedView, Tile, ViewChange
+from sources.operations.saved_views import NewView, SavedView, Sending, ViewChange
+from sources.operations.settings import channels
+from sources.operations.settings.channels import Channel
 from sources.operations.transaction import Tx
 
 router = APIRouter(prefix="/dashboards", route_class=PageRoute, include_in_schema=False, tags=["pages"])
-
-
-@dataclass(frozen=True, slots=True)
-class ShownTile:
-    """A tile with its figures, or with the sentence why it has none."""
-
-    tile: Tile
-    panel: Panel | None
-    refused: str
 
 
 @router.get("")
@@ -56,24 +46,18 @@ async def open_dashboard(visitor: Owner, view_id: UUID) -> Response:
 async def _shown(visitor: Visitor, view_id: UUID, rejected: Rejected | None = None) -> Response:
     as_of = visitor.as_of
 
-    async def read(tx: Tx) -> tuple[SavedView, list[ShownTile]]:
+    async def read(tx: Tx) -> tuple[SavedView, list[Channel], list[ShownTile]]:
         view = await saved_views.get_view(tx, view_id)
-        return view, [await _read_tile(tx, tile, as_of) for tile in view.tiles] if as_of else []
+        is_sender = view.is_own and tx.caller.role == "admin"
+        receivers = (await channels.list_channels(tx)).items if is_sender else []
+        return view, receivers, [await panels.read_tile(tx, tile, as_of) for tile in view.tiles] if as_of else []
 
-    view, tiles = await visitor.run(read)
+    view, receivers, tiles = await visitor.run(read)
     return page(
         visitor, "dashboard.html.j2", status=422 if rejected else 200, view=view, tiles=tiles, rejected=rejected,
-        most_rows=panels.MOST_ROWS, compared=panels.COMPARED,
+        most_rows=panels.MOST_ROWS, compared=panels.COMPARED, receivers=receivers,
+        receiver=next((each for each in receivers if each.id == view.sent_to), None),
     )  # fmt: skip
-
-
-async def _read_tile(tx: Tx, tile: Tile, as_of: date) -> ShownTile:
-    try:
-        return ShownTile(tile, await panels.read_panel(tx, tile.exploration, as_of), "")
-    except Refusal as refusal:
-        if refusal.kind == "unavailable":
-            raise
-        return ShownTile(tile, None, str(refusal))
 
 
 @router.post("/{view_id}")
@@ -88,6 +72,16 @@ def _told(view: SavedView, form: FormData) -> str:
     if "is_shared" not in form:
         return "Renamed."
     return "Shared with everyone who sees the figures." if view.is_shared else "Only you see it."
+
+
+@router.post("/{view_id}/sending")
+async def send_dashboard(form: SentForm, visitor: Owner, view_id: UUID) -> Response:
+    sent = await submit(visitor, form, Sending, lambda tx, sending: saved_views.send_view(tx, view_id, sending))
+    if isinstance(sent, Rejected):
+        return await _shown(visitor, view_id, sent)
+    return leads_to(
+        f"/dashboards/{view_id}", "It is not sent." if sent.sent_to is None else f"Sent every {sent.sent_every}."
+    )
 
 
 @router.post("/{view_id}/delete")

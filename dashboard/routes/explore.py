@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from dashboard import panels
 from dashboard.access import Owner, SentForm, Visitor
 from dashboard.downloads import csv_download, inert
 from dashboard.forms import Rejected, submit
-from dashboard.panels import Panel
 from dashboard.rendering import PageRoute, leads_to, page
+from notifications import panels
+from notifications.panels import Panel
 from sources.operations import figures, saved_views
 from sources.operations.errors import Refusal
 from sources.operations.explorations import Exploration, values_of

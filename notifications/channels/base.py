@@ -41,6 +41,7 @@ class Delivery:
     occasion: str  # of Occasion
     attempt: int
     attempted_at: datetime
+    view_id: UUID | None = None  # of the dashboard that is sent
     opened_receipt_ref: str | None = None  # of a later one: the receiver's own id of the opened message
     secret_numbers: Sequence[int] = (0,)  # of the valid secrets of the channel, the present one first
 

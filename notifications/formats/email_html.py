@@ -10,7 +10,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, Template
 
 from notifications import charts
-from notifications.messages import Message, Plot, Tone
+from notifications.messages import Chart, Message, Plot, Tone
 
 TEMPLATE: Final = "email.html.j2"
 COLOURS: Final[dict[Tone, str]] = {
@@ -35,9 +35,9 @@ def render_mail(message: Message, *, domain: str) -> Mail:
     """Return the page for a mail from `domain`; the caller attaches the pictures with their Content-IDs."""
     images: dict[str, bytes] = {}
 
-    def attached(plot: Plot) -> str:
+    def attached(block: Plot | Chart) -> str:
         content_id = f"plot{len(images) + 1}@{domain}"
-        images[content_id] = charts.png(plot)
+        images[content_id] = charts.png(block)
         return f"cid:{content_id}"
 
     return Mail(_page(message, attached), images)
@@ -45,10 +45,10 @@ def render_mail(message: Message, *, domain: str) -> Mail:
 
 def render_page(message: Message) -> str:
     """Return one self-contained page with its pictures inline."""
-    return _page(message, lambda plot: f"data:image/png;base64,{base64.b64encode(charts.png(plot)).decode()}")
+    return _page(message, lambda block: f"data:image/png;base64,{base64.b64encode(charts.png(block)).decode()}")
 
 
-def _page(message: Message, image_source: Callable[[Plot], str]) -> str:
+def _page(message: Message, image_source: Callable[[Plot | Chart], str]) -> str:
     parts = [(type(block).__name__.lower(), block) for block in message.blocks]
     return _template().render(message=message, parts=parts, image_source=image_source, colours=COLOURS)
 

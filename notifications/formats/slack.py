@@ -6,7 +6,7 @@ Limits and escaping: docs.slack.dev, Block Kit reference and "Formatting message
 from typing import Any, Final
 
 from notifications import charts
-from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Step, Text, Tone
+from notifications.messages import Actions, Block, Chart, Entry, Facts, Heading, Message, Plot, Step, Text, Tone
 
 BLOCKS_MAX: Final = 50
 HEADER_MAX: Final = 150
@@ -60,10 +60,14 @@ def _plain(text: str, limit: int) -> Json:
     return {"type": "plain_text", "text": escaped(text, limit) or " ", "emoji": False}
 
 
+def _mrkdwn(text: str) -> Json:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
 def _labelled(title: str, text: str, limit: int) -> Json:
     bold = f"*{escaped(' '.join(title.split()), limit // 2)}*"
     body = escaped(text, limit - len(bold) - 1)
-    return {"type": "mrkdwn", "text": f"{bold}\n{body}" if body else bold, "verbatim": True}
+    return _mrkdwn(f"{bold}\n{body}" if body else bold)
 
 
 def _section(text: Json) -> Json:
@@ -78,8 +82,10 @@ def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one return per kind o
     match block:
         case Heading(text=text, level=1, tone=tone):
             return [{"type": "header", "text": _plain(MARKS[tone] + text, HEADER_MAX)}]
-        case Heading(text=text):
+        case Heading(text=text, url=""):
             return [_section(_labelled(text, "", TEXT_MAX))]
+        case Heading(text=text, url=url):
+            return [_section(_mrkdwn(f"*{_linked(Step(text, url), TEXT_MAX - 2)}*"))]
         case Text(text=text) if not text.strip():
             return []  # Slack refuses empty text
         case Text(text=text, muted=True):
@@ -95,6 +101,9 @@ def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one return per kind o
             return [entry, *([_steps(steps)] if steps else [])]
         case Plot():
             return [_note(f"{block.description}: {charts.sparkline(block)}")]
+        case Chart(description=description, lines=series):
+            lines = [f"{name}: {charts.sparks(values)}" for name, values in series]
+            return [_note("\n".join([description, *lines]))]
         case Actions(links=links):
             return [{"type": "actions", "elements": [_button(link.text, link.url) for link in links][:BUTTONS_MAX]}]
 
@@ -102,14 +111,15 @@ def _block(block: Block) -> list[Json]:  # noqa: PLR0911 - one return per kind o
 def _steps(steps: tuple[Step, ...]) -> Json:
     """Return the steps as a list whose items link to what they are about, each within the room that it has."""
     room = TEXT_MAX // len(steps) - 1
-    return _section({"type": "mrkdwn", "text": "\n".join(_item(step, room) for step in steps), "verbatim": True})
+    return _section(_mrkdwn("\n".join(f"• {_linked(step, room - 2)}" for step in steps)))
 
 
-def _item(step: Step, room: int) -> str:
+def _linked(step: Step, room: int) -> str:
+    """Return the text of a step as a link, where there is room for its address."""
     url = _entities(step.url).replace("|", "%7C")
     if not url or len(url) > room // 2:
-        return f"• {escaped(step.text, room - 2)}"
-    return f"• <{url}|{escaped(step.text, room - len(url) - 5)}>"
+        return escaped(step.text, room)
+    return f"<{url}|{escaped(step.text, room - len(url) - 3)}>"
 
 
 def _button(text: str, url: str) -> Json:

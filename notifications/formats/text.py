@@ -4,7 +4,7 @@ import textwrap
 from typing import Final
 
 from notifications import charts
-from notifications.messages import Actions, Block, Entry, Facts, Heading, Message, Plot, Step, Text
+from notifications.messages import Actions, Block, Chart, Entry, Facts, Heading, Message, Plot, Step, Text
 
 WIDTH: Final = 80
 LABEL_MAX: Final = 28  # a longer label gets a line of its own
@@ -15,11 +15,12 @@ def render(message: Message) -> str:
     return "\n\n".join(part for part in map(_block, message.blocks) if part) + "\n"
 
 
-def _block(block: Block) -> str:
+def _block(block: Block) -> str:  # noqa: PLR0911 - one return per kind of block
     match block:
-        case Heading(text=text, level=level):
+        case Heading(text=text, level=level, url=url):
             lines = _wrapped(text).splitlines()
-            return "\n".join([*lines, ("=" if level == 1 else "-") * max(map(len, lines), default=0)])
+            rule = ("=" if level == 1 else "-") * max(map(len, lines), default=0)
+            return "\n".join([*lines, rule, *([url] if url else [])])
         case Text(text=text):
             return _wrapped(text)
         case Facts(items=items):
@@ -29,8 +30,17 @@ def _block(block: Block) -> str:
             return "\n".join([_wrapped(title, "* ", "  "), *paragraphs, *map(_step, steps)]).rstrip()
         case Plot():
             return f"{_wrapped(block.description)}\n{charts.sparkline(block)[-WIDTH:]}"
+        case Chart(description=description, lines=series):
+            lines = [_line(name if len(series) > 1 else "", values) for name, values in series]
+            return "\n".join([_wrapped(description), *lines])
         case Actions(links=links):
             return "\n".join(f"{link.text}: {link.url}" for link in links)
+
+
+def _line(name: str, values: tuple[float | None, ...]) -> str:
+    line = charts.sparks(values[-WIDTH:])
+    beside = f"{line}  {name}".rstrip()
+    return beside if len(beside) <= WIDTH else f"{_wrapped(name)}\n{line}"
 
 
 def _wrapped(text: str, first: str = "", rest: str = "") -> str:

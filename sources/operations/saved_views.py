@@ -9,7 +9,9 @@ from pydantic import BaseModel
 from sources.operations.errors import Refusal, not_found
 from sources.operations.explorations import Exploration
 from sources.operations.field_types import Line, Moment, Request
+from sources.operations.settings.rows import demand_admin
 from sources.operations.transaction import Tx
+from sources.row_values import SentEvery
 
 Size = Literal["half", "whole"]  # of the width of the page
 Direction = Literal["up", "down"]
@@ -28,13 +30,15 @@ class Tile(BaseModel):
 
 
 class SavedView(BaseModel):
-    """A dashboard. `is_own`: the caller made it, and may change it."""
+    """A dashboard. `is_own`: the caller made it, and may change it. `sent_to`: the channel that it is sent to."""
 
     id: UUID
     name: str
     is_shared: bool
     is_own: bool
     made_by: str
+    sent_to: UUID | None
+    sent_every: SentEvery
     tiles: list[Tile]
     updated_at: Moment
 
@@ -52,6 +56,13 @@ class ViewChange(Request):
     is_shared: bool | None = None
 
 
+class Sending(Request):
+    """Where a dashboard is sent, and how often. Without a channel it is not sent."""
+
+    sent_to: UUID | None = None
+    sent_every: SentEvery = "week"
+
+
 class NewTile(Request):
     """A tile for a dashboard of the caller's own: a new one of the name `view_name` if it is given, or `view_id`."""
 
@@ -62,8 +73,8 @@ class NewTile(Request):
 
 
 FROM_VIEWS: Final = """
-select views.id, views.name, views.is_shared, views.profile_id = $2 as is_own, people.full_name as made_by, views.tiles,
-    views.updated_at
+select views.id, views.name, views.is_shared, views.profile_id is not distinct from $2 as is_own,
+    people.full_name as made_by, views.sent_to, views.sent_every, views.tiles, views.updated_at
 from app.saved_views as views
 inner join app.profiles as people on people.org_id = views.org_id and people.id = views.profile_id
 where views.org_id = $1
@@ -75,7 +86,11 @@ LOCK_VIEW: Final = "select from app.saved_views where org_id = $1 and profile_id
 INSERT_VIEW: Final = """
 insert into app.saved_views (org_id, profile_id, name, created_at, updated_at) values ($1, $2, $3, $4, $4) returning id
 """
-UPDATE_VIEW: Final = "update app.saved_views set name = $3, is_shared = $4, tiles = $5 where org_id = $1 and id = $2"
+FIND_CHANNEL: Final = "select from app.notification_channels where org_id = $1 and id = $2 and removed_at is null"
+UPDATE_VIEW: Final = """
+update app.saved_views set name = $3, is_shared = $4, sent_to = $5, sent_every = $6, tiles = $7
+where org_id = $1 and id = $2
+"""
 DELETE_VIEW: Final = "delete from app.saved_views where org_id = $1 and profile_id = $2 and id = $3 returning id"
 LISTED: Final = 500
 
@@ -95,6 +110,12 @@ async def get_view(tx: Tx, view_id: UUID) -> SavedView:
     return _as_view(row)
 
 
+async def find_sent_view(tx: Tx, view_id: UUID) -> SavedView | None:
+    """Return a dashboard that is sent, for the Hub itself; None where there is none (any more)."""
+    row = await tx.row(SELECT_VIEW, tx.org_id, tx.caller.profile_id, view_id)
+    return _as_view(row) if row is not None and row["sent_to"] is not None else None
+
+
 async def create_view(tx: Tx, request: NewView) -> SavedView:
     """Make a dashboard of the caller's own. Raises Refusal: forbidden, conflict (too_many)."""
     _demand_rights(tx)
@@ -106,9 +127,27 @@ async def create_view(tx: Tx, request: NewView) -> SavedView:
 
 
 async def change_view(tx: Tx, view_id: UUID, change: ViewChange) -> SavedView:
-    """Rename a dashboard of the caller's own, share it or keep it for oneself. Raises Refusal: forbidden, not_found."""
+    """Rename a dashboard of the caller's own, share it, or keep it for oneself, so that it is not sent either.
+
+    Raises Refusal: forbidden, not_found.
+    """
     view = await _own_view(tx, view_id)
     return await _keep(tx, view.model_copy(update=change.model_dump(exclude_none=True)))
+
+
+async def send_view(tx: Tx, view_id: UUID, sending: Sending) -> SavedView:
+    """Send a dashboard of the caller's own to a channel, or to none.
+
+    Raises Refusal: forbidden (not an admin), not_found, conflict (not_shared), invalid (unknown_channel).
+    """
+    demand_admin(tx, "Sending a dashboard is")
+    view = await _own_view(tx, view_id)
+    if sending.sent_to is not None:
+        if not view.is_shared:
+            raise Refusal("conflict", "not_shared", "Only a dashboard that is shared can be sent.", field="sent_to")
+        if await tx.row(FIND_CHANNEL, tx.org_id, sending.sent_to) is None:
+            raise Refusal("invalid", "unknown_channel", "There is no such channel.", field="sent_to")
+    return await _keep(tx, view.model_copy(update=sending.model_dump()))
 
 
 async def delete_view(tx: Tx, view_id: UUID) -> None:
@@ -170,8 +209,10 @@ async def _own_view(tx: Tx, view_id: UUID) -> SavedView:
 
 
 async def _keep(tx: Tx, view: SavedView) -> SavedView:
+    """Write a dashboard. One that is not shared is not sent either."""
+    sent_to = view.sent_to if view.is_shared else None
     tiles: list[dict[str, Any]] = [tile.model_dump(mode="json") for tile in view.tiles]
-    await tx.execute(UPDATE_VIEW, tx.org_id, view.id, view.name, view.is_shared, tiles)
+    await tx.execute(UPDATE_VIEW, tx.org_id, view.id, view.name, view.is_shared, sent_to, view.sent_every, tiles)
     return await get_view(tx, view.id)
 
 

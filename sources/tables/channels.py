@@ -61,7 +61,8 @@ notification_deliveries = hub_table(
     "notification_deliveries",
     uuid_column("channel_id"),
     uuid_column("insight_id", required=False),
-    Column("digest_day", Date),
+    uuid_column("view_id", required=False),  # a dashboard; no foreign key: the row stays when it is deleted
+    Column("digest_day", Date),  # of a digest and of a dashboard: the last day of the figures
     text_column("recipient"),
     text_column("event"),
     text_column("state", default="pending"),
@@ -77,14 +78,16 @@ notification_deliveries = hub_table(
     Column("told_at", Timestamp, nullable=False, server_default=text("now()")),
     one_of("event", OCCASIONS),
     one_of("state", DELIVERY_STATES),
-    check("(event = 'digest') = (digest_day is not null)", "digest_day", "event"),
-    check("(event not in ('digest', 'test')) = (insight_id is not null)", "insight_id", "event"),
+    check("(event in ('digest', 'dashboard')) = (digest_day is not null)", "digest_day", "event"),
+    check("(event not in ('digest', 'dashboard', 'test')) = (insight_id is not null)", "insight_id", "event"),
+    check("(event = 'dashboard') = (view_id is not null)", "view_id", "event"),
     check("(state = 'sent') = (sent_at is not null)", "sent_at", "state"),
     belongs_to("notification_channels", "channel_id"),
     belongs_to("insight_events", "insight_id"),
     UniqueConstraint(
         "org_id",
         "insight_id",
+        "view_id",
         "digest_day",
         "channel_id",
         "recipient",

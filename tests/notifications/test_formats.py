@@ -13,10 +13,12 @@ import pytest
 
 from notifications import charts
 from notifications.alerts import insight_message
+from notifications.dashboard_message import dashboard_message
 from notifications.formats import email_html, slack, text, webhook
 from notifications.messages import Entry, Facts, Heading, Message, Plot, Text
 from notifications.queries import Metric
 from tests.notifications.examples import AWKWARD, EVERY_BLOCK, INSIGHT_ROW, NOW, PLOT
+from tests.notifications.test_dashboard_message import EXAMPLE
 
 GOLDEN = Path(__file__).parent / "golden"
 BOOKED = Metric("Booked revenue", "money")
@@ -33,7 +35,10 @@ WORSENED = insight_message(
     currency="EUR",
     metric=BOOKED,
 )
-MESSAGES = {"every_block": EVERY_BLOCK, "opened": OPENED, "worsened": WORSENED, "resolved": RESOLVED}
+DASHBOARD = dashboard_message(EXAMPLE, organization_name="North Studio", link_base="http://127.0.0.1:3000")
+MESSAGES = {
+    "every_block": EVERY_BLOCK, "opened": OPENED, "worsened": WORSENED, "resolved": RESOLVED, "dashboard": DASHBOARD,
+}  # fmt: skip
 
 
 def pretty(value: Any) -> str:

@@ -75,6 +75,7 @@ CODES: Final = {
         "sample_incidents": "dimension direction kind member",
         "service_add_ons": "currency name",
         "service_packages": "currency name",
+        "saved_views": "sent_every",
         "services": "category currency external_ref name",
         "tasks": "status",
         "time_entries": "external_ref",

@@ -177,6 +177,20 @@ def test_an_analyst_sees_what_admins_see_but_what_is_for_them_alone(
             assert (_count(hub_api, table) > 0) == (table not in OF_ADMINS), table
 
 
+def test_an_analyst_sends_no_dashboard(hub_api: psycopg.Connection) -> None:
+    insert = (
+        "insert into app.saved_views (org_id, profile_id, name, is_shared, sent_to) values (%s, %s, 'Mine', true, %s)"
+    )
+    for person in ("admin", "analyst"):
+        values = [NORTH.id, NORTH.id_of(person), NORTH.id_of("channel")]
+        with _entered(hub_api, person):
+            if person == "admin":
+                hub_api.execute(insert, values)
+            else:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+                    hub_api.execute(insert, values)
+
+
 # Of a table a column that hub_api may update, where it may not update updated_at.
 UPDATED = {"organizations": "settings", "import_jobs": "mapping"}
 

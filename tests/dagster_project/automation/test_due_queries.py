@@ -8,6 +8,7 @@ import pytest
 
 from dagster_project.automation import due_queries
 from dagster_project.ingestion.landing import create_raw_table
+from notifications.delivery_ledger import enqueue_digests
 from sources.settings import Settings
 from sources.tables import organizations
 
@@ -53,6 +54,29 @@ def test_a_digest_in_the_ledger_is_not_due_again(
         "select org_id, id, %s, target, 'digest' from app.notification_channels",
         [DAY],
     )
+    assert due_queries.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
+
+
+def test_a_dashboard_is_due_where_no_digest_is(
+    settings: Settings, connection: psycopg.Connection, org_id: UUID
+) -> None:
+    connection.execute("update app.notification_channels set sends_digest = false")
+    assert due_queries.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
+    connection.execute(
+        "insert into app.organizations (id, org_id, name, slug, timezone, currency) "
+        "values (%(org)s, %(org)s, 'North', 'north', 'America/New_York', 'USD')",
+        {"org": org_id},
+    )
+    connection.execute(
+        "with made as (insert into app.profiles (org_id, role, full_name, email) "
+        "values (%(org)s, 'admin', 'Ana Bell', 'ana@b.de') returning id) "
+        "insert into app.saved_views (org_id, profile_id, name, is_shared, tiles, sent_to, sent_every) "
+        "select %(org)s, made.id, 'Money', true, '[{}]', channels.id, 'day' "
+        "from made, app.notification_channels as channels",
+        {"org": org_id},
+    )
+    assert due_queries.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == [(org_id, DAY)]
+    enqueue_digests(connection, org_id, DAY, now=datetime(2026, 3, 11, 12, 0, tzinfo=UTC))
     assert due_queries.digests_due(settings, datetime(2026, 3, 11, 12, 0, tzinfo=UTC), HOUR) == []
 
 

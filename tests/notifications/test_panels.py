@@ -1,44 +1,11 @@
 """Words, shades and SQL of an exploration, on figures made by hand."""
 
-from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from dashboard.downloads import inert
-from dashboard.panels import Panel
-from sources.operations.explorations import Exploration
-from sources.operations.figures import Comparison, Figure, Figures, Metric, MetricFigures, Series
-
-AS_OF = date(2026, 5, 6)  # a Wednesday
-
-
-def panel(
-    values: list[tuple[Decimal | None, Decimal | None]], *, unit: str = "money", compare: Comparison = "previous",
-    good_direction: str = "up", **exploration: object,
-) -> Panel:  # fmt: skip
-    """Return the panel of weeks or days up to AS_OF, each with its value and what it is compared with."""
-    of = Exploration.model_validate({"compare": [compare], **exploration})
-    length = 7 if of.grain == "week" else 1
-    last = AS_OF - timedelta(days=AS_OF.weekday() if of.grain == "week" else 0)
-    figures = [
-        Figure(
-            period_start=(start := last - timedelta(days=length * (len(values) - 1 - place))),
-            period_end=(end := start + timedelta(days=length - 1)),
-            is_partial=end > AS_OF, value=value, compared={compare: base},
-        )
-        for place, (value, base) in enumerate(values)
-    ]  # fmt: skip
-    metric = Metric(
-        metric="m", label="Measure", description="", unit=unit, kind="sum", numerator=None, denominator=None,
-        dimensions=["total", "service"], good_direction=good_direction, final_after_days=0, is_watched=True,
-    )  # fmt: skip
-    series = [Series(member="all", member_label="all", figures=figures)]
-    found = Figures(
-        as_of=AS_OF, currency="EUR", dimension=of.by, grain=of.grain, first=figures[0].period_start, last=AS_OF,
-        items=[MetricFigures(metric=metric, series=series)],
-    )  # fmt: skip
-    return Panel(of, found)
+from sources.operations.figures import Comparison
+from tests.notifications.made_panels import panel
 
 
 @pytest.mark.parametrize(
@@ -78,9 +45,3 @@ def test_names_in_the_sql_are_quoted() -> None:
     shown = panel([(Decimal(1), None)], by="service", member=["d'accord"])
     assert "member in ('d''accord')" in shown.sql
     assert "select period_start, is_partial, member, value, previous\n" in shown.sql
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+49", "-x", "@sum", "\tx"])
-def test_a_spreadsheet_calculates_no_name(text: str) -> None:
-    assert inert(text) == f"'{text}"
-    assert inert("Workshop = fun") == "Workshop = fun"

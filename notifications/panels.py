@@ -1,4 +1,4 @@
-"""What the explorer shows of an exploration, on its own page and as a tile: figures, words, chart, table and SQL."""
+"""What the explorer shows of an exploration: figures, words, chart, table and SQL, for pages and messages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,14 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
-from dashboard import formats
 from notifications import charts
 from notifications.charts import Spec
 from sources import formatting
 from sources.operations import figures
+from sources.operations.errors import Refusal
 from sources.operations.explorations import Exploration
 from sources.operations.figures import TOTAL, Comparison, Figure, Figures, Metric, Series
+from sources.operations.saved_views import Tile
 from sources.operations.transaction import Tx
 
 MOST_DRAWN: Final = len(charts.SERIES)  # members in a chart
@@ -95,7 +96,7 @@ class Panel:
 
     def shown(self, value: Decimal | None) -> str:
         """Format a figure in the unit of the metric."""
-        return formats.figure(value, self.metric.unit, self.figures.currency)
+        return formatting.figure_or_dash(value, self.metric.unit, self.figures.currency)
 
     def name_of(self, figure: Figure) -> str:
         """Format the period of a figure, e.g. Week of 4 May 2026, so far."""
@@ -265,3 +266,22 @@ def _literal(text: str) -> str:
 async def read_panel(tx: Tx, exploration: Exploration, as_of: date) -> Panel:
     """Return an exploration with its figures. Raises Refusal: those of figures.query_figures."""
     return Panel(exploration, await figures.query_figures(tx, exploration.query(as_of)))
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTile:
+    """A tile of a dashboard with its figures, or with the sentence why it has none."""
+
+    tile: Tile
+    panel: Panel | None
+    refused: str
+
+
+async def read_tile(tx: Tx, tile: Tile, as_of: date) -> ShownTile:
+    """Return a tile with its figures up to `as_of`. Raises Refusal unavailable."""
+    try:
+        return ShownTile(tile, await read_panel(tx, tile.exploration, as_of), "")
+    except Refusal as refusal:
+        if refusal.kind == "unavailable":
+            raise
+        return ShownTile(tile, None, str(refusal))
