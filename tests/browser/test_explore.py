@@ -67,7 +67,7 @@ def test_what_is_explored_by_keyboard_is_saved_shared_and_opened_by_another(
     assert other.open(address).get_by_role("heading", name="What sells").is_visible()
     assert other.page.get_by_role("button", name="Remove").count() == 0
 
-    page.get_by_text("Name, sharing and deletion").click()
+    page.get_by_text("Name, sharing, sending and deletion").click()
     page.get_by_role("button", name="Delete the dashboard").click()
     page.get_by_text("Deleted.").wait_for()
     assert window.problems == []

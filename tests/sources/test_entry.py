@@ -105,7 +105,7 @@ def test_a_proof_counts_for_its_person_once_and_in_its_session(
         "select inner_key from app.entry_keys",
         "select app.check_proof('x', 'y')",
         "select * from app.live_changes_since(pg_current_snapshot()::text, 10)",
-        "select * from app.request_links('ada@north.example', array['h'::bytea], now() + interval '1 hour', now())",
+        "select * from app.request_links('ada@north.example', array['h'::bytea], now() + interval '1 hour', now(), 3)",
         "select session_hash from app.sessions",
     ],
 )
